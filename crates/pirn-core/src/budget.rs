@@ -1,0 +1,79 @@
+//! The cooperative budget: always-ready is no licence to starve.
+//!
+//! A future that is always ready would keep its task running for ever. So every leaf of ours spends
+//! one unit of its task's budget each time it gives something, and at zero it gives the thread
+//! back: it wakes itself and stays pending. Our executor refills the budget before each poll; on
+//! a foreign executor the outermost of our wrappers (a scope, a timeout, a gather) does. Outside
+//! both there is no bound.
+
+use std::cell::Cell;
+use std::task::{Context, Poll};
+
+/// What one poll of a task may spend.
+pub const BUDGET: u32 = 128;
+
+const UNBOUNDED: u32 = u32::MAX;
+
+thread_local! {
+    static LEFT: Cell<u32> = const { Cell::new(UNBOUNDED) };
+}
+
+/// Restores the budget that was there before.
+#[derive(Debug)]
+#[must_use = "the budget ends with the guard"]
+pub struct Refilled(u32);
+
+/// Starts a fresh budget for the length of one poll of a task. For executors.
+#[inline]
+pub fn refill() -> Refilled {
+    Refilled(LEFT.replace(BUDGET))
+}
+
+/// Starts a fresh budget if none is running: for wrappers that may be outermost on an executor that
+/// knows nothing of budgets.
+#[inline]
+pub fn refill_if_outermost() -> Option<Refilled> {
+    (LEFT.get() == UNBOUNDED).then(refill)
+}
+
+impl Drop for Refilled {
+    #[inline]
+    fn drop(&mut self) {
+        LEFT.set(self.0);
+    }
+}
+
+/// Spends one unit; at zero wakes the task and is pending.
+///
+/// A leaf calls it when it is about to give something, before it takes it.
+///
+/// # Examples
+///
+/// ```
+/// use pirn_core::budget;
+/// use std::task::{Context, Poll, Waker};
+///
+/// let mut cx = Context::from_waker(Waker::noop());
+/// assert!(budget::poll_spend(&mut cx).is_ready()); // nobody set a bound
+/// let refilled = budget::refill();
+/// for _ in 0..budget::BUDGET {
+///     assert!(budget::poll_spend(&mut cx).is_ready());
+/// }
+/// assert_eq!(budget::poll_spend(&mut cx), Poll::Pending);
+/// drop(refilled);
+/// assert!(budget::poll_spend(&mut cx).is_ready());
+/// ```
+#[inline]
+pub fn poll_spend(cx: &mut Context<'_>) -> Poll<()> {
+    match LEFT.get() {
+        UNBOUNDED => Poll::Ready(()),
+        0 => {
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        }
+        left => {
+            LEFT.set(left - 1);
+            Poll::Ready(())
+        }
+    }
+}

@@ -1,0 +1,213 @@
+//! What stands around a task: the ambient handles, and the frame of its scope.
+//!
+//! A runtime [enters](Handles::enter) its handles on each of its threads; functions that need a
+//! spawner, a clock or a blocking pool take them from here. So the same code runs on the real
+//! runtime, on another one, and under simulation. What is missing gives a [`Missing`] that names
+//! it.
+
+use crate::clock::Clock;
+use crate::error::Missing;
+use crate::scope::Scope;
+use crate::spawn::{Blocking, DynSpawn, DynSpawnLocal};
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::{Arc, OnceLock};
+
+/// The ambient handles of a runtime.
+///
+/// # Examples
+///
+/// ```
+/// use pirn_core::context::{self, Handles};
+/// use std::rc::Rc;
+///
+/// let missing = context::spawner().err().unwrap();
+/// assert_eq!(missing.what(), "spawner");
+/// let entered = Rc::new(Handles::default()).enter();
+/// assert!(context::handles().is_some());
+/// drop(entered);
+/// assert!(context::handles().is_none());
+/// ```
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct Handles {
+    /// Takes tasks.
+    pub spawner: Option<Arc<dyn DynSpawn>>,
+    /// Takes tasks that stay on this thread.
+    pub local_spawner: Option<Rc<dyn DynSpawnLocal>>,
+    /// Tells the time.
+    pub clock: Option<Arc<dyn Clock>>,
+    /// Runs what blocks.
+    pub blocking: Option<Arc<dyn Blocking>>,
+    /// The scope above all scopes of the runtime: it waits for what their owners abandoned, and
+    /// shutdown cancels it.
+    pub reaper: Option<Scope>,
+}
+
+thread_local! {
+    static HANDLES: RefCell<Option<Rc<Handles>>> = const { RefCell::new(None) };
+    static FRAME: Cell<Option<Frame>> = const { Cell::new(None) };
+}
+
+static FALLBACK_CLOCK: OnceLock<Arc<dyn Clock>> = OnceLock::new();
+
+/// Restores the handles that were there before.
+#[must_use = "the handles stand until the guard is dropped"]
+pub struct Entered {
+    former: Option<Rc<Handles>>,
+}
+
+impl Handles {
+    /// Makes these the thread's handles until the guard is dropped.
+    pub fn enter(self: Rc<Self>) -> Entered {
+        Entered {
+            former: HANDLES.replace(Some(self)),
+        }
+    }
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        let former = self.former.take();
+        // A thread whose locals are gone has no handles to restore.
+        let _ = HANDLES.try_with(|handles| handles.replace(former));
+    }
+}
+
+/// The handles that stand around the caller.
+pub fn handles() -> Option<Rc<Handles>> {
+    HANDLES
+        .try_with(|handles| handles.borrow().clone())
+        .ok()
+        .flatten()
+}
+
+fn handle<T>(pick: impl FnOnce(&Handles) -> Option<T>) -> Option<T> {
+    HANDLES
+        .try_with(|handles| handles.borrow().as_deref().and_then(pick))
+        .ok()
+        .flatten()
+}
+
+/// The ambient spawner.
+///
+/// # Errors
+///
+/// [`Missing`] outside a runtime.
+pub fn spawner() -> Result<Arc<dyn DynSpawn>, Missing> {
+    handle(|h| h.spawner.clone()).ok_or(Missing::new(
+        "spawner",
+        "run inside a runtime (`pirn::run`), or pass one explicitly",
+    ))
+}
+
+/// The ambient spawner of tasks that stay on this thread.
+///
+/// # Errors
+///
+/// [`Missing`] outside a runtime with a current-thread executor.
+pub fn local_spawner() -> Result<Rc<dyn DynSpawnLocal>, Missing> {
+    handle(|h| h.local_spawner.clone()).ok_or(Missing::new(
+        "local spawner",
+        "run inside `pirn::run` or a current-thread runtime; worker threads have none",
+    ))
+}
+
+/// The ambient clock, or the process-wide [fallback](set_fallback_clock).
+///
+/// # Errors
+///
+/// [`Missing`] where there is neither.
+pub fn clock() -> Result<Arc<dyn Clock>, Missing> {
+    handle(|h| h.clock.clone())
+        .or_else(|| FALLBACK_CLOCK.get().cloned())
+        .ok_or(Missing::new(
+            "clock",
+            "run inside a runtime (`pirn::run`), or call `pirn_timer::install_fallback()` once",
+        ))
+}
+
+/// The ambient pool for work that blocks.
+///
+/// # Errors
+///
+/// [`Missing`] outside a runtime.
+pub fn blocking() -> Result<Arc<dyn Blocking>, Missing> {
+    handle(|h| h.blocking.clone()).ok_or(Missing::new(
+        "blocking pool",
+        "run inside a runtime (`pirn::run`), or use a pool of your own",
+    ))
+}
+
+/// The scope that waits for what was abandoned, where a runtime has one.
+pub fn reaper() -> Option<Scope> {
+    handle(|h| h.reaper.clone())
+}
+
+/// Sets the clock for threads without a runtime, once. False if one was set before.
+pub fn set_fallback_clock(clock: Arc<dyn Clock>) -> bool {
+    FALLBACK_CLOCK.set(clock).is_ok()
+}
+
+/// What the code being polled runs under. One for each run of a scope and for each task, stacked
+/// by [`Frame::enter`].
+#[derive(Default)]
+pub(crate) struct Frame {
+    /// The scope. A task's frame starts without one and makes it when first asked for.
+    pub(crate) scope: Option<Scope>,
+    /// Set while a cancelled body is polled for the sake of its held regions. Leaves outside a
+    /// region stay pending; a region that is polled counts itself in.
+    pub(crate) winding: Option<Arc<crate::scope::Winding>>,
+}
+
+impl Frame {
+    /// Runs `f` with this frame on top, and gives the frame back as `f` left it. On a panic the
+    /// former frame is restored and this one is lost.
+    #[inline]
+    pub(crate) fn enter<R>(self, f: impl FnOnce() -> R) -> (R, Frame) {
+        struct Restore(Option<Frame>);
+        impl Drop for Restore {
+            fn drop(&mut self) {
+                let former = self.0.take();
+                let _ = FRAME.try_with(|slot| slot.replace(former));
+            }
+        }
+        let restore = Restore(
+            FRAME
+                .try_with(|slot| slot.replace(Some(self)))
+                .ok()
+                .flatten(),
+        );
+        let result = f();
+        let own = FRAME
+            .try_with(Cell::take)
+            .ok()
+            .flatten()
+            .unwrap_or_default();
+        drop(restore);
+        (result, own)
+    }
+
+    /// Looks at the top frame, if there is one.
+    pub(crate) fn with<R>(f: impl FnOnce(Option<&mut Frame>) -> R) -> R {
+        let mut frame = FRAME.try_with(Cell::take).ok().flatten();
+        let result = f(frame.as_mut());
+        let _ = FRAME.try_with(|slot| slot.set(frame));
+        result
+    }
+}
+
+/// Polls `f` as a task of its own, without a scope: what executors call around each poll of a task
+/// that [`Rooted`](crate::Rooted) does not wrap, so that it inherits nothing from a poll outside.
+pub fn isolate<R>(f: impl FnOnce() -> R) -> R {
+    let former = FRAME.take();
+    struct Restore(Option<Frame>);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            let former = self.0.take();
+            let _ = FRAME.try_with(|slot| slot.set(former));
+        }
+    }
+    let _restore = Restore(former);
+    f()
+}

@@ -1,0 +1,22 @@
+//! The bottom of pirn: what its crates share, and nothing else.
+
+pub mod budget;
+mod clock;
+pub mod context;
+mod error;
+mod park;
+pub mod report;
+mod scope;
+#[doc(hidden)]
+pub mod shim;
+mod spawn;
+pub mod wake;
+
+pub use clock::{BoxSleep, Clock, Instant};
+pub use error::{Cause, JoinError, Kind, Missing, Payload, panic_message};
+pub use park::{Park, ParkError, Unpark, Until};
+pub use scope::Scope;
+pub use spawn::{
+    Blocking, BoxJob, BoxTask, DynSpawn, DynSpawnLocal, LocalBoxTask, Refused, Spawn, SpawnLocal,
+    TaskMeta,
+};

@@ -1,0 +1,116 @@
+//! What no one can receive: errors and panics without an owner.
+//!
+//! Nothing is lost silently. A panic of a detached task, an error that came after its group had
+//! ended, a clean-up that was cut off: each goes to one process-wide [hook](set_hook), by default
+//! to standard error.
+
+use crate::error::{Cause, Payload, panic_message};
+use crate::spawn::TaskMeta;
+use std::fmt;
+use std::sync::{Arc, PoisonError, RwLock};
+
+/// Something that no one can receive.
+#[non_exhaustive]
+pub enum Report {
+    /// A panic: of a task that nobody joins, or of a destructor or waker at our boundary.
+    Panic {
+        /// The task, where it is known.
+        task: Option<TaskMeta>,
+        /// What the panic carried.
+        payload: Payload,
+    },
+    /// An error that had nobody left to go to.
+    Error {
+        /// The task that ended with it, where it is known.
+        task: Option<TaskMeta>,
+        /// The error.
+        error: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A clean-up that did not run to its end.
+    CleanupLost {
+        /// Why not: "its grace period was over", "no scope was there to run it".
+        reason: &'static str,
+        /// What had cancelled its scope, where there was one.
+        cause: Option<Arc<Cause>>,
+    },
+    /// A group was dropped while children lived, and nothing was left to wait for them.
+    Orphaned {
+        /// How many.
+        children: usize,
+    },
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let of = |f: &mut fmt::Formatter<'_>, task: &Option<TaskMeta>| match task {
+            Some(meta) => write!(f, " of {meta}"),
+            None => Ok(()),
+        };
+        match self {
+            Report::Panic { task, payload } => {
+                f.write_str("a panic")?;
+                of(f, task)?;
+                write!(f, " that nobody received: {}", panic_message(&**payload))
+            }
+            Report::Error { task, error } => {
+                f.write_str("an error")?;
+                of(f, task)?;
+                write!(f, " that nobody received: {error}")
+            }
+            Report::CleanupLost { reason, cause } => {
+                write!(f, "a clean-up was cut off: {reason}")?;
+                match cause {
+                    Some(cause) => write!(f, "; its scope was {cause}"),
+                    None => Ok(()),
+                }
+            }
+            Report::Orphaned { children } => write!(
+                f,
+                "a group was dropped with {children} live children and no scope to wait for them; \
+                 each ends at its next poll"
+            ),
+        }
+    }
+}
+
+impl fmt::Debug for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Report({self})")
+    }
+}
+
+type Hook = Arc<dyn Fn(&Report) + Send + Sync>;
+static HOOK: RwLock<Option<Hook>> = RwLock::new(None);
+
+/// Sets the process-wide hook for what no one can receive, and gives the former one back.
+///
+/// `None` restores the default, one line on standard error. The hook may be called on any thread,
+/// never under a lock of ours; a panic in it is swallowed, since there is nobody left to tell.
+///
+/// # Examples
+///
+/// ```
+/// use pirn_core::report::{Report, report, set_hook};
+/// use std::sync::{Arc, Mutex};
+///
+/// let seen = Arc::new(Mutex::new(Vec::new()));
+/// let sink = Arc::clone(&seen);
+/// set_hook(Some(Arc::new(move |r: &Report| sink.lock().unwrap().push(r.to_string()))));
+/// report(Report::Orphaned { children: 2 });
+/// assert!(seen.lock().unwrap()[0].contains("2 live children"));
+/// # set_hook(None);
+/// ```
+pub fn set_hook(hook: Option<Hook>) -> Option<Hook> {
+    let mut slot = HOOK.write().unwrap_or_else(PoisonError::into_inner);
+    std::mem::replace(&mut *slot, hook)
+}
+
+/// Hands `report` to the hook.
+pub fn report(report: Report) {
+    let hook = HOOK.read().unwrap_or_else(PoisonError::into_inner).clone();
+    // A panic of the hook, or of what the report drops, ends here.
+    let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(move || match hook {
+        Some(hook) => hook(&report),
+        None => eprintln!("pirn: {report}"),
+    }));
+}
