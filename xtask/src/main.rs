@@ -1,2 +1,54 @@
-//! wip
-fn main() {}
+//! `cargo xtask COMMAND`: picks the command and prints its error.
+
+use std::process::ExitCode;
+
+use xtask::{Result, bench, ci, loom, test, tidy};
+
+const HELP: &str = "\
+cargo xtask COMMAND
+
+  test [--deep]     the tests of every default crate, doctests and loom models included;
+                    --deep adds AddressSanitizer (with a nightly toolchain) and loom at bound 3
+  loom [CRATE]      explores the loom models, one process each, and prints what each explored
+       --list         only lists them, as crate::file::model
+       --filter X     only models whose name contains X
+       --bound N      preemption bound: a number, or `none` (default 2)
+       --cap S        stops each model after S seconds, and says so
+       --json         a machine-readable report
+       --record       writes the counts into xtask/loom-baseline.txt
+  tidy              house rules: crate arrows, comments that carry proof, unsafe's homes
+  ci                everything above as CI runs it, with formatting, clippy, docs and the README
+  bench [ROW]       the benchmarks beside their peers; ROW is the beginning of a row's name
+       --rounds N     rounds per row (default 11, at least 9 for figures that are recorded)
+";
+
+fn main() -> ExitCode {
+    match dispatch() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch() -> Result {
+    let mut arguments = std::env::args_os().skip(1);
+    let command = arguments.next().unwrap_or_else(|| "help".into());
+    let rest = lexopt::Parser::from_args(arguments);
+    match command.to_str() {
+        Some("test") => test::run(rest),
+        Some("loom") => loom::run(rest),
+        Some("tidy") => tidy::run(rest),
+        Some("ci") => ci::run(rest),
+        Some("bench") => bench::run(rest),
+        Some("help" | "--help" | "-h") => {
+            print!("{HELP}");
+            Ok(())
+        }
+        _ => Err(format!(
+            "no command is called `{}`; there are test, loom, tidy, ci, bench and help",
+            command.to_string_lossy()
+        )),
+    }
+}

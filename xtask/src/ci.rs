@@ -1,0 +1,92 @@
+//! `cargo xtask ci`: what continuous integration runs, in full, on any machine.
+
+use std::{fs, process::Command};
+
+use crate::{
+    Result,
+    metadata::Workspace,
+    process,
+    steps::{Outcome, Steps},
+    test, tidy, usage,
+};
+
+/// The command.
+///
+/// # Errors
+///
+/// When a step fails.
+pub fn run(mut arguments: lexopt::Parser) -> Result {
+    if let Some(argument) = arguments.next().map_err(usage)? {
+        return Err(usage(argument.unexpected()));
+    }
+    let mut steps = Steps::default();
+    steps.run("format", || cargo(&["fmt", "--all", "--check"]));
+    steps.run("tidy", || {
+        tidy::run(lexopt::Parser::from_args(Vec::<String>::new()))?;
+        Ok(Outcome::Done)
+    });
+    steps.run("clippy", || {
+        let all = [
+            "clippy",
+            "--workspace",
+            "--all-targets",
+            "--",
+            "-D",
+            "warnings",
+        ];
+        cargo(&all)
+    });
+    steps.run("the README's test command", || readme_step("ci:test"));
+    steps.run("the README's main command", || readme_step("ci:main"));
+    steps.run("rustdoc", || {
+        let mut command = process::cargo();
+        command
+            .args(["doc", "--no-deps"])
+            .env("RUSTDOCFLAGS", "-D warnings");
+        process::run(&mut command)?;
+        Ok(Outcome::Done)
+    });
+    steps.run("AddressSanitizer", test::address_sanitizer);
+    steps.finish()
+}
+
+fn cargo(arguments: &[&str]) -> Result<Outcome> {
+    process::run(process::cargo().args(arguments))?;
+    Ok(Outcome::Done)
+}
+
+/// Runs the commands that follow `<!-- MARKER -->` in the README, as written.
+fn readme_step(marker: &str) -> Result<Outcome> {
+    let root = Workspace::load()?.root;
+    let text = fs::read_to_string(root.join("README.md"))
+        .map_err(|error| format!("cannot read README.md: {error}"))?;
+    for line in readme_commands(&text, marker)? {
+        println!("$ {line}");
+        process::run(Command::new("sh").args(["-ec", &line]).current_dir(&root))?;
+    }
+    Ok(Outcome::Done)
+}
+
+/// The lines of the first ```` ```sh ```` block below `<!-- marker -->`.
+///
+/// # Errors
+///
+/// When the marker or the block is missing, or the block is empty.
+pub fn readme_commands(text: &str, marker: &str) -> Result<Vec<String>> {
+    let comment = format!("<!-- {marker} -->");
+    let (_, below) = text
+        .split_once(&comment)
+        .ok_or_else(|| format!("README.md has no `{comment}`"))?;
+    let block = below
+        .split_once("```sh\n")
+        .and_then(|(between, block)| between.trim().is_empty().then_some(block))
+        .and_then(|block| block.split_once("```"))
+        .ok_or_else(|| format!("README.md: no ```sh block follows `{comment}`"))?
+        .0;
+    let lines = block.lines().map(str::trim).filter(|line| !line.is_empty());
+    let commands: Vec<String> = lines.map(str::to_owned).collect();
+    if commands.is_empty() {
+        return Err(format!("README.md: the block below `{comment}` is empty"));
+    }
+    Ok(commands)
+}

@@ -1,0 +1,74 @@
+//! `cargo xtask test`: the README's test command. Stable Rust and nothing else.
+
+use lexopt::prelude::*;
+
+use crate::{
+    Result, loom, process,
+    steps::{Outcome, Steps},
+    usage,
+};
+
+/// The packages that hold most of our unsafe code.
+const UNSAFE_PACKAGES: [&str; 3] = ["pirn-core", "pirn-executor", "pirn-sync"];
+/// With `--deep`: seconds per model at bound 3.
+const DEEP_CAP: u32 = 60;
+
+/// The command.
+///
+/// # Errors
+///
+/// When a step fails.
+pub fn run(mut arguments: lexopt::Parser) -> Result {
+    let mut deep = false;
+    while let Some(argument) = arguments.next().map_err(usage)? {
+        match argument {
+            Long("deep") => deep = true,
+            other => return Err(usage(other.unexpected())),
+        }
+    }
+    let mut steps = Steps::default();
+    steps.run("tests and doctests", || {
+        process::run(process::cargo().arg("test"))?;
+        Ok(Outcome::Done)
+    });
+    steps.run("loom models", || {
+        loom::explore(&loom::Options::default())?;
+        Ok(Outcome::Done)
+    });
+    if deep {
+        steps.run("AddressSanitizer", address_sanitizer);
+        steps.run("loom models at bound 3", || {
+            let options = loom::Options {
+                bound: Some("3".into()),
+                cap: Some(DEEP_CAP),
+                ..loom::Options::default()
+            };
+            loom::explore(&options)?;
+            Ok(Outcome::Done)
+        });
+    }
+    steps.finish()
+}
+
+/// Runs the tests of the packages with unsafe code under AddressSanitizer and its leak check.
+pub(crate) fn address_sanitizer() -> Result<Outcome> {
+    let mut command = match process::nightly_cargo() {
+        Ok(command) => command,
+        Err(why) => return Ok(Outcome::Skipped(why)),
+    };
+    let host = process::host()?;
+    if host != "x86_64-unknown-linux-gnu" {
+        return Ok(Outcome::Skipped(format!(
+            "set up for Linux on x86-64, this is {host}"
+        )));
+    }
+    // Doctests are left out: they are short, and each would be linked anew.
+    command.args(["test", "--lib", "--tests", "--target", &host]);
+    command.args(["--target-dir", "target/asan"]);
+    for package in UNSAFE_PACKAGES {
+        command.args(["--package", package]);
+    }
+    process::add_rustflags(&mut command, &["-Zsanitizer=address"]);
+    process::run(&mut command)?;
+    Ok(Outcome::Done)
+}

@@ -1,0 +1,83 @@
+//! `cargo xtask tidy`: the house rules that a program can check.
+//!
+//! `tidy/arrows.rs` looks at the crates, `tidy/rules.rs` at one file each, `tidy/places.rs` at
+//! which files exist. All three are pure: what they are given is read here.
+
+pub mod arrows;
+pub mod places;
+pub mod rules;
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use crate::{Result, metadata::Workspace, source::Source, usage};
+
+/// The folders that hold our Rust files.
+const FOLDERS: [&str; 5] = ["crates", "xtask", "benches", "examples", "fuzz"];
+
+/// The command.
+///
+/// # Errors
+///
+/// When a rule is broken; each breach is printed as `path:line: what`.
+pub fn run(mut arguments: lexopt::Parser) -> Result {
+    if let Some(argument) = arguments.next().map_err(usage)? {
+        return Err(usage(argument.unexpected()));
+    }
+    let workspace = Workspace::load()?;
+    let mut breaches = arrows::check(&workspace.packages);
+    let files = rust_files(&workspace)?;
+    for path in &files {
+        let text = fs::read_to_string(workspace.root.join(path))
+            .map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+        breaches.extend(rules::check(path, &text, &Source::parse(&text)));
+    }
+    breaches.extend(places::check(&files, |path| {
+        fs::read_to_string(workspace.root.join(path)).unwrap_or_default()
+    }));
+    for breach in &breaches {
+        println!("{breach}");
+    }
+    match breaches.len() {
+        0 => {
+            println!(
+                "tidy: {} packages and {} files keep the rules",
+                workspace.packages.len(),
+                files.len()
+            );
+            Ok(())
+        }
+        1 => Err(format!("tidy: {}", breaches[0])),
+        many => Err(format!("tidy: {many} breaches, listed above")),
+    }
+}
+
+/// Every Rust file of ours, relative to the root, sorted.
+fn rust_files(workspace: &Workspace) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for folder in FOLDERS {
+        let folder = workspace.root.join(folder);
+        if folder.is_dir() {
+            walk(workspace, &folder, &mut found)?;
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+fn walk(workspace: &Workspace, folder: &Path, found: &mut Vec<PathBuf>) -> Result {
+    let broken = |error| format!("cannot read {}: {error}", folder.display());
+    for entry in fs::read_dir(folder).map_err(broken)? {
+        let path = entry.map_err(broken)?.path();
+        if path.is_dir() {
+            if path != workspace.target && path.file_name() != Some("target".as_ref()) {
+                walk(workspace, &path, found)?;
+            }
+        } else if path.extension() == Some("rs".as_ref()) {
+            found.push(workspace.relative(&path).into());
+        }
+    }
+    Ok(())
+}
