@@ -1,0 +1,4 @@
+//! wip
+#![forbid(unsafe_code)]
+
+pub mod wheel;

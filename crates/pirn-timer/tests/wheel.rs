@@ -1,0 +1,349 @@
+//! The wheel against what it promises, and against a naive model.
+#![cfg(not(loom))]
+
+use pirn_timer::wheel::{Key, Wheel};
+use proptest::prelude::*;
+use std::collections::BTreeMap;
+
+fn drain<T>(wheel: &mut Wheel<T>, now: u64) -> Vec<T> {
+    std::iter::from_fn(|| wheel.pop_expired(now)).collect()
+}
+
+#[test]
+fn timers_expire_in_the_order_of_their_deadlines() {
+    let mut wheel = Wheel::new();
+    for at in [70, 5, 4096, 64, 0, 63, 300_000] {
+        wheel.insert(at, at);
+    }
+    assert_eq!(drain(&mut wheel, 64), [0, 5, 63, 64]);
+    assert_eq!(drain(&mut wheel, u64::MAX), [70, 4096, 300_000]);
+    assert!(wheel.is_empty());
+}
+
+#[test]
+fn equal_deadlines_expire_in_the_order_of_insertion_across_cascades() {
+    let mut wheel = Wheel::new();
+    let at = 64 * 64 * 5 + 64 * 7 + 9;
+    for (n, early) in [0, 64 * 64 * 5, 64 * 64 * 5 + 64 * 7, at - 1]
+        .into_iter()
+        .enumerate()
+    {
+        assert_eq!(wheel.pop_expired(early), None);
+        wheel.insert(at, 2 * n);
+        wheel.insert(at, 2 * n + 1);
+    }
+    assert_eq!(drain(&mut wheel, at), [0, 1, 2, 3, 4, 5, 6, 7]);
+}
+
+#[test]
+fn a_timer_never_expires_before_its_deadline() {
+    let mut wheel = Wheel::new();
+    for at in 0..5000u64 {
+        wheel.insert(at * 37, at * 37);
+    }
+    for now in (0..5000 * 37).step_by(11) {
+        for at in drain(&mut wheel, now) {
+            assert!(at <= now && at + 11 > now, "{at} expired at {now}");
+        }
+    }
+}
+
+#[test]
+fn a_removed_timer_does_not_expire_and_its_key_finds_nothing() {
+    let mut wheel = Wheel::new();
+    let first = wheel.insert(10, "first");
+    let second = wheel.insert(10, "second");
+    assert_eq!(wheel.remove(first), Some("first"));
+    assert_eq!(wheel.remove(first), None);
+    let third = wheel.insert(10, "third");
+    assert_eq!(wheel.get_mut(first), None);
+    assert_eq!(wheel.get_mut(third), Some(&mut "third"));
+    assert_eq!(drain(&mut wheel, 10), ["second", "third"]);
+    assert_eq!(wheel.remove(second), None);
+}
+
+#[test]
+fn a_deadline_in_the_past_counts_as_the_present() {
+    let mut wheel = Wheel::new();
+    wheel.insert(1000, "due");
+    assert_eq!(wheel.pop_expired(999), None);
+    wheel.insert(0, "past");
+    assert_eq!(wheel.next_deadline(), Some(999));
+    assert_eq!(wheel.pop_expired(999), Some("past"));
+    assert_eq!(wheel.now(), 999);
+    wheel.insert(1000, "later");
+    assert_eq!(drain(&mut wheel, 1000), ["due", "later"]);
+    assert_eq!(drain(&mut wheel, 3), [""; 0]);
+    assert_eq!(wheel.now(), 1000, "time does not go back");
+}
+
+#[test]
+fn the_ends_of_the_range_are_ordinary_ticks() {
+    let mut wheel = Wheel::new();
+    let late = wheel.insert(u64::MAX, "last");
+    wheel.insert(u64::MAX - 1, "last but one");
+    wheel.insert(0, "first");
+    assert_eq!(wheel.pop_expired(0), Some("first"));
+    assert_eq!(wheel.pop_expired(u64::MAX - 2), None);
+    assert_eq!(wheel.next_deadline(), Some(u64::MAX - 1));
+    assert_eq!(wheel.pop_expired(u64::MAX - 1), Some("last but one"));
+    assert_eq!(wheel.pop_expired(u64::MAX - 1), None);
+    assert_eq!(wheel.remove(late), Some("last"));
+    wheel.insert(u64::MAX, "again");
+    assert_eq!(drain(&mut wheel, u64::MAX), ["again"]);
+    wheel.insert(0, "and again");
+    wheel.insert(u64::MAX, "for ever");
+    assert_eq!(drain(&mut wheel, u64::MAX), ["and again", "for ever"]);
+}
+
+#[test]
+fn the_next_turn_is_exact_among_few_timers_and_never_late_among_many() {
+    let mut wheel = Wheel::new();
+    for n in 0..32 {
+        wheel.insert((1 << 40) + 1000 + n, ());
+    }
+    assert_eq!(wheel.next_turn(), Some((1 << 40) + 1000));
+    wheel.insert((1 << 40) + 2000, ());
+    assert_eq!(wheel.next_turn(), Some(1 << 40), "the slot's beginning");
+    assert_eq!(wheel.next_deadline(), Some((1 << 40) + 1000));
+
+    let mut vain = 0;
+    let mut expired = 0;
+    while let Some(turn) = wheel.next_turn() {
+        let before = expired;
+        expired += drain(&mut wheel, turn).len();
+        vain += usize::from(expired == before);
+    }
+    assert_eq!((expired, vain), (33, 1));
+}
+
+#[test]
+fn vain_turns_are_rare_among_many_timers() {
+    let mut wheel = Wheel::new();
+    let mut random = 1u64;
+    for _ in 0..20_000 {
+        random = random
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        wheel.insert(random >> 20, ());
+    }
+    let (mut vain, mut expired) = (0, 0);
+    while let Some(turn) = wheel.next_turn() {
+        let before = expired;
+        expired += drain(&mut wheel, turn).len();
+        vain += usize::from(expired == before);
+    }
+    assert_eq!(expired, 20_000);
+    assert!(vain <= 20_000 * 10 / 32, "{vain} vain turns");
+}
+
+#[test]
+fn a_million_timers_grow_the_wheel_once() {
+    let mut wheel = Wheel::new();
+    for round in 0..2u64 {
+        let keys: Vec<Key> = (0..1_000_000u64)
+            .map(|n| wheel.insert(round * (1 << 30) + (n * 7_919) % (1 << 30), n))
+            .collect();
+        assert_eq!(wheel.len(), 1_000_000);
+        for key in keys.iter().step_by(2) {
+            assert!(wheel.remove(*key).is_some());
+        }
+        let mut count = 0;
+        while wheel.pop_expired((round + 1) * (1 << 30)).is_some() {
+            count += 1;
+        }
+        assert_eq!((count, wheel.len()), (500_000, 0));
+    }
+}
+
+#[test]
+fn a_jump_of_hours_expires_what_is_due_and_nothing_else() {
+    let mut wheel = Wheel::new();
+    let hour = 3_600_000_000_000;
+    wheel.insert(hour, "in an hour");
+    wheel.insert(3 * hour, "in three");
+    wheel.insert(100 * hour, "in a hundred");
+    assert_eq!(drain(&mut wheel, 5 * hour), ["in an hour", "in three"]);
+    assert_eq!(wheel.now(), 5 * hour);
+    assert_eq!(wheel.next_turn(), Some(100 * hour));
+}
+
+/// One operation on the wheel and on the model.
+#[derive(Clone, Debug)]
+enum Op {
+    Insert(Ticks),
+    /// Removes the n-th key ever given, alive or not.
+    Remove(usize),
+    Advance(Ticks),
+    /// Takes out one timer, without advancing all the way.
+    PopOne(Ticks),
+    Look,
+}
+
+/// A tick relative to the present, or absolute.
+#[derive(Clone, Debug)]
+enum Ticks {
+    After(u64),
+    Before(u64),
+    At(u64),
+    /// The digits of the present, with one replaced: the edges of slots.
+    Edge {
+        shift: u32,
+        add: i64,
+    },
+    ToNext,
+}
+
+impl Ticks {
+    fn from(&self, now: u64, next: Option<u64>) -> u64 {
+        match *self {
+            Ticks::After(ticks) => now.saturating_add(ticks),
+            Ticks::Before(ticks) => now.saturating_sub(ticks),
+            Ticks::At(tick) => tick,
+            Ticks::Edge { shift, add } => {
+                let edge = ((now >> shift).wrapping_add(1)) << shift;
+                edge.saturating_add_signed(add)
+            }
+            Ticks::ToNext => next.unwrap_or(now),
+        }
+    }
+}
+
+fn ticks() -> impl Strategy<Value = Ticks> {
+    prop_oneof![
+        4 => (0u64..200).prop_map(Ticks::After),
+        3 => (0u32..64, 0u64..3).prop_map(|(s, n)| Ticks::After((1 << s) + n)),
+        1 => (0u64..100).prop_map(Ticks::Before),
+        1 => prop_oneof![Just(0), Just(1), Just(u64::MAX), Just(u64::MAX - 1), any::<u64>()]
+            .prop_map(Ticks::At),
+        3 => (0u32..64, -2i64..3).prop_map(|(shift, add)| Ticks::Edge { shift, add }),
+        2 => Just(Ticks::ToNext),
+    ]
+}
+
+/// Advances stay small more often than deadlines, or the end of time comes at once.
+fn steps() -> impl Strategy<Value = Ticks> {
+    prop_oneof![
+        8 => (0u64..200).prop_map(Ticks::After),
+        4 => (0u32..40).prop_map(|s| Ticks::After(1 << s)),
+        6 => Just(Ticks::ToNext),
+        2 => (0u32..40, -2i64..3).prop_map(|(shift, add)| Ticks::Edge { shift, add }),
+        1 => ticks(),
+    ]
+}
+
+fn op() -> impl Strategy<Value = Op> {
+    prop_oneof![
+        8 => ticks().prop_map(Op::Insert),
+        3 => any::<usize>().prop_map(Op::Remove),
+        3 => steps().prop_map(Op::Advance),
+        2 => steps().prop_map(Op::PopOne),
+        1 => Just(Op::Look),
+    ]
+}
+
+/// A wheel, and beside it timers in a sorted map by deadline and number.
+#[derive(Default)]
+struct Both {
+    wheel: Wheel<u64>,
+    keys: Vec<(Key, (u64, u64))>,
+    model: BTreeMap<(u64, u64), u64>,
+    now: u64,
+}
+
+impl Both {
+    fn pop(&mut self, to: u64) -> bool {
+        let to = to.max(self.now);
+        let expected = match self.model.first_key_value() {
+            Some((&(at, number), _)) if at <= to => {
+                self.model.pop_first();
+                self.now = at;
+                Some(number)
+            }
+            _ => {
+                self.now = to;
+                None
+            }
+        };
+        assert_eq!(self.wheel.pop_expired(to), expected);
+        assert_eq!(self.wheel.now(), self.now);
+        expected.is_some()
+    }
+
+    fn apply(&mut self, op: &Op) {
+        let next = self.model.first_key_value().map(|(&(at, _), _)| at);
+        match op {
+            Op::Insert(at) => {
+                let number = self.keys.len() as u64;
+                let at = at.from(self.now, next);
+                let key = self.wheel.insert(at, number);
+                let place = (at.max(self.now), number);
+                self.keys.push((key, place));
+                self.model.insert(place, number);
+            }
+            Op::Remove(n) if !self.keys.is_empty() => {
+                let (key, place) = self.keys[n % self.keys.len()];
+                let expected = self.model.remove(&place);
+                assert_eq!(self.wheel.get_mut(key).copied(), expected);
+                assert_eq!(self.wheel.remove(key), expected);
+            }
+            Op::Remove(_) => {}
+            Op::Advance(to) => {
+                let to = to.from(self.now, next);
+                while self.pop(to) {}
+            }
+            Op::PopOne(to) => {
+                self.pop(to.from(self.now, next));
+            }
+            Op::Look => {}
+        }
+        let next = self.model.first_key_value().map(|(&(at, _), _)| at);
+        assert_eq!(self.wheel.next_deadline(), next);
+        assert_eq!(self.wheel.len(), self.model.len());
+        assert_eq!(self.wheel.next_turn().is_some(), next.is_some());
+        assert!(self.wheel.next_turn() <= next);
+        if self.model.len() <= 32 {
+            assert_eq!(self.wheel.next_turn(), next);
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: 400,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn the_wheel_does_what_a_sorted_map_does(ops in prop::collection::vec(op(), 1..250)) {
+        let mut both = Both::default();
+        for op in &ops {
+            both.apply(op);
+        }
+        while both.pop(u64::MAX) {}
+        prop_assert!(both.wheel.is_empty());
+    }
+
+    #[test]
+    fn a_crowd_of_deadlines_comes_out_sorted_and_stable(
+        deadlines in prop::collection::vec((0u32..64, 0u64..4), 1..400),
+        jumps in prop::collection::vec(0u32..64, 0..6),
+    ) {
+        let mut wheel = Wheel::new();
+        let mut expected: Vec<(u64, usize)> = Vec::new();
+        for (number, (shift, add)) in deadlines.iter().enumerate() {
+            let at = (1u64 << shift) + add;
+            wheel.insert(at, (at, number));
+            expected.push((at, number));
+        }
+        expected.sort();
+        let mut seen = Vec::new();
+        let mut jumps: Vec<u64> = jumps.iter().map(|shift| 1u64 << shift).collect();
+        jumps.sort();
+        for now in jumps.into_iter().chain([u64::MAX]) {
+            seen.extend(drain(&mut wheel, now));
+        }
+        prop_assert_eq!(seen, expected);
+    }
+}
