@@ -1,5 +1,6 @@
 //! Points in time, and where they come from.
 
+use std::any::Any;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -85,7 +86,7 @@ pub type BoxSleep = Pin<Box<dyn Future<Output = ()> + Send + Sync>>;
 ///
 /// A runtime puts its clock into the [ambient handles](crate::context); under simulation that is a
 /// virtual one.
-pub trait Clock: Send + Sync {
+pub trait Clock: Send + Sync + 'static {
     /// The present. Never goes back.
     fn now(&self) -> Instant;
 
@@ -93,4 +94,7 @@ pub trait Clock: Send + Sync {
     ///
     /// With [`Instant::NEVER`] it never ends. It may be polled on any thread and any executor.
     fn sleep_until(&self, at: Instant) -> BoxSleep;
+
+    /// The clock itself, so that who knows its type can sleep without a box.
+    fn as_any(&self) -> &dyn Any;
 }
