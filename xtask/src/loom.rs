@@ -71,8 +71,9 @@ impl Options {
                 Long("cap") => options.cap = Some(arguments.value()?.parse()?),
                 Long("bound") => {
                     let bound = arguments.value()?.string()?;
-                    if bound != "none" && bound.parse::<u32>().is_err() {
-                        let message = format!("--bound is a number or `none`, not `{bound}`");
+                    if bound != "none" && bound.parse::<u8>().is_err() {
+                        let message =
+                            format!("--bound is a number below 256 or `none`, not `{bound}`");
                         return Err(message.into());
                     }
                     options.bound = Some(bound);
@@ -88,6 +89,15 @@ impl Options {
 
     fn bound(&self) -> &str {
         self.bound.as_deref().unwrap_or(DEFAULT_BOUND)
+    }
+
+    /// The bound as loom reads it: it knows numbers below 256 only, and no model of ours comes
+    /// near that many preemptions.
+    fn preemptions(&self) -> &str {
+        match self.bound() {
+            "none" => "255",
+            bound => bound,
+        }
     }
 
     /// Whether every model there is gets explored in the way that is remembered.
@@ -281,7 +291,7 @@ fn run_one(model: &Model, options: &Options, logs: &Path) -> Result<Report> {
     command
         .current_dir(&model.dir)
         .args(["--exact", &model.test, "--nocapture"])
-        .env("LOOM_MAX_PREEMPTIONS", options.bound())
+        .env("LOOM_MAX_PREEMPTIONS", options.preemptions())
         .env_remove("LOOM_MAX_DURATION")
         .stdin(Stdio::null())
         .stdout(log.try_clone().map_err(broken)?)
@@ -320,7 +330,7 @@ fn reproduce(model: &Model, options: &Options) -> String {
     format!(
         "LOOM_MAX_PREEMPTIONS={} RUSTFLAGS=\"--cfg loom\" cargo test -p {} --features loom \
          --profile loom --test loom --target-dir target/loom -- --exact {} --nocapture",
-        options.bound(),
+        options.preemptions(),
         model.package,
         model.test
     )

@@ -10,7 +10,7 @@ use xtask::{
 
 /// The breaches of one file, without its path.
 fn breaches(path: &str, text: &str) -> Vec<String> {
-    let found = rules::check(Path::new(path), text, &Source::parse(text));
+    let found = rules::check(Path::new(path), text, &Source::parse(text), true);
     found
         .iter()
         .map(|breach| breach[path.len() + 1..].to_owned())
@@ -109,6 +109,27 @@ fn only_a_fence_is_sequentially_consistent() {
         )
         .is_empty()
     );
+}
+
+#[test]
+fn what_is_modelled_goes_through_the_shim() {
+    let hidden = "use std::sync::Mutex;";
+    assert_eq!(file(PLAIN, hidden).len(), 1);
+    assert_eq!(
+        file(
+            PLAIN,
+            "use std::{\n    sync::atomic::AtomicU8,\n    mem,\n};"
+        )
+        .len(),
+        1
+    );
+    assert_eq!(
+        file(PLAIN, "static X: std::sync::Mutex<u8> = f();").len(),
+        1
+    );
+    assert!(file(PLAIN, "// Not the shim's: a static.\nuse std::sync::Mutex;").is_empty());
+    assert!(file(PLAIN, "use pirn_core::shim::{Mutex, UnsafeCell};").is_empty());
+    assert!(file(PLAIN, "use std::sync::{Arc, atomic::Ordering};").is_empty());
 }
 
 #[test]

@@ -94,7 +94,7 @@ pub fn judge(name: &str, output: &str, passed: bool, cap_asked: bool) -> Report 
     Report {
         name: name.into(),
         executions: lines.iter().map(|line| line.executions).sum(),
-        seconds: lines.iter().map(|line| line.seconds).sum(),
+        seconds: lines.iter().fold(0.0, |sum, line| sum + line.seconds),
         verdict,
         output: String::new(),
         reproduce: String::new(),

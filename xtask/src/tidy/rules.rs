@@ -37,14 +37,18 @@ const NO_UNSAFE: &[&str] = &[
     "pirn-timer",
 ];
 
+/// Types of std that loom does not see.
+const HIDDEN: &[&str] = &["Condvar", "Mutex", "RwLock", "UnsafeCell"];
+
 /// How many lines of code may stand between a comment and the atomic access it argues for: a
 /// compare-exchange spreads over seven.
 const ORDERING_REACH: usize = 8;
 /// The same for an unsafe block: a statement may begin some lines above it.
 const SAFETY_REACH: usize = 3;
 
-/// Checks one file; `path` is relative to the root.
-pub fn check(path: &Path, text: &str, source: &Source) -> Vec<String> {
+/// Checks one file; `path` is relative to the root. `modelled` says whether it is the source of a
+/// crate that has loom models.
+pub fn check(path: &Path, text: &str, source: &Source, modelled: bool) -> Vec<String> {
     let path = path.to_string_lossy().replace('\\', "/");
     let in_crates = path.starts_with("crates/");
     let library = in_crates && path.contains("/src/");
@@ -65,6 +69,9 @@ pub fn check(path: &Path, text: &str, source: &Source) -> Vec<String> {
         file.unsafe_homes();
         file.forbids_unsafe();
         file.let_chains();
+    }
+    if modelled {
+        file.goes_through_the_shim();
     }
     if test {
         file.sleeps();
@@ -149,6 +156,37 @@ impl File<'_> {
                     if !file.source.comment_near(at, "Ordering:", ORDERING_REACH) {
                         file.breach(at, &format!("{word} without an `// Ordering:` comment"));
                     }
+                }
+            }
+        });
+    }
+
+    /// What loom should see comes from the shim; what it should not, says why.
+    fn goes_through_the_shim(&mut self) {
+        if self.path.contains("/src/shim") {
+            return;
+        }
+        let uses = use_lines(self.source);
+        let mut from_std = false;
+        self.each(|file, at, code| {
+            let starts = code.split_whitespace().find(|word| *word != "use");
+            if uses[at] && !find_word(code, "use").is_empty() {
+                from_std = starts
+                    .is_some_and(|path| path.starts_with("std::") || path.starts_with("core::"));
+            }
+            let path = code.contains("std::sync::") || code.contains("std::cell::");
+            if !(path || (uses[at] && from_std)) {
+                return;
+            }
+            let hidden = code
+                .split(|c: char| !is_word(c))
+                .find(|word| HIDDEN.contains(word) || word.starts_with("Atomic"));
+            if let Some(word) = hidden {
+                if !file.source.comment_near(at, "shim", 1) {
+                    file.breach(
+                        at,
+                        &format!("std's {word}, invisible to loom: the shim's, or a comment"),
+                    );
                 }
             }
         });
