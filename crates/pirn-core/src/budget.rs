@@ -13,6 +13,8 @@ use std::task::{Context, Poll};
 pub const BUDGET: u32 = 128;
 
 const UNBOUNDED: u32 = u32::MAX;
+/// In a cancelled body, outside its regions: nothing may be given any more.
+const FROZEN: u32 = u32::MAX - 1;
 
 thread_local! {
     static LEFT: Cell<u32> = const { Cell::new(UNBOUNDED) };
@@ -36,6 +38,20 @@ pub fn refill_if_outermost() -> Option<Refilled> {
     (LEFT.get() == UNBOUNDED).then(refill)
 }
 
+/// Lets every leaf stay pending until the guard is dropped.
+pub(crate) fn freeze() -> Refilled {
+    Refilled(LEFT.replace(FROZEN))
+}
+
+pub(crate) fn is_frozen() -> bool {
+    LEFT.get() == FROZEN
+}
+
+/// Lifts the bound: for what must be looked at however much was spent, such as a deadline.
+pub(crate) fn lift() -> Refilled {
+    Refilled(LEFT.replace(UNBOUNDED))
+}
+
 impl Drop for Refilled {
     #[inline]
     fn drop(&mut self) {
@@ -45,7 +61,9 @@ impl Drop for Refilled {
 
 /// Spends one unit; at zero wakes the task and is pending.
 ///
-/// A leaf calls it when it is about to give something, before it takes it.
+/// A leaf calls it when it is about to give something, before it takes it. In a body that was
+/// cancelled and is polled for its clean-up's sake alone, it is pending and wakes nobody: that body
+/// does not go on.
 ///
 /// # Examples
 ///
@@ -67,6 +85,7 @@ impl Drop for Refilled {
 pub fn poll_spend(cx: &mut Context<'_>) -> Poll<()> {
     match LEFT.get() {
         UNBOUNDED => Poll::Ready(()),
+        FROZEN => Poll::Pending,
         0 => {
             cx.waker().wake_by_ref();
             Poll::Pending

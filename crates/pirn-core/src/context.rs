@@ -5,9 +5,10 @@
 //! runtime, on another one, and under simulation. What is missing gives a [`Missing`] that names
 //! it.
 
+use crate::budget;
 use crate::clock::Clock;
 use crate::error::Missing;
-use crate::scope::Scope;
+use crate::scope::{Regions, Scope};
 use crate::spawn::{Blocking, DynSpawn, DynSpawnLocal};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -155,40 +156,35 @@ pub fn set_fallback_clock(clock: Arc<dyn Clock>) -> bool {
 pub(crate) struct Frame {
     /// The scope. A task's frame starts without one and makes it when first asked for.
     pub(crate) scope: Option<Scope>,
-    /// Set while a cancelled body is polled for the sake of its held regions. Leaves outside a
-    /// region stay pending; a region that is polled counts itself in.
-    pub(crate) winding: Option<Arc<crate::scope::Winding>>,
+    /// The regions that are under way in the body that is polled; made when there is a first one.
+    pub(crate) regions: Option<Arc<Regions>>,
+    /// Set while a cancelled body is polled for the sake of its regions: leaves outside a region
+    /// stay pending.
+    pub(crate) winding: bool,
 }
 
 impl Frame {
-    /// Runs `f` with this frame on top, and gives the frame back as `f` left it. On a panic the
-    /// former frame is restored and this one is lost.
+    /// Runs `f` with this frame on top, and gives the frame back as `f` left it. `f` must not
+    /// unwind.
     #[inline]
     pub(crate) fn enter<R>(self, f: impl FnOnce() -> R) -> (R, Frame) {
-        struct Restore(Option<Frame>);
-        impl Drop for Restore {
-            fn drop(&mut self) {
-                let former = self.0.take();
-                let _ = FRAME.try_with(|slot| slot.replace(former));
-            }
-        }
-        let restore = Restore(
-            FRAME
-                .try_with(|slot| slot.replace(Some(self)))
-                .ok()
-                .flatten(),
-        );
-        let result = f();
-        let own = FRAME
-            .try_with(Cell::take)
+        let _budget = if self.winding {
+            Some(budget::freeze())
+        } else if budget::is_frozen() {
+            Some(budget::refill())
+        } else {
+            None
+        };
+        let former = FRAME
+            .try_with(|slot| slot.replace(Some(self)))
             .ok()
-            .flatten()
-            .unwrap_or_default();
-        drop(restore);
-        (result, own)
+            .flatten();
+        let result = f();
+        let own = FRAME.try_with(|slot| slot.replace(former)).ok().flatten();
+        (result, own.unwrap_or_default())
     }
 
-    /// Looks at the top frame, if there is one.
+    /// Looks at the top frame, if there is one. `f` must not look for itself.
     pub(crate) fn with<R>(f: impl FnOnce(Option<&mut Frame>) -> R) -> R {
         let mut frame = FRAME.try_with(Cell::take).ok().flatten();
         let result = f(frame.as_mut());

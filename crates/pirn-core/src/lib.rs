@@ -10,12 +10,16 @@ mod scope;
 #[doc(hidden)]
 pub mod shim;
 mod spawn;
+pub mod wait;
 pub mod wake;
 
 pub use clock::{BoxSleep, Clock, Instant};
 pub use error::{Cause, JoinError, Kind, Missing, Payload, panic_message};
 pub use park::{Park, ParkError, Unpark, Until};
-pub use scope::Scope;
+pub use scope::{
+    Cancelled, ChildGuard, Cleanup, Grace, Rooted, Scope, Scoped, finally, finally_in_place,
+    shield, with_resource,
+};
 pub use spawn::{
     Blocking, BoxJob, BoxTask, DynSpawn, DynSpawnLocal, LocalBoxTask, Refused, Spawn, SpawnLocal,
     TaskMeta,

@@ -1,6 +1,780 @@
-//! wip
-use std::sync::Arc;
-/// wip
+//! The cancel context: a tree of scopes.
+//!
+//! # How it works
+//!
+//! A [`Scope`] is a node. Its parent is a strong reference, its children are weak ones that remove
+//! themselves; each node has a lock of its own and no two are ever held at once. Three things
+//! happen to it:
+//!
+//! - **Cancel** goes from a node to its descendants, without recursion, and stops at shields. Each
+//!   node keeps its *own* cause and the one *inherited* from the outermost ancestor that was
+//!   cancelled; the outermost wins. It stays: the request is a level, not an edge.
+//! - **Children** are counted ([`Scope::enter`]): whoever runs the scope's body waits until the
+//!   count is zero.
+//! - **Clean-ups** are handed over ([`Scope::hand_over`]): whoever runs the body polls them.
+//!
+//! The one who runs the body is the scope's *run*, a [`Scoped`] or [`Rooted`] future. `signal` is
+//! how it looks for news without the lock: every change that concerns it moves the counter, under
+//! the lock, and takes its waker out to be woken after unlocking. So a run that finds the counter
+//! where it was knows that its waker is still registered.
+//!
+//! # States of the run, per node
+//!
+//! | `Post` | meaning | set by |
+//! |---|---|---|
+//! | `Vacant` | nobody runs the body yet | [`Scope::new`] and its kin |
+//! | `Kept` | somebody polls the body, the clean-ups and waits for the children | `claim` |
+//! | `Ended` | the run has ended or was dropped; what comes now goes to an ancestor that is `Kept` | `try_end`, `abandon` |
+
+mod region;
+mod run;
+mod slots;
+
+pub use region::{finally, finally_in_place, shield, with_resource};
+pub use run::{Rooted, Scoped};
+
+pub(crate) use region::Regions;
+
+use crate::clock::Instant;
+use crate::context::{self, Frame};
+use crate::error::{Cause, Kind, Missing};
+use crate::report::{Report, report};
+use crate::shim::Mutex;
+use crate::shim::atomic::{AtomicU32, Ordering};
+use crate::wake::{WakeBatch, wake};
+use slots::Slots;
+use std::fmt;
+use std::future::Future;
+use std::panic::Location;
+use std::pin::Pin;
+// std's counter, not the shim's: loom has no `Weak`. What the models explore is the lock and the
+// signal.
+use std::sync::{Arc, Weak};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+/// How long clean-up may take after a cancel before it is dropped and reported.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Grace {
+    /// As the scope around; [`Grace::DEFAULT`] where there is none.
+    #[default]
+    Inherit,
+    /// This long after the run saw the cancel. Needs a clock; where there is none, unlimited.
+    After(Duration),
+    /// As long as it takes.
+    Unlimited,
+}
+
+impl Grace {
+    /// What holds where nobody has said anything else.
+    pub const DEFAULT: Duration = Duration::from_secs(10);
+}
+
+/// A place that can be cancelled: a body, the children that were spawned in it, and their
+/// clean-up.
+///
+/// One type stands under task groups, timeouts and cancel tokens. Clones are the same scope. A
+/// scope is cancelled when it, or a scope around it up to the nearest shield, was cancelled.
+/// Dropping the last handle cancels nothing.
+///
+/// Most programs use a task group or a timeout, and never name this type.
+///
+/// # Examples
+///
+/// ```
+/// use pirn_core::{Cause, Kind, Scope};
+///
+/// let outer = Scope::detached();
+/// let inner = outer.child();
+/// assert!(outer.cancel(Cause::requested("enough")));
+/// assert!(!outer.cancel(Cause::requested("again"))); // the first cause stays
+/// assert_eq!(inner.cause().unwrap().text(), "enough");
+/// ```
 #[derive(Clone)]
-pub struct Scope(#[allow(dead_code)] Arc<()>);
-pub(crate) struct Winding;
+pub struct Scope(Arc<Node>);
+
+struct Node {
+    parent: Option<Scope>,
+    /// This node's slot among the parent's children.
+    key: usize,
+    /// Distance from the root; of two causes the one from the smaller depth wins.
+    depth: u32,
+    /// Cancels and deadlines from above stop here.
+    shield: bool,
+    /// Bit 0: cancelled. The rest counts changes. Written under `state`'s lock.
+    signal: AtomicU32,
+    state: Mutex<State>,
+}
+
+const CANCELLED: u32 = 1;
+const CHANGE: u32 = 2;
+
+struct State {
+    own: Option<Arc<Cause>>,
+    inherited: Option<(u32, Arc<Cause>)>,
+    deadline: Instant,
+    deadline_set_at: &'static Location<'static>,
+    grace: Grace,
+    children: Slots<Weak<Node>>,
+    post: Post,
+    /// The run's waker. Taken out by whoever moves the signal.
+    run_waker: Option<Waker>,
+    /// Wakers of [`Cancelled`] futures and held regions. Taken out by a cancel.
+    watchers: Slots<Option<Waker>>,
+    live: usize,
+    /// Keeps an ancestor waiting for our children, after our own run was dropped.
+    kept_by: Option<ChildGuard>,
+    cleanups: Vec<Cleanup>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Post {
+    Vacant,
+    Kept,
+    Ended,
+}
+
+/// A clean-up that was handed over to a scope.
+pub type Cleanup = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+impl Scope {
+    /// A child of the scope that is running here; without one, of the runtime's reaper; without a
+    /// runtime, a root.
+    #[must_use]
+    pub fn new() -> Scope {
+        Scope::child_of(Scope::current().as_ref())
+    }
+
+    /// A child of `parent`; without one, of the runtime's reaper; without a runtime, a root.
+    #[must_use]
+    pub fn child_of(parent: Option<&Scope>) -> Scope {
+        Scope::make(
+            parent.cloned().or_else(context::reaper),
+            false,
+            Post::Vacant,
+        )
+    }
+
+    /// A root, whatever runs here.
+    #[must_use]
+    pub fn detached() -> Scope {
+        Scope::make(None, false, Post::Vacant)
+    }
+
+    /// A child of this scope.
+    #[must_use]
+    pub fn child(&self) -> Scope {
+        Scope::make(Some(self.clone()), false, Post::Vacant)
+    }
+
+    /// A child that cancels and deadlines from above do not reach.
+    #[must_use]
+    pub fn shielded_child(&self) -> Scope {
+        Scope::make(Some(self.clone()), true, Post::Vacant)
+    }
+
+    /// The scope that the calling code runs in. `None` outside every scope and every task of ours.
+    #[must_use]
+    pub fn current() -> Option<Scope> {
+        Frame::with(|frame| {
+            let scope = &mut frame?.scope;
+            let lazily = || Scope::make(context::reaper(), false, Post::Kept);
+            Some(scope.get_or_insert_with(lazily).clone())
+        })
+    }
+
+    fn make(parent: Option<Scope>, shield: bool, post: Post) -> Scope {
+        let node = |parent: Option<Scope>, key, depth, inherited: Option<(u32, Arc<Cause>)>| Node {
+            parent,
+            key,
+            depth,
+            shield,
+            signal: AtomicU32::new(if inherited.is_some() { CANCELLED } else { 0 }),
+            state: Mutex::new(State {
+                own: None,
+                inherited,
+                deadline: Instant::NEVER,
+                deadline_set_at: Location::caller(),
+                grace: Grace::Inherit,
+                children: Slots::new(),
+                post,
+                run_waker: None,
+                watchers: Slots::new(),
+                live: 0,
+                kept_by: None,
+                cleanups: Vec::new(),
+            }),
+        };
+        let Some(parent) = parent else {
+            return Scope(Arc::new(node(None, 0, 0, None)));
+        };
+        // The child is made under the parent's lock, so that a cancel of the parent finds it among
+        // the children or was seen here.
+        let mut above = parent.0.state.lock();
+        let inherited = if shield {
+            None
+        } else {
+            above.passed_on(parent.0.depth)
+        };
+        let key = above.children.next_key();
+        let depth = parent.0.depth + 1;
+        let child = Arc::new(node(Some(parent.clone()), key, depth, inherited));
+        above.children.insert(Arc::downgrade(&child));
+        drop(above);
+        Scope(child)
+    }
+
+    /// Asks the scope and everything in it to end, for `cause`.
+    ///
+    /// Returns true if this was the first cause; a scope that is cancelled keeps the cause it has.
+    /// Bodies are dropped when they are polled next, clean-up runs after that. Panics of foreign
+    /// wakers go to the [hook](crate::report::set_hook).
+    pub fn cancel(&self, cause: Cause) -> bool {
+        let cause = Arc::new(cause);
+        let mut state = self.0.state.lock();
+        if state.own.is_some() {
+            return false;
+        }
+        let first = state.inherited.is_none();
+        state.own = Some(Arc::clone(&cause));
+        let mut below = if first {
+            state.children.iter().cloned().collect()
+        } else {
+            Vec::new()
+        };
+        self.0.publish(state, CANCELLED);
+
+        // Down the tree: each node is locked alone.
+        while let Some(node) = below.pop() {
+            let Some(node) = node.upgrade() else { continue };
+            if node.shield {
+                continue;
+            }
+            let mut state = node.state.lock();
+            if !state.inherit(self.0.depth, &cause) {
+                continue;
+            }
+            below.extend(state.children.iter().cloned());
+            node.publish(state, CANCELLED);
+            // The last handle may be this one: its destructor runs here, with no lock held.
+        }
+        first
+    }
+
+    /// Why the scope is cancelled, if it is. Of several causes, the outermost.
+    #[must_use]
+    pub fn cause(&self) -> Option<Arc<Cause>> {
+        if !self.is_cancelled() {
+            return None;
+        }
+        self.0.state.lock().cause()
+    }
+
+    /// True once the scope was cancelled.
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        // Ordering: Acquire, pairs with the Release in `publish`; what the one who cancelled wrote
+        // before is visible to the one who sees it.
+        self.0.signal.load(Ordering::Acquire) & CANCELLED != 0
+    }
+
+    /// Waits until the scope is cancelled, and returns why.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping it gives up the wait; nothing is lost.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pirn_core::{Cause, Scope, shim::block_on};
+    ///
+    /// let scope = Scope::detached();
+    /// scope.cancel(Cause::requested("stop"));
+    /// assert_eq!(block_on(scope.cancelled()).text(), "stop");
+    /// ```
+    pub fn cancelled(&self) -> Cancelled<'_> {
+        Cancelled {
+            scope: self,
+            watch: Watch::new(),
+        }
+    }
+
+    /// Sets when the scope cancels itself; [`Instant::NEVER`] takes it back.
+    ///
+    /// The deadline is kept by the scope's [run](Self::run). A deadline that has passed lets the
+    /// body be polled once more: a value that is ready wins.
+    ///
+    /// # Errors
+    ///
+    /// [`Missing`] if there is no clock here, neither a runtime's nor a fallback; the former
+    /// deadline then stays.
+    #[track_caller]
+    pub fn set_deadline(&self, at: Instant) -> Result<(), Missing> {
+        if at != Instant::NEVER {
+            context::clock()?;
+        }
+        let mut state = self.0.state.lock();
+        state.deadline = at;
+        state.deadline_set_at = Location::caller();
+        self.0.publish(state, 0);
+        Ok(())
+    }
+
+    /// When the scope will be cancelled by time: the least deadline of this scope and those around
+    /// it, up to the nearest shield.
+    #[must_use]
+    pub fn deadline(&self) -> Instant {
+        self.reach()
+            .map(|scope| scope.0.state.lock().deadline)
+            .min()
+            .unwrap_or(Instant::NEVER)
+    }
+
+    /// Sets how long clean-up may take.
+    pub fn set_grace(&self, grace: Grace) {
+        self.0.state.lock().grace = grace;
+    }
+
+    /// How long clean-up may take: this scope's [`Grace`], or the nearest one around it. `None` is
+    /// unlimited.
+    #[must_use]
+    pub fn grace(&self) -> Option<Duration> {
+        let mut next = Some(self);
+        while let Some(scope) = next {
+            match scope.0.state.lock().grace {
+                Grace::Inherit => next = scope.0.parent.as_ref(),
+                Grace::After(limit) => return Some(limit),
+                Grace::Unlimited => return None,
+            }
+        }
+        Some(Grace::DEFAULT)
+    }
+
+    /// Counts a child in, until the guard is dropped: the scope's run does not end before.
+    ///
+    /// Keep the guard inside the child's future, so that it goes with it however it ends.
+    #[must_use = "the child is counted out when the guard is dropped"]
+    pub fn enter(&self) -> ChildGuard {
+        self.0.state.lock().live += 1;
+        ChildGuard {
+            scope: Some(self.clone()),
+        }
+    }
+
+    /// How many children are counted in.
+    #[must_use]
+    pub fn live(&self) -> usize {
+        self.0.state.lock().live
+    }
+
+    /// Gives the scope a clean-up to run: its run polls it, shielded, until the grace period is
+    /// over, and does not end before.
+    ///
+    /// A scope without a run passes it on to the nearest one around that has one, then to the
+    /// runtime's reaper. Where there is none of these it is dropped and
+    /// [reported](crate::report::Report::CleanupLost).
+    pub fn hand_over(&self, cleanup: Cleanup) {
+        let mut cleanup = cleanup;
+        for scope in self.ancestry() {
+            match scope.try_hand_over(cleanup) {
+                Ok(()) => return,
+                Err(back) => cleanup = back,
+            }
+        }
+        drop(cleanup);
+        report(Report::CleanupLost {
+            reason: "no scope was left to run it",
+            cause: self.cause(),
+        });
+    }
+
+    fn try_hand_over(&self, cleanup: Cleanup) -> Result<(), Cleanup> {
+        let mut state = self.0.state.lock();
+        if state.post != Post::Kept {
+            return Err(cleanup);
+        }
+        state.cleanups.push(cleanup);
+        self.0.publish(state, 0);
+        Ok(())
+    }
+
+    /// Runs `body` in this scope.
+    ///
+    /// The future ends when the body, every clean-up that was handed over and every child that was
+    /// counted in have ended. It returns the body's value, or the outermost cause if the scope was
+    /// cancelled before there was one:
+    ///
+    /// - A body that was never polled when the cancel came never runs.
+    /// - Otherwise a cancelled body is dropped in place, unless a [`shield`] or [`finally`] in it
+    ///   is under way; then it is polled on for that one's sake, while our leaves outside it stay
+    ///   pending, until the last has ended or the grace period is over.
+    /// - A panic of the body cancels the scope, and goes on when the children have ended.
+    /// - Inside a run that is itself cancelled it stays pending when it is done, so that the body
+    ///   around cannot go on: the outer cancel is never swallowed.
+    ///
+    /// A scope has one run; a second call runs in a child of it.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future cancels the scope and drops the body. Clean-ups that are left and the
+    /// wait for the children go to the nearest scope around that has a run, then to the runtime's
+    /// reaper; without either they are dropped and reported.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pirn_core::{Cause, Scope, shim::block_on};
+    ///
+    /// let scope = Scope::detached();
+    /// let inside = scope.clone();
+    /// let ended = block_on(scope.run(async move {
+    ///     inside.cancel(Cause::requested("changed my mind"));
+    ///     std::future::pending::<()>().await
+    /// }));
+    /// assert_eq!(ended.unwrap_err().text(), "changed my mind");
+    /// ```
+    pub fn run<F: Future>(&self, body: F) -> Scoped<F> {
+        Scoped::new(self.claim(), body)
+    }
+
+    /// This scope if nobody runs it yet, else a child of it.
+    fn claim(&self) -> Scope {
+        let mut state = self.0.state.lock();
+        if state.post == Post::Vacant {
+            state.post = Post::Kept;
+            drop(state);
+            return self.clone();
+        }
+        drop(state);
+        Scope::make(Some(self.clone()), false, Post::Kept)
+    }
+
+    /// From this scope up to and including the nearest shield, or the root.
+    fn reach(&self) -> impl Iterator<Item = &Scope> {
+        std::iter::successors(Some(self), |scope| {
+            if scope.0.shield {
+                None
+            } else {
+                scope.0.parent.as_ref()
+            }
+        })
+    }
+
+    /// From this scope up to the root, shields notwithstanding.
+    fn ancestry(&self) -> impl Iterator<Item = &Scope> {
+        std::iter::successors(Some(self), |scope| scope.0.parent.as_ref())
+    }
+
+    /// Cancels the outermost scope in reach whose deadline has passed.
+    fn expire(&self, now: Instant) {
+        let mut expired = None;
+        for scope in self.reach() {
+            let state = scope.0.state.lock();
+            if state.deadline <= now {
+                expired = Some((scope, state.deadline_set_at));
+            }
+        }
+        if let Some((scope, at)) = expired {
+            scope.cancel(Cause::new(Kind::Deadline, "").with_location(at));
+        }
+    }
+
+    /// Counts a child in if this scope has a run that will wait for it.
+    fn enter_if_kept(&self) -> Option<ChildGuard> {
+        let mut state = self.0.state.lock();
+        if state.post != Post::Kept {
+            return None;
+        }
+        state.live += 1;
+        drop(state);
+        Some(ChildGuard {
+            scope: Some(self.clone()),
+        })
+    }
+
+    /// Wakes the run, for something that changed outside the lock.
+    fn nudge(&self) {
+        self.0.publish(self.0.state.lock(), 0);
+    }
+
+    /// Puts the run's waker in place and returns the signal as it stands. From now until the
+    /// signal moves, a change wakes this waker.
+    fn register_run(&self, waker: Waker) -> u32 {
+        let mut state = self.0.state.lock();
+        let former = state.run_waker.replace(waker);
+        // Ordering: Relaxed, written under the lock that is held here.
+        let signal = self.0.signal.load(Ordering::Relaxed);
+        drop(state);
+        drop(former);
+        signal
+    }
+
+    fn signal(&self) -> u32 {
+        // Ordering: Acquire, pairs with the Release in `publish`.
+        self.0.signal.load(Ordering::Acquire)
+    }
+
+    fn own_deadline(&self) -> Instant {
+        self.0.state.lock().deadline
+    }
+
+    fn take_cleanups(&self) -> Vec<Cleanup> {
+        std::mem::take(&mut self.0.state.lock().cleanups)
+    }
+
+    /// Ends the run if nothing is left for it to do.
+    fn try_end(&self) -> bool {
+        let mut state = self.0.state.lock();
+        if state.live > 0 || !state.cleanups.is_empty() {
+            return false;
+        }
+        state.post = Post::Ended;
+        let waker = state.run_waker.take();
+        drop(state);
+        drop(waker);
+        true
+    }
+
+    /// Ends a cancelled run before its time: passes on what is left, `cleanups` included, to
+    /// an ancestor that is kept, else to `fallback` or one above it.
+    fn abandon(&self, cleanups: Vec<Cleanup>, fallback: Option<&Scope>) {
+        let mut state = self.0.state.lock();
+        state.post = Post::Ended;
+        let waker = state.run_waker.take();
+        let late = std::mem::take(&mut state.cleanups);
+        let live = state.live;
+        drop(state);
+        drop(waker);
+
+        let heirs = || {
+            self.ancestry()
+                .chain(fallback.into_iter().flat_map(Scope::ancestry))
+        };
+        'cleanups: for mut cleanup in cleanups.into_iter().chain(late) {
+            for scope in heirs() {
+                match scope.try_hand_over(cleanup) {
+                    Ok(()) => continue 'cleanups,
+                    Err(back) => cleanup = back,
+                }
+            }
+            drop(cleanup);
+            let reason =
+                "the future that ran its scope was dropped, and no scope was left to run it";
+            report(Report::CleanupLost {
+                reason,
+                cause: self.cause(),
+            });
+        }
+        if live == 0 {
+            return;
+        }
+        let Some(guard) = heirs().find_map(Scope::enter_if_kept) else {
+            report(Report::Orphaned { children: live });
+            return;
+        };
+        let mut state = self.0.state.lock();
+        if state.live > 0 {
+            state.kept_by = Some(guard);
+        } else {
+            drop(state);
+            drop(guard);
+        }
+    }
+}
+
+impl Default for Scope {
+    fn default() -> Self {
+        Scope::new()
+    }
+}
+
+impl fmt::Debug for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = self.0.state.lock();
+        let (cause, deadline, live) = (state.cause(), state.deadline, state.live);
+        drop(state);
+        f.debug_struct("Scope")
+            .field("depth", &self.0.depth)
+            .field("shield", &self.0.shield)
+            .field("cause", &cause)
+            .field("deadline", &deadline)
+            .field("live", &live)
+            .finish()
+    }
+}
+
+impl State {
+    fn cause(&self) -> Option<Arc<Cause>> {
+        self.inherited
+            .as_ref()
+            .map(|(_, cause)| cause)
+            .or(self.own.as_ref())
+            .cloned()
+    }
+
+    /// What a child of a node at `depth` in this state inherits.
+    fn passed_on(&self, depth: u32) -> Option<(u32, Arc<Cause>)> {
+        let own = || self.own.as_ref().map(|cause| (depth, Arc::clone(cause)));
+        self.inherited.clone().or_else(own)
+    }
+
+    /// Takes a cause from an ancestor at `depth`. False if one from as far out is there already;
+    /// then the descendants have it too.
+    fn inherit(&mut self, depth: u32, cause: &Arc<Cause>) -> bool {
+        if matches!(&self.inherited, Some((present, _)) if *present <= depth) {
+            return false;
+        }
+        self.inherited = Some((depth, Arc::clone(cause)));
+        true
+    }
+}
+
+impl Node {
+    /// Moves the signal, unlocks, and wakes whom it concerns: the run at every change, the watchers
+    /// at a cancel.
+    fn publish(&self, mut state: crate::shim::MutexGuard<'_, State>, bits: u32) {
+        // Ordering: Relaxed load, only written under the lock held here. Release store, pairs with
+        // the Acquire in `is_cancelled` and `signal`.
+        let signal = self.signal.load(Ordering::Relaxed);
+        self.signal
+            .store(signal.wrapping_add(CHANGE) | bits, Ordering::Release);
+        let run_waker = state.run_waker.take();
+        let watched = bits & CANCELLED != 0 && !state.watchers.is_empty();
+        drop(state);
+        if let Some(waker) = run_waker {
+            wake(waker);
+        }
+        if watched {
+            self.wake_watchers();
+        }
+    }
+
+    fn wake_watchers(&self) {
+        let mut next = 0;
+        let mut batch = WakeBatch::new();
+        loop {
+            let mut state = self.state.lock();
+            while !batch.is_full() && next < state.watchers.end() {
+                if let Some(waker) = state.watchers.get_mut(next).and_then(Option::take) {
+                    batch.push(waker);
+                }
+                next += 1;
+            }
+            let more = next < state.watchers.end();
+            drop(state);
+            batch.wake_all();
+            if !more {
+                return;
+            }
+        }
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        // Up the tree without recursion: a chain of a million scopes must not overflow the stack.
+        let mut key = self.key;
+        let mut parent = self.parent.take();
+        while let Some(Scope(above)) = parent {
+            above.state.lock().children.remove(key);
+            parent = match Arc::into_inner(above) {
+                Some(mut node) => {
+                    key = node.key;
+                    node.parent.take()
+                }
+                None => None,
+            };
+        }
+    }
+}
+
+/// Counts a child of a [`Scope`] out when it is dropped.
+#[derive(Debug)]
+pub struct ChildGuard {
+    /// `None` once it was counted out.
+    scope: Option<Scope>,
+}
+
+impl Drop for ChildGuard {
+    fn drop(&mut self) {
+        // Up the chain of abandoned scopes without recursion.
+        let mut next = self.scope.take();
+        while let Some(scope) = next {
+            let mut state = scope.0.state.lock();
+            state.live -= 1;
+            if state.live > 0 {
+                return;
+            }
+            let kept_by = state.kept_by.take();
+            scope.0.publish(state, 0);
+            next = kept_by.and_then(|mut guard| guard.scope.take());
+        }
+    }
+}
+
+/// A registration among a scope's watchers.
+struct Watch {
+    key: Option<usize>,
+}
+
+impl Watch {
+    const fn new() -> Self {
+        Watch { key: None }
+    }
+
+    /// Puts `waker` in place. True if the scope is cancelled already, and nothing was registered.
+    fn register(&mut self, scope: &Scope, waker: &Waker) -> bool {
+        let waker = waker.clone();
+        let mut state = scope.0.state.lock();
+        if state.own.is_some() || state.inherited.is_some() {
+            drop(state);
+            return true;
+        }
+        let former = match self.key.and_then(|key| state.watchers.get_mut(key)) {
+            Some(slot) => slot.replace(waker),
+            None => {
+                self.key = Some(state.watchers.insert(Some(waker)));
+                None
+            }
+        };
+        drop(state);
+        drop(former);
+        false
+    }
+
+    fn end(&mut self, scope: &Scope) {
+        if let Some(key) = self.key.take() {
+            let waker = scope.0.state.lock().watchers.remove(key);
+            drop(waker);
+        }
+    }
+}
+
+/// The future of [`Scope::cancelled`].
+#[must_use = "futures do nothing unless awaited"]
+pub struct Cancelled<'a> {
+    scope: &'a Scope,
+    watch: Watch,
+}
+
+impl Future for Cancelled<'_> {
+    type Output = Arc<Cause>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Arc<Cause>> {
+        let this = &mut *self;
+        if !this.watch.register(this.scope, cx.waker()) {
+            return Poll::Pending;
+        }
+        match this.scope.cause() {
+            Some(cause) => Poll::Ready(cause),
+            None => Poll::Pending,
+        }
+    }
+}
+
+impl Drop for Cancelled<'_> {
+    fn drop(&mut self) {
+        self.watch.end(self.scope);
+    }
+}

@@ -33,6 +33,14 @@ impl TaskMeta {
         }
     }
 
+    /// Metadata with the given place and no name, for executors that kept the place alone.
+    pub fn at(spawned_at: &'static Location<'static>) -> Self {
+        TaskMeta {
+            name: None,
+            spawned_at,
+        }
+    }
+
     /// The same with a name.
     #[must_use]
     pub fn named(self, name: impl Into<Arc<str>>) -> Self {

@@ -1,0 +1,578 @@
+//! The one who runs a scope's body: [`Scoped`], and [`Rooted`] for a whole task.
+//!
+//! | `Phase` | meaning | next, by |
+//! |---|---|---|
+//! | `Body` | the body is there: polled while there is no cause; for its regions alone after that | `Drain`, by `conclude` |
+//! | `Drain` | the body is gone, its outcome kept; clean-ups are polled, children awaited | `Done` or `Stalled`, by `leave` |
+//! | `Stalled` | done, with nothing but a cause, in a body that is itself cancelled: pending for ever | |
+//! | `Done` | the outcome was returned | |
+
+use super::{Cleanup, Regions, Scope};
+use crate::budget;
+use crate::clock::{BoxSleep, Instant};
+use crate::context::{self, Frame};
+use crate::error::{Cause, Kind, Payload};
+use crate::report::{Report, report};
+use crate::scope::region::Region;
+use pin_project_lite::pin_project;
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+pin_project! {
+    /// The future of [`Scope::run`].
+    #[must_use = "futures do nothing unless awaited"]
+    pub struct Scoped<F: Future> {
+        #[pin]
+        body: Option<F>,
+        run: Run<F::Output>,
+    }
+
+    impl<F: Future> PinnedDrop for Scoped<F> {
+        fn drop(this: Pin<&mut Self>) {
+            let this = this.project();
+            this.run.abandon(this.body);
+        }
+    }
+}
+
+impl<F: Future> Scoped<F> {
+    /// `scope` was claimed for this run.
+    pub(super) fn new(scope: Scope, body: F) -> Self {
+        Scoped {
+            body: Some(body),
+            run: Run::new(scope, Some(Region::default())),
+        }
+    }
+
+    /// The scope that this runs in.
+    #[must_use]
+    pub fn scope(&self) -> &Scope {
+        self.run.scope()
+    }
+}
+
+impl<F: Future> Future for Scoped<F> {
+    type Output = Result<F::Output, Arc<Cause>>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let _budget = budget::refill_if_outermost();
+        this.run.poll(this.body, cx)
+    }
+}
+
+pin_project! {
+    /// A whole task: runs `body` under a scope that is made when it is first needed.
+    ///
+    /// For executors. As long as nothing asks for [`Scope::current`] and nobody cancels, there is
+    /// no scope, and this costs one look at a thread-local per poll. Otherwise it is as
+    /// [`Scope::run`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pirn_core::{Cause, Rooted, Scope, shim::block_on};
+    /// use std::pin::pin;
+    ///
+    /// let mut task = pin!(Rooted::new(async { Scope::current().is_some() }));
+    /// assert!(block_on(task.as_mut()).unwrap());
+    ///
+    /// let mut task = pin!(Rooted::new(async { unreachable!("never polled") }));
+    /// task.as_mut().request_cancel(Cause::requested("not needed"));
+    /// assert!(block_on(task).is_err());
+    /// ```
+    #[must_use = "futures do nothing unless awaited"]
+    pub struct Rooted<F: Future> {
+        #[pin]
+        body: Option<F>,
+        started: bool,
+        run: Option<Box<Run<F::Output>>>,
+    }
+
+    impl<F: Future> PinnedDrop for Rooted<F> {
+        fn drop(this: Pin<&mut Self>) {
+            let mut this = this.project();
+            match this.run {
+                Some(run) => run.abandon(this.body),
+                None => drop_bare(this.body.as_mut()),
+            }
+        }
+    }
+}
+
+impl<F: Future> Rooted<F> {
+    /// A task of `body`.
+    pub fn new(body: F) -> Self {
+        Rooted {
+            body: Some(body),
+            started: false,
+            run: None,
+        }
+    }
+
+    /// Cancels the task's scope. To be followed by a poll.
+    pub fn request_cancel(self: Pin<&mut Self>, cause: Cause) {
+        let this = self.project();
+        let started = *this.started;
+        let run = this.run.get_or_insert_with(|| {
+            let scope = Scope::make(context::reaper(), false, super::Post::Kept);
+            Box::new(Run {
+                started,
+                ..Run::new(scope, None)
+            })
+        });
+        run.scope().cancel(cause);
+    }
+}
+
+/// Drops the body of a task that has no scope.
+fn drop_bare<F>(mut body: Pin<&mut Option<F>>) {
+    let (dropped, frame) =
+        Frame::default().enter(|| catch_unwind(AssertUnwindSafe(|| body.set(None))));
+    if let Some(scope) = frame.scope {
+        // A destructor asked for it.
+        scope.abandon(Vec::new(), None);
+    }
+    if let Err(payload) = dropped {
+        report(Report::Panic {
+            task: None,
+            payload,
+        });
+    }
+}
+
+impl<F: Future> Future for Rooted<F> {
+    type Output = Result<F::Output, Arc<Cause>>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        if let Some(run) = this.run {
+            return run.poll(this.body, cx);
+        }
+        *this.started = true;
+        let (mut scope, mut regions) = (None, None);
+        let body = this
+            .body
+            .as_mut()
+            .as_pin_mut()
+            .expect("`Rooted` polled after completion");
+        let passed = pass(body, &mut scope, &mut regions, false, cx);
+        match (scope, passed) {
+            (None, Pass::Pending) if regions.is_none() => Poll::Pending,
+            (None, Pass::Ready(value)) => {
+                this.body.set(None);
+                Poll::Ready(Ok(value))
+            }
+            (None, Pass::Panicked(payload)) => resume_unwind(payload),
+            (scope, passed) => {
+                // The body asked for its scope: from now on there is a run.
+                let scope = scope
+                    .unwrap_or_else(|| Scope::make(context::reaper(), false, super::Post::Kept));
+                let mut run = Box::new(Run {
+                    started: true,
+                    regions,
+                    ..Run::new(scope, None)
+                });
+                let polled = run.go_on(this.body, passed, false, cx);
+                *this.run = Some(run);
+                polled
+            }
+        }
+    }
+}
+
+/// What one poll of a body gave.
+pub(super) enum Pass<T> {
+    Ready(T),
+    Pending,
+    Panicked(Payload),
+}
+
+/// Polls `body` once, in a frame made of `scope` and `regions`, which are left as the frame was.
+pub(super) fn pass<F: Future + ?Sized>(
+    body: Pin<&mut F>,
+    scope: &mut Option<Scope>,
+    regions: &mut Option<Arc<Regions>>,
+    winding: bool,
+    cx: &mut Context<'_>,
+) -> Pass<F::Output> {
+    let frame = Frame {
+        scope: scope.take(),
+        regions: regions.take(),
+        winding,
+    };
+    let (polled, frame) = frame.enter(|| catch_unwind(AssertUnwindSafe(|| body.poll(cx))));
+    *scope = frame.scope;
+    *regions = frame.regions;
+    match polled {
+        Ok(Poll::Ready(value)) => Pass::Ready(value),
+        Ok(Poll::Pending) => Pass::Pending,
+        Err(payload) => Pass::Panicked(payload),
+    }
+}
+
+enum Phase<T> {
+    Body,
+    Drain(Outcome<T>),
+    Stalled,
+    Done,
+}
+
+/// How the body ended.
+enum Outcome<T> {
+    Value(T),
+    /// Dropped, for the scope's cause or, where it has none, this one of the run around.
+    Cancelled(Arc<Cause>),
+    Panicked(Payload),
+}
+
+struct Run<T> {
+    /// Absent only while the body is polled, when the frame has it.
+    scope: Option<Scope>,
+    phase: Phase<T>,
+    started: bool,
+    regions: Option<Arc<Regions>>,
+    /// This run as a region of the body around; none for a whole task.
+    outer: Option<Region>,
+    /// The waker that is registered with the scope as long as the signal is still `seen`.
+    waker: Option<Waker>,
+    seen: u32,
+    deadline: Timer,
+    /// When clean-up must have ended; `None` before a cancel.
+    grace: Option<Timer>,
+    cleanups: Vec<Cleanup>,
+}
+
+impl<T> Run<T> {
+    fn new(scope: Scope, outer: Option<Region>) -> Self {
+        Run {
+            scope: Some(scope),
+            phase: Phase::Body,
+            started: false,
+            regions: None,
+            outer,
+            waker: None,
+            seen: 0,
+            deadline: Timer::never(),
+            grace: None,
+            cleanups: Vec::new(),
+        }
+    }
+
+    fn scope(&self) -> &Scope {
+        self.scope
+            .as_ref()
+            .expect("present between polls of the body")
+    }
+
+    fn poll<F>(
+        &mut self,
+        mut body: Pin<&mut Option<F>>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<T, Arc<Cause>>>
+    where
+        F: Future<Output = T>,
+    {
+        match self.phase {
+            Phase::Body => {}
+            Phase::Drain(_) => {
+                self.look(cx);
+                return self.drain(cx);
+            }
+            Phase::Stalled => return Poll::Pending,
+            Phase::Done => panic!("a scope's run was polled after it had ended"),
+        }
+        self.look(cx);
+        if let Some(outer) = &mut self.outer {
+            outer.poll(cx);
+        }
+        match self.interruption() {
+            None => {
+                let passed = self.pass(body.as_mut(), false, cx);
+                self.go_on(body, passed, false, cx)
+            }
+            Some(cause) => self.wind(body, cause, cx),
+        }
+    }
+
+    /// A cancelled body: dropped, unless regions in it are under way.
+    fn wind<F>(
+        &mut self,
+        mut body: Pin<&mut Option<F>>,
+        cause: Arc<Cause>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<T, Arc<Cause>>>
+    where
+        F: Future<Output = T>,
+    {
+        if !self.started || !Regions::any_held(&self.regions) {
+            return self.conclude(body, Outcome::Cancelled(cause), cx);
+        }
+        let passed = self.pass(body.as_mut(), true, cx);
+        self.go_on(body, passed, true, cx)
+    }
+
+    /// Looks for news: keeps the waker registered, and the deadline as it was last set.
+    fn look(&mut self, cx: &mut Context<'_>) {
+        let same = self
+            .waker
+            .as_ref()
+            .is_some_and(|waker| waker.will_wake(cx.waker()));
+        if same && self.scope().signal() == self.seen {
+            return;
+        }
+        if !same {
+            self.waker = Some(cx.waker().clone());
+        }
+        self.seen = self.scope().register_run(cx.waker().clone());
+        // A cancelled scope has no use for its deadline.
+        let cancelled = self.scope().is_cancelled();
+        self.deadline.set(if cancelled {
+            Instant::NEVER
+        } else {
+            self.scope().own_deadline()
+        });
+    }
+
+    /// Why the body must not go on: the scope is cancelled, or the body around is.
+    fn interruption(&self) -> Option<Arc<Cause>> {
+        self.scope()
+            .cause()
+            .or_else(|| self.outer.as_ref()?.interruption())
+    }
+
+    fn pass<F>(&mut self, body: Pin<&mut Option<F>>, winding: bool, cx: &mut Context<'_>) -> Pass<T>
+    where
+        F: Future<Output = T>,
+    {
+        self.started = true;
+        let body = body.as_pin_mut().expect("the body is there in its phase");
+        pass(body, &mut self.scope, &mut self.regions, winding, cx)
+    }
+
+    /// What follows from a poll of the body, `wound` if that was for its regions alone.
+    fn go_on<F>(
+        &mut self,
+        body: Pin<&mut Option<F>>,
+        passed: Pass<T>,
+        wound: bool,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<T, Arc<Cause>>>
+    where
+        F: Future<Output = T>,
+    {
+        match passed {
+            Pass::Ready(value) => return self.conclude(body, Outcome::Value(value), cx),
+            Pass::Panicked(payload) => {
+                let cause = Cause::new(Kind::Sibling, "the body of the scope panicked");
+                self.scope().cancel(cause);
+                return self.conclude(body, Outcome::Panicked(payload), cx);
+            }
+            Pass::Pending => {}
+        }
+        // The deadline may have been moved during the poll, and a scope that was made during it
+        // does not have our waker yet.
+        self.look(cx);
+        self.check_deadline(cx);
+        match self.interruption() {
+            None => Poll::Pending,
+            Some(cause) if !wound => self.wind(body, cause, cx),
+            Some(_) if Regions::any_confirmed(&self.regions) && !self.grace_is_over(cx) => {
+                Poll::Pending
+            }
+            Some(cause) => self.conclude(body, Outcome::Cancelled(cause), cx),
+        }
+    }
+
+    fn check_deadline(&mut self, cx: &mut Context<'_>) {
+        if self.deadline.is_over(cx) {
+            let now = context::clock().map_or(Instant::NEVER, |clock| clock.now());
+            self.scope().expire(now);
+        }
+    }
+
+    fn grace_is_over(&mut self, cx: &mut Context<'_>) -> bool {
+        if self.grace.is_none() {
+            let limit = self.scope().grace();
+            let end = match (limit, context::clock()) {
+                (Some(limit), Ok(clock)) => clock.now() + limit,
+                _ => Instant::NEVER,
+            };
+            self.grace = Some(Timer {
+                at: end,
+                sleep: None,
+            });
+        }
+        self.grace.as_mut().is_some_and(|timer| timer.is_over(cx))
+    }
+
+    /// Drops the body and begins to drain.
+    fn conclude<F>(
+        &mut self,
+        body: Pin<&mut Option<F>>,
+        outcome: Outcome<T>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<T, Arc<Cause>>> {
+        self.phase = Phase::Drain(outcome);
+        self.drop_body(body);
+        self.drain(cx)
+    }
+
+    /// Drops the body in its frame. The first panic becomes the outcome, others are reported.
+    fn drop_body<F>(&mut self, mut body: Pin<&mut Option<F>>) {
+        let frame = Frame {
+            scope: self.scope.take(),
+            regions: self.regions.take(),
+            winding: true,
+        };
+        let (dropped, frame) = frame.enter(|| catch_unwind(AssertUnwindSafe(|| body.set(None))));
+        self.scope = frame.scope;
+        if let Err(payload) = dropped {
+            match &mut self.phase {
+                Phase::Drain(outcome) if !matches!(outcome, Outcome::Panicked(_)) => {
+                    *outcome = Outcome::Panicked(payload);
+                }
+                _ => report(Report::Panic {
+                    task: None,
+                    payload,
+                }),
+            }
+        }
+    }
+
+    /// Polls the clean-ups and waits for the children.
+    fn drain(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, Arc<Cause>>> {
+        self.check_deadline(cx);
+        loop {
+            self.cleanups.append(&mut self.scope().take_cleanups());
+            if self.cleanups.is_empty() {
+                break;
+            }
+            self.poll_cleanups(cx);
+            if self.cleanups.is_empty() {
+                continue;
+            }
+            if !self.grace_is_over(cx) {
+                return Poll::Pending;
+            }
+            self.lose_cleanups();
+        }
+        if !self.scope().try_end() {
+            return Poll::Pending;
+        }
+        self.leave()
+    }
+
+    fn poll_cleanups(&mut self, cx: &mut Context<'_>) {
+        let mut shielded = Some(self.scope().shielded_child());
+        self.cleanups.retain_mut(|cleanup| {
+            match pass(cleanup.as_mut(), &mut shielded, &mut None, false, cx) {
+                Pass::Ready(()) => false,
+                Pass::Pending => true,
+                Pass::Panicked(payload) => {
+                    report(Report::Panic {
+                        task: None,
+                        payload,
+                    });
+                    false
+                }
+            }
+        });
+    }
+
+    fn lose_cleanups(&mut self) {
+        let cause = self.scope().cause();
+        for cleanup in self.cleanups.drain(..) {
+            if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(cleanup))) {
+                report(Report::Panic {
+                    task: None,
+                    payload,
+                });
+            }
+            let reason = "its grace period was over";
+            report(Report::CleanupLost {
+                reason,
+                cause: cause.clone(),
+            });
+        }
+    }
+
+    /// Returns the outcome, unless it is a cause and the body around must not go on.
+    fn leave(&mut self) -> Poll<Result<T, Arc<Cause>>> {
+        let stall = self.outer.take().is_some_and(|outer| outer.is_cancelled());
+        self.waker = None;
+        let Phase::Drain(outcome) = std::mem::replace(&mut self.phase, Phase::Done) else {
+            unreachable!("only a drained run leaves")
+        };
+        match outcome {
+            Outcome::Value(value) => Poll::Ready(Ok(value)),
+            Outcome::Panicked(payload) => resume_unwind(payload),
+            Outcome::Cancelled(_) if stall => {
+                self.phase = Phase::Stalled;
+                Poll::Pending
+            }
+            Outcome::Cancelled(cause) => Poll::Ready(Err(self.scope().cause().unwrap_or(cause))),
+        }
+    }
+
+    /// The future of the run is dropped.
+    fn abandon<F>(&mut self, body: Pin<&mut Option<F>>) {
+        match std::mem::replace(&mut self.phase, Phase::Done) {
+            Phase::Stalled | Phase::Done => return,
+            Phase::Drain(Outcome::Panicked(payload)) => {
+                report(Report::Panic {
+                    task: None,
+                    payload,
+                });
+            }
+            Phase::Body | Phase::Drain(_) => {}
+        }
+        let dropped = Cause::new(Kind::Dropped, "the future that ran the scope was dropped");
+        self.scope().cancel(dropped);
+        self.drop_body(body);
+        let cleanups = std::mem::take(&mut self.cleanups);
+        self.scope()
+            .abandon(cleanups, self.outer.as_ref().and_then(Region::scope));
+    }
+}
+
+/// A point in time to be reached, armed when it is first looked at.
+struct Timer {
+    at: Instant,
+    sleep: Option<BoxSleep>,
+}
+
+impl Timer {
+    fn never() -> Self {
+        Timer {
+            at: Instant::NEVER,
+            sleep: None,
+        }
+    }
+
+    fn set(&mut self, at: Instant) {
+        if self.at != at {
+            *self = Timer { at, sleep: None };
+        }
+    }
+
+    fn is_over(&mut self, cx: &mut Context<'_>) -> bool {
+        if self.at == Instant::NEVER {
+            return false;
+        }
+        let at = self.at;
+        if self.sleep.is_none() {
+            // `set_deadline` saw a clock; a task that has moved out of its runtime may not.
+            self.sleep = context::clock().ok().map(|clock| clock.sleep_until(at));
+        }
+        let Some(sleep) = &mut self.sleep else {
+            return false;
+        };
+        // Time passes however much the body has spent.
+        let _unbounded = budget::lift();
+        sleep.as_mut().poll(cx).is_ready()
+    }
+}

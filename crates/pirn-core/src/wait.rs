@@ -1,0 +1,932 @@
+//! The wait list: one way to wait, written once, for every primitive.
+//!
+//! A [`WaitList`] is one short lock around a primitive's own state and the tasks that wait for it.
+//! The nodes of its lists lie in the waiting futures ([`Waiter`]), so waiting allocates nothing.
+//! What a primitive gives and to whom is its [`Policy`]; everything else is here: the queues, the
+//! hand-over, cancellation, wakers, waking outside the lock, and the rule that a grant belongs to
+//! a task.
+//!
+//! # States of a waiter
+//!
+//! | state | in which list | who enters it | who leaves it |
+//! | --- | --- | --- | --- |
+//! | Idle | none | a new waiter; its own poll when it takes; its drop | its own poll |
+//! | Waiting | its queue | its own poll (`queue_up`); another's poll that claims its grant | `grant_head`; its drop |
+//! | Called | the ring of the door that granted it | `grant_head`, if the door has a waker already | the door as it closes (`Door::drop`); its own poll or drop |
+//! | Granted | the granted list | `grant_head`; the door as it closes | its own poll; another's poll that claims it; its drop |
+//!
+//! Called and Granted are the same to the primitive: what was granted is set aside for the waiter
+//! until its own poll takes it. They differ in where the waker is: still in the node, or out.
+//!
+//! # A grant belongs to the task
+//!
+//! A future that was granted may never be polled again, while its task awaits another future on
+//! the same primitive: then both would hang. So a grant remembers the task it woke, and if that
+//! task polls another waiter of the same queue, the grant is *claimed*: it goes back to the
+//! primitive, the former owner to the head of the queue, and the one being polled before it.
+//!
+//! The task is known by the data and vtable pointers of the waker that was woken, as in
+//! [`Waker::will_wake`]. That waker is gone, so its task may be freed and another task may get the
+//! same address. Then a claim takes a grant from a stranger. That is harmless: the stranger's task
+//! being gone, its future has moved to a task that has not polled it yet (a poll would have renewed
+//! the memory of its task), and which has to poll it before it may rely on a wake-up. That poll
+//! finds the future at the head of the queue, or granted again, and registers its own waker. Until
+//! then a grant to it costs the new task at the old address one needless wake-up.
+//!
+//! What this cannot see is a part of a task with wakers of its own (`FuturesUnordered`, say) which
+//! its owner stops polling.
+//!
+//! # User code
+//!
+//! Wakers are cloned, woken and dropped with the lock released; a panic of a wake or a drop is
+//! caught and reported. All of one door's grants are made before the first waker is woken, so that
+//! nobody who comes later is woken by them.
+
+use crate::budget;
+use crate::report::{Report, report};
+use crate::shim::{Mutex, MutexGuard, UnsafeCell};
+use crate::wake::{self, WakeBatch};
+use std::cell::Cell;
+use std::fmt;
+use std::marker::PhantomPinned;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::ptr;
+use std::task::{Context, Poll, RawWakerVTable, Waker};
+
+/// What a primitive gives, and to whom. `N` is the number of its queues.
+///
+/// Every function runs with the list's lock held: it calls no code of users and does not panic.
+pub trait Policy<const N: usize>: Sized {
+    /// What the lock protects beside the waiters.
+    type State;
+    /// What one waiter wants; after a grant, what it was granted.
+    type Want: Copy;
+    /// True if the primitive tries a fast path before it waits, so that whoever comes to the list
+    /// mostly has to wait: the waker is then cloned before the lock is taken.
+    const CONTENDED: bool = true;
+
+    /// Gives a newcomer what it wants, if nobody is to be served before it. If false it will wait
+    /// at the tail of its queue.
+    fn admit(door: &mut Door<'_, Self, N>, queue: usize, want: Self::Want) -> bool;
+
+    /// Takes back what had been set aside for a waiter that will not take it. `settle` follows.
+    fn put_back(door: &mut Door<'_, Self, N>, queue: usize, want: Self::Want);
+
+    /// Serves the queue from its head as far as possible, and brings hints such as "somebody waits"
+    /// up to date. Called after each change of a queue but an arrival.
+    fn settle(door: &mut Door<'_, Self, N>, queue: usize);
+
+    /// False for a grant that is of no use to another waiter of the same task.
+    fn transfers(granted: Self::Want) -> bool {
+        let _ = granted;
+        true
+    }
+}
+
+/// A primitive's state and the tasks that wait for it, in `N` first-in first-out queues.
+///
+/// # Examples
+///
+/// A counter of tokens, each of which goes to one waiter:
+///
+/// ```
+/// use pirn_core::wait::{Door, Policy, WaitList, Waiter};
+/// use std::pin::pin;
+/// use std::task::{Context, Poll, Waker};
+///
+/// struct Tokens;
+/// impl Policy<1> for Tokens {
+///     type State = u32;
+///     type Want = ();
+///     fn admit(door: &mut Door<'_, Self, 1>, queue: usize, (): ()) -> bool {
+///         let free = *door.state() > 0 && !door.has_waiting(queue);
+///         *door.state() -= u32::from(free);
+///         free
+///     }
+///     fn put_back(door: &mut Door<'_, Self, 1>, _: usize, (): ()) {
+///         *door.state() += 1;
+///     }
+///     fn settle(door: &mut Door<'_, Self, 1>, queue: usize) {
+///         while *door.state() > 0 && door.has_waiting(queue) {
+///             *door.state() -= 1;
+///             door.grant_head(queue, ());
+///         }
+///     }
+/// }
+///
+/// let tokens = WaitList::new(Tokens, 0);
+/// let mut waiter = pin!(Waiter::new(&tokens, 0, ()));
+/// let mut cx = Context::from_waker(Waker::noop());
+/// assert!(waiter.as_mut().poll_grant(&mut cx, |_, ()| ()).is_pending());
+/// tokens.enter(|door| {
+///     *door.state() += 1;
+///     Tokens::settle(door, 0);
+/// });
+/// assert_eq!(waiter.as_mut().poll_grant(&mut cx, |_, ()| "taken"), Poll::Ready("taken"));
+/// ```
+pub struct WaitList<P: Policy<N>, const N: usize = 1> {
+    policy: P,
+    inner: Mutex<Inner<P, N>>,
+}
+
+struct Inner<P: Policy<N>, const N: usize> {
+    state: P::State,
+    lists: Lists<N>,
+}
+
+/// The way into a locked [`WaitList`]. As it closes it unlocks and then wakes whom it granted.
+pub struct Door<'d, P: Policy<N>, const N: usize = 1> {
+    list: &'d WaitList<P, N>,
+    /// `None` only while the door closes.
+    guard: Option<MutexGuard<'d, Inner<P, N>>>,
+    /// The waker of the first grant; the others wait in the ring.
+    first: Option<Waker>,
+    /// The fixed node of a ring of Called waiters, in the frame of [`WaitList::enter`].
+    ring: &'d Links,
+}
+
+/// One place in a queue of a [`WaitList`], to be held, pinned, by a waiting future.
+///
+/// Dropping it leaves the queue; what had been granted and not taken goes to the next.
+pub struct Waiter<'a, P: Policy<N>, const N: usize = 1> {
+    list: &'a WaitList<P, N>,
+    node: Node<P::Want>,
+    _pin: PhantomPinned,
+}
+
+/// A node; `Links` comes first, so that a pointer to a node is one to its links.
+#[repr(C)]
+struct Node<W> {
+    links: Links,
+    /// Never changes.
+    queue: u8,
+    /// False exactly if Idle. Only the owner touches it.
+    linked: Cell<bool>,
+    /// Touched only with the lock held.
+    body: UnsafeCell<Body<W>>,
+}
+
+struct Body<W> {
+    phase: Phase,
+    want: W,
+}
+
+enum Phase {
+    Idle,
+    /// `None` only while the owner's poll is under way.
+    Waiting(Option<Waker>),
+    Called(Waker),
+    Granted(TaskId),
+}
+
+/// Which task a waker wakes, without keeping the task alive. Only ever compared.
+#[derive(Clone, Copy, PartialEq)]
+struct TaskId(*const (), *const RawWakerVTable);
+
+/// The two neighbours in a ring. Touched only with the lock held.
+struct Links {
+    prev: UnsafeCell<*const Links>,
+    next: UnsafeCell<*const Links>,
+}
+
+/// A ring, by its first node; null if empty.
+struct Head(*const Links);
+
+struct Lists<const N: usize> {
+    waiting: [Head; N],
+    granted: Head,
+}
+
+impl<P: Policy<N>, const N: usize> WaitList<P, N> {
+    crate::const_unless_loom! {
+        /// A list with nobody waiting. `policy` lies outside the lock.
+        pub fn new(policy: P, state: P::State) -> Self {
+            const { assert!(N <= u8::MAX as usize) };
+            WaitList {
+                policy,
+                inner: Mutex::new(Inner {
+                    state,
+                    lists: Lists { waiting: [const { Head::EMPTY }; N], granted: Head::EMPTY },
+                }),
+            }
+        }
+    }
+
+    /// What lies outside the lock.
+    #[inline]
+    pub fn policy(&self) -> &P {
+        &self.policy
+    }
+
+    /// Runs `f` with the lock held, then unlocks and wakes whom `f` granted.
+    #[inline]
+    pub fn enter<R>(&self, f: impl FnOnce(&mut Door<'_, P, N>) -> R) -> R {
+        let ring = Links::new();
+        let mut door = Door {
+            list: self,
+            guard: Some(self.inner.lock()),
+            first: None,
+            ring: &ring,
+        };
+        f(&mut door)
+    }
+}
+
+impl<'d, P: Policy<N>, const N: usize> Door<'d, P, N> {
+    fn inner(&mut self) -> &mut Inner<P, N> {
+        self.guard.as_mut().expect("a door in use is open")
+    }
+
+    /// What lies outside the lock.
+    #[inline]
+    pub fn policy(&self) -> &'d P {
+        &self.list.policy
+    }
+
+    /// What the lock protects.
+    #[inline]
+    pub fn state(&mut self) -> &mut P::State {
+        &mut self.inner().state
+    }
+
+    /// True if somebody waits in this queue for a grant.
+    #[inline]
+    pub fn has_waiting(&mut self, queue: usize) -> bool {
+        !self.inner().lists.waiting[queue].0.is_null()
+    }
+
+    /// What the first in this queue wants.
+    pub fn head(&mut self, queue: usize) -> Option<P::Want> {
+        let lists = &mut self.inner().lists;
+        let node = lists.waiting[queue].first::<P::Want>()?;
+        Some(lists.body(node, |body| body.want))
+    }
+
+    /// Grants `want` to the first in this queue, who is woken when the door closes. False if nobody
+    /// waits.
+    pub fn grant_head(&mut self, queue: usize, want: P::Want) -> bool {
+        let has_first = self.first.is_some();
+        let ring = self.ring;
+        let lists = &mut self.inner().lists;
+        let Some(node) = lists.waiting[queue].first::<P::Want>() else {
+            return false;
+        };
+        lists.remove(node);
+        let waker = lists.body(node, |body| {
+            body.want = want;
+            match std::mem::replace(&mut body.phase, Phase::Idle) {
+                Phase::Waiting(waker) => waker,
+                _ => unreachable!("a node in a queue is Waiting"),
+            }
+        });
+        let (phase, waker) = match waker {
+            Some(waker) if has_first => (Phase::Called(waker), None),
+            Some(waker) => (Phase::Granted(TaskId::of(&waker)), Some(waker)),
+            None => (Phase::Granted(TaskId::NOBODY), None),
+        };
+        let called = matches!(phase, Phase::Called(_));
+        lists.body(node, |body| body.phase = phase);
+        if called {
+            // SAFETY: the node was removed above. The ring's own node stays in place until the door
+            // has closed, which empties the ring first.
+            unsafe { ring.as_ring().push_back(node.as_link()) };
+        } else {
+            // SAFETY: the node was removed above, and its owner removes it before it goes.
+            unsafe { lists.granted.push_back(node.as_link()) };
+        }
+        if waker.is_some() {
+            self.first = waker;
+        }
+        true
+    }
+
+    /// The state of `node` after one look, with the lock held.
+    fn step(
+        &mut self,
+        node: &Node<P::Want>,
+        waker: &Waker,
+        spare: &mut Option<Waker>,
+    ) -> Step<P::Want> {
+        let queue = usize::from(node.queue);
+        loop {
+            let look = self.inner().lists.body(node, |body| body.look(waker));
+            match look.then(spare.is_some()) {
+                Action::Arrive => {
+                    if P::admit(self, queue, look.want) {
+                        return Step::Take(look.want, Spare(None));
+                    }
+                    if spare.is_none() {
+                        return Step::Clone;
+                    }
+                    self.queue_up(node, spare.take());
+                }
+                Action::Clone => return Step::Clone,
+                Action::Replace => self.inner().lists.body(node, |body| {
+                    if let Phase::Waiting(registered) = &mut body.phase {
+                        std::mem::swap(registered, spare);
+                    }
+                }),
+                Action::Claim => {
+                    if !self.claim(node, waker) {
+                        return Step::Wait;
+                    }
+                }
+                Action::Take => {
+                    if spend_quietly() {
+                        let (_, waker) = self.let_go(node);
+                        return Step::Take(look.want, Spare(waker));
+                    }
+                    self.inner().lists.body(node, |body| {
+                        if let Phase::Granted(task) = &mut body.phase {
+                            *task = TaskId::of(waker);
+                        }
+                    });
+                    return Step::Exhausted;
+                }
+            }
+        }
+    }
+
+    fn queue_up(&mut self, node: &Node<P::Want>, waker: Option<Waker>) {
+        let lists = &mut self.inner().lists;
+        lists.body(node, |body| body.phase = Phase::Waiting(waker));
+        node.linked.set(true);
+        // SAFETY: an Idle node is in no list; it is pinned, and its owner removes it before it goes.
+        unsafe { lists.waiting[usize::from(node.queue)].push_back(node.as_link()) };
+    }
+
+    /// Takes a node out of its list, whichever it is in. True if it had a grant.
+    fn let_go(&mut self, node: &Node<P::Want>) -> (bool, Option<Waker>) {
+        let lists = &mut self.inner().lists;
+        lists.remove(node);
+        node.linked.set(false);
+        lists.body(node, |body| {
+            match std::mem::replace(&mut body.phase, Phase::Idle) {
+                Phase::Idle => (false, None),
+                Phase::Waiting(waker) => (false, waker),
+                Phase::Called(waker) => (true, Some(waker)),
+                Phase::Granted(_) => (true, None),
+            }
+        })
+    }
+
+    /// Lets the Waiting `node`, polled by `waker`'s task, have a grant that another waiter of that
+    /// task has not taken. False if there is none. `node` is then the first of its queue, without
+    /// a waker, or Granted.
+    fn claim(&mut self, node: &Node<P::Want>, waker: &Waker) -> bool {
+        let queue = usize::from(node.queue);
+        let lists = &mut self.inner().lists;
+        let task = TaskId::of(waker);
+        let Some(holder) = lists.granted.find_last::<P::Want>(|other| {
+            other.queue == node.queue
+                && other.body.with(|body| {
+                    // SAFETY: the lock is held, and nobody has a reference to the body.
+                    let body = unsafe { &*body };
+                    matches!(body.phase, Phase::Granted(of) if of == task)
+                        && P::transfers(body.want)
+                })
+        }) else {
+            return false;
+        };
+        lists.remove(holder);
+        lists.remove(node);
+        // The node's waker is this task's, and the task is being polled: the holder may have it.
+        let waker = lists.body(node, |body| {
+            std::mem::replace(&mut body.phase, Phase::Waiting(None))
+        });
+        let want = lists.body(holder, |body| {
+            body.phase = waker;
+            body.want
+        });
+        // SAFETY: both were removed above; both are pinned, and their owners remove them.
+        unsafe {
+            lists.waiting[queue].push_front(holder.as_link());
+            lists.waiting[queue].push_front(node.as_link());
+        }
+        P::put_back(self, queue, want);
+        P::settle(self, queue);
+        true
+    }
+}
+
+impl<P: Policy<N>, const N: usize> Drop for Door<'_, P, N> {
+    #[inline]
+    fn drop(&mut self) {
+        let first = self.first.take();
+        if self.ring.is_unused() {
+            self.guard = None;
+            if let Some(waker) = first {
+                wake::wake(waker);
+            }
+        } else {
+            self.wake_ring(first);
+        }
+    }
+}
+
+impl<P: Policy<N>, const N: usize> Door<'_, P, N> {
+    /// Wakes the first and then the Called, batch by batch. When it returns the ring is empty.
+    #[cold]
+    fn wake_ring(&mut self, first: Option<Waker>) {
+        let mut batch = WakeBatch::new();
+        if let Some(waker) = first {
+            batch.push(waker);
+        }
+        loop {
+            let ring = self.ring;
+            let lists = &mut self.inner().lists;
+            let mut empty = false;
+            while !empty && !batch.is_full() {
+                match ring.after::<P::Want>() {
+                    Some(node) => batch.push(lists.called_to_granted(node)),
+                    None => empty = true,
+                }
+            }
+            self.guard = None;
+            batch.wake_all();
+            if empty {
+                return;
+            }
+            self.guard = Some(self.list.inner.lock());
+        }
+    }
+}
+
+/// What a look at a node found.
+#[derive(Clone, Copy)]
+struct Look<W> {
+    seen: Seen,
+    want: W,
+}
+
+#[derive(Clone, Copy)]
+enum Seen {
+    Idle,
+    /// Waiting; true if the registered waker is the one that polls.
+    Waiting(bool),
+    Granted,
+}
+
+enum Action {
+    Arrive,
+    Clone,
+    Replace,
+    Claim,
+    Take,
+}
+
+impl<W> Look<W> {
+    /// What to do with what was seen.
+    fn then(&self, have_spare: bool) -> Action {
+        match (&self.seen, have_spare) {
+            (Seen::Idle, _) => Action::Arrive,
+            (Seen::Waiting(true), _) => Action::Claim,
+            (Seen::Waiting(false), true) => Action::Replace,
+            (Seen::Waiting(false), false) => Action::Clone,
+            (Seen::Granted, _) => Action::Take,
+        }
+    }
+}
+
+impl<W: Copy> Body<W> {
+    fn look(&self, waker: &Waker) -> Look<W> {
+        Look {
+            seen: match &self.phase {
+                Phase::Idle => Seen::Idle,
+                Phase::Waiting(registered) => {
+                    Seen::Waiting(registered.as_ref().is_some_and(|w| w.will_wake(waker)))
+                }
+                Phase::Called(_) | Phase::Granted(_) => Seen::Granted,
+            },
+            want: self.want,
+        }
+    }
+}
+
+/// How a look at a node ended.
+enum Step<W> {
+    /// Give what was granted, and let go of the waker that was not needed.
+    Take(W, Spare),
+    Wait,
+    /// Clone the waker and look again.
+    Clone,
+    Exhausted,
+}
+
+impl<'a, P: Policy<N>, const N: usize> Waiter<'a, P, N> {
+    /// A waiter that is not in its queue yet.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such queue.
+    #[inline]
+    pub fn new(list: &'a WaitList<P, N>, queue: usize, want: P::Want) -> Self {
+        assert!(queue < N, "queue {queue} of a wait list with {N}");
+        Waiter {
+            list,
+            node: Node {
+                links: Links::new(),
+                queue: queue as u8,
+                linked: Cell::new(false),
+                body: UnsafeCell::new(Body {
+                    phase: Phase::Idle,
+                    want,
+                }),
+            },
+            _pin: PhantomPinned,
+        }
+    }
+
+    /// The list it waits in.
+    #[inline]
+    pub fn list(&self) -> &'a WaitList<P, N> {
+        self.list
+    }
+
+    /// True from the poll that queued it up to the poll that takes its grant.
+    #[inline]
+    pub fn is_queued(self: Pin<&mut Self>) -> bool {
+        self.node.linked.get()
+    }
+
+    /// Waits for the grant. `give` runs with the lock held, on what was granted.
+    ///
+    /// A newcomer that is [admitted](Policy::admit) is granted at once, and spends none of the
+    /// task's [budget]; a waiter spends one unit as it takes its grant, and keeps the grant while
+    /// it has none. After it was ready it is a newcomer again.
+    pub fn poll_grant<R>(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        give: impl FnOnce(&mut Door<'_, P, N>, P::Want) -> R,
+    ) -> Poll<R> {
+        let this = self.into_ref().get_ref();
+        let eager = P::CONTENDED && !this.node.linked.get();
+        let mut give = Some(give);
+        // What is left in it, a clone that was not needed or a waker that was replaced, is dropped
+        // with the lock released.
+        let mut spare = Spare(eager.then(|| cx.waker().clone()));
+        loop {
+            let done =
+                this.list.enter(
+                    |door| match door.step(&this.node, cx.waker(), &mut spare.0) {
+                        Step::Take(want, unused) => match give.take() {
+                            Some(give) => Done::Given(give(door, want), unused),
+                            None => unreachable!("a poll gives once"),
+                        },
+                        Step::Wait => Done::Wait,
+                        Step::Clone => Done::Clone,
+                        Step::Exhausted => Done::Exhausted,
+                    },
+                );
+            match done {
+                Done::Given(given, unused) => {
+                    drop(unused);
+                    return Poll::Ready(given);
+                }
+                Done::Wait => return Poll::Pending,
+                Done::Clone => spare.renew(cx.waker()),
+                Done::Exhausted => return exhausted(cx),
+            }
+        }
+    }
+}
+
+impl<P: Policy<N>, const N: usize> Drop for Waiter<'_, P, N> {
+    #[inline]
+    fn drop(&mut self) {
+        if self.node.linked.get() {
+            self.leave();
+        }
+    }
+}
+
+impl<P: Policy<N>, const N: usize> Waiter<'_, P, N> {
+    #[cold]
+    fn leave(&self) {
+        let node = &self.node;
+        let queue = usize::from(node.queue);
+        let waker = self.list.enter(|door| {
+            let want = door.inner().lists.body(node, |body| body.want);
+            let (granted, waker) = door.let_go(node);
+            if granted {
+                P::put_back(door, queue, want);
+            }
+            P::settle(door, queue);
+            waker
+        });
+        drop(Spare(waker));
+    }
+}
+
+/// What `poll_grant` does once the lock is released.
+enum Done<R> {
+    Given(R, Spare),
+    Wait,
+    Clone,
+    Exhausted,
+}
+
+/// A waker that is not registered anywhere, dropped with the lock released.
+struct Spare(Option<Waker>);
+
+impl Spare {
+    fn renew(&mut self, waker: &Waker) {
+        let renewed = Spare(Some(waker.clone()));
+        *self = renewed;
+    }
+}
+
+impl Drop for Spare {
+    #[inline]
+    fn drop(&mut self) {
+        if let Some(waker) = self.0.take() {
+            if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(waker))) {
+                report(Report::Panic {
+                    task: None,
+                    payload,
+                });
+            }
+        }
+    }
+}
+
+/// Spends one unit of the budget. Wakes nobody, so it may be called with the lock held.
+#[inline]
+fn spend_quietly() -> bool {
+    budget::poll_spend(&mut Context::from_waker(Waker::noop())).is_ready()
+}
+
+/// The budget said no under the lock; now let it say so to the task.
+#[cold]
+fn exhausted<R>(cx: &mut Context<'_>) -> Poll<R> {
+    if budget::poll_spend(cx).is_ready() {
+        cx.waker().wake_by_ref();
+    }
+    Poll::Pending
+}
+
+impl TaskId {
+    const NOBODY: TaskId = TaskId(ptr::null(), ptr::null());
+
+    fn of(waker: &Waker) -> Self {
+        TaskId(waker.data(), waker.vtable())
+    }
+}
+
+impl<W> Node<W> {
+    fn as_link(&self) -> *const Links {
+        ptr::from_ref(self).cast()
+    }
+}
+
+impl<const N: usize> Lists<N> {
+    /// Looks into a node of these lists. `&mut self` is the proof that the lock is held.
+    #[inline]
+    fn body<W, R>(&mut self, node: &Node<W>, f: impl FnOnce(&mut Body<W>) -> R) -> R {
+        // SAFETY: a body is touched only with the lock of its waiter's one list held, which
+        // `&mut self` proves, and no `f` in this file calls `body` again.
+        node.body.with_mut(|body| f(unsafe { &mut *body }))
+    }
+
+    /// Takes a node out of the list that its phase says it is in.
+    fn remove<W>(&mut self, node: &Node<W>) {
+        let link = node.as_link();
+        let queue = usize::from(node.queue);
+        // SAFETY (all three): the phase names the list or ring that the node is in, all of whose
+        // nodes are alive, since waiters and doors remove theirs before they go; the lock is held.
+        match self.body(node, |body| body.phase.place()) {
+            Place::Nowhere => {}
+            // SAFETY: as above.
+            Place::Waiting => unsafe { self.waiting[queue].remove(link) },
+            // SAFETY: as above.
+            Place::Granted => unsafe { self.granted.remove(link) },
+            // SAFETY: as above; a ring has a node of its own, so that it needs no new head.
+            Place::Ring => unsafe { unlink(link) },
+        }
+    }
+
+    /// Moves a Called node from its ring to the granted list.
+    fn called_to_granted<W>(&mut self, node: &Node<W>) -> Waker {
+        self.remove(node);
+        let waker = self.body(node, |body| {
+            match std::mem::replace(&mut body.phase, Phase::Idle) {
+                Phase::Called(waker) => {
+                    body.phase = Phase::Granted(TaskId::of(&waker));
+                    waker
+                }
+                _ => unreachable!("a node in a ring is Called"),
+            }
+        });
+        // SAFETY: the node was removed above; it is pinned, and its owner removes it.
+        unsafe { self.granted.push_back(node.as_link()) };
+        waker
+    }
+}
+
+enum Place {
+    Nowhere,
+    Waiting,
+    Ring,
+    Granted,
+}
+
+impl Phase {
+    fn place(&self) -> Place {
+        match self {
+            Phase::Idle => Place::Nowhere,
+            Phase::Waiting(_) => Place::Waiting,
+            Phase::Called(_) => Place::Ring,
+            Phase::Granted(_) => Place::Granted,
+        }
+    }
+}
+
+impl Links {
+    fn new() -> Self {
+        Links {
+            prev: UnsafeCell::new(ptr::null()),
+            next: UnsafeCell::new(ptr::null()),
+        }
+    }
+
+    /// True for a door that never had two wakers. Only that door writes to an unused ring.
+    #[inline]
+    fn is_unused(&self) -> bool {
+        // SAFETY: the door holds the lock.
+        self.next.with(|next| unsafe { (*next).is_null() })
+    }
+
+    /// The ring around this fixed node, made if there is none.
+    fn as_ring(&self) -> Head {
+        let link = ptr::from_ref(self);
+        if self.is_unused() {
+            // SAFETY: the node is in no ring, so nobody else knows it.
+            unsafe { join(link, link) };
+        }
+        Head(link)
+    }
+
+    /// The first node after the fixed node of a ring.
+    fn after<'n, W>(&self) -> Option<&'n Node<W>> {
+        let link = ptr::from_ref(self);
+        // SAFETY: the door holds the lock, and its ring's nodes are alive.
+        let after = unsafe { next(link) };
+        // SAFETY: every other node of the ring is the `Links` of a `Node<W>`, alive while it is in
+        // the ring, which it does not leave without the lock.
+        (after != link).then(|| unsafe { &*after.cast() })
+    }
+}
+
+impl Head {
+    const EMPTY: Head = Head(ptr::null());
+
+    /// The first node. The caller holds the lock and lets go of the node before it.
+    #[inline]
+    fn first<'n, W>(&mut self) -> Option<&'n Node<W>> {
+        // SAFETY: null, or the `Links` of a `Node<W>` that is alive while it is in the list, which
+        // it does not leave without the lock.
+        unsafe { self.0.cast::<Node<W>>().as_ref() }
+    }
+
+    /// The last node that `matches`.
+    fn find_last<'n, W>(&mut self, matches: impl Fn(&Node<W>) -> bool) -> Option<&'n Node<W>> {
+        if self.0.is_null() {
+            return None;
+        }
+        let mut link = self.0;
+        loop {
+            // SAFETY: the caller holds the lock, and all nodes of a list are alive.
+            link = unsafe { prev(link) };
+            // SAFETY: as in `first`.
+            let node: &'n Node<W> = unsafe { &*link.cast() };
+            if matches(node) {
+                return Some(node);
+            }
+            if link == self.0 {
+                return None;
+            }
+        }
+    }
+
+    /// # Safety
+    ///
+    /// The lock is held; `link` is in no list and stays in place until it is removed.
+    unsafe fn push_back(&mut self, link: *const Links) {
+        // SAFETY: both are alive, by the contract and as nodes of this ring.
+        unsafe {
+            if self.0.is_null() {
+                join(link, link);
+                self.0 = link;
+            } else {
+                join(prev(self.0), link);
+                join(link, self.0);
+            }
+        }
+    }
+
+    /// # Safety
+    ///
+    /// As `push_back`.
+    unsafe fn push_front(&mut self, link: *const Links) {
+        // SAFETY: the caller's contract. In a ring the place after the last is the one before the
+        // first.
+        unsafe { self.push_back(link) };
+        self.0 = link;
+    }
+
+    /// # Safety
+    ///
+    /// The lock is held; `link` is in this ring.
+    unsafe fn remove(&mut self, link: *const Links) {
+        // SAFETY: all nodes of the ring are alive.
+        unsafe {
+            let after = next(link);
+            if after == link {
+                self.0 = ptr::null();
+            } else if self.0 == link {
+                self.0 = after;
+            }
+            unlink(link);
+        }
+    }
+}
+
+/// # Safety
+///
+/// The lock is held and `link` is alive.
+#[inline]
+unsafe fn next(link: *const Links) -> *const Links {
+    // SAFETY: the caller's contract.
+    unsafe { (*link).next.with(|next| *next) }
+}
+
+/// # Safety
+///
+/// The lock is held and `link` is alive.
+#[inline]
+unsafe fn prev(link: *const Links) -> *const Links {
+    // SAFETY: the caller's contract.
+    unsafe { (*link).prev.with(|prev| *prev) }
+}
+
+/// # Safety
+///
+/// The lock is held and both are alive.
+#[inline]
+unsafe fn join(before: *const Links, after: *const Links) {
+    // SAFETY: the caller's contract.
+    unsafe {
+        (*before).next.with_mut(|next| *next = after);
+        (*after).prev.with_mut(|prev| *prev = before);
+    }
+}
+
+/// # Safety
+///
+/// The lock is held and `link` is in a ring.
+#[inline]
+unsafe fn unlink(link: *const Links) {
+    // SAFETY: the neighbours in a ring are alive.
+    unsafe { join(prev(link), next(link)) };
+}
+
+impl<P: Policy<N> + fmt::Debug, const N: usize> fmt::Debug for WaitList<P, N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WaitList")
+            .field("policy", &self.policy)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<P: Policy<N>, const N: usize> fmt::Debug for Waiter<'_, P, N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Waiter").finish_non_exhaustive()
+    }
+}
+
+// SAFETY: the pointers lead to nodes whose bodies hold a `Want` and a waker, and they are followed
+// only with the lock held: moving the lists moves access to those, which is why `Want` is `Send`.
+unsafe impl<P: Policy<N>, const N: usize> Send for Inner<P, N>
+where
+    P::State: Send,
+    P::Want: Send,
+{
+}
+
+// SAFETY: a waiter is a shared reference to its list and a node. Whatever thread it is on, other
+// threads touch the node's links and body only with the lock held, and `linked` not at all.
+unsafe impl<P: Policy<N> + Sync, const N: usize> Send for Waiter<'_, P, N>
+where
+    P::State: Send,
+    P::Want: Send,
+{
+}
+
+// SAFETY: `&Waiter` gives access to nothing but the list; polling and dropping take `&mut`.
+unsafe impl<P: Policy<N> + Sync, const N: usize> Sync for Waiter<'_, P, N>
+where
+    P::State: Send,
+    P::Want: Send,
+{
+}
