@@ -93,6 +93,8 @@ fn an_ordering_is_argued_for() {
     assert!(file(PLAIN, wide).is_empty());
     // Only the word: an enum of ours, and cmp's orderings.
     assert!(file(PLAIN, "match action { Action::Release => Ordering::Less }").is_empty());
+    let ours = "use std::sync::atomic::Ordering::Acquire;\nuse state::Release;\nf(Release);";
+    assert!(file(PLAIN, ours).is_empty());
     // The shim hands loom's out.
     let shim = "crates/pirn-core/src/shim/loom.rs";
     assert!(file(shim, "fn f() { x.load(Ordering::Relaxed) }").is_empty());
