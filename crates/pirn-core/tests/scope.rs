@@ -1,0 +1,1013 @@
+//! Scopes, one poll at a time.
+
+mod support;
+
+use pirn_core::{
+    Cause, Grace, Instant, Kind, Rooted, Scope, Scoped, budget, finally, finally_in_place, shield,
+    with_resource,
+};
+use std::future::{Future, pending, poll_fn, ready};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+use support::{Counter, Foreign, Gate, Log, Manual, poll, reports};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn stop() -> Cause {
+    Cause::requested("stop")
+}
+
+fn text<T>(polled: Poll<Result<T, Arc<Cause>>>) -> String {
+    match polled {
+        Poll::Ready(Err(cause)) => cause.text().to_owned(),
+        Poll::Ready(Ok(_)) => panic!("it gave a value"),
+        Poll::Pending => panic!("it is pending"),
+    }
+}
+
+fn value<T>(polled: Poll<Result<T, Arc<Cause>>>) -> T {
+    match polled {
+        Poll::Ready(Ok(value)) => value,
+        Poll::Ready(Err(cause)) => panic!("it was {cause}"),
+        Poll::Pending => panic!("it is pending"),
+    }
+}
+
+/// Polls a future once inside a body; it must be pending.
+async fn poll_inside<F: Future>(mut future: Pin<&mut F>) {
+    let pending = poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx).is_pending())).await;
+    assert!(pending);
+}
+
+// Cancel and body.
+
+#[test]
+fn a_body_that_was_cancelled_before_its_first_poll_never_runs() {
+    let scope = Scope::detached();
+    let mut run = pin!(scope.run(async { panic!("it ran") }));
+    scope.cancel(stop());
+    assert_eq!(text::<()>(poll(run.as_mut())), "stop");
+}
+
+#[test]
+fn a_value_wins_over_a_cancel_in_the_same_poll() {
+    let scope = Scope::detached();
+    let inside = scope.clone();
+    let mut run = pin!(scope.run(async move {
+        inside.cancel(stop());
+        7
+    }));
+    assert_eq!(value(poll(run.as_mut())), 7);
+}
+
+#[test]
+fn a_cancelled_body_is_dropped_and_not_polled() {
+    let (scope, log) = (Scope::detached(), Log::default());
+    let count = Arc::default();
+    let body = {
+        let (drop, foreign) = (log.on_drop("dropped"), Foreign(Arc::clone(&count)));
+        async move {
+            let _drop = drop;
+            foreign.await;
+        }
+    };
+    let mut run = pin!(scope.run(body));
+    assert!(poll(run.as_mut()).is_pending());
+    assert_eq!(Foreign::polls(&count), 1);
+    scope.cancel(stop());
+    assert_eq!(log.said(), [""; 0], "a cancel is a request");
+    assert_eq!(text(poll(run.as_mut())), "stop");
+    assert_eq!(log.said(), ["dropped"]);
+    assert_eq!(Foreign::polls(&count), 1);
+}
+
+#[test]
+fn a_cancel_in_its_own_poll_ends_the_body_in_that_poll() {
+    let scope = Scope::detached();
+    let inside = scope.clone();
+    let mut run = pin!(scope.run(async move {
+        inside.cancel(stop());
+        pending::<()>().await
+    }));
+    assert_eq!(text(poll(run.as_mut())), "stop");
+}
+
+#[test]
+fn a_cancel_wakes_the_waker_of_the_last_poll() {
+    let scope = Scope::detached();
+    let mut run = pin!(scope.run(pending::<()>()));
+    let (first, first_waker) = Counter::new();
+    let (second, second_waker) = Counter::new();
+    assert!(
+        run.as_mut()
+            .poll(&mut Context::from_waker(&first_waker))
+            .is_pending()
+    );
+    assert!(
+        run.as_mut()
+            .poll(&mut Context::from_waker(&second_waker))
+            .is_pending()
+    );
+    scope.cancel(stop());
+    assert_eq!((first.wakes(), second.wakes()), (0, 1));
+}
+
+#[test]
+fn the_first_cause_stays_and_the_outermost_wins() {
+    let outer = Scope::detached();
+    let inner = outer.child();
+    assert!(inner.cancel(Cause::requested("inner")));
+    assert!(!inner.cancel(Cause::requested("again")));
+    assert_eq!(inner.cause().unwrap().text(), "inner");
+    assert!(outer.cause().is_none());
+    assert!(outer.cancel(Cause::requested("outer")));
+    assert_eq!(inner.cause().unwrap().text(), "outer");
+    assert_eq!(inner.child().cause().unwrap().text(), "outer");
+}
+
+#[test]
+fn a_cancel_stops_at_a_shield_and_a_shield_can_be_cancelled_itself() {
+    let outer = Scope::detached();
+    let shielded = outer.shielded_child();
+    let below = shielded.child();
+    outer.cancel(stop());
+    assert!(below.cause().is_none());
+    assert!(outer.shielded_child().cause().is_none());
+    shielded.cancel(Cause::requested("by name"));
+    assert_eq!(below.cause().unwrap().text(), "by name");
+}
+
+#[test]
+fn waiting_for_a_cancel_ends_at_once_afterwards_and_its_waker_may_change() {
+    let outer = Scope::detached();
+    let scope = outer.child();
+    let mut wait = pin!(scope.cancelled());
+    let mut given_up = Box::pin(scope.cancelled());
+    assert!(poll(given_up.as_mut()).is_pending());
+    let (counter, waker) = Counter::new();
+    assert!(poll(wait.as_mut()).is_pending());
+    assert!(
+        wait.as_mut()
+            .poll(&mut Context::from_waker(&waker))
+            .is_pending()
+    );
+    drop(given_up);
+    outer.cancel(stop());
+    assert_eq!(counter.wakes(), 1);
+    assert!(poll(wait).is_ready());
+    assert!(poll(pin!(scope.cancelled())).is_ready());
+}
+
+#[test]
+fn more_watchers_than_a_batch_holds_are_all_woken_once() {
+    let scope = Scope::detached();
+    let (counter, waker) = Counter::new();
+    let mut waits: Vec<_> = (0..100).map(|_| Box::pin(scope.cancelled())).collect();
+    for wait in &mut waits {
+        assert!(
+            wait.as_mut()
+                .poll(&mut Context::from_waker(&waker))
+                .is_pending()
+        );
+    }
+    scope.cancel(stop());
+    assert_eq!(counter.wakes(), 100);
+}
+
+#[test]
+fn a_waker_that_panics_does_not_keep_a_cancel_from_the_others() {
+    struct Bomb;
+    impl std::task::Wake for Bomb {
+        fn wake(self: Arc<Self>) {
+            panic!("a bad waker");
+        }
+    }
+    reports();
+    let scope = Scope::detached();
+    let child = scope.child();
+    let bomb = Waker::from(Arc::new(Bomb));
+    let mut run = pin!(scope.run(pending::<()>()));
+    assert!(
+        run.as_mut()
+            .poll(&mut Context::from_waker(&bomb))
+            .is_pending()
+    );
+    let (counter, waker) = Counter::new();
+    let mut wait = pin!(child.cancelled());
+    assert!(
+        wait.as_mut()
+            .poll(&mut Context::from_waker(&waker))
+            .is_pending()
+    );
+    scope.cancel(stop());
+    assert_eq!(counter.wakes(), 1);
+    assert_eq!(reports(), ["a panic that nobody received: a bad waker"]);
+}
+
+#[test]
+fn a_chain_of_two_hundred_thousand_scopes_is_cancelled_and_dropped_without_recursion() {
+    let root = Scope::detached();
+    let mut leaf = root.child();
+    for _ in 0..200_000 {
+        leaf = leaf.child();
+    }
+    root.cancel(stop());
+    assert!(leaf.is_cancelled());
+    drop(root);
+    drop(leaf);
+}
+
+#[test]
+fn the_scope_that_runs_here_is_the_parent_of_a_new_one() {
+    assert!(Scope::current().is_none());
+    let scope = Scope::detached();
+    let mut run = pin!(scope.run(async { Scope::new() }));
+    let inner = value(poll(run.as_mut()));
+    assert!(Scope::current().is_none());
+    scope.cancel(stop());
+    assert!(inner.is_cancelled());
+}
+
+#[test]
+fn a_second_run_of_a_scope_runs_in_a_child_of_it() {
+    let scope = Scope::detached();
+    let mut first = pin!(scope.run(pending::<()>()));
+    let mut second = Box::pin(scope.run(pending::<()>()));
+    assert!(poll(first.as_mut()).is_pending());
+    assert!(poll(second.as_mut()).is_pending());
+    drop(second);
+    assert!(
+        !scope.is_cancelled(),
+        "a dropped run cancels its own scope only"
+    );
+    let mut third = pin!(scope.run(pending::<()>()));
+    assert!(poll(third.as_mut()).is_pending());
+    scope.cancel(stop());
+    assert_eq!(text(poll(first.as_mut())), "stop");
+    assert_eq!(text(poll(third.as_mut())), "stop");
+}
+
+// Panics.
+
+#[test]
+fn a_panic_of_the_body_cancels_the_scope_and_goes_on_when_the_children_have_ended() {
+    let scope = Scope::detached();
+    let child = scope.enter();
+    let mut run = pin!(scope.run(async { panic!("oh") }));
+    let first = catch_unwind(AssertUnwindSafe(|| {
+        poll::<Scoped<_>>(run.as_mut()).is_pending()
+    }));
+    assert!(first.unwrap(), "a child lives");
+    assert_eq!(scope.cause().unwrap().kind(), Kind::Sibling);
+    drop(child);
+    let payload =
+        catch_unwind(AssertUnwindSafe(|| poll(run.as_mut()).map_ok(|()| ()))).unwrap_err();
+    assert_eq!(pirn_core::panic_message(&*payload), "oh");
+}
+
+#[test]
+fn a_panic_of_the_bodys_destructor_is_kept_until_the_children_have_ended() {
+    struct Bomb;
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            panic!("in drop");
+        }
+    }
+    let scope = Scope::detached();
+    let child = scope.enter();
+    let mut run = pin!(scope.run(async {
+        let _bomb = Bomb;
+        pending::<()>().await
+    }));
+    assert!(poll(run.as_mut()).is_pending());
+    scope.cancel(stop());
+    assert!(poll(run.as_mut()).is_pending());
+    drop(child);
+    let payload = catch_unwind(AssertUnwindSafe(|| poll(run.as_mut()))).unwrap_err();
+    assert_eq!(pirn_core::panic_message(&*payload), "in drop");
+}
+
+// Children.
+
+#[test]
+fn a_run_does_not_end_while_a_child_lives_and_is_woken_by_the_last() {
+    let scope = Scope::detached();
+    let (one, two) = (scope.enter(), scope.enter());
+    assert_eq!(scope.live(), 2);
+    let mut run = pin!(scope.run(ready(3)));
+    let (counter, waker) = Counter::new();
+    assert!(
+        run.as_mut()
+            .poll(&mut Context::from_waker(&waker))
+            .is_pending()
+    );
+    drop(one);
+    assert_eq!(counter.wakes(), 0);
+    drop(two);
+    assert_eq!(counter.wakes(), 1);
+    assert_eq!(value(poll(run)), 3);
+}
+
+#[test]
+fn a_dropped_run_cancels_its_children_and_the_run_around_waits_for_them() {
+    let outer = Scope::detached();
+    let inner = outer.child();
+    let child = inner.enter();
+    let mut around = pin!(outer.run({
+        let inner = inner.clone();
+        async move {
+            let mut run = Box::pin(inner.run(pending::<()>()));
+            poll_inside(run.as_mut()).await;
+            drop(run);
+        }
+    }));
+    assert!(poll(around.as_mut()).is_pending());
+    assert_eq!(inner.cause().unwrap().kind(), Kind::Dropped);
+    assert!(!outer.is_cancelled());
+    drop(child);
+    value(poll(around));
+}
+
+#[test]
+fn children_abandoned_through_several_levels_are_awaited_at_the_top() {
+    let top = Scope::detached();
+    let middle = top.child();
+    let bottom = middle.child();
+    let child = bottom.enter();
+    let mut around = pin!(top.run(ready(())));
+    let middle_run = middle.run(pending::<()>());
+    drop(bottom.run(pending::<()>()));
+    drop(middle_run);
+    assert!(poll(around.as_mut()).is_pending());
+    drop(child);
+    value(poll(around));
+}
+
+#[test]
+fn children_that_nobody_waits_for_are_reported() {
+    reports();
+    let scope = Scope::detached();
+    let child = scope.enter();
+    drop(scope.run(pending::<()>()));
+    assert_eq!(reports().len(), 1);
+    assert!(scope.is_cancelled());
+    drop(child);
+}
+
+// Shields and clean-up.
+
+#[test]
+fn a_shield_is_polled_on_after_a_cancel_and_our_leaves_outside_it_are_not_passed() {
+    let (scope, log, gate) = (Scope::detached(), Log::default(), Gate::default());
+    let open = Gate::default();
+    open.open();
+    let body = {
+        let (log, gate) = (log.clone(), gate.clone());
+        async move {
+            shield(async {
+                gate.passed().await;
+                log.say("shielded work done");
+            })
+            .await;
+            log.say("on to the next leaf");
+            open.passed().await;
+            log.say("never");
+        }
+    };
+    let mut run = pin!(scope.run(body));
+    assert!(poll(run.as_mut()).is_pending());
+    scope.cancel(stop());
+    assert!(poll(run.as_mut()).is_pending());
+    gate.open();
+    assert_eq!(text(poll(run)), "stop");
+    assert_eq!(log.said(), ["shielded work done", "on to the next leaf"]);
+}
+
+#[test]
+fn a_clean_up_runs_in_place_after_the_inner_future_was_dropped() {
+    let (scope, log, gate) = (Scope::detached(), Log::default(), Gate::default());
+    let body = {
+        let (inner, outer) = (log.on_drop("inner dropped"), log.on_drop("body dropped"));
+        let (log, gate) = (log.clone(), gate.clone());
+        async move {
+            let _outer = outer;
+            let work = async move {
+                let _inner = inner;
+                pending::<()>().await;
+            };
+            finally(work, || async move {
+                log.say("clean-up began");
+                gate.passed().await;
+                log.say("clean-up ended");
+            })
+            .await;
+        }
+    };
+    let mut run = pin!(scope.run(body));
+    assert!(poll(run.as_mut()).is_pending());
+    scope.cancel(stop());
+    assert!(poll(run.as_mut()).is_pending());
+    assert_eq!(log.said(), ["inner dropped", "clean-up began"]);
+    gate.open();
+    assert_eq!(text(poll(run)), "stop");
+    let all = [
+        "inner dropped",
+        "clean-up began",
+        "clean-up ended",
+        "body dropped",
+    ];
+    assert_eq!(log.said(), all);
+}
+
+#[test]
+fn nested_clean_ups_run_from_the_inside_out() {
+    let (scope, log) = (Scope::detached(), Log::default());
+    let (one, two) = (log.clone(), log.clone());
+    let inner = finally(pending::<()>(), || async move { one.say("inner") });
+    let mut run = pin!(scope.run(finally(inner, || async move { two.say("outer") })));
+    assert!(poll(run.as_mut()).is_pending());
+    scope.cancel(stop());
+    assert_eq!(text(poll(run)), "stop");
+    assert_eq!(log.said(), ["inner", "outer"]);
+}
+
+#[test]
+fn a_clean_up_that_is_dropped_is_run_by_the_scope() {
+    let (scope, log, gate) = (Scope::detached(), Log::default(), Gate::default());
+    let body = {
+        let (log, gate) = (log.clone(), gate.clone());
+        async move {
+            let said = log.clone();
+            let mut work = Box::pin(finally(pending::<()>(), || async move {
+                gate.passed().await;
+                said.say("clean-up");
+            }));
+            poll_inside(work.as_mut()).await;
+            drop(work);
+            log.say("body done");
+            5
+        }
+    };
+    let mut run = pin!(scope.run(body));
+    let (counter, waker) = Counter::new();
+    assert!(
+        run.as_mut()
+            .poll(&mut Context::from_waker(&waker))
+            .is_pending()
+    );
+    let before = counter.wakes();
+    gate.open();
+    assert!(counter.wakes() > before);
+    assert_eq!(value(poll(run)), 5);
+    assert_eq!(log.said(), ["body done", "clean-up"]);
+}
+
+#[test]
+fn a_clean_up_that_is_dropped_half_way_is_finished_by_the_scope() {
+    let (scope, log, gate) = (Scope::detached(), Log::default(), Gate::default());
+    let body = {
+        let (log, gate) = (log.clone(), gate.clone());
+        async move {
+            let mut work = Box::pin(finally(ready(()), || async move {
+                log.say("began");
+                gate.passed().await;
+                log.say("ended");
+            }));
+            poll_inside(work.as_mut()).await;
+        }
+    };
+    let mut run = pin!(scope.run(body));
+    assert!(poll(run.as_mut()).is_pending());
+    gate.open();
+    value(poll(run));
+    assert_eq!(log.said(), ["began", "ended"]);
+}
+
+#[test]
+fn a_clean_up_outside_every_scope_is_reported_when_it_is_dropped() {
+    reports();
+    let mut work = Box::pin(finally(pending::<()>(), || ready(())));
+    assert!(poll(work.as_mut()).is_pending());
+    drop(work);
+    assert!(reports()[0].contains("outside every scope"));
+}
+
+#[test]
+fn a_panic_in_the_work_hands_the_clean_up_over() {
+    let (scope, log) = (Scope::detached(), Log::default());
+    let said = log.clone();
+    let work = async { panic!("work failed") };
+    let mut run = pin!(scope.run(finally(work, || async move { said.say("clean-up") })));
+    let payload = catch_unwind(AssertUnwindSafe(|| poll::<Scoped<_>>(run.as_mut()))).unwrap_err();
+    assert_eq!(pirn_core::panic_message(&*payload), "work failed");
+    assert_eq!(log.said(), ["clean-up"]);
+}
+
+#[test]
+fn a_panic_in_a_clean_up_that_was_handed_over_is_reported_and_the_others_run() {
+    reports();
+    let (scope, log) = (Scope::detached(), Log::default());
+    let said = log.clone();
+    let mut run = pin!(scope.run(ready(1)));
+    scope.hand_over(Box::pin(async { panic!("bad clean-up") }));
+    scope.hand_over(Box::pin(async move { said.say("good clean-up") }));
+    assert_eq!(value(poll(run.as_mut())), 1);
+    assert_eq!(log.said(), ["good clean-up"]);
+    assert_eq!(reports(), ["a panic that nobody received: bad clean-up"]);
+}
+
+#[test]
+fn a_clean_up_may_hand_over_another() {
+    let (scope, log) = (Scope::detached(), Log::default());
+    let (said, inside) = (log.clone(), scope.clone());
+    let mut run = pin!(scope.run(ready(())));
+    scope.hand_over(Box::pin(async move {
+        inside.hand_over(Box::pin(async move { said.say("second") }));
+    }));
+    value(poll(run.as_mut()));
+    assert_eq!(log.said(), ["second"]);
+}
+
+#[test]
+fn a_scope_inside_a_clean_up_is_not_cancelled_with_the_body() {
+    let scope = Scope::detached();
+    let gate = Gate::default();
+    let opened = gate.clone();
+    let cleanup = || async move {
+        let nested = Scope::new();
+        assert!(nested.run(async move { gate.passed().await }).await.is_ok());
+    };
+    let mut run = pin!(scope.run(finally(pending::<()>(), cleanup)));
+    assert!(poll(run.as_mut()).is_pending());
+    scope.cancel(stop());
+    assert!(poll(run.as_mut()).is_pending());
+    opened.open();
+    assert_eq!(text(poll(run)), "stop");
+}
+
+#[test]
+fn a_clean_up_in_place_may_borrow() {
+    let scope = Scope::detached();
+    let mut closed = false;
+    {
+        let work = pending::<()>();
+        let mut run = pin!(scope.run(finally_in_place(work, async || closed = true)));
+        assert!(poll(run.as_mut()).is_pending());
+        scope.cancel(stop());
+        assert_eq!(text(poll(run)), "stop");
+    }
+    assert!(closed);
+}
+
+#[test]
+fn a_clean_up_in_place_that_is_dropped_is_reported() {
+    reports();
+    let mut work = Box::pin(finally_in_place(pending::<()>(), async || ()));
+    assert!(poll(work.as_mut()).is_pending());
+    drop(work);
+    assert!(reports()[0].contains("in place only"));
+}
+
+#[test]
+fn a_resource_is_closed_after_a_value_a_cancel_a_panic_and_a_drop() {
+    enum End {
+        Value,
+        Cancel,
+        Panic,
+        Drop,
+    }
+    for end in [End::Value, End::Cancel, End::Panic, End::Drop] {
+        let (scope, log) = (Scope::detached(), Log::default());
+        let (said, inside) = (log.clone(), scope.clone());
+        let used = with_resource(
+            vec!["open"],
+            async |resource| {
+                resource.push("used");
+                match end {
+                    End::Value => {}
+                    End::Cancel => {
+                        inside.cancel(stop());
+                        pending::<()>().await;
+                    }
+                    End::Panic => panic!("oh"),
+                    End::Drop => pending().await,
+                }
+            },
+            |resource| async move {
+                assert_eq!(resource, ["open", "used"]);
+                said.say("closed");
+            },
+        );
+        let dropped = matches!(end, End::Drop);
+        let mut run = pin!(scope.run(async move {
+            let mut used = Box::pin(used);
+            match dropped {
+                true => drop(poll_fn(|cx| Poll::Ready(used.as_mut().poll(cx))).await),
+                false => used.await,
+            }
+        }));
+        let _ = catch_unwind(AssertUnwindSafe(|| assert!(poll(run.as_mut()).is_ready())));
+        assert_eq!(log.said(), ["closed"]);
+    }
+}
+
+#[test]
+fn a_region_that_nobody_polls_any_more_does_not_keep_a_cancelled_body() {
+    let (scope, log) = (Scope::detached(), Log::default());
+    let said = log.clone();
+    let body = async move {
+        let mut left = Box::pin(finally(
+            pending::<()>(),
+            || async move { said.say("clean-up") },
+        ));
+        poll_inside(left.as_mut()).await;
+        pending::<()>().await;
+    };
+    let mut run = pin!(scope.run(body));
+    assert!(poll(run.as_mut()).is_pending());
+    scope.cancel(stop());
+    assert_eq!(text(poll(run)), "stop");
+    assert_eq!(
+        log.said(),
+        ["clean-up"],
+        "it was handed over when the body was dropped"
+    );
+}
+
+#[test]
+fn a_region_inside_an_executor_inside_the_body_is_woken_by_the_cancel() {
+    use futures::stream::{FuturesUnordered, StreamExt};
+    let (scope, log) = (Scope::detached(), Log::default());
+    let mut set = FuturesUnordered::new();
+    for _ in 0..3 {
+        let log = log.clone();
+        set.push(finally(pending::<()>(), || async move {
+            log.say("clean-up in place")
+        }));
+    }
+    let dropped = log.on_drop("body dropped");
+    let mut run = pin!(scope.run(async move {
+        let _dropped = dropped;
+        set.next().await;
+    }));
+    assert!(poll(run.as_mut()).is_pending());
+    scope.cancel(stop());
+    assert_eq!(text(poll(run)), "stop");
+    let in_place = "clean-up in place";
+    assert_eq!(log.said(), [in_place, in_place, in_place, "body dropped"]);
+}
+
+// Scopes in scopes.
+
+#[test]
+fn an_inner_run_does_not_swallow_the_outer_cancel() {
+    let outer = Scope::detached();
+    let log = Log::default();
+    let said = log.clone();
+    let mut run = pin!(outer.run(async move {
+        let inner = Scope::new();
+        let ended = inner.run(pending::<()>()).await;
+        said.say("swallowed");
+        drop(ended);
+        pending::<()>().await;
+    }));
+    assert!(poll(run.as_mut()).is_pending());
+    outer.cancel(stop());
+    assert_eq!(text(poll(run)), "stop");
+    assert_eq!(log.said(), [""; 0]);
+}
+
+#[test]
+fn an_inner_cancel_is_returned_to_the_body_which_goes_on() {
+    let outer = Scope::detached();
+    let mut run = pin!(outer.run(async move {
+        let inner = Scope::new();
+        inner.cancel(stop());
+        inner
+            .run(pending::<()>())
+            .await
+            .unwrap_err()
+            .text()
+            .to_owned()
+    }));
+    assert_eq!(value(poll(run.as_mut())), "stop");
+}
+
+#[test]
+fn an_outer_cancel_waits_for_the_clean_up_of_an_inner_run() {
+    let (outer, log, gate) = (Scope::detached(), Log::default(), Gate::default());
+    let body = {
+        let (log, gate) = (log.clone(), gate.clone());
+        async move {
+            let inner = Scope::new();
+            let said = log.clone();
+            let work = finally(pending::<()>(), || async move {
+                gate.passed().await;
+                said.say("inner clean-up");
+            });
+            let _ = inner.run(work).await;
+            log.say("swallowed");
+        }
+    };
+    let mut run = pin!(outer.run(body));
+    assert!(poll(run.as_mut()).is_pending());
+    outer.cancel(stop());
+    assert!(poll(run.as_mut()).is_pending());
+    gate.open();
+    assert_eq!(text(poll(run)), "stop");
+    assert_eq!(log.said(), ["inner clean-up"]);
+}
+
+#[test]
+fn a_run_of_an_unrelated_scope_ends_with_the_body_around_it() {
+    let (outer, token, log) = (Scope::detached(), Scope::detached(), Log::default());
+    let (said, inside) = (log.clone(), token.clone());
+    let mut run = pin!(outer.run(async move {
+        let work = finally(pending::<()>(), || async move { said.say("clean-up") });
+        let _ = inside.run(work).await;
+        unreachable!("the outer cancel was swallowed");
+    }));
+    assert!(poll(run.as_mut()).is_pending());
+    outer.cancel(stop());
+    assert_eq!(text::<()>(poll(run)), "stop");
+    assert_eq!(log.said(), ["clean-up"]);
+    assert!(!token.is_cancelled(), "its other users are not concerned");
+}
+
+#[test]
+fn an_inner_run_inside_a_shield_returns_its_cause() {
+    let outer = Scope::detached();
+    let cancel = outer.clone();
+    let mut run = pin!(outer.run(async move {
+        shield(async {
+            cancel.cancel(stop());
+            let inner = Scope::new();
+            inner.cancel(Cause::requested("inner"));
+            inner
+                .run(pending::<()>())
+                .await
+                .unwrap_err()
+                .text()
+                .to_owned()
+        })
+        .await
+    }));
+    assert_eq!(value(poll(run.as_mut())), "inner");
+}
+
+// Time.
+
+#[test]
+fn without_a_clock_a_deadline_is_refused_with_a_remedy() {
+    let refused = Scope::detached().set_deadline(Instant::EPOCH).unwrap_err();
+    assert_eq!(refused.what(), "clock");
+    assert!(Scope::detached().set_deadline(Instant::NEVER).is_ok());
+}
+
+#[test]
+fn a_deadline_cancels_the_scope_and_names_the_place_where_it_was_set() {
+    let (clock, _entered) = Manual::enter();
+    let scope = Scope::detached();
+    scope.set_deadline(clock.now() + SECOND).unwrap();
+    let line = line!() - 1;
+    let mut run = pin!(scope.run(pending::<()>()));
+    let (counter, waker) = Counter::new();
+    assert!(
+        run.as_mut()
+            .poll(&mut Context::from_waker(&waker))
+            .is_pending()
+    );
+    clock.advance(SECOND);
+    assert_eq!(counter.wakes(), 1);
+    let Poll::Ready(Err(cause)) = poll(run) else {
+        panic!("not cancelled")
+    };
+    assert_eq!((cause.kind(), cause.at().line()), (Kind::Deadline, line));
+}
+
+#[test]
+fn a_past_deadline_allows_one_poll() {
+    let (clock, _entered) = Manual::enter();
+    clock.advance(SECOND);
+    let scope = Scope::detached();
+    scope.set_deadline(Instant::EPOCH).unwrap();
+    assert_eq!(value(poll(pin!(scope.run(ready("in time"))))), "in time");
+    let scope = Scope::detached();
+    scope.set_deadline(Instant::EPOCH).unwrap();
+    assert!(
+        poll(pin!(scope.run(pending::<()>()))).map(|ended| ended.is_err()) == Poll::Ready(true)
+    );
+}
+
+#[test]
+fn a_deadline_that_is_moved_while_the_run_waits_counts_from_then_on() {
+    let (clock, _entered) = Manual::enter();
+    let scope = Scope::detached();
+    let mut run = pin!(scope.run(pending::<()>()));
+    let (counter, waker) = Counter::new();
+    let mut cx = Context::from_waker(&waker);
+    assert!(run.as_mut().poll(&mut cx).is_pending());
+    scope.set_deadline(clock.now() + SECOND).unwrap();
+    assert_eq!(counter.wakes(), 1);
+    assert!(run.as_mut().poll(&mut cx).is_pending());
+    scope.set_deadline(clock.now() + 2 * SECOND).unwrap();
+    assert!(run.as_mut().poll(&mut cx).is_pending());
+    clock.advance(SECOND);
+    assert!(run.as_mut().poll(&mut cx).is_pending());
+    clock.advance(SECOND);
+    assert!(run.as_mut().poll(&mut cx).is_ready());
+}
+
+#[test]
+fn of_two_deadlines_that_have_passed_the_outer_one_is_the_cause() {
+    let (clock, _entered) = Manual::enter();
+    let outer = Scope::detached();
+    outer.set_deadline(clock.now() + SECOND).unwrap();
+    let line = line!() - 1;
+    let inner = outer.child();
+    inner.set_deadline(clock.now() + SECOND).unwrap();
+    assert_eq!(inner.deadline(), clock.now() + SECOND);
+    let mut run = pin!(inner.run(pending::<()>()));
+    assert!(poll(run.as_mut()).is_pending());
+    clock.advance(SECOND);
+    let Poll::Ready(Err(cause)) = poll(run) else {
+        panic!("not cancelled")
+    };
+    assert_eq!(cause.at().line(), line);
+    assert!(outer.is_cancelled());
+}
+
+#[test]
+fn the_deadline_in_force_is_the_least_up_to_the_nearest_shield() {
+    let (_clock, _entered) = Manual::enter();
+    let outer = Scope::detached();
+    outer.set_deadline(Instant::EPOCH + SECOND).unwrap();
+    let shielded = outer.shielded_child();
+    shielded.set_deadline(Instant::EPOCH + 3 * SECOND).unwrap();
+    let inner = shielded.child();
+    inner.set_deadline(Instant::EPOCH + 5 * SECOND).unwrap();
+    assert_eq!(inner.deadline(), Instant::EPOCH + 3 * SECOND);
+    assert_eq!(outer.child().deadline(), Instant::EPOCH + SECOND);
+    assert_eq!(Scope::detached().deadline(), Instant::NEVER);
+}
+
+#[test]
+fn a_deadline_is_noticed_however_much_the_body_spends() {
+    let (clock, _entered) = Manual::enter();
+    let scope = Scope::detached();
+    scope.set_deadline(clock.now() + SECOND).unwrap();
+    let mut run = pin!(scope.run(async {
+        loop {
+            poll_fn(budget::poll_spend).await;
+        }
+    }));
+    assert!(poll(run.as_mut()).is_pending());
+    clock.advance(SECOND);
+    assert!(poll::<Scoped<_>>(run.as_mut()).is_ready());
+}
+
+#[test]
+fn a_clean_up_that_outlasts_its_grace_is_dropped_and_reported() {
+    reports();
+    let (clock, _entered) = Manual::enter();
+    let (scope, log) = (Scope::detached(), Log::default());
+    scope.set_grace(Grace::After(SECOND));
+    let dropped = log.on_drop("clean-up dropped");
+    let mut run = pin!(scope.run(pending::<()>()));
+    scope.hand_over(Box::pin(async move {
+        let _dropped = dropped;
+        pending::<()>().await;
+    }));
+    scope.cancel(stop());
+    let (counter, waker) = Counter::new();
+    assert!(
+        run.as_mut()
+            .poll(&mut Context::from_waker(&waker))
+            .is_pending()
+    );
+    clock.advance(SECOND);
+    assert_eq!(counter.wakes(), 1);
+    assert_eq!(text(poll(run)), "stop");
+    assert_eq!(log.said(), ["clean-up dropped"]);
+    assert!(reports()[0].contains("grace period was over"));
+}
+
+#[test]
+fn a_region_that_outlasts_the_grace_is_dropped_with_its_body() {
+    let (clock, _entered) = Manual::enter();
+    let (scope, log) = (Scope::detached(), Log::default());
+    scope.set_grace(Grace::After(SECOND));
+    let dropped = log.on_drop("shield dropped");
+    let mut run = pin!(scope.run(shield(async move {
+        let _dropped = dropped;
+        pending::<()>().await;
+    })));
+    assert!(poll(run.as_mut()).is_pending());
+    scope.cancel(stop());
+    assert!(poll(run.as_mut()).is_pending());
+    clock.advance(SECOND / 2);
+    assert!(poll(run.as_mut()).is_pending());
+    clock.advance(SECOND / 2);
+    assert_eq!(text(poll(run)), "stop");
+    assert_eq!(log.said(), ["shield dropped"]);
+}
+
+#[test]
+fn grace_is_inherited_and_ten_seconds_where_nobody_said_anything() {
+    let outer = Scope::detached();
+    assert_eq!(outer.child().grace(), Some(10 * SECOND));
+    outer.set_grace(Grace::Unlimited);
+    assert_eq!(outer.child().grace(), None);
+    let inner = outer.child();
+    inner.set_grace(Grace::After(SECOND));
+    assert_eq!(inner.child().grace(), Some(SECOND));
+}
+
+// Whole tasks.
+
+#[test]
+fn a_task_that_never_asks_for_its_scope_has_none() {
+    let mut task = pin!(Rooted::new(async { 1 }));
+    assert_eq!(value(poll(task.as_mut())), 1);
+}
+
+#[test]
+fn a_task_that_is_cancelled_cleans_up() {
+    let log = Log::default();
+    let said = log.clone();
+    let mut task = pin!(Rooted::new(finally(pending::<()>(), || async move {
+        said.say("clean")
+    })));
+    assert!(poll(task.as_mut()).is_pending());
+    task.as_mut().request_cancel(stop());
+    assert_eq!(text(poll(task)), "stop");
+    assert_eq!(log.said(), ["clean"]);
+}
+
+#[test]
+fn a_task_cancelled_from_within_its_first_poll_cleans_up() {
+    let log = Log::default();
+    let said = log.clone();
+    let work = async {
+        Scope::current().unwrap().cancel(stop());
+        pending::<()>().await
+    };
+    let mut task = pin!(Rooted::new(finally(
+        work,
+        || async move { said.say("clean") }
+    )));
+    assert_eq!(text(poll(task.as_mut())), "stop");
+    assert_eq!(log.said(), ["clean"]);
+}
+
+#[test]
+fn a_task_without_a_scope_of_its_own_that_was_polled_is_dropped_by_a_cancel() {
+    let count = Arc::default();
+    let mut task = pin!(Rooted::new(Foreign(Arc::clone(&count))));
+    assert!(poll(task.as_mut()).is_pending());
+    task.as_mut().request_cancel(stop());
+    assert_eq!(text(poll(task)), "stop");
+    assert_eq!(Foreign::polls(&count), 1);
+}
+
+#[test]
+fn a_task_inside_another_body_does_not_inherit_its_scope() {
+    let outer = Scope::detached();
+    let cancel = outer.clone();
+    let mut run = pin!(outer.run(async move {
+        cancel.cancel(stop());
+        let mut task = pin!(Rooted::new(async {
+            Scope::current().unwrap().is_cancelled()
+        }));
+        poll_fn(|cx| task.as_mut().poll(cx)).await.unwrap()
+    }));
+    assert!(!value(poll(run.as_mut())));
+}
+
+#[test]
+fn a_dropped_task_cancels_what_runs_in_its_scope() {
+    reports();
+    let mut inner = None;
+    let mut task = Box::pin(Rooted::new(async {
+        inner = Scope::current();
+        pending::<()>().await
+    }));
+    assert!(poll(task.as_mut()).is_pending());
+    drop(task);
+    assert!(inner.unwrap().is_cancelled());
+}
+
+#[test]
+fn runs_and_tasks_move_between_threads() {
+    fn is_send<T: Send>(_: &T) {}
+    let scope = Scope::detached();
+    is_send(&scope.run(ready(())));
+    is_send(&Rooted::new(ready(())));
+    is_send(&finally(ready(()), || ready(())));
+    is_send(&shield(ready(())));
+    let boxed: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(shield(ready(())));
+    drop(boxed);
+}
