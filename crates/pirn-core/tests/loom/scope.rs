@@ -1,0 +1,190 @@
+//! The races of scopes: cancel, children, clean-ups and runs on several threads.
+
+use pirn_core::shim::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use pirn_core::shim::{self, Arc, block_on, thread};
+use pirn_core::{Cause, Scope};
+use std::future::{pending, poll_fn, ready};
+use std::pin::pin;
+use std::task::{Context, Poll};
+
+fn stop() -> Cause {
+    Cause::requested("stop")
+}
+
+#[test]
+fn a_cancel_wakes_a_run_that_waits() {
+    shim::model(|| {
+        let scope = Scope::detached();
+        let elsewhere = scope.clone();
+        let canceller = thread::spawn(move || elsewhere.cancel(stop()));
+        assert!(block_on(scope.run(pending::<()>())).is_err());
+        assert!(canceller.join().unwrap());
+    });
+}
+
+#[test]
+fn a_child_that_is_made_during_a_cancel_is_cancelled() {
+    shim::model(|| {
+        let scope = Scope::detached();
+        let elsewhere = scope.clone();
+        let canceller = thread::spawn(move || elsewhere.cancel(stop()));
+        let child = scope.child();
+        let grandchild = child.child();
+        canceller.join().unwrap();
+        assert!(child.is_cancelled());
+        assert!(grandchild.is_cancelled());
+        assert!(grandchild.cause().is_some());
+    });
+}
+
+#[test]
+fn a_handle_that_is_dropped_during_a_cancel_does_no_harm() {
+    shim::model(|| {
+        let scope = Scope::detached();
+        let (one, two) = (scope.child(), scope.child());
+        let elsewhere = scope.clone();
+        let canceller = thread::spawn(move || elsewhere.cancel(stop()));
+        drop(one);
+        assert!(canceller.join().unwrap());
+        assert!(two.is_cancelled());
+    });
+}
+
+#[test]
+fn of_two_cancels_one_is_first_and_both_see_its_cause() {
+    shim::model(|| {
+        let scope = Scope::detached();
+        let elsewhere = scope.clone();
+        let other = thread::spawn(move || {
+            let first = elsewhere.cancel(Cause::requested("other"));
+            (first, elsewhere.cause().unwrap())
+        });
+        let first = scope.cancel(Cause::requested("this"));
+        let seen = scope.cause().unwrap();
+        let (other_first, other_seen) = other.join().unwrap();
+        assert!(first ^ other_first);
+        assert_eq!(seen.text(), if first { "this" } else { "other" });
+        assert_eq!(seen.text(), other_seen.text());
+    });
+}
+
+#[test]
+fn of_an_inner_and_an_outer_cancel_the_outer_is_the_cause_for_all_below() {
+    shim::model(|| {
+        let outer = Scope::detached();
+        let inner = outer.child();
+        let innermost = inner.child();
+        let elsewhere = inner.clone();
+        let canceller = thread::spawn(move || elsewhere.cancel(Cause::requested("inner")));
+        outer.cancel(Cause::requested("outer"));
+        canceller.join().unwrap();
+        for scope in [inner, innermost] {
+            assert_eq!(scope.cause().unwrap().text(), "outer");
+        }
+    });
+}
+
+#[test]
+fn a_watcher_is_woken_by_a_cancel_above_it() {
+    shim::model(|| {
+        let scope = Scope::detached();
+        let child = scope.child();
+        let canceller = thread::spawn(move || scope.cancel(stop()));
+        assert_eq!(block_on(child.cancelled()).text(), "stop");
+        canceller.join().unwrap();
+    });
+}
+
+#[test]
+fn a_watcher_that_is_dropped_during_a_cancel_does_not_keep_the_other_asleep() {
+    shim::model(|| {
+        let scope = Scope::detached();
+        let elsewhere = scope.clone();
+        let canceller = thread::spawn(move || elsewhere.cancel(stop()));
+        let mut given_up = Box::pin(scope.cancelled());
+        block_on(poll_fn(|cx| {
+            let _ = given_up.as_mut().poll(cx);
+            Poll::Ready(())
+        }));
+        let waiting = scope.cancelled();
+        drop(given_up);
+        block_on(waiting);
+        canceller.join().unwrap();
+    });
+}
+
+#[test]
+fn the_waker_of_the_last_poll_is_the_one_that_is_woken() {
+    shim::model(|| {
+        let scope = Scope::detached();
+        let elsewhere = scope.clone();
+        let mut run = pin!(scope.run(pending::<()>()));
+        let noop = &mut Context::from_waker(std::task::Waker::noop());
+        assert!(run.as_mut().poll(noop).is_pending());
+        let canceller = thread::spawn(move || elsewhere.cancel(stop()));
+        // Ends, though the cancel may have found the first waker.
+        assert!(block_on(run).is_err());
+        canceller.join().unwrap();
+    });
+}
+
+#[test]
+fn the_last_of_two_children_wakes_the_run() {
+    shim::model(|| {
+        let scope = Scope::detached();
+        let ended = Arc::new(AtomicUsize::new(0));
+        let child = || {
+            let (guard, ended) = (scope.enter(), Arc::clone(&ended));
+            thread::spawn(move || {
+                // Ordering: the guard's lock publishes it.
+                ended.fetch_add(1, Relaxed);
+                drop(guard);
+            })
+        };
+        let children = [child(), child()];
+        block_on(scope.run(ready(()))).unwrap();
+        assert_eq!(ended.load(Relaxed), 2);
+        for child in children {
+            child.join().unwrap();
+        }
+    });
+}
+
+#[test]
+fn a_clean_up_that_comes_while_its_run_ends_is_run_here_or_above() {
+    shim::model(|| {
+        let outer = Scope::detached();
+        let inner = outer.child();
+        let cleaned = Arc::new(AtomicBool::new(false));
+        let run = inner.run(ready(()));
+        let around = outer.run(async move { run.await.unwrap() });
+        let (guard, elsewhere, flag) = (outer.enter(), inner.clone(), Arc::clone(&cleaned));
+        let handing_over = thread::spawn(move || {
+            // Ordering: the scope's lock publishes it.
+            elsewhere.hand_over(Box::pin(async move { flag.store(true, Relaxed) }));
+            drop(guard);
+        });
+        block_on(around).unwrap();
+        assert!(cleaned.load(Relaxed));
+        handing_over.join().unwrap();
+    });
+}
+
+#[test]
+fn children_of_an_abandoned_run_keep_the_run_around_waiting() {
+    shim::model(|| {
+        let outer = Scope::detached();
+        let inner = outer.child();
+        let ended = Arc::new(AtomicBool::new(false));
+        let (guard, flag) = (inner.enter(), Arc::clone(&ended));
+        let child = thread::spawn(move || {
+            // Ordering: the guard's lock publishes it.
+            flag.store(true, Relaxed);
+            drop(guard);
+        });
+        let body = async move { drop(inner.run(pending::<()>())) };
+        block_on(outer.run(body)).unwrap();
+        assert!(ended.load(Relaxed));
+        child.join().unwrap();
+    });
+}
