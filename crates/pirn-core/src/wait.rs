@@ -309,8 +309,13 @@ impl<'d, P: Policy<N>, const N: usize> Door<'d, P, N> {
         spare: &mut Option<Waker>,
     ) -> Step<P::Want> {
         let queue = usize::from(node.queue);
+        // `will_wake` may say no to a waker's own clone, so remember what was registered here.
+        let mut registered = false;
         loop {
-            let look = self.inner().lists.body(node, |body| body.look(waker));
+            let look = self
+                .inner()
+                .lists
+                .body(node, |body| body.look(waker, registered));
             match look.then(spare.is_some()) {
                 Action::Arrive => {
                     if P::admit(self, queue, look.want) {
@@ -320,17 +325,22 @@ impl<'d, P: Policy<N>, const N: usize> Door<'d, P, N> {
                         return Step::Clone;
                     }
                     self.queue_up(node, spare.take());
+                    registered = true;
                 }
                 Action::Clone => return Step::Clone,
-                Action::Replace => self.inner().lists.body(node, |body| {
-                    if let Phase::Waiting(registered) = &mut body.phase {
-                        std::mem::swap(registered, spare);
-                    }
-                }),
+                Action::Replace => {
+                    self.inner().lists.body(node, |body| {
+                        if let Phase::Waiting(registered) = &mut body.phase {
+                            std::mem::swap(registered, spare);
+                        }
+                    });
+                    registered = true;
+                }
                 Action::Claim => {
                     if !self.claim(node, waker) {
                         return Step::Wait;
                     }
+                    registered = false;
                 }
                 Action::Take => {
                     if spend_quietly() {
@@ -490,12 +500,12 @@ impl<W> Look<W> {
 }
 
 impl<W: Copy> Body<W> {
-    fn look(&self, waker: &Waker) -> Look<W> {
+    fn look(&self, waker: &Waker, is_new: bool) -> Look<W> {
         Look {
             seen: match &self.phase {
                 Phase::Idle => Seen::Idle,
                 Phase::Waiting(registered) => {
-                    Seen::Waiting(registered.as_ref().is_some_and(|w| w.will_wake(waker)))
+                    Seen::Waiting(is_new || registered.as_ref().is_some_and(|w| w.will_wake(waker)))
                 }
                 Phase::Called(_) | Phase::Granted(_) => Seen::Granted,
             },

@@ -49,7 +49,7 @@ pub struct WakeBatch {
 
 impl WakeBatch {
     /// How many it holds.
-    pub const CAPACITY: usize = 16;
+    pub const CAPACITY: usize = crate::shim::choose(16, 2);
 
     /// An empty batch.
     pub const fn new() -> Self {

@@ -1,0 +1,6 @@
+//! Models of pirn-core.
+
+mod count;
+mod scope;
+mod tokens;
+mod wait;

@@ -1,0 +1,275 @@
+//! Models of the wait list.
+
+use crate::count::Count;
+use crate::tokens::{Granted, Tokens, poll_and_drop, poll_once};
+use pirn_core::shim::{self, Arc, UnsafeCell, block_on, thread};
+use std::pin::pin;
+
+#[test]
+fn the_shim_is_plugged_in() {
+    shim::model_must_fail(|| {
+        struct Race(UnsafeCell<i32>);
+        // SAFETY: there is none, on purpose: two threads write, and loom must say so.
+        unsafe impl Sync for Race {}
+        let race = Arc::new(Race(UnsafeCell::new(0)));
+        let write = |race: &Race| {
+            // SAFETY: as above.
+            race.0.with_mut(|cell| unsafe { *cell += 1 });
+        };
+        let thread = {
+            let race = Arc::clone(&race);
+            thread::spawn(move || write(&race))
+        };
+        write(&race);
+        thread.join().unwrap();
+    });
+}
+
+#[test]
+fn a_token_reaches_the_one_who_waits() {
+    shim::model(|| {
+        let tokens = Arc::new(Tokens::new(0));
+        let thread = {
+            let tokens = Arc::clone(&tokens);
+            thread::spawn(move || block_on(tokens.take()))
+        };
+        tokens.add(1);
+        assert_eq!(thread.join().unwrap(), Granted::Token);
+        assert_eq!(tokens.left(), 0);
+    });
+}
+
+#[test]
+fn two_tokens_reach_two_who_wait() {
+    shim::model(|| {
+        let tokens = Arc::new(Tokens::new(0));
+        let threads = [(); 2].map(|()| {
+            let tokens = Arc::clone(&tokens);
+            thread::spawn(move || block_on(tokens.take()))
+        });
+        tokens.add(1);
+        tokens.add(1);
+        for thread in threads {
+            assert_eq!(thread.join().unwrap(), Granted::Token);
+        }
+        assert_eq!(tokens.left(), 0);
+    });
+}
+
+#[test]
+fn a_head_cancelled_while_it_is_granted_passes_its_token_on() {
+    shim::model(|| {
+        let tokens = Arc::new(Tokens::new(0));
+        let count = Count::new();
+        let mut head = Box::pin(tokens.take());
+        assert!(poll_once(head.as_mut(), &count.waker()).is_pending());
+        let second = {
+            let tokens = Arc::clone(&tokens);
+            thread::spawn(move || block_on(tokens.take()))
+        };
+        let adder = {
+            let tokens = Arc::clone(&tokens);
+            thread::spawn(move || tokens.add(1))
+        };
+        drop(head);
+        adder.join().unwrap();
+        assert_eq!(second.join().unwrap(), Granted::Token);
+        assert_eq!(tokens.left(), 0);
+    });
+}
+
+#[test]
+fn one_cancelled_in_the_middle_while_tokens_come_leaves_the_others_theirs() {
+    shim::model(|| {
+        let tokens = Arc::new(Tokens::new(0));
+        let counts = [Count::new(), Count::new(), Count::new()];
+        let mut waiters = [tokens.take(), tokens.take(), tokens.take()].map(Box::pin);
+        for (waiter, count) in waiters.iter_mut().zip(&counts) {
+            assert!(poll_once(waiter.as_mut(), &count.waker()).is_pending());
+        }
+        let adder = {
+            let tokens = Arc::clone(&tokens);
+            thread::spawn(move || tokens.add(2))
+        };
+        let [first, middle, last] = waiters;
+        drop(middle);
+        adder.join().unwrap();
+        assert!(counts[0].wakes() == 1 && counts[2].wakes() == 1);
+        for (mut waiter, count) in [(first, &counts[0]), (last, &counts[2])] {
+            assert!(poll_once(waiter.as_mut(), &count.waker()).is_ready());
+        }
+        assert_eq!(tokens.left(), 0);
+    });
+}
+
+#[test]
+fn one_that_polls_once_and_leaves_neither_keeps_nor_loses_a_token() {
+    shim::model(|| {
+        let tokens = Arc::new(Tokens::new(0));
+        let passer = {
+            let tokens = Arc::clone(&tokens);
+            thread::spawn(move || poll_and_drop(&tokens, &Count::new().waker()).is_ready())
+        };
+        let waiter = {
+            let tokens = Arc::clone(&tokens);
+            thread::spawn(move || block_on(tokens.take()))
+        };
+        tokens.add(1);
+        if passer.join().unwrap() {
+            tokens.add(1);
+        }
+        assert_eq!(waiter.join().unwrap(), Granted::Token);
+        assert_eq!(tokens.left(), 0);
+    });
+}
+
+#[test]
+fn after_a_waker_is_replaced_the_newest_is_woken() {
+    shim::model(|| {
+        let tokens = Arc::new(Tokens::new(0));
+        let (old, new) = (Count::new(), Count::new());
+        let mut waiter = pin!(tokens.take());
+        assert!(poll_once(waiter.as_mut(), &old.waker()).is_pending());
+        let adder = {
+            let tokens = Arc::clone(&tokens);
+            thread::spawn(move || tokens.add(1))
+        };
+        let ready = poll_once(waiter.as_mut(), &new.waker()).is_ready();
+        adder.join().unwrap();
+        assert!(
+            ready || new.wakes() == 1,
+            "pending, and its waker was not woken"
+        );
+        if !ready {
+            assert_eq!(old.wakes(), 0);
+            assert!(poll_once(waiter.as_mut(), &new.waker()).is_ready());
+        }
+    });
+}
+
+#[test]
+fn a_call_to_all_reaches_those_who_wait_and_no_newcomer() {
+    shim::model(|| {
+        let tokens = Arc::new(Tokens::new(0));
+        let counts = [Count::new(), Count::new(), Count::new()];
+        let mut waiters = [tokens.take(), tokens.take(), tokens.take()].map(Box::pin);
+        for (waiter, count) in waiters.iter_mut().zip(&counts) {
+            assert!(poll_once(waiter.as_mut(), &count.waker()).is_pending());
+        }
+        let caller = {
+            let tokens = Arc::clone(&tokens);
+            thread::spawn(move || tokens.call_all())
+        };
+        // One of them takes its call, or leaves, while the caller still holds the others' wakers.
+        let [first, second, third] = waiters;
+        drop(third);
+        let late = Count::new();
+        let mut newcomer = Box::pin(tokens.take());
+        let early_second = {
+            let mut second = second;
+            let ready = poll_once(second.as_mut(), &counts[1].waker()).is_ready();
+            (!ready).then_some(second)
+        };
+        let before = tokens.has_waiting();
+        assert!(poll_once(newcomer.as_mut(), &late.waker()).is_pending());
+        caller.join().unwrap();
+        if !before {
+            // The call had been made.
+            assert_eq!(late.wakes(), 0);
+            assert!(tokens.has_waiting());
+        }
+        let mut first = first;
+        assert!(poll_once(first.as_mut(), &counts[0].waker()).is_ready());
+        if let Some(mut second) = early_second {
+            assert_eq!(counts[1].wakes(), 1);
+            assert!(poll_once(second.as_mut(), &counts[1].waker()).is_ready());
+        }
+    });
+}
+
+#[test]
+fn two_calls_to_all_at_once_wake_everyone_once() {
+    shim::model(|| {
+        let tokens = Arc::new(Tokens::new(0));
+        let counts = [Count::new(), Count::new(), Count::new()];
+        let mut waiters = [tokens.take(), tokens.take(), tokens.take()].map(Box::pin);
+        for (waiter, count) in waiters.iter_mut().zip(&counts) {
+            assert!(poll_once(waiter.as_mut(), &count.waker()).is_pending());
+        }
+        let caller = {
+            let tokens = Arc::clone(&tokens);
+            thread::spawn(move || tokens.call_all())
+        };
+        tokens.call_all();
+        caller.join().unwrap();
+        for (waiter, count) in waiters.iter_mut().zip(&counts) {
+            assert_eq!(count.wakes(), 1);
+            assert!(poll_once(waiter.as_mut(), &count.waker()).is_ready());
+        }
+    });
+}
+
+#[test]
+fn a_grant_is_claimed_by_another_future_of_its_task() {
+    shim::model(|| {
+        let tokens = Arc::new(Tokens::new(0));
+        let task = Count::new();
+        let waker = task.waker();
+        let mut unpolled = Box::pin(tokens.take());
+        let mut awaited = Box::pin(tokens.take());
+        assert!(poll_once(unpolled.as_mut(), &waker).is_pending());
+        assert!(poll_once(awaited.as_mut(), &waker).is_pending());
+        let adder = {
+            let tokens = Arc::clone(&tokens);
+            thread::spawn(move || tokens.add(1))
+        };
+        // The task polls only the second one, at once and whenever it was woken.
+        let mut ready = poll_once(awaited.as_mut(), &waker).is_ready();
+        adder.join().unwrap();
+        if !ready {
+            assert!(task.wakes() >= 1);
+            ready = poll_once(awaited.as_mut(), &waker).is_ready();
+        }
+        assert!(ready);
+        drop(awaited);
+        // The first went back to the head of the queue.
+        let woken = task.wakes();
+        tokens.add(1);
+        assert_eq!(task.wakes(), woken + 1);
+        assert!(poll_once(unpolled.as_mut(), &waker).is_ready());
+        assert_eq!(tokens.left(), 0);
+    });
+}
+
+#[test]
+fn a_grant_is_claimed_while_its_owner_is_dropped_elsewhere() {
+    shim::model(|| {
+        let tokens = Arc::new(Tokens::new(1));
+        let task = Count::new();
+        let other = Count::new();
+        assert!(poll_and_drop(&tokens, &task.waker()).is_ready());
+        // The future and, dropped after it, what it borrows.
+        struct Owned {
+            take: std::pin::Pin<Box<crate::tokens::Take<'static>>>,
+            _tokens: Arc<Tokens>,
+        }
+        // SAFETY: `Owned` drops the future before the tokens that it borrows.
+        let list: &'static Tokens = unsafe { &*Arc::as_ptr(&tokens) };
+        let mut owner = Owned {
+            take: Box::pin(list.take()),
+            _tokens: Arc::clone(&tokens),
+        };
+        assert!(poll_once(owner.take.as_mut(), &task.waker()).is_pending());
+        let mut third = Box::pin(tokens.take());
+        assert!(poll_once(third.as_mut(), &other.waker()).is_pending());
+        tokens.add(1);
+        let dropper = thread::spawn(move || drop(owner));
+        let mut second = Box::pin(tokens.take());
+        let ready = poll_once(second.as_mut(), &task.waker()).is_ready();
+        dropper.join().unwrap();
+        // The one token went to exactly one of the task's second future and the stranger.
+        assert_eq!(ready, other.wakes() == 0);
+        assert_eq!(poll_once(third.as_mut(), &other.waker()).is_ready(), !ready);
+        assert_eq!(tokens.left(), 0);
+    });
+}
