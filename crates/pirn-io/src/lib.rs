@@ -1,0 +1,25 @@
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+
+#[cfg(feature = "blocking")]
+pub mod blocking;
+mod error;
+#[cfg(feature = "fs")]
+pub mod fs;
+#[cfg(feature = "net")]
+pub mod net;
+#[cfg(feature = "reactor")]
+#[doc(hidden)]
+pub mod reactor;
+#[cfg(all(unix, feature = "signal"))]
+pub mod signal;
+
+#[cfg(feature = "blocking")]
+pub use blocking::to_thread;
+pub use error::{Action, Failure};
+#[cfg(feature = "net")]
+pub use net::{TcpListener, TcpStream, lookup};
+#[cfg(feature = "reactor")]
+pub use reactor::{Entered, Handle, ReactorPark, ReactorUnpark};
+#[cfg(all(unix, feature = "signal"))]
+pub use signal::ctrl_c;

@@ -1,0 +1,44 @@
+//! Ctrl-C. One test: a signal goes to the whole process.
+#![cfg(all(not(loom), unix))]
+
+mod util;
+
+use pirn_io::{Handle, ctrl_c};
+use signal_hook::consts::SIGINT;
+use signal_hook::low_level::raise;
+use std::pin::pin;
+use std::task::Context;
+use util::{Count, everywhere, on_own_reactor};
+
+#[test]
+fn each_listener_sees_each_ctrl_c_and_may_wait_again() {
+    everywhere(|| async {
+        let (mut one, mut two) = (ctrl_c(), ctrl_c());
+        for _ in 0..3 {
+            let (_, waker) = Count::new();
+            let mut cx = Context::from_waker(&waker);
+            assert!(pin!(&mut one).poll(&mut cx).is_pending());
+            raise(SIGINT).unwrap();
+            raise(SIGINT).unwrap(); // the same interruption
+            (&mut one).await.unwrap();
+            (&mut two).await.unwrap();
+        }
+    });
+    on_own_reactor(async {
+        let reactor = Handle::current().unwrap();
+        let dropped = ctrl_c();
+        assert_eq!(reactor.sources(), 1);
+        drop(dropped);
+        assert_eq!(reactor.sources(), 0);
+        raise(SIGINT).unwrap(); // does nothing any more, and does not end the program
+        let mut late = ctrl_c();
+        let (_, waker) = Count::new();
+        assert!(
+            pin!(&mut late)
+                .poll(&mut Context::from_waker(&waker))
+                .is_pending()
+        );
+        raise(SIGINT).unwrap();
+        late.await.unwrap();
+    });
+}
