@@ -1,0 +1,263 @@
+//! The executors behind two traits: one thread with tasks that need not be `Send`, and two workers.
+
+use std::{
+    cell::RefCell,
+    future::Future,
+    pin::Pin,
+    rc::Rc,
+    sync::{Arc, mpsc},
+    task::{Context, Poll},
+};
+
+/// An executor of one thread.
+pub trait Local: Clone + 'static {
+    /// The handle of a task; awaiting it gives the output.
+    type Task<T: 'static>: Future<Output = T>;
+
+    /// Makes one.
+    fn new() -> Self;
+
+    /// Starts a task.
+    fn spawn<F>(&self, future: F) -> Self::Task<F::Output>
+    where
+        F: Future + 'static,
+        F::Output: 'static;
+
+    /// Lets a task go.
+    fn detach<T: 'static>(task: Self::Task<T>);
+
+    /// Runs a future and the tasks.
+    fn block_on<F: Future>(&self, future: F) -> F::Output;
+}
+
+/// An executor of two workers.
+pub trait Shared: Clone + Send + Sync + 'static {
+    /// The handle of a task; awaiting it gives the output.
+    type Task<T: Send + 'static>: Future<Output = T> + Send + 'static;
+
+    /// Makes one.
+    fn new() -> Self;
+
+    /// Starts a task.
+    fn spawn<F>(&self, future: F) -> Self::Task<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static;
+
+    /// Lets a task go.
+    fn detach<T: Send + 'static>(task: Self::Task<T>);
+
+    /// Runs a future on a worker, and waits for it on this thread.
+    fn run<F>(&self, future: F) -> F::Output
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        let (done, wait) = mpsc::channel();
+        let task = self.spawn(async move { done.send(future.await).expect("somebody waits") });
+        let output = wait.recv().expect("the root task ends");
+        drop(task);
+        output
+    }
+}
+
+/// Goes to the back of the queue once: the same for every executor.
+pub struct Yield(bool);
+
+/// Yields once.
+pub fn yield_now() -> Yield {
+    Yield(false)
+}
+
+impl Future for Yield {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        if std::mem::replace(&mut self.0, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+}
+
+/// tokio's handle, which gives a `Result`.
+pub struct Joined<T>(tokio::task::JoinHandle<T>);
+
+impl<T> Future for Joined<T> {
+    type Output = T;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
+        let polled = Pin::new(&mut self.0).poll(cx);
+        polled.map(|joined| joined.expect("no task panics here"))
+    }
+}
+
+/// tokio's current-thread runtime with a `LocalSet`.
+#[derive(Clone)]
+pub struct TokioLocal(Rc<(tokio::runtime::Runtime, tokio::task::LocalSet)>);
+
+impl Local for TokioLocal {
+    type Task<T: 'static> = Joined<T>;
+
+    fn new() -> Self {
+        TokioLocal(Rc::new((tokio_one(), tokio::task::LocalSet::new())))
+    }
+
+    fn spawn<F>(&self, future: F) -> Joined<F::Output>
+    where
+        F: Future + 'static,
+        F::Output: 'static,
+    {
+        Joined(self.0.1.spawn_local(future))
+    }
+
+    fn detach<T: 'static>(task: Joined<T>) {
+        drop(task);
+    }
+
+    fn block_on<F: Future>(&self, future: F) -> F::Output {
+        self.0.1.block_on(&self.0.0, future)
+    }
+}
+
+/// A tokio runtime of one thread.
+pub fn tokio_one() -> tokio::runtime::Runtime {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    builder.enable_all().build().expect("a runtime")
+}
+
+/// async-executor's `LocalExecutor`.
+#[derive(Clone)]
+pub struct SmolLocal(Rc<async_executor::LocalExecutor<'static>>);
+
+impl Local for SmolLocal {
+    type Task<T: 'static> = async_executor::Task<T>;
+
+    fn new() -> Self {
+        SmolLocal(Rc::default())
+    }
+
+    fn spawn<F>(&self, future: F) -> Self::Task<F::Output>
+    where
+        F: Future + 'static,
+        F::Output: 'static,
+    {
+        self.0.spawn(future)
+    }
+
+    fn detach<T: 'static>(task: Self::Task<T>) {
+        task.detach();
+    }
+
+    fn block_on<F: Future>(&self, future: F) -> F::Output {
+        futures::executor::block_on(self.0.run(future))
+    }
+}
+
+/// monoio on epoll.
+#[derive(Clone)]
+pub struct Monoio(Rc<RefCell<monoio::Runtime<monoio::LegacyDriver>>>);
+
+impl Local for Monoio {
+    type Task<T: 'static> = monoio::task::JoinHandle<T>;
+
+    fn new() -> Self {
+        let built = monoio::RuntimeBuilder::<monoio::LegacyDriver>::new().build();
+        Monoio(Rc::new(RefCell::new(built.expect("a runtime"))))
+    }
+
+    fn spawn<F>(&self, future: F) -> Self::Task<F::Output>
+    where
+        F: Future + 'static,
+        F::Output: 'static,
+    {
+        monoio::spawn(future)
+    }
+
+    fn detach<T: 'static>(task: Self::Task<T>) {
+        drop(task);
+    }
+
+    fn block_on<F: Future>(&self, future: F) -> F::Output {
+        self.0.borrow_mut().block_on(future)
+    }
+}
+
+/// tokio's runtime; also the host of the rows that compare primitives.
+#[derive(Clone)]
+pub struct Tokio(Arc<tokio::runtime::Runtime>);
+
+impl Tokio {
+    /// The current-thread runtime for one worker, else the multi-thread one.
+    pub fn with_workers(workers: usize) -> Self {
+        let built = match workers {
+            1 => tokio_one(),
+            _ => {
+                let mut builder = tokio::runtime::Builder::new_multi_thread();
+                let built = builder.worker_threads(workers).enable_all().build();
+                built.expect("a runtime")
+            }
+        };
+        Tokio(Arc::new(built))
+    }
+}
+
+impl Shared for Tokio {
+    type Task<T: Send + 'static> = Joined<T>;
+
+    fn new() -> Self {
+        Tokio::with_workers(2)
+    }
+
+    fn spawn<F>(&self, future: F) -> Joined<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        Joined(self.0.spawn(future))
+    }
+
+    fn detach<T: Send + 'static>(task: Joined<T>) {
+        drop(task);
+    }
+
+    fn run<F>(&self, future: F) -> F::Output
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        // Also drives the current-thread runtime.
+        self.0.block_on(self.spawn(future))
+    }
+}
+
+/// async-executor's static executor on two threads.
+#[derive(Clone, Copy)]
+pub struct SmolShared(&'static async_executor::StaticExecutor);
+
+impl Shared for SmolShared {
+    type Task<T: Send + 'static> = async_executor::Task<T>;
+
+    fn new() -> Self {
+        let executor: &'static _ = Box::leak(Box::new(async_executor::StaticExecutor::new()));
+        for _ in 0..2 {
+            // They run until the process ends, parked while there is nothing to do.
+            let forever = executor.run(std::future::pending::<()>());
+            std::thread::spawn(move || futures::executor::block_on(forever));
+        }
+        SmolShared(executor)
+    }
+
+    fn spawn<F>(&self, future: F) -> Self::Task<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        self.0.spawn(future)
+    }
+
+    fn detach<T: Send + 'static>(task: Self::Task<T>) {
+        task.detach();
+    }
+}

@@ -1,0 +1,10 @@
+//! pirn beside its peers, in one run: every round runs each contender once, in an order that
+//! rotates, so that a change in the machine's mood hits all alike.
+//!
+//! `harness.rs` measures, `hosts.rs` puts the executors behind two traits, and `rows/` has a
+//! module per subject, named as the files of the crates are.
+
+pub mod allocator;
+pub mod harness;
+pub mod hosts;
+pub mod rows;

@@ -1,0 +1,63 @@
+//! `cargo xtask bench [ROW] [--rounds N] [--list]`.
+
+use std::process::ExitCode;
+
+use lexopt::prelude::*;
+use pirn_benches::{
+    allocator::Counting,
+    harness::{self, Figures, Settings},
+    rows,
+};
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<(), lexopt::Error> {
+    let mut settings = Settings::default();
+    let mut prefix = String::new();
+    let mut list = false;
+    let mut arguments = lexopt::Parser::from_env();
+    while let Some(argument) = arguments.next()? {
+        match argument {
+            Long("rounds") => settings.rounds = arguments.value()?.parse()?,
+            Long("list") => list = true,
+            Value(row) if prefix.is_empty() => prefix = row.string()?,
+            other => return Err(other.unexpected()),
+        }
+    }
+    if settings.rounds == 0 {
+        return Err("--rounds is at least 1".into());
+    }
+    let mut rows = rows::all();
+    rows.retain(|row| row.name.starts_with(&prefix));
+    if rows.is_empty() {
+        return Err(format!("no row's name begins with `{prefix}`; --list names them").into());
+    }
+    if list {
+        for row in rows {
+            println!("{:32} {}", row.name, row.about);
+        }
+        return Ok(());
+    }
+    let mut measured = Vec::new();
+    for row in rows {
+        let figures = harness::measure(&row, settings);
+        print!("{}", figures.table());
+        measured.push(figures);
+    }
+    println!("\n{}", Figures::HEADER);
+    for figures in &measured {
+        println!("{}", figures.line());
+    }
+    Ok(())
+}

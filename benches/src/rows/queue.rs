@@ -1,0 +1,173 @@
+//! Bounded queues: one producer and four, one consumer, capacities 1, 16 and 1024. The host is
+//! tokio's for all.
+
+use std::{future::Future, hint::black_box};
+
+use crate::{
+    harness::{Contender, Row},
+    hosts::{Shared, Tokio},
+};
+
+/// A bounded queue of numbers, as much of it as the rows need.
+trait Queue: 'static {
+    type Sender: Clone + Send + 'static;
+    type Receiver: Send + 'static;
+
+    fn new(capacity: usize) -> (Self::Sender, Self::Receiver);
+    fn send(sender: &Self::Sender, item: u64) -> impl Future<Output = ()> + Send;
+    fn receive(receiver: &mut Self::Receiver) -> impl Future<Output = u64> + Send;
+}
+
+pub(super) fn rows() -> Vec<Row> {
+    let mut rows = Vec::new();
+    for (kind, producers) in [("spsc", 1), ("mpsc4", 4)] {
+        for capacity in [1, 16, 1024] {
+            for workers in [1, 2] {
+                rows.push(Row::new(
+                    format!("queue.{kind}.{capacity}.{workers}"),
+                    "one item through the queue",
+                    move || everybody(producers, capacity, workers),
+                ));
+            }
+        }
+    }
+    rows
+}
+
+fn everybody(producers: u64, capacity: usize, workers: usize) -> Vec<Contender> {
+    let host = Tokio::with_workers(workers);
+    vec![
+        contender::<TokioQueue>("tokio", producers, capacity, &host),
+        contender::<Kanal>("kanal", producers, capacity, &host),
+        contender::<Tachyonix>("tachyonix", producers, capacity, &host),
+        contender::<Crossfire>("crossfire-mpsc", producers, capacity, &host),
+        contender::<Asyncband>("asyncband-mpsc", producers, capacity, &host),
+    ]
+}
+
+fn contender<Q: Queue>(
+    name: &'static str,
+    producers: u64,
+    capacity: usize,
+    host: &Tokio,
+) -> Contender {
+    let host = host.clone();
+    Contender::timed(name, move |count| {
+        let each = count.div_ceil(producers);
+        let root = host.clone();
+        host.run(async move {
+            let (sender, mut receiver) = Q::new(capacity);
+            let tasks: Vec<_> = (0..producers)
+                .map(|_| {
+                    let sender = sender.clone();
+                    root.spawn(async move {
+                        for item in 0..each {
+                            Q::send(&sender, item).await;
+                        }
+                    })
+                })
+                .collect();
+            for _ in 0..each * producers {
+                black_box(Q::receive(&mut receiver).await);
+            }
+            for task in tasks {
+                task.await;
+            }
+        });
+    })
+}
+
+struct TokioQueue;
+
+impl Queue for TokioQueue {
+    type Sender = tokio::sync::mpsc::Sender<u64>;
+    type Receiver = tokio::sync::mpsc::Receiver<u64>;
+
+    fn new(capacity: usize) -> (Self::Sender, Self::Receiver) {
+        tokio::sync::mpsc::channel(capacity)
+    }
+
+    async fn send(sender: &Self::Sender, item: u64) {
+        sender.send(item).await.expect("the receiver lives");
+    }
+
+    async fn receive(receiver: &mut Self::Receiver) -> u64 {
+        receiver.recv().await.expect("a sender lives")
+    }
+}
+
+struct Kanal;
+
+impl Queue for Kanal {
+    type Sender = kanal::AsyncSender<u64>;
+    type Receiver = kanal::AsyncReceiver<u64>;
+
+    fn new(capacity: usize) -> (Self::Sender, Self::Receiver) {
+        kanal::bounded_async(capacity)
+    }
+
+    async fn send(sender: &Self::Sender, item: u64) {
+        sender.send(item).await.expect("the receiver lives");
+    }
+
+    async fn receive(receiver: &mut Self::Receiver) -> u64 {
+        receiver.recv().await.expect("a sender lives")
+    }
+}
+
+struct Tachyonix;
+
+impl Queue for Tachyonix {
+    type Sender = tachyonix::Sender<u64>;
+    type Receiver = tachyonix::Receiver<u64>;
+
+    fn new(capacity: usize) -> (Self::Sender, Self::Receiver) {
+        tachyonix::channel(capacity)
+    }
+
+    async fn send(sender: &Self::Sender, item: u64) {
+        sender.send(item).await.expect("the receiver lives");
+    }
+
+    async fn receive(receiver: &mut Self::Receiver) -> u64 {
+        receiver.recv().await.expect("a sender lives")
+    }
+}
+
+struct Crossfire;
+
+impl Queue for Crossfire {
+    type Sender = crossfire::MAsyncTx<crossfire::mpsc::Array<u64>>;
+    type Receiver = crossfire::AsyncRx<crossfire::mpsc::Array<u64>>;
+
+    fn new(capacity: usize) -> (Self::Sender, Self::Receiver) {
+        crossfire::mpsc::bounded_async(capacity)
+    }
+
+    async fn send(sender: &Self::Sender, item: u64) {
+        sender.send(item).await.expect("the receiver lives");
+    }
+
+    async fn receive(receiver: &mut Self::Receiver) -> u64 {
+        receiver.recv().await.expect("a sender lives")
+    }
+}
+
+struct Asyncband;
+
+impl Queue for Asyncband {
+    type Sender = asyncband::mpsc::BoundedSender<u64>;
+    type Receiver = asyncband::mpsc::BoundedReceiver<u64>;
+
+    fn new(capacity: usize) -> (Self::Sender, Self::Receiver) {
+        asyncband::mpsc::bounded(capacity)
+    }
+
+    async fn send(sender: &Self::Sender, item: u64) {
+        sender.send(item).await.expect("the receiver lives");
+    }
+
+    async fn receive(receiver: &mut Self::Receiver) -> u64 {
+        receiver.recv().await.expect("a sender lives")
+    }
+}
