@@ -1,0 +1,157 @@
+//! The executor around the caller.
+
+use crate::local::LocalHandle;
+use crate::task::{Task, refused};
+use pirn_core::shim::thread_local;
+use pirn_core::{Refused, TaskMeta};
+use std::cell::RefCell;
+use std::future::Future;
+
+/// An executor that runs on this thread.
+#[derive(Clone)]
+pub(crate) enum Current {
+    /// A current-thread executor.
+    Local(LocalHandle),
+}
+
+thread_local! {
+    static CURRENT: RefCell<Option<Current>> = RefCell::default();
+}
+
+/// Makes an executor the current one until it is dropped.
+pub(crate) struct Enter(Option<Current>);
+
+impl Enter {
+    pub(crate) fn new(current: Current) -> Enter {
+        Enter(CURRENT.with(|slot| slot.replace(Some(current))))
+    }
+}
+
+impl Drop for Enter {
+    fn drop(&mut self) {
+        let former = self.0.take();
+        // A thread whose locals are gone has no current executor to restore.
+        let own = CURRENT.try_with(|slot| slot.replace(former));
+        drop(own);
+    }
+}
+
+const NONE: &str = "there is no executor around the caller: spawn inside one, or use a handle";
+
+/// Calls `f` with the current executor. Nothing in `f` may be user code.
+fn with<R>(f: impl FnOnce(Option<&Current>) -> R) -> R {
+    CURRENT.with(|slot| f(slot.borrow().as_ref()))
+}
+
+/// Spawns a task on the executor that runs the caller, by the shortest way.
+///
+/// Without one, or if it is shut down, the task ends at once as
+/// [`JoinError::Refused`](pirn_core::JoinError::Refused) and the future is dropped; see
+/// [`try_spawn`].
+///
+/// # Examples
+///
+/// ```
+/// use pirn_executor::{LocalExecutor, ThreadPark, spawn};
+///
+/// let executor = LocalExecutor::new();
+/// let sum = executor.run(&mut ThreadPark::new(), async {
+///     let (a, b) = (spawn(async { 1 }), spawn(async { 2 }));
+///     a.await.unwrap() + b.await.unwrap()
+/// })?;
+/// assert_eq!(sum, 3);
+/// # Ok::<(), pirn_core::ParkError>(())
+/// ```
+#[track_caller]
+pub fn spawn<F>(future: F) -> Task<F::Output>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    let meta = TaskMeta::here();
+    try_spawn(meta.clone(), future).unwrap_or_else(|refusal| refused(meta, refusal.reason()))
+}
+
+/// As [`spawn`], with a name and place of the caller's choice, and the future back if it is
+/// refused.
+///
+/// # Errors
+///
+/// [`Refused`] outside an executor, or if it is shut down.
+///
+/// # Examples
+///
+/// ```
+/// use pirn_core::TaskMeta;
+/// use pirn_executor::try_spawn;
+///
+/// let refused = try_spawn(TaskMeta::here().named("lost"), async {}).unwrap_err();
+/// assert!(refused.reason().contains("no executor"));
+/// ```
+pub fn try_spawn<F>(meta: TaskMeta, future: F) -> Result<Task<F::Output>, Refused<F>>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    with(|current| match current {
+        Some(Current::Local(executor)) => executor.try_spawn(meta, future),
+        None => Err(Refused::new(NONE, future)),
+    })
+}
+
+/// Spawns a task whose future is not `Send` on the current-thread executor that runs the caller.
+///
+/// Otherwise as [`spawn`].
+///
+/// # Examples
+///
+/// ```
+/// use pirn_executor::{LocalExecutor, ThreadPark, spawn_local};
+/// use std::rc::Rc;
+///
+/// let executor = LocalExecutor::new();
+/// let length = executor.run(&mut ThreadPark::new(), async {
+///     let text = Rc::new("not Send");
+///     spawn_local(async move { text.len() }).await.unwrap()
+/// })?;
+/// assert_eq!(length, 8);
+/// # Ok::<(), pirn_core::ParkError>(())
+/// ```
+#[track_caller]
+pub fn spawn_local<F>(future: F) -> Task<F::Output>
+where
+    F: Future + 'static,
+    F::Output: 'static,
+{
+    let meta = TaskMeta::here();
+    try_spawn_local(meta.clone(), future).unwrap_or_else(|refusal| refused(meta, refusal.reason()))
+}
+
+/// As [`spawn_local`], with a name and place of the caller's choice, and the future back if it is
+/// refused.
+///
+/// # Errors
+///
+/// [`Refused`] outside a current-thread executor, or if it is shut down.
+///
+/// # Examples
+///
+/// ```
+/// use pirn_core::TaskMeta;
+/// use pirn_executor::try_spawn_local;
+///
+/// let refused = try_spawn_local(TaskMeta::here(), async { 5 }).unwrap_err();
+/// let mut future = std::pin::pin!(refused.into_future());
+/// let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+/// assert_eq!(future.as_mut().poll(&mut cx), std::task::Poll::Ready(5));
+/// ```
+pub fn try_spawn_local<F>(meta: TaskMeta, future: F) -> Result<Task<F::Output>, Refused<F>>
+where
+    F: Future + 'static,
+    F::Output: 'static,
+{
+    with(|current| match current {
+        Some(Current::Local(executor)) => executor.try_spawn_local(meta, future),
+        None => Err(Refused::new(NONE, future)),
+    })
+}

@@ -1,0 +1,902 @@
+//! The executor of one thread.
+//!
+//! # How it works
+//!
+//! What all threads share has two parts. The [`Bound`] one, the run queue and the set of owned
+//! tasks, only the executor's thread can reach: a wake there is a push on a plain queue. The
+//! remote one, behind a lock, takes the wakes and tasks of other threads, and holds the waker of
+//! whoever drives the executor, while that one sleeps.
+//!
+//! ```text
+//! wake on the own thread ──▶ queue ───────────────────────┐
+//! wake elsewhere ──▶ remote queue ──▶ (once a turn) ──▶ queue ──▶ run
+//! ```
+
+use crate::bound::Bound;
+use crate::current::{Current, Enter};
+use crate::task::{
+    Owned, OwnedTask, Runnable, Schedule, Side, Spawned, Task, TaskRef, refused, spawn,
+};
+use pirn_core::shim::atomic::AtomicBool;
+use pirn_core::shim::{Arc, Mutex};
+use pirn_core::{
+    Cause, Kind, Park, ParkError, Refused, Spawn, SpawnLocal, TaskMeta, Unpark, Until, budget,
+    context,
+};
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::marker::PhantomData;
+use std::panic::Location;
+use std::pin::pin;
+use std::sync::atomic::Ordering::{AcqRel, Relaxed};
+use std::task::{Context, Poll, Wake, Waker};
+
+/// How many tasks are polled before an executor looks at its [`Park`], and at what other threads
+/// sent it: a ready event waits for this many polls at most, whatever the tasks do.
+pub const PARK_INTERVAL: u32 = 61;
+
+/// Which of the tasks that are ready runs next.
+///
+/// # Examples
+///
+/// ```
+/// use pirn_executor::{LocalExecutor, Order};
+/// use std::{cell::RefCell, rc::Rc};
+///
+/// let run = |order| {
+///     let executor = LocalExecutor::with_order(order);
+///     let ran = Rc::new(RefCell::new(Vec::new()));
+///     for i in 0..6 {
+///         let ran = ran.clone();
+///         executor.spawn(async move { ran.borrow_mut().push(i) }).detach();
+///     }
+///     while executor.try_tick() {}
+///     ran.take()
+/// };
+/// assert_eq!(run(Order::Fifo), [0, 1, 2, 3, 4, 5]);
+/// assert_eq!(run(Order::Seeded(7)), run(Order::Seeded(7)));
+/// assert!((0..20).any(|seed| run(Order::Seeded(seed)) != run(Order::Fifo)));
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Order {
+    /// The one that has been ready for longest.
+    #[default]
+    Fifo,
+    /// Any of them, by a sequence of random numbers that this seed determines: for simulation.
+    Seeded(u64),
+}
+
+/// An executor of one thread, for futures that need not be `Send`.
+///
+/// It is driven in one of two ways: [`run`](Self::run) gives it the thread and a [`Park`] to sleep
+/// on; [`poll_tick`](Self::poll_tick) and [`try_tick`](Self::try_tick) let a foreign loop drive it
+/// step by step. Tasks come from [`spawn`](Self::spawn), from the free functions
+/// [`spawn`](crate::spawn()) and [`spawn_local`](crate::spawn_local()) inside its tasks, and from
+/// its [`handle`](Self::handle).
+///
+/// Dropping it drops the futures of all its tasks, which end as cancelled by shutdown. Wakers and
+/// handles may outlive it.
+///
+/// # Fairness
+///
+/// Tasks run in the order in which they became ready ([`Order::Fifo`]). What other threads woke or
+/// spawned joins the queue after [`PARK_INTERVAL`] polls at most. A task that always finds
+/// something ready gives way when its [budget](pirn_core::budget) is spent.
+///
+/// # Examples
+///
+/// ```
+/// use pirn_executor::{LocalExecutor, ThreadPark};
+/// use std::rc::Rc;
+///
+/// let executor = LocalExecutor::new();
+/// let text = Rc::new("not Send"); // and yet in a task
+/// let task = executor.spawn(async move { text.len() });
+/// let length = executor.run(&mut ThreadPark::new(), task)?;
+/// assert_eq!(length.unwrap(), 8);
+/// # Ok::<(), pirn_core::ParkError>(())
+/// ```
+pub struct LocalExecutor {
+    handle: LocalHandle,
+    /// Its thread is the one that made it.
+    stays: PhantomData<*const ()>,
+}
+
+/// Spawns on a [`LocalExecutor`], from any thread; and on the executor's own, also what is not
+/// `Send`.
+///
+/// A handle does not keep the executor alive: it refuses when that is gone.
+///
+/// # Examples
+///
+/// ```
+/// use pirn_core::{Spawn, TaskMeta};
+/// use pirn_executor::{LocalExecutor, ThreadPark};
+///
+/// let executor = LocalExecutor::new();
+/// let handle = executor.handle();
+/// let task = std::thread::spawn(move || handle.spawn(async { 5 })).join().unwrap();
+/// assert_eq!(executor.run(&mut ThreadPark::new(), task)?.unwrap(), 5);
+///
+/// let handle = executor.handle();
+/// drop(executor);
+/// assert!(Spawn::spawn(&handle, TaskMeta::here(), async {}).is_err());
+/// # Ok::<(), pirn_core::ParkError>(())
+/// ```
+#[derive(Clone)]
+pub struct LocalHandle {
+    shared: Arc<Shared>,
+}
+
+/// What a [`LocalExecutor`] has done and holds.
+///
+/// # Examples
+///
+/// ```
+/// let executor = pirn_executor::LocalExecutor::new();
+/// executor.spawn(async {}).detach();
+/// assert_eq!(executor.statistics().live, 1);
+/// while executor.try_tick() {}
+/// assert_eq!((executor.statistics().live, executor.statistics().polls), (0, 1));
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LocalStatistics {
+    /// Polls of tasks, in all.
+    pub polls: u64,
+    /// Tasks that have not ended, those aside that another thread spawned and that have not been
+    /// taken in yet.
+    pub live: usize,
+    /// Tasks in the run queue.
+    pub queued: usize,
+}
+
+struct Shared {
+    own: Bound<RefCell<Own>>,
+    remote: Mutex<Remote>,
+    /// True while something is in the remote queue. Kept beside the lock, so that a look costs no
+    /// lock; the look before a sleep is under the lock.
+    remote_ready: AtomicBool,
+    side: Side,
+}
+
+/// The executor's own part. Nothing of the user's runs while it is borrowed.
+struct Own {
+    queue: VecDeque<Runnable>,
+    owned: Owned,
+    order: Chooser,
+    polls: u64,
+    gate: Gate,
+    /// A foreign loop was told that there is nothing to do: a wake must tell it otherwise.
+    idle: bool,
+    /// Woken when the last task has ended.
+    drained: Option<Waker>,
+}
+
+/// What other threads may touch.
+struct Remote {
+    queue: VecDeque<Runnable>,
+    gate: Gate,
+    /// Wakes whoever drives the executor. There while that one sleeps, or is about to.
+    sleeper: Option<Waker>,
+}
+
+/// Who gets in.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Gate {
+    /// New tasks and wakes.
+    Open,
+    /// Wakes: it shuts down.
+    NoTasks,
+    /// Nothing: it is gone.
+    Closed,
+}
+
+impl Gate {
+    fn refusal(self) -> Option<&'static str> {
+        match self {
+            Gate::Open => None,
+            Gate::NoTasks => Some("the executor is shutting down"),
+            Gate::Closed => Some("the executor is gone"),
+        }
+    }
+}
+
+const FOREIGN: &str = "a future that is not Send can be spawned on its executor's thread only";
+const FULL: &str = "the executor has 2^32 - 1 tasks already";
+
+impl Default for LocalExecutor {
+    fn default() -> Self {
+        LocalExecutor::new()
+    }
+}
+
+impl LocalExecutor {
+    /// An executor of this thread.
+    pub fn new() -> Self {
+        LocalExecutor::with_order(Order::Fifo)
+    }
+
+    /// An executor of this thread that chooses the next task by `order`.
+    pub fn with_order(order: Order) -> Self {
+        let own = Own {
+            queue: VecDeque::new(),
+            owned: Owned::default(),
+            order: Chooser::new(order),
+            polls: 0,
+            gate: Gate::Open,
+            idle: false,
+            drained: None,
+        };
+        let remote = Remote {
+            queue: VecDeque::new(),
+            gate: Gate::Open,
+            sleeper: None,
+        };
+        let shared = Shared {
+            own: Bound::new(RefCell::new(own)),
+            remote: Mutex::new(remote),
+            remote_ready: AtomicBool::new(false),
+            side: Side::default(),
+        };
+        LocalExecutor {
+            handle: LocalHandle {
+                shared: Arc::new(shared),
+            },
+            stays: PhantomData,
+        }
+    }
+
+    /// A handle that spawns.
+    pub fn handle(&self) -> LocalHandle {
+        self.handle.clone()
+    }
+
+    /// Spawns a task. It runs when the executor is driven, never inside this call.
+    ///
+    /// After [`shutdown`](Self::shutdown) it ends at once as
+    /// [`JoinError::Refused`](pirn_core::JoinError::Refused).
+    #[track_caller]
+    pub fn spawn<F>(&self, future: F) -> Task<F::Output>
+    where
+        F: Future + 'static,
+        F::Output: 'static,
+    {
+        self.handle.spawn_local(future)
+    }
+
+    /// As [`spawn`](Self::spawn), with a name and place of the caller's choice.
+    ///
+    /// # Errors
+    ///
+    /// [`Refused`], with the future, after [`shutdown`](Self::shutdown).
+    pub fn try_spawn<F>(&self, meta: TaskMeta, future: F) -> Result<Task<F::Output>, Refused<F>>
+    where
+        F: Future + 'static,
+        F::Output: 'static,
+    {
+        self.handle.try_spawn_local(meta, future)
+    }
+
+    /// Runs tasks until `until` is ready, and gives its output; sleeps on `park` when there is
+    /// nothing to run. Under load it looks at `park` after every [`PARK_INTERVAL`] polls.
+    ///
+    /// `until` is polled here, not as a task: it may borrow. Tasks that are left stay where they
+    /// are, for the next `run`. A `run` inside a task runs the other tasks while the outer one
+    /// waits; it needs a `park` of its own.
+    ///
+    /// # Errors
+    ///
+    /// When `park` fails.
+    ///
+    /// # Panics
+    ///
+    /// If `until` panics. Panics of tasks stay with their handles.
+    pub fn run<P: Park, F: Future>(&self, park: &mut P, until: F) -> Result<F::Output, ParkError> {
+        let shared = &*self.handle.shared;
+        let _current = Enter::new(Current::Local(self.handle.clone()));
+        let unpark = Waker::from(std::sync::Arc::new(Unparker(park.unparker())));
+        let _former = FormerSleeper(shared.wake_up());
+        let root = std::sync::Arc::new(Root {
+            shared: self.handle.shared.clone(),
+            woken: AtomicBool::new(true),
+        });
+        let waker = Waker::from(root.clone());
+        let mut cx = Context::from_waker(&waker);
+        let mut until = pin!(until);
+        loop {
+            shared.take_remote();
+            let mut left = PARK_INTERVAL;
+            let busy = loop {
+                if root.take() {
+                    let _refilled = budget::refill();
+                    let polled = context::isolate(|| until.as_mut().poll(&mut cx));
+                    if let Poll::Ready(output) = polled {
+                        return Ok(output);
+                    }
+                    left -= 1;
+                } else if shared.run_one() {
+                    left -= 1;
+                } else {
+                    break false;
+                }
+                if left == 0 {
+                    break true;
+                }
+            };
+            if busy || !shared.fall_asleep(&root.woken, &unpark) {
+                park.park(Until::Now)?;
+            } else {
+                let parked = park.park(Until::Woken);
+                drop(shared.wake_up());
+                parked?;
+            }
+        }
+    }
+
+    /// Runs one task that is ready. False if there was none.
+    ///
+    /// For loops that need no wake-up: tests, or one that comes round anyway.
+    pub fn try_tick(&self) -> bool {
+        let shared = &*self.handle.shared;
+        let _current = Enter::new(Current::Local(self.handle.clone()));
+        shared.run_one() || {
+            shared.take_remote();
+            shared.run_one()
+        }
+    }
+
+    /// Runs up to [`PARK_INTERVAL`] tasks that are ready: one step of a foreign loop.
+    ///
+    /// Ready if it ran any: there may be more. Pending if there was none: `cx` is woken when there
+    /// is.
+    ///
+    /// # Examples
+    ///
+    /// A loop with events of its own, to which the executor is one more source of them:
+    ///
+    /// ```
+    /// use pirn_executor::LocalExecutor;
+    /// use std::sync::{Arc, mpsc};
+    /// use std::task::{Context, Wake};
+    ///
+    /// enum Event { Click(u32), Tasks }
+    /// struct Post(mpsc::Sender<Event>);
+    /// impl Wake for Post {
+    ///     fn wake(self: Arc<Self>) {
+    ///         self.0.send(Event::Tasks).ok();
+    ///     }
+    /// }
+    ///
+    /// let (sender, events) = mpsc::channel();
+    /// let waker = Arc::new(Post(sender.clone())).into();
+    /// let executor = LocalExecutor::new();
+    /// assert!(executor.poll_tick(&mut Context::from_waker(&waker)).is_pending());
+    /// sender.send(Event::Click(3)).unwrap();
+    /// let mut tasks = Vec::new();
+    /// while let Ok(event) = events.try_recv() {
+    ///     match event {
+    ///         Event::Click(n) => tasks.push(executor.spawn(async move { n * 2 })),
+    ///         Event::Tasks => while executor.poll_tick(&mut Context::from_waker(&waker)).is_ready() {},
+    ///     }
+    /// }
+    /// assert!(tasks[0].is_finished());
+    /// ```
+    pub fn poll_tick(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let shared = &*self.handle.shared;
+        let _current = Enter::new(Current::Local(self.handle.clone()));
+        shared.take_remote();
+        let ran = (0..PARK_INTERVAL).take_while(|_| shared.run_one()).count();
+        if ran > 0 || !shared.fall_idle(cx.waker()) {
+            return Poll::Ready(());
+        }
+        Poll::Pending
+    }
+
+    /// Ends the executor: asks all tasks to end, runs them until they have, or until `deadline` is
+    /// ready, and gives the number of those that had not; their futures are dropped.
+    ///
+    /// From the first moment new tasks are refused.
+    ///
+    /// # Errors
+    ///
+    /// When `park` fails. The futures are dropped nevertheless.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pirn_executor::{LocalExecutor, ThreadPark};
+    ///
+    /// let executor = LocalExecutor::new();
+    /// let task = executor.spawn(std::future::pending::<()>());
+    /// let cut_off = executor.shutdown(&mut ThreadPark::new(), std::future::pending::<()>())?;
+    /// assert_eq!(cut_off, 0);
+    /// assert!(task.is_finished());
+    /// assert!(executor.try_spawn(pirn_core::TaskMeta::here(), async {}).is_err());
+    /// # Ok::<(), pirn_core::ParkError>(())
+    /// ```
+    #[track_caller]
+    pub fn shutdown<P: Park>(
+        &self,
+        park: &mut P,
+        deadline: impl Future,
+    ) -> Result<usize, ParkError> {
+        let at = Location::caller();
+        let shared = &*self.handle.shared;
+        shared.shut(Gate::NoTasks);
+        shared.take_remote();
+        let cause = Cause::new(Kind::Shutdown, "its executor shuts down").with_location(at);
+        let tasks: Vec<TaskRef> = shared.own().borrow().owned.iter().collect();
+        for task in tasks {
+            task.cancel(cause.clone());
+        }
+        let mut deadline = pin!(deadline);
+        let end = poll_fn(|cx| {
+            let waker = cx.waker().clone();
+            let former = shared.own().borrow_mut().drained.replace(waker);
+            drop(former);
+            let live = shared.own().borrow().owned.len();
+            match live == 0 || deadline.as_mut().poll(cx).is_ready() {
+                true => Poll::Ready(live),
+                false => Poll::Pending,
+            }
+        });
+        let ended = self.run(park, end);
+        shared.close();
+        ended
+    }
+
+    /// What it has done and holds.
+    pub fn statistics(&self) -> LocalStatistics {
+        let own = self.handle.shared.own().borrow();
+        LocalStatistics {
+            polls: own.polls,
+            live: own.owned.len(),
+            queued: own.queue.len(),
+        }
+    }
+}
+
+impl Drop for LocalExecutor {
+    fn drop(&mut self) {
+        self.handle.shared.close();
+    }
+}
+
+impl LocalHandle {
+    /// Spawns a task whose future is `Send`, from any thread.
+    ///
+    /// If the executor is shut down or gone the task ends at once as
+    /// [`JoinError::Refused`](pirn_core::JoinError::Refused).
+    #[track_caller]
+    pub fn spawn<F>(&self, future: F) -> Task<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        let meta = TaskMeta::here();
+        self.try_spawn(meta.clone(), future)
+            .unwrap_or_else(|refusal| refused(meta, refusal.reason()))
+    }
+
+    /// As [`spawn`](Self::spawn), with a name and place of the caller's choice.
+    ///
+    /// # Errors
+    ///
+    /// [`Refused`], with the future, if the executor is shut down or gone.
+    pub fn try_spawn<F>(&self, meta: TaskMeta, future: F) -> Result<Task<F::Output>, Refused<F>>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        match self.shared.own.get() {
+            Some(own) => self.spawn_here(own, meta, future),
+            None => self.spawn_elsewhere(meta, future),
+        }
+    }
+
+    /// Spawns a task whose future need not be `Send`, on the executor's own thread.
+    ///
+    /// Elsewhere, or if the executor is shut down or gone, the task ends at once as
+    /// [`JoinError::Refused`](pirn_core::JoinError::Refused).
+    #[track_caller]
+    pub fn spawn_local<F>(&self, future: F) -> Task<F::Output>
+    where
+        F: Future + 'static,
+        F::Output: 'static,
+    {
+        let meta = TaskMeta::here();
+        self.try_spawn_local(meta.clone(), future)
+            .unwrap_or_else(|refusal| refused(meta, refusal.reason()))
+    }
+
+    /// As [`spawn_local`](Self::spawn_local), with a name and place of the caller's choice.
+    ///
+    /// # Errors
+    ///
+    /// [`Refused`], with the future, on another thread, or if the executor is shut down or gone.
+    pub fn try_spawn_local<F>(
+        &self,
+        meta: TaskMeta,
+        future: F,
+    ) -> Result<Task<F::Output>, Refused<F>>
+    where
+        F: Future + 'static,
+        F::Output: 'static,
+    {
+        match self.shared.own.get() {
+            Some(own) => self.spawn_here(own, meta, future),
+            None => Err(Refused::new(FOREIGN, future)),
+        }
+    }
+
+    fn spawn_here<F>(
+        &self,
+        own: &RefCell<Own>,
+        meta: TaskMeta,
+        future: F,
+    ) -> Result<Task<F::Output>, Refused<F>>
+    where
+        F: Future + 'static,
+        F::Output: 'static,
+    {
+        let mut own = own.borrow_mut();
+        let full = own.owned.is_full().then_some(FULL);
+        if let Some(reason) = own.gate.refusal().or(full) {
+            return Err(Refused::new(reason, future));
+        }
+        let Spawned { task, runnable } = spawn(meta, future, self.shared.clone());
+        let full = own.take_in(&runnable);
+        debug_assert!(full.is_none(), "there was room a moment ago");
+        if own.push(runnable) {
+            drop(own);
+            self.shared.notify();
+        }
+        Ok(task)
+    }
+
+    fn spawn_elsewhere<F>(&self, meta: TaskMeta, future: F) -> Result<Task<F::Output>, Refused<F>>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        let mut remote = self.shared.remote.lock();
+        if let Some(reason) = remote.gate.refusal() {
+            return Err(Refused::new(reason, future));
+        }
+        let Spawned { task, runnable } = spawn(meta, future, self.shared.clone());
+        let sleeper = self.shared.push_remote(&mut remote, runnable);
+        drop(remote);
+        if let Some(sleeper) = sleeper {
+            sleeper.wake();
+        }
+        Ok(task)
+    }
+}
+
+impl Spawn for LocalHandle {
+    fn spawn<F>(&self, meta: TaskMeta, f: F) -> Result<(), Refused<F>>
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        self.try_spawn(meta, f).map(Task::detach)
+    }
+}
+
+impl SpawnLocal for LocalHandle {
+    fn spawn_local<F>(&self, meta: TaskMeta, f: F) -> Result<(), Refused<F>>
+    where
+        F: Future<Output = ()> + 'static,
+    {
+        self.try_spawn_local(meta, f).map(Task::detach)
+    }
+}
+
+impl Shared {
+    /// The own part, for the executor itself, which never leaves its thread.
+    fn own(&self) -> &RefCell<Own> {
+        self.own.get().expect("the executor is on its own thread")
+    }
+
+    /// Runs the next task of the queue. False if there is none.
+    #[inline]
+    fn run_one(&self) -> bool {
+        let next = self.own().borrow_mut().pop();
+        match next {
+            Some(task) => {
+                task.run();
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Moves what other threads sent to the run queue.
+    #[inline]
+    fn take_remote(&self) {
+        // Ordering: Relaxed, a hint: what it misses now, the next turn or the look before the
+        // sleep finds.
+        if self.remote_ready.load(Relaxed) {
+            self.take_remote_now();
+        }
+    }
+
+    fn take_remote_now(&self) {
+        let tasks = {
+            let mut remote = self.remote.lock();
+            // Ordering: Relaxed, written under the lock.
+            self.remote_ready.store(false, Relaxed);
+            std::mem::take(&mut remote.queue)
+        };
+        for task in tasks {
+            let refused = {
+                let mut own = self.own().borrow_mut();
+                let refused = own.take_in(&task);
+                // Whoever drives the executor is about to run it.
+                let _ = own.push(task);
+                refused
+            };
+            if let Some(task) = refused {
+                task.close();
+            }
+        }
+    }
+
+    /// Puts a task into the remote queue. Gives the waker of a driver that sleeps, to be woken
+    /// after unlocking.
+    #[must_use]
+    fn push_remote(&self, remote: &mut Remote, task: Runnable) -> Option<Waker> {
+        remote.queue.push_back(task);
+        // Ordering: Relaxed, a hint; written under the lock.
+        self.remote_ready.store(true, Relaxed);
+        remote.sleeper.take()
+    }
+
+    /// Wakes the driver if it sleeps.
+    fn notify(&self) {
+        if let Some(sleeper) = self.wake_up() {
+            sleeper.wake();
+        }
+    }
+
+    /// Takes back what `fall_asleep` or `fall_idle` announced.
+    fn wake_up(&self) -> Option<Waker> {
+        self.remote.lock().sleeper.take()
+    }
+
+    /// Announces that the driver is about to sleep. False if there is something to do.
+    #[must_use]
+    fn fall_asleep(&self, root: &AtomicBool, unpark: &Waker) -> bool {
+        if !self.own().borrow().queue.is_empty() {
+            return false;
+        }
+        let unpark = unpark.clone();
+        let mut remote = self.remote.lock();
+        // Ordering: Relaxed, `Root::wake` sets the flag before it takes this lock: either it is
+        // seen here, or the sleeper is seen there.
+        let sleep = remote.queue.is_empty() && !root.load(Relaxed);
+        if sleep {
+            remote.sleeper = Some(unpark);
+        }
+        sleep
+    }
+
+    /// As `fall_asleep`, for a foreign loop, which `waker` wakes.
+    #[must_use]
+    fn fall_idle(&self, waker: &Waker) -> bool {
+        let waker = waker.clone();
+        let mut own = self.own().borrow_mut();
+        let mut remote = self.remote.lock();
+        let idle = own.queue.is_empty() && remote.queue.is_empty();
+        if idle {
+            own.idle = true;
+            let former = remote.sleeper.replace(waker);
+            drop((own, remote));
+            drop(former);
+        }
+        idle
+    }
+
+    /// Lets less in.
+    fn shut(&self, gate: Gate) {
+        self.own().borrow_mut().gate = gate;
+        self.remote.lock().gate = gate;
+    }
+
+    /// Drops the futures of all tasks, and lets nothing in any more.
+    fn close(&self) {
+        self.shut(Gate::Closed);
+        self.take_remote_now();
+        loop {
+            // One by one: destructors run in between, and may wake, end and drop other tasks.
+            let task = self.own().borrow_mut().owned.pop();
+            match task {
+                Some(task) => task.close(),
+                None => break,
+            }
+        }
+        let mut own = self.own().borrow_mut();
+        let (queue, drained) = (std::mem::take(&mut own.queue), own.drained.take());
+        drop(own);
+        drop((queue, drained, self.wake_up()));
+    }
+}
+
+impl Own {
+    /// Puts the task of another thread into the owned set, if it is in none. Gives it back if
+    /// there is no room.
+    fn take_in(&mut self, task: &Runnable) -> Option<OwnedTask> {
+        match task.is_orphan() {
+            true => self.owned.insert(task.adopt()).err(),
+            false => None,
+        }
+    }
+
+    /// Queues a task. True if a foreign loop is to be told.
+    #[must_use]
+    #[inline]
+    fn push(&mut self, task: Runnable) -> bool {
+        self.queue.push_back(task);
+        std::mem::take(&mut self.idle)
+    }
+
+    #[inline]
+    fn pop(&mut self) -> Option<Runnable> {
+        let task = match &mut self.order {
+            Chooser::Fifo => self.queue.pop_front(),
+            Chooser::Seeded(random) => {
+                let index = random.below(self.queue.len());
+                self.queue.swap_remove_back(index)
+            }
+        };
+        self.polls += task.is_some() as u64;
+        task
+    }
+}
+
+impl Schedule for Shared {
+    #[inline]
+    fn schedule(this: &Arc<Self>, task: Runnable) {
+        let Some(own) = this.own.get() else {
+            return Shared::schedule_elsewhere(this, task);
+        };
+        let mut own = own.borrow_mut();
+        if own.gate == Gate::Closed {
+            drop(own);
+            drop(task);
+        } else if own.push(task) {
+            drop(own);
+            this.notify();
+        }
+    }
+
+    fn release(&self, slot: u32) -> Option<OwnedTask> {
+        let mut own = self.own().borrow_mut();
+        let task = own.owned.remove(slot);
+        if own.owned.len() == 0 && own.drained.is_some() {
+            let drained = own.drained.take();
+            drop(own);
+            drained.into_iter().for_each(pirn_core::wake::wake);
+        }
+        task
+    }
+
+    fn side(&self) -> &Side {
+        &self.side
+    }
+}
+
+impl Shared {
+    #[cold]
+    fn schedule_elsewhere(this: &Arc<Self>, task: Runnable) {
+        // The task may be run, freed and with it the last pointer but this one, before `notify`.
+        let this = this.clone();
+        let mut remote = this.remote.lock();
+        if remote.gate == Gate::Closed {
+            drop(remote);
+            drop(task);
+            return;
+        }
+        let sleeper = this.push_remote(&mut remote, task);
+        drop(remote);
+        if let Some(sleeper) = sleeper {
+            sleeper.wake();
+        }
+    }
+}
+
+/// Wakes whoever sleeps in a `Park`.
+struct Unparker<U>(U);
+
+impl<U: Unpark> Wake for Unparker<U> {
+    fn wake(self: std::sync::Arc<Self>) {
+        self.0.unpark();
+    }
+
+    fn wake_by_ref(self: &std::sync::Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
+/// The waker of a foreign loop that `run` interrupted: told at the end to look again, since what
+/// happened meanwhile did not reach it.
+struct FormerSleeper(Option<Waker>);
+
+impl Drop for FormerSleeper {
+    fn drop(&mut self) {
+        self.0.take().into_iter().for_each(pirn_core::wake::wake);
+    }
+}
+
+/// The waker of what `run` waits for.
+struct Root {
+    shared: Arc<Shared>,
+    woken: AtomicBool,
+}
+
+impl Root {
+    /// Takes the wake, if there was one.
+    fn take(&self) -> bool {
+        // Ordering: Relaxed, only a guess, to spare the swap. The swap AcqRel, pairs with the one
+        // in `wake`; publishes what the waker's thread wrote.
+        self.woken.load(Relaxed) && self.woken.swap(false, AcqRel)
+    }
+}
+
+impl Wake for Root {
+    fn wake(self: std::sync::Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &std::sync::Arc<Self>) {
+        // Ordering: AcqRel, pairs with the one in `take`; publishes what this thread wrote.
+        if !self.woken.swap(true, AcqRel) && self.shared.own.get().is_none() {
+            self.shared.notify();
+        }
+    }
+}
+
+/// How the next task is chosen.
+enum Chooser {
+    Fifo,
+    Seeded(Random),
+}
+
+impl Chooser {
+    fn new(order: Order) -> Self {
+        match order {
+            Order::Fifo => Chooser::Fifo,
+            Order::Seeded(seed) => Chooser::Seeded(Random(seed)),
+        }
+    }
+}
+
+/// SplitMix64: written out here, so that a seed means the same schedule for ever.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^= z >> 31;
+        ((u128::from(z) * bound as u128) >> 64) as usize
+    }
+}
+
+impl fmt::Debug for LocalExecutor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("LocalExecutor")
+            .field(&self.statistics())
+            .finish()
+    }
+}
+
+impl fmt::Debug for LocalHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LocalHandle").finish_non_exhaustive()
+    }
+}

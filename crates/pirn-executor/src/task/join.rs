@@ -1,0 +1,218 @@
+//! The handle of a task.
+
+use super::TaskId;
+use super::cell::{Output, Ref};
+use super::state::DropHandle;
+use pirn_core::{Cause, TaskMeta, budget};
+use std::fmt;
+use std::future::Future;
+use std::marker::PhantomData;
+use std::mem::ManuallyDrop;
+use std::panic::Location;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+/// The handle of a spawned task: await it for what the task gives.
+///
+/// | the task | the handle gives |
+/// |---|---|
+/// | returned `value` | `Ok(value)` |
+/// | was cancelled | [`JoinError::Cancelled`], with the cause |
+/// | panicked | [`JoinError::Panicked`], with the payload |
+/// | was never spawned | [`JoinError::Refused`], with the reason |
+///
+/// [`JoinError::Cancelled`]: pirn_core::JoinError::Cancelled
+/// [`JoinError::Panicked`]: pirn_core::JoinError::Panicked
+/// [`JoinError::Refused`]: pirn_core::JoinError::Refused
+///
+/// Dropping the handle cancels the task; [`detach`](Self::detach) lets it run on. How it ended is
+/// reported even then: a panic that no handle receives goes to the
+/// [hook](pirn_core::report::set_hook).
+///
+/// A panic of the future's destructor counts as the task's panic, unless the task had returned or
+/// panicked before: then it goes to the hook.
+///
+/// # Cancel safety
+///
+/// Polling a `Task` takes nothing until it is ready. Dropping it cancels the task.
+///
+/// # Examples
+///
+/// ```
+/// use pirn_executor::{LocalExecutor, ThreadPark};
+///
+/// let executor = LocalExecutor::new();
+/// let task = executor.spawn(async { 6 * 7 });
+/// let answer = executor.run(&mut ThreadPark::new(), task)?;
+/// assert_eq!(answer.unwrap(), 42);
+/// # Ok::<(), pirn_core::ParkError>(())
+/// ```
+#[must_use = "dropping a task's handle cancels the task; `detach` lets it run on"]
+pub struct Task<T> {
+    cell: Ref,
+    taken: bool,
+    output: PhantomData<T>,
+}
+
+impl<T> Task<T> {
+    /// # Safety
+    ///
+    /// The caller passes on the handle's reference, of a cell whose output is a `Output<T>`.
+    pub(super) unsafe fn from_ref(cell: Ref) -> Self {
+        Task {
+            cell,
+            taken: false,
+            output: PhantomData,
+        }
+    }
+
+    fn header(&self) -> &super::cell::Header {
+        // SAFETY: the handle has a reference.
+        unsafe { self.cell.header() }
+    }
+
+    /// The task's number.
+    pub fn id(&self) -> TaskId {
+        self.header().id
+    }
+
+    /// The task's name, if it has one.
+    pub fn name(&self) -> Option<Arc<str>> {
+        // SAFETY: the handle has a reference.
+        unsafe { self.cell.meta() }.name().map(Arc::from)
+    }
+
+    /// Where the task was spawned.
+    pub fn spawned_at(&self) -> &'static Location<'static> {
+        self.header().spawned_at
+    }
+
+    /// Name and place together, as reports have it.
+    pub fn meta(&self) -> TaskMeta {
+        // SAFETY: the handle has a reference.
+        unsafe { self.cell.meta() }
+    }
+
+    /// True once the task has ended. Then awaiting the handle does not wait.
+    pub fn is_finished(&self) -> bool {
+        self.header().state.load().is_complete()
+    }
+
+    /// Asks the task to end, for `cause`; await the handle for its end.
+    ///
+    /// The request is made at once, whether or not the handle is awaited. It is level-triggered: it
+    /// stays until the task has ended. Of several causes the first one counts. A task that returns
+    /// nevertheless gives its value; one that was never polled never runs.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pirn_core::Cause;
+    /// use pirn_executor::{LocalExecutor, ThreadPark};
+    ///
+    /// let executor = LocalExecutor::new();
+    /// let task = executor.spawn(std::future::pending::<()>());
+    /// let end = task.cancel(Cause::requested("no longer needed"));
+    /// let ended = executor.run(&mut ThreadPark::new(), end)?;
+    /// assert!(ended.unwrap_err().is_cancelled());
+    /// # Ok::<(), pirn_core::ParkError>(())
+    /// ```
+    pub fn cancel(self, cause: Cause) -> Self {
+        if !self.is_finished() {
+            // SAFETY: the handle has a reference.
+            unsafe { self.cell.cancel(cause) };
+        }
+        self
+    }
+
+    /// Lets go of the task without cancelling it. Its value will be dropped, a panic reported.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pirn_executor::{LocalExecutor, ThreadPark};
+    /// use std::{cell::Cell, rc::Rc};
+    ///
+    /// let executor = LocalExecutor::new();
+    /// let ran = Rc::new(Cell::new(false));
+    /// let flag = ran.clone();
+    /// executor.spawn(async move { flag.set(true) }).detach();
+    /// while executor.try_tick() {}
+    /// assert!(ran.get());
+    /// ```
+    pub fn detach(self) {
+        ManuallyDrop::new(self).let_go(false);
+    }
+
+    fn let_go(&mut self, cancel: bool) {
+        let state = &self.header().state;
+        // SAFETY: the handle has a reference, which is given up once in each case, last. The
+        // output is dropped if the stage is the handle's and nobody took it; the waker is taken if
+        // the transition gave the slot back to the handle.
+        unsafe {
+            match state.drop_handle(cancel) {
+                DropHandle::Output => {
+                    if !self.taken {
+                        self.cell.drop_output();
+                    }
+                    self.cell.release(1);
+                }
+                DropHandle::Slot { waker, schedule } => {
+                    let waker = waker.then(|| self.header().take_join_waker());
+                    match schedule {
+                        true => self.cell.schedule(),
+                        false => self.cell.release(1),
+                    }
+                    drop(waker);
+                }
+            }
+        }
+    }
+}
+
+impl<T> Drop for Task<T> {
+    fn drop(&mut self) {
+        self.let_go(true);
+    }
+}
+
+impl<T> Future for Task<T> {
+    type Output = Output<T>;
+
+    /// # Panics
+    ///
+    /// If polled again after it was ready.
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Output<T>> {
+        assert!(!self.taken, "a task's handle was polled after it was ready");
+        // SAFETY: this is the handle.
+        if unsafe { self.header().register(cx.waker()) } {
+            return Poll::Pending;
+        }
+        ready!(budget::poll_spend(cx));
+        self.taken = true;
+        // SAFETY: the task is complete and has a handle, so the stage is the handle's; it holds the
+        // output, of this type, and `taken` was unset.
+        Poll::Ready(unsafe { self.cell.take_output() })
+    }
+}
+
+impl<T> Unpin for Task<T> {}
+
+impl<T> fmt::Debug for Task<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Task")
+            .field("id", &self.id())
+            .field("name", &self.name())
+            .field("spawned_at", &format_args!("{}", self.spawned_at()))
+            .field("finished", &self.is_finished())
+            .finish()
+    }
+}
+
+// SAFETY: the handle gives, or drops, a `T` on the thread where it is; everything else that it
+// touches is made for any thread. Neither the future nor the scheduler's own part is reachable.
+unsafe impl<T: Send> Send for Task<T> {}
+
+// SAFETY: a shared handle gives only id, name, place and whether the task has ended.
+unsafe impl<T: Send> Sync for Task<T> {}

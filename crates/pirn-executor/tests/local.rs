@@ -1,0 +1,556 @@
+//! The executor of one thread.
+
+mod common;
+
+use common::{Counter, hook, yield_now};
+use pirn_core::{
+    Cause, JoinError, Kind, Park, ParkError, Spawn, SpawnLocal, TaskMeta, Unpark, Until,
+};
+use pirn_executor::{LocalExecutor, Order, PARK_INTERVAL, ThreadPark, spawn, spawn_local};
+use std::cell::{Cell, RefCell};
+use std::future::{pending, poll_fn};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::task::{Context, Poll, Waker};
+
+fn block_on<F: Future>(executor: &LocalExecutor, future: F) -> F::Output {
+    executor.run(&mut ThreadPark::new(), future).unwrap()
+}
+
+#[test]
+fn tasks_run_in_the_order_in_which_they_became_ready() {
+    let executor = LocalExecutor::new();
+    let order = Rc::new(RefCell::new(Vec::new()));
+    for i in 0..3 {
+        let order = order.clone();
+        executor
+            .spawn(async move {
+                for round in 0..2 {
+                    order.borrow_mut().push((round, i));
+                    yield_now().await;
+                }
+            })
+            .detach();
+    }
+    while executor.try_tick() {}
+    assert_eq!(
+        *order.borrow(),
+        [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2)]
+    );
+}
+
+#[test]
+fn a_spawned_task_does_not_run_inside_spawn() {
+    let executor = LocalExecutor::new();
+    let ran = Rc::new(Cell::new(false));
+    let flag = ran.clone();
+    let task = executor.spawn(async move { flag.set(true) });
+    assert!(!ran.get() && !task.is_finished());
+    assert!(executor.try_tick());
+    assert!(ran.get() && task.is_finished());
+    assert!(!executor.try_tick());
+}
+
+#[test]
+fn a_storm_of_wakes_makes_one_queue_entry() {
+    let executor = LocalExecutor::new();
+    let (waker, polls) = (Rc::new(RefCell::new(None::<Waker>)), Rc::new(Cell::new(0)));
+    let (keep, count) = (waker.clone(), polls.clone());
+    executor
+        .spawn(poll_fn(move |cx| {
+            count.set(count.get() + 1);
+            *keep.borrow_mut() = Some(cx.waker().clone());
+            Poll::<()>::Pending
+        }))
+        .detach();
+    assert!(executor.try_tick());
+    let waker = waker.take().unwrap();
+    for _ in 0..1000 {
+        waker.wake_by_ref();
+    }
+    assert_eq!(executor.statistics().queued, 1);
+    while executor.try_tick() {}
+    assert_eq!(polls.get(), 2);
+}
+
+#[test]
+fn a_wake_during_the_poll_runs_the_task_once_more() {
+    let executor = LocalExecutor::new();
+    let polls = Rc::new(Cell::new(0));
+    let count = polls.clone();
+    executor
+        .spawn(poll_fn(move |cx| {
+            count.set(count.get() + 1);
+            if count.get() == 1 {
+                cx.waker().wake_by_ref();
+                let by_value = cx.waker().clone();
+                by_value.wake();
+            }
+            Poll::<()>::Pending
+        }))
+        .detach();
+    while executor.try_tick() {}
+    assert_eq!(polls.get(), 2);
+}
+
+#[test]
+fn a_wake_after_completion_does_nothing() {
+    let executor = LocalExecutor::new();
+    let kept = Rc::new(RefCell::new(None::<Waker>));
+    let keep = kept.clone();
+    let task = executor.spawn(poll_fn(move |cx| {
+        *keep.borrow_mut() = Some(cx.waker().clone());
+        Poll::Ready(1)
+    }));
+    while executor.try_tick() {}
+    let waker = kept.take().unwrap();
+    waker.wake_by_ref();
+    assert!(!executor.try_tick());
+    assert_eq!(block_on(&executor, task).unwrap(), 1);
+    waker.wake();
+    assert!(!executor.try_tick());
+}
+
+#[test]
+fn a_wake_from_another_thread_ends_the_sleep() {
+    let executor = LocalExecutor::new();
+    let (sender, receiver) = common::oneshot();
+    let task = executor.spawn(receiver);
+    let thread = std::thread::spawn(move || sender.send(7));
+    assert_eq!(block_on(&executor, task).unwrap(), 7);
+    thread.join().unwrap();
+}
+
+#[test]
+fn a_spawn_from_another_thread_ends_the_sleep() {
+    let executor = LocalExecutor::new();
+    let handle = executor.handle();
+    let (sender, receiver) = common::oneshot();
+    let thread = std::thread::spawn(move || {
+        handle.spawn(async move { sender.send(7) }).detach();
+    });
+    assert_eq!(block_on(&executor, receiver), 7);
+    thread.join().unwrap();
+}
+
+#[test]
+fn what_is_awaited_may_borrow_and_be_woken_from_another_thread() {
+    let executor = LocalExecutor::new();
+    let text = String::from("borrowed");
+    let (sender, receiver) = common::oneshot();
+    let thread = std::thread::spawn(move || sender.send(2));
+    let got = block_on(&executor, async { text.len() + receiver.await });
+    assert_eq!(got, 10);
+    thread.join().unwrap();
+}
+
+#[test]
+fn a_task_that_is_not_send_is_spawned_from_inside_a_task() {
+    let executor = LocalExecutor::new();
+    let got = block_on(&executor, async {
+        let shared = Rc::new(5);
+        let inner = shared.clone();
+        spawn_local(async move { *inner }).await.unwrap() + *shared
+    });
+    assert_eq!(got, 10);
+}
+
+#[test]
+fn local_spawn_on_a_foreign_thread_is_refused_with_the_future() {
+    let executor = LocalExecutor::new();
+    let handle = executor.handle();
+    let reason = std::thread::spawn(move || {
+        let refused = handle
+            .try_spawn_local(TaskMeta::here(), async { 1 })
+            .unwrap_err();
+        let reason = refused.reason();
+        drop(refused.into_future());
+        reason
+    })
+    .join()
+    .unwrap();
+    assert!(reason.contains("not Send"));
+}
+
+#[test]
+fn spawning_outside_an_executor_ends_as_refused() {
+    let executor = LocalExecutor::new();
+    let mut task = spawn(async { 1 });
+    assert!(task.is_finished());
+    let ended = block_on(&executor, &mut task);
+    assert!(matches!(ended, Err(JoinError::Refused(_))));
+}
+
+#[test]
+fn the_traits_spawn_and_refuse_when_the_executor_is_gone() {
+    let executor = LocalExecutor::new();
+    let handle = executor.handle();
+    let ran = Arc::new(AtomicUsize::new(0));
+    let (a, b) = (ran.clone(), ran.clone());
+    Spawn::spawn(&handle, TaskMeta::here(), async move {
+        a.fetch_add(1, SeqCst);
+    })
+    .unwrap();
+    SpawnLocal::spawn_local(&handle, TaskMeta::here(), async move {
+        b.fetch_add(1, SeqCst);
+    })
+    .unwrap();
+    while executor.try_tick() {}
+    assert_eq!(ran.load(SeqCst), 2);
+    drop(executor);
+    assert!(Spawn::spawn(&handle, TaskMeta::here(), async {}).is_err());
+    let other = handle.clone();
+    std::thread::spawn(move || assert!(Spawn::spawn(&other, TaskMeta::here(), async {}).is_err()))
+        .join()
+        .unwrap();
+}
+
+/// Sets a flag when dropped.
+struct Flag(Rc<Cell<bool>>);
+impl Drop for Flag {
+    fn drop(&mut self) {
+        self.0.set(true);
+    }
+}
+
+#[test]
+fn dropping_the_executor_drops_idle_queued_and_unborn_tasks() {
+    let executor = LocalExecutor::new();
+    let flags: Vec<Rc<Cell<bool>>> = (0..3).map(|_| Rc::default()).collect();
+    let (idle, queued) = (Flag(flags[0].clone()), Flag(flags[1].clone()));
+    let idle = executor.spawn(async move {
+        let _idle = idle;
+        pending::<()>().await;
+    });
+    while executor.try_tick() {}
+    let queued = executor.spawn(async move {
+        let _queued = queued;
+    });
+    let counter = Counter::new();
+    let remote = {
+        let (handle, guard) = (executor.handle(), counter.clone());
+        std::thread::spawn(move || {
+            handle.spawn(async move {
+                let _guard = guard;
+                pending::<()>().await;
+            })
+        })
+        .join()
+        .unwrap()
+    };
+    drop(executor);
+    assert!(flags[0].get() && flags[1].get());
+    assert_eq!(
+        Arc::strong_count(&counter),
+        1,
+        "the remote task's future is gone"
+    );
+    let other = LocalExecutor::new();
+    for task in [idle, queued, remote] {
+        match block_on(&other, task) {
+            Err(JoinError::Cancelled(cause)) => assert_eq!(cause.kind(), Kind::Shutdown),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn wakers_outlive_the_executor_and_die_anywhere() {
+    let executor = LocalExecutor::new();
+    let kept = Rc::new(RefCell::new(Vec::new()));
+    let keep = kept.clone();
+    executor
+        .spawn(poll_fn(move |cx| {
+            keep.borrow_mut()
+                .extend([cx.waker().clone(), cx.waker().clone()]);
+            Poll::<()>::Pending
+        }))
+        .detach();
+    while executor.try_tick() {}
+    drop(executor);
+    let wakers = kept.take();
+    wakers[0].wake_by_ref();
+    std::thread::spawn(move || wakers.into_iter().for_each(Waker::wake))
+        .join()
+        .unwrap();
+}
+
+#[test]
+fn a_destructor_may_spawn_and_wake_while_the_executor_is_dropped() {
+    struct Busy {
+        handle: pirn_executor::LocalHandle,
+        waker: Rc<RefCell<Option<Waker>>>,
+        refused: Rc<Cell<bool>>,
+    }
+    impl Drop for Busy {
+        fn drop(&mut self) {
+            if let Some(waker) = self.waker.take() {
+                waker.wake();
+            }
+            let spawned = self.handle.try_spawn_local(TaskMeta::here(), async {});
+            self.refused.set(spawned.is_err());
+        }
+    }
+    let executor = LocalExecutor::new();
+    let (waker, refused) = (Rc::new(RefCell::new(None)), Rc::new(Cell::new(false)));
+    let keep = waker.clone();
+    executor
+        .spawn(poll_fn(move |cx| {
+            *keep.borrow_mut() = Some(cx.waker().clone());
+            Poll::<()>::Pending
+        }))
+        .detach();
+    let busy = Busy {
+        handle: executor.handle(),
+        waker,
+        refused: refused.clone(),
+    };
+    executor
+        .spawn(async move {
+            let _busy = busy;
+            pending::<()>().await;
+        })
+        .detach();
+    while executor.try_tick() {}
+    drop(executor);
+    assert!(refused.get());
+}
+
+#[test]
+fn a_destructor_may_spawn_while_the_executor_runs() {
+    struct Spawns(Rc<Cell<bool>>);
+    impl Drop for Spawns {
+        fn drop(&mut self) {
+            let ran = self.0.clone();
+            spawn_local(async move { ran.set(true) }).detach();
+        }
+    }
+    let executor = LocalExecutor::new();
+    let ran = Rc::new(Cell::new(false));
+    let spawns = Spawns(ran.clone());
+    executor.spawn(async move { drop(spawns) }).detach();
+    while executor.try_tick() {}
+    assert!(ran.get());
+}
+
+#[test]
+fn shutdown_cancels_waits_and_refuses() {
+    let executor = LocalExecutor::new();
+    let handle = executor.handle();
+    let task = executor.spawn(pending::<()>());
+    let cut_off = executor
+        .shutdown(&mut ThreadPark::new(), pending::<()>())
+        .unwrap();
+    assert_eq!(cut_off, 0);
+    let refused = handle.try_spawn(TaskMeta::here(), async { 9 }).unwrap_err();
+    assert_eq!(refused.reason(), "the executor is gone");
+    match block_on(&LocalExecutor::new(), task) {
+        Err(JoinError::Cancelled(cause)) => assert_eq!(cause.kind(), Kind::Shutdown),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn executors_nest_on_one_thread_and_keep_their_tasks_apart() {
+    let (outer, inner) = (LocalExecutor::new(), LocalExecutor::new());
+    let got = block_on(&outer, async {
+        let waits = spawn(async { 1 });
+        let inside = block_on(&inner, async {
+            let task = spawn(async { 2 });
+            task.await.unwrap()
+        });
+        assert!(
+            !waits.is_finished(),
+            "the outer executor's task stays there"
+        );
+        inside + waits.await.unwrap()
+    });
+    assert_eq!(got, 3);
+    assert_eq!(inner.statistics().polls, 1);
+}
+
+#[test]
+fn a_task_of_one_executor_wakes_one_of_another_on_the_same_thread() {
+    let (first, second) = (LocalExecutor::new(), LocalExecutor::new());
+    let (sender, receiver) = common::oneshot();
+    let task = first.spawn(receiver);
+    assert!(first.try_tick());
+    second.spawn(async move { sender.send(4) }).detach();
+    assert!(second.try_tick());
+    assert_eq!(
+        first.statistics().queued,
+        1,
+        "a wake on the own thread needs no detour"
+    );
+    assert_eq!(block_on(&first, task).unwrap(), 4);
+}
+
+#[test]
+fn run_inside_a_task_of_the_same_executor_runs_the_others() {
+    let executor = Rc::new(LocalExecutor::new());
+    let other = executor.spawn(async { 3 });
+    let inner = executor.clone();
+    let outer = executor.spawn(async move { block_on(&inner, other).unwrap() });
+    assert_eq!(block_on(&executor, outer).unwrap(), 3);
+}
+
+/// A driver that counts.
+struct Looks {
+    park: ThreadPark,
+    now: Rc<Cell<u32>>,
+}
+impl Park for Looks {
+    type Unpark = pirn_executor::ThreadUnpark;
+    fn unparker(&self) -> Self::Unpark {
+        self.park.unparker()
+    }
+    fn park(&mut self, until: Until) -> Result<(), ParkError> {
+        self.now
+            .set(self.now.get() + u32::from(until == Until::Now));
+        self.park.park(until)
+    }
+}
+
+#[test]
+fn a_busy_executor_looks_at_its_park_at_the_interval() {
+    let executor = LocalExecutor::new();
+    let now = Rc::new(Cell::new(0));
+    let mut park = Looks {
+        park: ThreadPark::new(),
+        now: now.clone(),
+    };
+    let task = executor.spawn(async {
+        for _ in 0..PARK_INTERVAL * 10 {
+            yield_now().await;
+        }
+    });
+    executor.run(&mut park, task).unwrap().unwrap();
+    assert_eq!(now.get(), 10);
+}
+
+struct Broken;
+#[derive(Clone)]
+struct Nobody;
+impl Unpark for Nobody {
+    fn unpark(&self) {}
+}
+impl Park for Broken {
+    type Unpark = Nobody;
+    fn unparker(&self) -> Nobody {
+        Nobody
+    }
+    fn park(&mut self, _: Until) -> Result<(), ParkError> {
+        Err(ParkError::new("reactor", "gone"))
+    }
+}
+
+#[test]
+fn a_broken_park_ends_run_and_leaves_the_tasks() {
+    let executor = LocalExecutor::new();
+    let task = executor.spawn(async {});
+    assert!(executor.run(&mut Broken, pending::<()>()).is_err());
+    block_on(&executor, task).unwrap();
+    let task = executor.spawn(pending::<()>());
+    assert!(executor.shutdown(&mut Broken, pending::<()>()).is_ok());
+    drop(task);
+}
+
+#[test]
+fn a_foreign_loop_is_told_once_of_each_idle_spell() {
+    let executor = LocalExecutor::new();
+    let counter = Counter::new();
+    let waker = Waker::from(counter.clone());
+    let mut cx = Context::from_waker(&waker);
+    assert!(executor.poll_tick(&mut cx).is_pending());
+    executor.spawn(async {}).detach();
+    executor.spawn(async {}).detach();
+    assert_eq!(counter.count(), 1);
+    assert!(executor.poll_tick(&mut cx).is_ready());
+    assert!(executor.poll_tick(&mut cx).is_pending());
+    let handle = executor.handle();
+    std::thread::spawn(move || handle.spawn(async {}).detach())
+        .join()
+        .unwrap();
+    assert_eq!(counter.count(), 2);
+    // A `run` in between may have taken what the loop waits for: it is told to look again.
+    assert!(executor.poll_tick(&mut cx).is_ready());
+    assert!(executor.poll_tick(&mut cx).is_pending());
+    block_on(&executor, async {});
+    assert_eq!(counter.count(), 3);
+}
+
+#[test]
+fn a_seed_determines_the_order_and_every_task_runs() {
+    let run = |seed| {
+        let executor = LocalExecutor::with_order(Order::Seeded(seed));
+        let order = Rc::new(RefCell::new(Vec::new()));
+        for i in 0..8 {
+            let order = order.clone();
+            executor
+                .spawn(async move {
+                    yield_now().await;
+                    order.borrow_mut().push(i);
+                })
+                .detach();
+        }
+        while executor.try_tick() {}
+        order.take()
+    };
+    assert_eq!(run(42), run(42));
+    let mut sorted = run(42);
+    sorted.sort();
+    assert_eq!(sorted, (0..8).collect::<Vec<_>>());
+    assert_ne!(run(1), run(2));
+}
+
+#[test]
+fn names_ids_and_places_are_kept() {
+    let executor = LocalExecutor::new();
+    let line = line!() + 1;
+    let plain = executor.spawn(async {});
+    assert_eq!(plain.spawned_at().line(), line);
+    assert_eq!(plain.name(), None);
+    let named = executor
+        .try_spawn(TaskMeta::here().named("fetcher"), async {})
+        .unwrap();
+    assert_eq!(named.name().as_deref(), Some("fetcher"));
+    assert!(named.id() > plain.id());
+    assert!(format!("{named:?}").contains("fetcher"));
+    while executor.try_tick() {}
+    assert_eq!(
+        named.name().as_deref(),
+        Some("fetcher"),
+        "also of a finished task"
+    );
+    drop(executor);
+    assert_eq!(named.name().as_deref(), Some("fetcher"));
+}
+
+#[test]
+fn a_panic_of_a_detached_task_is_reported_with_its_name() {
+    let reports = hook();
+    let executor = LocalExecutor::new();
+    executor
+        .try_spawn(TaskMeta::here().named("doomed"), async { panic!("boom") })
+        .unwrap()
+        .detach();
+    while executor.try_tick() {}
+    let reports = reports.matching("boom");
+    assert_eq!(reports.len(), 1);
+    assert!(reports[0].contains("doomed") && reports[0].contains("local.rs"));
+}
+
+#[test]
+fn a_cancel_before_the_first_poll_runs_nothing() {
+    let executor = LocalExecutor::new();
+    let ran = Rc::new(Cell::new(false));
+    let flag = ran.clone();
+    let task = executor.spawn(async move { flag.set(true) });
+    let end = task.cancel(Cause::requested("too late"));
+    match block_on(&executor, end) {
+        Err(JoinError::Cancelled(cause)) => assert_eq!(cause.text(), "too late"),
+        other => panic!("{other:?}"),
+    }
+    assert!(!ran.get());
+}
