@@ -336,7 +336,7 @@ impl BlockingPool {
         let pool = Arc::clone(&self.0);
         let started = thread::Builder::new()
             .name(format!("{}-{thread}", self.0.name))
-            .spawn(move || pool.work(thread));
+            .spawn(move || work(&pool, thread));
         if started.is_ok() {
             return Ok(());
         }
@@ -437,15 +437,15 @@ fn name_job(meta: TaskMeta) {
     });
 }
 
-impl Pool {
-    /// A thread's life.
-    fn work(self: &Arc<Self>, thread: u64) {
-        SELF.with(|own| own.replace(Some((Arc::clone(self), thread))));
-        let ended = self.run_jobs(thread);
-        SELF.with(RefCell::take);
-        ended.into_iter().for_each(wake);
-    }
+/// A thread's life.
+fn work(pool: &Arc<Pool>, thread: u64) {
+    SELF.with(|own| own.replace(Some((Arc::clone(pool), thread))));
+    let ended = pool.run_jobs(thread);
+    SELF.with(RefCell::take);
+    ended.into_iter().for_each(wake);
+}
 
+impl Pool {
     fn run_jobs(&self, thread: u64) -> Vec<Waker> {
         let mut rest_ends = None;
         let mut books = self.books.lock();
