@@ -331,6 +331,12 @@ impl Scope {
             .unwrap_or(Instant::NEVER)
     }
 
+    /// The deadline of this scope alone, as [`set_deadline`](Self::set_deadline) left it.
+    #[must_use]
+    pub fn own_deadline(&self) -> Instant {
+        self.0.state.lock().deadline
+    }
+
     /// Sets how long clean-up may take.
     pub fn set_grace(&self, grace: Grace) {
         self.0.state.lock().grace = grace;
@@ -513,10 +519,6 @@ impl Scope {
     fn signal(&self) -> u32 {
         // Ordering: Acquire, pairs with the Release in `publish`.
         self.0.signal.load(Ordering::Acquire)
-    }
-
-    fn own_deadline(&self) -> Instant {
-        self.0.state.lock().deadline
     }
 
     fn take_cleanups(&self) -> Vec<Cleanup> {
