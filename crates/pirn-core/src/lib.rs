@@ -12,6 +12,7 @@ pub mod shim;
 mod spawn;
 pub mod wait;
 pub mod wake;
+mod yield_now;
 
 pub use clock::{BoxSleep, Clock, Instant};
 pub use error::{Cause, JoinError, Kind, Missing, Payload, panic_message};
@@ -24,3 +25,4 @@ pub use spawn::{
     Blocking, BoxJob, BoxTask, DynSpawn, DynSpawnLocal, LocalBoxTask, Refused, Spawn, SpawnLocal,
     TaskMeta,
 };
+pub use yield_now::yield_now;

@@ -1,0 +1,44 @@
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+mod current;
+pub mod prelude;
+#[cfg(feature = "macros")]
+#[doc(hidden)]
+#[path = "private.rs"]
+pub mod __private;
+mod runtime;
+mod spawn;
+
+pub use current::is_running;
+pub use runtime::{Builder, RunError, Runtime, Unended, run};
+pub use spawn::{spawn, spawn_local};
+
+#[cfg(feature = "macros")]
+pub use pirn_macros::main;
+#[cfg(feature = "test")]
+pub use pirn_macros::test;
+
+#[doc(no_inline)]
+pub use pirn_core::{
+    Cause, Grace, Instant, JoinError, Kind, Scope, finally, finally_in_place, report, shield,
+    with_resource, yield_now,
+};
+#[doc(no_inline)]
+pub use pirn_executor::Task;
+#[doc(no_inline)]
+pub use pirn_io::{fs, net, signal, to_thread};
+#[doc(no_inline)]
+pub use pirn_timer::{Interval, MissedTick, Sleep, interval, interval_at, now, sleep, sleep_until};
+
+/// Locks, events, semaphores, queues: the whole of pirn-sync.
+pub use pirn_sync as sync;
+
+/// The HTTP session: the whole of pirn-http.
+#[cfg(feature = "http")]
+pub use pirn_http as http;
+
+/// Runs under virtual time: the whole of pirn-sim.
+#[cfg(feature = "test")]
+pub use pirn_sim as sim;

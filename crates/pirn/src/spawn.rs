@@ -1,0 +1,57 @@
+//! Spawning on the runtime that runs here.
+
+use pirn_executor::Task;
+use std::future::Future;
+
+/// Starts a task on the runtime that runs here; with worker threads, on one of those.
+///
+/// The task starts at once, and is cancelled when the [`Task`] is dropped: keep it, await it, or
+/// [`detach`](Task::detach) it. To start several and wait for all, a
+/// [`TaskGroup`](crate::TaskGroup) is better. Outside a runtime the task ends at once as
+/// [`JoinError::Refused`](crate::JoinError::Refused).
+///
+/// # Examples
+///
+/// ```
+/// pirn::run(async {
+///     let task = pirn::spawn(async { 2 + 2 });
+///     assert_eq!(task.await.unwrap(), 4);
+/// });
+/// ```
+#[track_caller]
+pub fn spawn<F>(future: F) -> Task<F::Output>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    crate::current::spawn(future)
+}
+
+/// Starts a task that stays on this thread, so that its future need not be `Send`.
+///
+/// It runs on the thread that called [`run`](crate::run()), and can be started only there: by
+/// the main future and by other local tasks. On a worker thread, and outside a runtime, the task
+/// ends at once as [`JoinError::Refused`](crate::JoinError::Refused).
+///
+/// # Examples
+///
+/// ```
+/// use std::rc::Rc;
+///
+/// pirn::run(async {
+///     let shared = Rc::new(4);
+///     let task = pirn::spawn_local({
+///         let shared = Rc::clone(&shared);
+///         async move { *shared + 1 }
+///     });
+///     assert_eq!(task.await.unwrap(), 5);
+/// });
+/// ```
+#[track_caller]
+pub fn spawn_local<F>(future: F) -> Task<F::Output>
+where
+    F: Future + 'static,
+    F::Output: 'static,
+{
+    pirn_executor::spawn_local(future)
+}
