@@ -8,6 +8,7 @@ mod interval;
 mod sleep;
 mod thread_park;
 mod time_source;
+mod timeout;
 pub mod wheel;
 
 pub use ambient::now;
@@ -17,3 +18,4 @@ pub use interval::{Interval, MissedTick, interval, interval_at};
 pub use sleep::{Sleep, sleep, sleep_until};
 pub use thread_park::{ThreadPark, ThreadUnpark};
 pub use time_source::{Monotonic, TimeSource};
+pub use timeout::{Timed, Timeout, TimeoutError, TimeoutHandle, timeout, timeout_at};

@@ -1,0 +1,299 @@
+//! Work with a limit in time.
+
+use crate::ambient::{self, AnyClock};
+use pin_project_lite::pin_project;
+use pirn_core::{Cause, Instant, Kind, Scope, Scoped, context};
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+/// Runs `body` for at most `duration`, counted from this call.
+///
+/// When the time is over the body is cancelled: it is dropped, its clean-up
+/// ([`finally`](pirn_core::finally)) is waited for, and so are the children that it spawned into
+/// this [`Scope`]. Only then the error is returned. A value that is ready at the same poll wins.
+/// With a duration of zero the body is polled once. With [`Duration::MAX`] there is no limit.
+///
+/// A cancel from outside ends the body all the same, and is never taken for the timeout's own.
+///
+/// # Cancel safety
+///
+/// Dropping the future drops the body; clean-up that is left goes to the scope around.
+///
+/// # Panics
+///
+/// If there is no clock and the system refuses the [fallback](crate::install_fallback) its thread.
+///
+/// # Examples
+///
+/// ```
+/// use pirn_timer::{TimeoutError, sleep, timeout};
+/// use std::time::Duration;
+///
+/// # pirn_core::shim::block_on(async {
+/// let quick = timeout(Duration::from_secs(60), async { 5 }).await;
+/// assert_eq!(quick.unwrap(), 5);
+///
+/// let slow = timeout(Duration::from_millis(1), sleep(Duration::from_secs(60))).await;
+/// assert!(matches!(slow, Err(TimeoutError::Elapsed)));
+/// # });
+/// ```
+#[track_caller]
+pub fn timeout<F: Future>(duration: Duration, body: F) -> Timed<F> {
+    Timeout::after(duration).run(body)
+}
+
+/// Runs `body` until `at`, a time of the ambient clock. Otherwise as [`timeout`].
+///
+/// # Cancel safety
+///
+/// As [`timeout`].
+///
+/// # Panics
+///
+/// As [`timeout`].
+///
+/// # Examples
+///
+/// ```
+/// use pirn_timer::{TimeoutError, now, timeout_at};
+/// use std::future::{pending, ready};
+///
+/// # pirn_core::shim::block_on(async {
+/// // A deadline that has passed: one poll first.
+/// assert_eq!(timeout_at(now(), ready(5)).await.unwrap(), 5);
+/// let late = timeout_at(now(), pending::<()>()).await;
+/// assert!(matches!(late, Err(TimeoutError::Elapsed)));
+/// # });
+/// ```
+#[track_caller]
+pub fn timeout_at<F: Future>(at: Instant, body: F) -> Timed<F> {
+    Timeout::at(at).run(body)
+}
+
+/// A limit in time that can be moved while the body runs.
+///
+/// As asyncio's `timeout()`. Where it need not be moved, [`timeout`] is shorter.
+///
+/// # Examples
+///
+/// ```
+/// use pirn_timer::{Timeout, now, sleep};
+/// use std::time::Duration;
+///
+/// # pirn_core::shim::block_on(async {
+/// let limit = Timeout::after(Duration::from_secs(60));
+/// let handle = limit.handle();
+/// let ended = limit
+///     .run(async {
+///         handle.reschedule(now() + Duration::from_millis(1));
+///         sleep(Duration::from_secs(60)).await;
+///     })
+///     .await;
+/// assert!(ended.is_err());
+/// assert!(handle.expired());
+/// # });
+/// ```
+#[must_use = "a timeout limits what it is told to run"]
+pub struct Timeout {
+    handle: TimeoutHandle,
+}
+
+/// Moves the deadline of a [`Timeout`], and tells how it stands. Clones are the same.
+///
+/// # Examples
+///
+/// ```
+/// use pirn_core::Instant;
+/// use pirn_timer::{Timeout, TimeoutHandle};
+///
+/// let handle: TimeoutHandle = Timeout::at(Instant::NEVER).handle();
+/// assert_eq!(handle.when(), Instant::NEVER);
+/// assert!(!handle.expired());
+/// ```
+#[derive(Clone)]
+pub struct TimeoutHandle {
+    scope: Scope,
+    /// The scope around, whose cancel is not ours.
+    around: Option<Scope>,
+}
+
+/// Why a body under a [`timeout`] gave no value.
+///
+/// # Examples
+///
+/// ```
+/// use pirn_timer::TimeoutError;
+///
+/// assert_eq!(TimeoutError::Elapsed.to_string(), "timed out");
+/// ```
+#[derive(Clone, Debug)]
+pub enum TimeoutError {
+    /// The time was over.
+    Elapsed,
+    /// It was cancelled before, for this cause: from within, or through a scope around it. (Seen
+    /// only from outside that scope; what runs inside it is dropped before it could look.)
+    Cancelled(Arc<Cause>),
+}
+
+pin_project! {
+    /// The future of [`timeout`], [`timeout_at`] and [`Timeout::run`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pirn_timer::{Timed, timeout};
+    /// use std::future::{Ready, ready};
+    /// use std::time::Duration;
+    ///
+    /// let timed: Timed<Ready<i32>> = timeout(Duration::from_secs(1), ready(5));
+    /// assert_eq!(pirn_core::shim::block_on(timed).unwrap(), 5);
+    /// ```
+    #[must_use = "futures do nothing unless awaited"]
+    pub struct Timed<F: Future> {
+        #[pin]
+        scoped: Scoped<F>,
+        handle: TimeoutHandle,
+    }
+}
+
+impl Timeout {
+    /// A limit of `duration`, counted from this call; none with [`Duration::MAX`].
+    ///
+    /// # Panics
+    ///
+    /// As [`timeout`].
+    #[track_caller]
+    pub fn after(duration: Duration) -> Timeout {
+        Timeout::at(match duration {
+            Duration::MAX => Instant::NEVER,
+            _ => ambient::now() + duration,
+        })
+    }
+
+    /// A limit at `at`, a time of the ambient clock; none with [`Instant::NEVER`].
+    ///
+    /// # Panics
+    ///
+    /// As [`timeout`].
+    #[track_caller]
+    pub fn at(at: Instant) -> Timeout {
+        let around = Scope::current().or_else(context::reaper);
+        let handle = TimeoutHandle {
+            scope: Scope::child_of(around.as_ref()),
+            around,
+        };
+        handle.reschedule(at);
+        Timeout { handle }
+    }
+
+    /// The handle that moves the deadline, to be taken into the body.
+    pub fn handle(&self) -> TimeoutHandle {
+        self.handle.clone()
+    }
+
+    /// Runs `body`, as [`timeout`] does.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`timeout`].
+    pub fn run<F: Future>(self, body: F) -> Timed<F> {
+        Timed {
+            scoped: self.handle.scope.run(body),
+            handle: self.handle,
+        }
+    }
+}
+
+impl TimeoutHandle {
+    /// The deadline, [`Instant::NEVER`] if there is none.
+    pub fn when(&self) -> Instant {
+        self.scope.own_deadline()
+    }
+
+    /// Moves the deadline; [`Instant::NEVER`] takes it away. Without effect once it has expired.
+    ///
+    /// # Panics
+    ///
+    /// As [`timeout`].
+    #[track_caller]
+    pub fn reschedule(&self, at: Instant) {
+        if self.scope.set_deadline(at).is_err() {
+            // There is no clock here yet: from now on there is.
+            AnyClock::ambient();
+            let set = self.scope.set_deadline(at);
+            debug_assert!(set.is_ok(), "the fallback is a clock");
+        }
+    }
+
+    /// True if the body was cancelled because its time was over, and for nothing else.
+    pub fn expired(&self) -> bool {
+        match self.scope.cause() {
+            Some(cause) => matches!(self.error(cause), TimeoutError::Elapsed),
+            None => false,
+        }
+    }
+
+    /// What a cancel for `cause` means. The outermost wins: where the scope around is cancelled,
+    /// that is the reason, whatever our own clock said.
+    fn error(&self, cause: Arc<Cause>) -> TimeoutError {
+        match self.around.as_ref().and_then(Scope::cause) {
+            Some(outer) => TimeoutError::Cancelled(outer),
+            None if cause.kind() == Kind::Deadline => TimeoutError::Elapsed,
+            None => TimeoutError::Cancelled(cause),
+        }
+    }
+}
+
+impl<F: Future> Timed<F> {
+    /// The handle that moves the deadline.
+    pub fn handle(&self) -> TimeoutHandle {
+        self.handle.clone()
+    }
+}
+
+impl<F: Future> Future for Timed<F> {
+    type Output = Result<F::Output, TimeoutError>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let ended = ready!(this.scoped.poll(cx));
+        Poll::Ready(ended.map_err(|cause| this.handle.error(cause)))
+    }
+}
+
+impl TimeoutError {
+    /// True if the time was over.
+    pub fn is_elapsed(&self) -> bool {
+        matches!(self, TimeoutError::Elapsed)
+    }
+}
+
+impl fmt::Display for TimeoutError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            TimeoutError::Elapsed => f.write_str("timed out"),
+            TimeoutError::Cancelled(cause) => cause.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for TimeoutError {}
+
+impl fmt::Debug for Timeout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.handle.fmt(f)
+    }
+}
+
+impl fmt::Debug for TimeoutHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Timeout")
+            .field("when", &self.when())
+            .field("expired", &self.expired())
+            .finish()
+    }
+}
