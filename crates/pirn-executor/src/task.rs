@@ -7,6 +7,9 @@
 //! └─ stage: the future, or its output (which one, the state word says)
 //! ```
 //!
+//! The future is the user's inside [`Rooted`](pirn_core::Rooted), which makes the task's scope when
+//! that is first needed, and knows what a cancel request means.
+//!
 //! Names and the causes of cancel requests lie in a side table of the scheduler, made on use.
 //!
 //! # Who may touch what
@@ -27,7 +30,6 @@
 //! The set of owned tasks keeps a reference until the task is complete, so the last reference can
 //! only go when the future is gone. A waker that outlives the executor frees memory, no more.
 
-mod body;
 mod cell;
 mod id;
 mod join;

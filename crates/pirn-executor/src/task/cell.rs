@@ -1,13 +1,12 @@
 //! The allocation behind a task, and the code that obeys the actions of [`state`](super::state).
 
-use super::body::Body;
 use super::owned::NO_SLOT;
 use super::state::{Close, Release, Rest, Snapshot, Start, State, Wake};
 use super::{Side, Task, TaskId};
 use pirn_core::report::{Report, report};
 use pirn_core::shim::atomic::AtomicU32;
 use pirn_core::shim::{Arc, UnsafeCell};
-use pirn_core::{Cause, JoinError, Kind, Payload, TaskMeta};
+use pirn_core::{Cause, JoinError, Kind, Payload, Rooted, TaskMeta, budget};
 use std::future::Future;
 use std::mem::ManuallyDrop;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
@@ -56,7 +55,7 @@ struct Cell<F: Future, S> {
 }
 
 union Stage<F: Future> {
-    body: ManuallyDrop<Body<F>>,
+    body: ManuallyDrop<Rooted<F>>,
     output: ManuallyDrop<Output<F::Output>>,
 }
 
@@ -332,7 +331,7 @@ where
     let id = TaskId::next();
     let side = note_name(id, &meta, scheduler.side());
     let stage = Stage {
-        body: ManuallyDrop::new(Body::new(future)),
+        body: ManuallyDrop::new(Rooted::new(future)),
     };
     let task = allocate(Snapshot::born(side), id, &meta, scheduler, stage);
     Spawned {
@@ -495,13 +494,17 @@ impl<F: Future + 'static, S: Schedule> Harness<F, S> {
             cell.stage.with_mut(|stage| {
                 // SAFETY: the caller owns the stage, which holds the future. The future does not
                 // move until it is dropped, in `drop_body`.
-                let body = unsafe { Pin::new_unchecked(&mut *(*stage).body) };
-                body.poll(&mut cx, cancel)
+                let mut body = unsafe { Pin::new_unchecked(&mut *(*stage).body) };
+                if let Some(cause) = cancel {
+                    body.as_mut().request_cancel(cause);
+                }
+                let _refilled = budget::refill();
+                body.poll(&mut cx)
             })
         }));
         match polled {
             Ok(Poll::Pending) => None,
-            Ok(Poll::Ready(output)) => Some(output),
+            Ok(Poll::Ready(output)) => Some(output.map_err(JoinError::Cancelled)),
             Err(payload) => Some(Err(JoinError::Panicked(payload))),
         }
     }

@@ -30,8 +30,11 @@ use std::task::{Context, Poll, ready};
 /// reported even then: a panic that no handle receives goes to the
 /// [hook](pirn_core::report::set_hook).
 ///
-/// A panic of the future's destructor counts as the task's panic, unless the task had returned or
-/// panicked before: then it goes to the hook.
+/// A panic of the future's destructor counts as the task's panic. It goes to the hook if the task
+/// had panicked before, or was cut off by the end of its executor.
+///
+/// Each task is the root of a [scope](pirn_core::Scope): [`cancel`](Self::cancel) and the drop of
+/// the handle cancel that, so clean-up that the task holds open is awaited before it ends.
 ///
 /// # Cancel safety
 ///
