@@ -204,3 +204,22 @@ fn a_file_whose_pool_went_away_fails_and_says_why() {
     drop(entered);
     std::fs::remove_file(&path).unwrap();
 }
+
+#[test]
+fn a_write_that_returned_is_carried_out_with_the_budget_spent() {
+    let path = temporary("no-budget");
+    let mut file = block_on(File::create(&path)).unwrap();
+    let refilled = pirn_core::budget::refill();
+    let mut cx = Context::from_waker(Waker::noop());
+    for _ in 1..pirn_core::budget::BUDGET {
+        assert!(pirn_core::budget::poll_spend(&mut cx).is_ready());
+    }
+    assert!(pin!(file.write(b"last")).poll(&mut cx).is_ready());
+    assert!(pin!(file.write(b"more")).poll(&mut cx).is_pending());
+    drop(file);
+    drop(refilled);
+    while std::fs::read(&path).unwrap() != b"last" {
+        std::thread::yield_now();
+    }
+    std::fs::remove_file(&path).unwrap();
+}

@@ -116,7 +116,21 @@ impl<T: Send + 'static> ToThread<T> {
         ToThread(Stage::Unsent(meta, pool, Box::new(f)))
     }
 
-    /// Lets the job run on, started or not; its value is dropped where it ends.
+    /// Hands the job to the pool now, before the first poll and whatever the budget.
+    #[cfg_attr(not(feature = "fs"), allow(dead_code))]
+    pub(crate) fn start(mut self) -> Result<Self, JoinError> {
+        match mem::replace(&mut self.0, Stage::Ended) {
+            Stage::Unsent(meta, pool, job) => {
+                let sent = Self::send(meta, pool, job, Waker::noop().clone());
+                let refused = |refused: Refused<BoxJob>| JoinError::Refused(refused.reason());
+                self.0 = Stage::Sent(sent.map_err(refused)?);
+            }
+            other => self.0 = other,
+        }
+        Ok(self)
+    }
+
+    /// Lets a job that was handed over run, wanted or not; its value is dropped where it ends.
     #[cfg_attr(not(feature = "fs"), allow(dead_code))]
     pub(crate) fn detach(mut self) {
         self.0 = Stage::Ended;
@@ -241,6 +255,11 @@ impl<T: Send + 'static> Future for ToThread<T> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match mem::replace(&mut self.0, Stage::Ended) {
             Stage::Unsent(meta, pool, job) => {
+                // A body that is cancelled starts nothing any more: the budget is frozen.
+                if poll_spend(cx).is_pending() {
+                    self.0 = Stage::Unsent(meta, pool, job);
+                    return Poll::Pending;
+                }
                 match Self::send(meta, pool, job, cx.waker().clone()) {
                     Ok(slot) => {
                         self.0 = Stage::Sent(slot);

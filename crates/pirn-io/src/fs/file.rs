@@ -230,22 +230,24 @@ impl File {
     }
 
     /// Takes as much of `bytes` as one piece holds.
-    fn start_write(&mut self, bytes: &[u8]) -> usize {
+    fn start_write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let mut buffer = self.take_buffer();
         let count = bytes.len().min(PIECE);
         let piece = bytes[..count].to_vec();
         let (file, path) = (Arc::clone(&self.file), Arc::clone(&self.path));
         // If the pool drops the job unrun, that is the outcome.
         let mut outcome = Outcome(Some(explain(Action::Write, path.display(), lost())));
-        self.state = State::Writing(to_thread(move || {
+        let job = to_thread(move || {
             let written = buffer
                 .unread_into(&file)
                 .and_then(|()| (&*file).write_all(&piece))
                 .map_err(|error| explain(Action::Write, path.display(), error));
             outcome.0 = written.err();
             (buffer, outcome)
-        }));
-        count
+        });
+        // The bytes are taken, so their write is on its way before this returns.
+        self.state = State::Writing(settle(job.start(), &mut self.state)?);
+        Ok(count)
     }
 
     /// The error of a write that was said to be done, once.
@@ -303,10 +305,7 @@ impl AsyncWrite for File {
             return Poll::Ready(Ok(0));
         }
         ready!(poll_spend(cx));
-        let count = self.start_write(buf);
-        // The first poll sends it on its way, now that these bytes are taken.
-        let _ = self.poll_idle(cx)?;
-        Poll::Ready(Ok(count))
+        Poll::Ready(self.start_write(buf))
     }
 
     /// Waits until what was written is with the system.

@@ -6,8 +6,9 @@ use crate::error::{Action, explain};
 use crate::reactor::readiness::{Direction, Waiter};
 use crate::reactor::{Gave, Source};
 use futures_core::Stream;
+use pirn_core::budget::poll_spend;
 use std::fmt;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -62,6 +63,7 @@ impl TcpListener {
     /// Dropping the future leaves nothing behind but, at most, a lookup in the blocking pool.
     pub async fn bind(address: impl ToAddress) -> io::Result<TcpListener> {
         let target = address.to_target()?;
+        poll_fn(poll_spend).await;
         let mut last = None;
         for address in target.addresses().await? {
             // std's bind is used for its longer queue of unaccepted connections.

@@ -7,6 +7,7 @@ use crate::error::{Action, explain};
 use crate::reactor::readiness::{Direction, Waiter};
 use crate::reactor::{Gave, Source};
 use futures_io::{AsyncRead, AsyncWrite};
+use pirn_core::budget::poll_spend;
 use std::fmt;
 use std::future::poll_fn;
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
@@ -71,6 +72,7 @@ impl TcpStream {
     /// Dropping the future gives the connection up and closes the socket.
     pub async fn connect(address: impl ToAddress) -> io::Result<TcpStream> {
         let target = address.to_target()?;
+        poll_fn(poll_spend).await;
         let mut last = None;
         for address in target.addresses().await? {
             match TcpStream::open(address).await {

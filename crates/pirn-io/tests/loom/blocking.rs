@@ -2,7 +2,7 @@
 
 use pirn_core::Blocking;
 use pirn_core::shim::atomic::{AtomicUsize, Ordering::Relaxed};
-use pirn_core::shim::{Arc, block_on, model, thread};
+use pirn_core::shim::{Arc, Condvar, Mutex, block_on, model, thread};
 use pirn_io::blocking::{BlockingPool, Builder};
 use std::future::pending;
 use std::time::Duration;
@@ -59,6 +59,34 @@ fn two_submitters_and_two_threads_run_both_jobs() {
         };
         assert_eq!(block_on(pool.run(|| 2)).unwrap(), 2);
         assert_eq!(other.join().unwrap(), 1);
+        end(&pool);
+    });
+}
+
+#[test]
+fn two_jobs_that_wait_for_each_other_each_get_a_thread() {
+    model(|| {
+        let pool = pool(2, 1);
+        let meeting = Arc::new((Mutex::new(0), Condvar::new()));
+        for _ in 0..2 {
+            let meeting = Arc::clone(&meeting);
+            let meet = move || {
+                let (there, changed) = &*meeting;
+                let mut there = there.lock();
+                *there += 1;
+                changed.notify_all();
+                while *there < 2 {
+                    there = changed.wait(there);
+                }
+            };
+            pool.submit(Box::new(meet)).unwrap();
+        }
+        let (there, changed) = &*meeting;
+        let mut there = there.lock();
+        while *there < 2 {
+            there = changed.wait(there);
+        }
+        drop(there);
         end(&pool);
     });
 }
