@@ -66,9 +66,9 @@ pub trait Policy<const N: usize>: Sized {
     /// mostly has to wait: the waker is then cloned before the lock is taken.
     const CONTENDED: bool = true;
 
-    /// Gives a newcomer what it wants, if nobody is to be served before it. If false it will wait
-    /// at the tail of its queue.
-    fn admit(door: &mut Door<'_, Self, N>, queue: usize, want: Self::Want) -> bool;
+    /// Grants a newcomer something, if nobody is to be served before it. Otherwise it will wait at
+    /// the tail of its queue.
+    fn admit(door: &mut Door<'_, Self, N>, queue: usize, want: Self::Want) -> Option<Self::Want>;
 
     /// Takes back what had been set aside for a waiter that will not take it. `settle` follows.
     fn put_back(door: &mut Door<'_, Self, N>, queue: usize, want: Self::Want);
@@ -99,10 +99,10 @@ pub trait Policy<const N: usize>: Sized {
 /// impl Policy<1> for Tokens {
 ///     type State = u32;
 ///     type Want = ();
-///     fn admit(door: &mut Door<'_, Self, 1>, queue: usize, (): ()) -> bool {
+///     fn admit(door: &mut Door<'_, Self, 1>, queue: usize, (): ()) -> Option<()> {
 ///         let free = *door.state() > 0 && !door.has_waiting(queue);
 ///         *door.state() -= u32::from(free);
-///         free
+///         free.then_some(())
 ///     }
 ///     fn put_back(door: &mut Door<'_, Self, 1>, _: usize, (): ()) {
 ///         *door.state() += 1;
@@ -318,8 +318,8 @@ impl<'d, P: Policy<N>, const N: usize> Door<'d, P, N> {
                 .body(node, |body| body.look(waker, registered));
             match look.then(spare.is_some()) {
                 Action::Arrive => {
-                    if P::admit(self, queue, look.want) {
-                        return Step::Take(look.want, Spare(None));
+                    if let Some(granted) = P::admit(self, queue, look.want) {
+                        return Step::Take(granted, Spare(None));
                     }
                     if spare.is_none() {
                         return Step::Clone;
@@ -554,10 +554,12 @@ impl<'a, P: Policy<N>, const N: usize> Waiter<'a, P, N> {
         self.list
     }
 
-    /// True from the poll that queued it up to the poll that takes its grant.
+    /// What it wants, while it is not in its queue: before it waits, and after it took.
     #[inline]
-    pub fn is_queued(self: Pin<&mut Self>) -> bool {
-        self.node.linked.get()
+    pub fn newcomer(self: Pin<&mut Self>) -> Option<P::Want> {
+        let node = &self.node;
+        // SAFETY: a node that is in no list is known to its owner alone, which lends it here.
+        (!node.linked.get()).then(|| node.body.with(|body| unsafe { (*body).want }))
     }
 
     /// Waits for the grant. `give` runs with the lock held, on what was granted.

@@ -22,10 +22,10 @@ impl Policy<1> for Counter {
     type State = usize;
     type Want = Granted;
 
-    fn admit(door: &mut Door<'_, Self>, queue: usize, _: Granted) -> bool {
+    fn admit(door: &mut Door<'_, Self>, queue: usize, want: Granted) -> Option<Granted> {
         let free = *door.state() > 0 && !door.has_waiting(queue);
         *door.state() -= usize::from(free);
-        free
+        free.then_some(want)
     }
 
     fn put_back(door: &mut Door<'_, Self>, _: usize, granted: Granted) {

@@ -1,0 +1,329 @@
+//! A lock that a task holds across its awaits.
+//!
+//! # States
+//!
+//! One atomic word beside the wait list:
+//!
+//! | word | meaning | set by | left by |
+//! | --- | --- | --- | --- |
+//! | `FREE` | nobody holds it, nobody waits | `Word::release`, `Word::settle` | `Word::try_take` |
+//! | `HELD` | somebody holds it or was granted it | `Word::try_take`, `Word::settle` | `Word::release`, `Word::take_or_flag` |
+//! | `CONTENDED` | the same, and somebody waits | `Word::take_or_flag`, `Word::settle` | `Word::open` |
+//! | `OPEN` | nobody holds it; the wait list is locked and decides who is next | `Word::open` | `Word::settle` |
+//!
+//! The fast paths are `FREE` to `HELD` and back, one read-modify-write each. All other transitions
+//! happen with the wait list locked. A waiter is in the queue only while the word is `CONTENDED`
+//! (or `OPEN`), so whoever finds it `FREE` overtakes nobody.
+
+use pirn_core::budget;
+use pirn_core::const_unless_loom;
+use pirn_core::shim::atomic::{AtomicU8, Ordering};
+use pirn_core::wait::{Door, Policy, WaitList, Waiter};
+use std::fmt;
+use std::future::Future;
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+mod cell;
+use cell::LockCell;
+
+/// A value that one task at a time may use, also across awaits.
+///
+/// For a few lines without an await in them, `std`'s mutex is the better choice: it is faster, and
+/// a task cannot be suspended while it holds it.
+///
+/// A panic while the lock is held unlocks it, as any drop of the guard does: there is no poisoning,
+/// and the next holder finds the value as the panic left it. Where that can be half a change, build
+/// the new value first and put it in with one assignment.
+///
+/// A lock is not re-entrant: a task that asks for a lock that it holds waits for ever.
+///
+/// # Fairness
+///
+/// First come, first served: unlocking hands the lock to the first in the queue, and neither
+/// [`try_lock`](Self::try_lock) nor a newcomer overtakes anybody. A lock that was handed to a task
+/// belongs to that task: whichever of its `lock` futures it polls first gets it, so a task that
+/// stops polling one such future to await another does not hang. (A part of a task with wakers of
+/// its own, such as `FuturesUnordered`, counts as a task: if it is granted the lock, it has to be
+/// polled or dropped.)
+///
+/// # Examples
+///
+/// ```
+/// use pirn_sync::Lock;
+///
+/// # let rt = tokio::runtime::Builder::new_current_thread().build().unwrap();
+/// # rt.block_on(async {
+/// let total = Lock::new(1);
+/// *total.lock().await += 41;
+/// assert_eq!(total.into_inner(), 42);
+/// # });
+/// ```
+pub struct Lock<T: ?Sized> {
+    list: WaitList<Word>,
+    cell: LockCell<T>,
+}
+
+/// Access to the value of a [`Lock`], which is unlocked as this is dropped.
+#[must_use = "the lock is unlocked as soon as its guard is dropped"]
+pub struct LockGuard<'a, T: ?Sized> {
+    lock: &'a Lock<T>,
+    /// `Send` and `Sync` as a `&mut T` is.
+    _value: PhantomData<&'a mut T>,
+}
+
+pin_project_lite::pin_project! {
+    /// The future of [`Lock::lock`].
+    #[must_use = "futures do nothing unless awaited"]
+    pub struct Acquire<'a, T: ?Sized> {
+        lock: &'a Lock<T>,
+        #[pin]
+        waiter: Waiter<'a, Word>,
+    }
+}
+
+const FREE: u8 = 0;
+const HELD: u8 = 1;
+const WAITERS: u8 = 2;
+const CONTENDED: u8 = HELD | WAITERS;
+const OPEN: u8 = WAITERS;
+
+struct Word(AtomicU8);
+
+impl<T> Lock<T> {
+    const_unless_loom! {
+        /// An unlocked lock around `value`.
+        pub fn new(value: T) -> Self {
+            Lock { list: WaitList::new(Word(AtomicU8::new(FREE)), ()), cell: LockCell::new(value) }
+        }
+    }
+
+    /// The value.
+    pub fn into_inner(self) -> T {
+        self.cell.into_inner()
+    }
+}
+
+impl<T: ?Sized> Lock<T> {
+    /// The value, through the only reference there is to the lock.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let mut lock = pirn_sync::Lock::new(1);
+    /// *lock.get_mut() = 2;
+    /// assert_eq!(*lock.try_lock().unwrap(), 2);
+    /// ```
+    pub fn get_mut(&mut self) -> &mut T {
+        self.cell.get_mut()
+    }
+
+    /// True if somebody holds it or is about to. It may have changed by the time this returns.
+    pub fn is_locked(&self) -> bool {
+        // Ordering: Relaxed, a hint that orders nothing.
+        self.list.policy().0.load(Ordering::Relaxed) != FREE
+    }
+
+    /// Takes the lock if it is free and nobody waits for it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let lock = pirn_sync::Lock::new(1);
+    /// let guard = lock.try_lock().unwrap();
+    /// assert!(lock.try_lock().is_none());
+    /// drop(guard);
+    /// assert!(lock.try_lock().is_some());
+    /// ```
+    #[inline]
+    pub fn try_lock(&self) -> Option<LockGuard<'_, T>> {
+        self.list.policy().try_take().then(|| self.guard())
+    }
+
+    /// Waits for the lock.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future leaves the queue; a lock that it had been handed goes to the next.
+    #[inline]
+    pub fn lock(&self) -> Acquire<'_, T> {
+        Acquire {
+            lock: self,
+            waiter: Waiter::new(&self.list, 0, ()),
+        }
+    }
+
+    /// To be made by whoever took the lock.
+    #[inline]
+    fn guard(&self) -> LockGuard<'_, T> {
+        LockGuard {
+            lock: self,
+            _value: PhantomData,
+        }
+    }
+
+    #[cold]
+    fn hand_over(&self) {
+        self.list.enter(|door| {
+            door.policy().open();
+            Word::settle(door, 0);
+        });
+    }
+}
+
+impl<'a, T: ?Sized> LockGuard<'a, T> {
+    /// The lock it locks.
+    pub fn lock(guard: &Self) -> &'a Lock<T> {
+        guard.lock
+    }
+}
+
+impl Word {
+    #[inline]
+    fn try_take(&self) -> bool {
+        // Ordering: Acquire, pairs with the Release in `release` and in `settle`; the last holder's
+        // writes to the value. Relaxed on failure: nothing is taken.
+        self.0
+            .compare_exchange(FREE, HELD, Ordering::Acquire, Ordering::Relaxed)
+            .is_ok()
+    }
+
+    /// Unlocks if nobody waits.
+    #[inline]
+    fn release(&self) -> bool {
+        // Ordering: Release, pairs with the Acquire in `try_take` and `take_or_flag`; publishes the
+        // holder's writes. Relaxed on failure: the wait list's lock publishes them.
+        self.0
+            .compare_exchange(HELD, FREE, Ordering::Release, Ordering::Relaxed)
+            .is_ok()
+    }
+
+    /// Takes the lock, or lets its holder know that somebody waits. With the list locked.
+    fn take_or_flag(&self) -> bool {
+        loop {
+            if self.try_take() {
+                return true;
+            }
+            // Ordering: Relaxed, publishes nothing: the holder, who sees the flag, locks the list.
+            let flagged =
+                self.0
+                    .compare_exchange(HELD, CONTENDED, Ordering::Relaxed, Ordering::Relaxed);
+            if !matches!(flagged, Err(FREE)) {
+                return false;
+            }
+        }
+    }
+
+    /// With the list locked, by whoever holds the lock.
+    fn open(&self) {
+        // Ordering: Relaxed; only holders of the list's lock leave `OPEN`.
+        self.0.store(OPEN, Ordering::Relaxed);
+    }
+}
+
+impl Policy<1> for Word {
+    type State = ();
+    type Want = ();
+
+    fn admit(door: &mut Door<'_, Self>, _: usize, (): ()) -> Option<()> {
+        door.policy().take_or_flag().then_some(())
+    }
+
+    fn put_back(door: &mut Door<'_, Self>, _: usize, (): ()) {
+        door.policy().open();
+    }
+
+    fn settle(door: &mut Door<'_, Self>, queue: usize) {
+        let word = &door.policy().0;
+        // Ordering: Relaxed, the list's lock orders the transitions to and from `OPEN` and
+        // `CONTENDED`.
+        let open = word.load(Ordering::Relaxed) == OPEN;
+        let handed = open && door.grant_head(queue, ());
+        match (open, door.has_waiting(queue)) {
+            (true, waiting) => {
+                let next = match (handed, waiting) {
+                    (true, true) => CONTENDED,
+                    (true, false) => HELD,
+                    (false, _) => FREE,
+                };
+                // Ordering: Release, pairs with the Acquire in `try_take`; passes on what the last
+                // holder wrote, whom the list's lock ordered before.
+                word.store(next, Ordering::Release);
+            }
+            // The last waiter left; the holder need not come here. It may be coming already, and
+            // will find the list empty.
+            (false, false) => {
+                // Ordering: Relaxed, publishes nothing.
+                let _ =
+                    word.compare_exchange(CONTENDED, HELD, Ordering::Relaxed, Ordering::Relaxed);
+            }
+            (false, true) => {}
+        }
+    }
+}
+
+impl<'a, T: ?Sized> Future for Acquire<'a, T> {
+    type Output = LockGuard<'a, T>;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        if this.waiter.as_mut().newcomer().is_some() {
+            ready!(budget::poll_spend(cx));
+            if this.lock.list.policy().try_take() {
+                return Poll::Ready(this.lock.guard());
+            }
+        }
+        ready!(this.waiter.poll_grant(cx, |_, ()| ()));
+        Poll::Ready(this.lock.guard())
+    }
+}
+
+impl<T: ?Sized> Drop for LockGuard<'_, T> {
+    #[inline]
+    fn drop(&mut self) {
+        if !self.lock.list.policy().release() {
+            self.lock.hand_over();
+        }
+    }
+}
+
+impl<T: Default> Default for Lock<T> {
+    fn default() -> Self {
+        Lock::new(T::default())
+    }
+}
+
+impl<T> From<T> for Lock<T> {
+    fn from(value: T) -> Self {
+        Lock::new(value)
+    }
+}
+
+impl<T: ?Sized + fmt::Debug> fmt::Debug for Lock<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.try_lock() {
+            Some(guard) => f.debug_tuple("Lock").field(&&*guard).finish(),
+            None => f.write_str("Lock(<locked>)"),
+        }
+    }
+}
+
+impl<T: ?Sized + fmt::Debug> fmt::Debug for LockGuard<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (**self).fmt(f)
+    }
+}
+
+impl<T: ?Sized + fmt::Display> fmt::Display for LockGuard<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (**self).fmt(f)
+    }
+}
+
+impl<T: ?Sized> fmt::Debug for Acquire<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Acquire").finish_non_exhaustive()
+    }
+}

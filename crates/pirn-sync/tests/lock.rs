@@ -1,0 +1,290 @@
+//! The lock: order, hand-over, cancellation, panics, and whose a grant is.
+
+#[path = "loom/count.rs"]
+mod count;
+
+use count::{Count, poll_once};
+use pirn_core::budget;
+use pirn_sync::{Lock, LockAcquire, LockGuard};
+use std::cell::Cell;
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+#[test]
+fn it_is_handed_to_waiters_in_order_of_arrival() {
+    let lock = Lock::new(Vec::new());
+    let held = lock.try_lock().unwrap();
+    let counts: Vec<_> = (0..3).map(|_| Count::new()).collect();
+    let mut waiters: Vec<_> = (0..3).map(|_| Box::pin(lock.lock())).collect();
+    for (waiter, count) in waiters.iter_mut().zip(&counts) {
+        assert!(poll_once(waiter.as_mut(), &count.waker()).is_pending());
+    }
+    drop(held);
+    for i in 0..3 {
+        let wakes: Vec<_> = counts.iter().map(|c| c.wakes()).collect();
+        assert_eq!(
+            wakes,
+            (0..3).map(|j| usize::from(j <= i)).collect::<Vec<_>>()
+        );
+        // Neither a try, nor a newcomer, nor a later waiter gets between.
+        assert!(lock.try_lock().is_none());
+        assert!(poll_once(pin!(lock.lock()), &Count::new().waker()).is_pending());
+        if i < 2 {
+            assert!(poll_once(waiters[i + 1].as_mut(), &counts[i + 1].waker()).is_pending());
+        }
+        let Poll::Ready(mut guard) = poll_once(waiters[i].as_mut(), &counts[i].waker()) else {
+            panic!("waiter {i} was handed the lock");
+        };
+        guard.push(i);
+    }
+    assert_eq!(*lock.try_lock().unwrap(), [0, 1, 2]);
+}
+
+#[test]
+fn a_waiter_dropped_after_it_was_handed_the_lock_passes_it_on() {
+    let lock = Lock::new(());
+    let held = lock.try_lock().unwrap();
+    let counts = [Count::new(), Count::new()];
+    let mut waiters = [lock.lock(), lock.lock()].map(Box::pin);
+    for (waiter, count) in waiters.iter_mut().zip(&counts) {
+        assert!(poll_once(waiter.as_mut(), &count.waker()).is_pending());
+    }
+    drop(held);
+    let [first, second] = waiters;
+    drop(first);
+    assert_eq!(counts[1].wakes(), 1);
+    drop(second);
+    assert!(lock.try_lock().is_some());
+    assert!(!lock.is_locked());
+}
+
+#[test]
+fn a_waiter_dropped_before_its_turn_leaves_the_others_theirs() {
+    let lock = Lock::new(());
+    for leaver in 0..3 {
+        let held = lock.try_lock().unwrap();
+        let counts: Vec<_> = (0..3).map(|_| Count::new()).collect();
+        let mut waiters: Vec<_> = (0..3).map(|_| Box::pin(lock.lock())).collect();
+        for (waiter, count) in waiters.iter_mut().zip(&counts) {
+            assert!(poll_once(waiter.as_mut(), &count.waker()).is_pending());
+        }
+        drop(waiters.remove(leaver));
+        drop(held);
+        for (i, count) in counts.iter().enumerate().filter(|(i, _)| *i != leaver) {
+            assert_eq!(count.wakes(), 1, "{i} in turn");
+            assert!(poll_once(waiters.remove(0).as_mut(), &count.waker()).is_ready());
+        }
+        assert!(!lock.is_locked());
+    }
+}
+
+#[test]
+fn when_the_only_waiter_has_left_unlocking_is_plain_again() {
+    let lock = Lock::new(());
+    let held = lock.try_lock().unwrap();
+    let mut waiter = Box::pin(lock.lock());
+    assert!(poll_once(waiter.as_mut(), &Count::new().waker()).is_pending());
+    drop(waiter);
+    drop(held);
+    assert!(!lock.is_locked());
+    drop(lock.try_lock().unwrap());
+}
+
+/// smol-rs/async-lock#91: a task awaits the second of two futures that wait for the lock, having
+/// polled the first one too, and never polls that again.
+#[test]
+fn a_task_that_awaits_one_of_its_two_futures_does_not_hang() {
+    let lock = Lock::new(0);
+    pirn_core::shim::block_on(async {
+        let held = lock.lock().await;
+        let mut first = pin!(lock.lock());
+        let mut second = pin!(lock.lock());
+        std::future::poll_fn(|cx| {
+            assert!(first.as_mut().poll(cx).is_pending());
+            assert!(second.as_mut().poll(cx).is_pending());
+            Poll::Ready(())
+        })
+        .await;
+        drop(held);
+        *second.await += 1;
+        // And so does one that has not been there before.
+        *lock.lock().await += 1;
+        *first.await += 1;
+    });
+    assert_eq!(lock.into_inner(), 3);
+}
+
+#[test]
+fn a_grant_that_its_task_does_not_want_is_not_given_to_strangers() {
+    let lock = Lock::new(());
+    let held = lock.try_lock().unwrap();
+    let (task, other) = (Count::new(), Count::new());
+    let mut first = Box::pin(lock.lock());
+    let mut strange = Box::pin(lock.lock());
+    assert!(poll_once(first.as_mut(), &task.waker()).is_pending());
+    assert!(poll_once(strange.as_mut(), &other.waker()).is_pending());
+    drop(held);
+    assert!(poll_once(strange.as_mut(), &other.waker()).is_pending());
+    let Poll::Ready(guard) = poll_once(pin!(lock.lock()), &task.waker()) else {
+        panic!("the task had been granted the lock");
+    };
+    drop(guard);
+    // The first is at the head still.
+    assert_eq!((task.wakes(), other.wakes()), (2, 0));
+    assert!(poll_once(first.as_mut(), &task.waker()).is_ready());
+    assert_eq!(other.wakes(), 1);
+    assert!(poll_once(strange.as_mut(), &other.waker()).is_ready());
+}
+
+#[test]
+fn a_panic_unlocks_and_leaves_the_value_as_it_was() {
+    let lock = Lock::new(1);
+    let panicked = catch_unwind(AssertUnwindSafe(|| {
+        let mut guard = lock.try_lock().unwrap();
+        *guard = 2;
+        std::panic::resume_unwind(Box::new("under the lock"));
+    }));
+    assert!(panicked.is_err());
+    assert_eq!(*lock.try_lock().unwrap(), 2);
+}
+
+#[test]
+fn without_budget_nothing_is_taken() {
+    let lock = Lock::new(());
+    let count = Count::new();
+    let refilled = budget::refill();
+    while budget::poll_spend(&mut Context::from_waker(Waker::noop())).is_ready() {}
+    assert!(poll_once(pin!(lock.lock()), &count.waker()).is_pending());
+    assert_eq!(count.wakes(), 1);
+    assert!(!lock.is_locked());
+    drop(refilled);
+    assert!(poll_once(pin!(lock.lock()), &count.waker()).is_ready());
+}
+
+#[test]
+fn a_loop_over_a_free_lock_gives_way_when_its_budget_is_spent() {
+    let lock = Lock::new(0_u32);
+    let mut greedy = pin!(async {
+        loop {
+            *lock.lock().await += 1;
+        }
+    });
+    let count = Count::new();
+    let refilled = budget::refill();
+    let _: Poll<()> = poll_once(greedy.as_mut(), &count.waker());
+    drop(refilled);
+    assert_eq!(*lock.try_lock().unwrap(), budget::BUDGET);
+    assert_eq!(count.wakes(), 1);
+}
+
+#[test]
+fn it_may_be_static_and_hold_what_is_unsized() {
+    static LOCK: Lock<u8> = Lock::new(1);
+    assert_eq!(*LOCK.try_lock().unwrap(), 1);
+    let lock: Arc<Lock<[u8]>> = Arc::new(Lock::new([1, 2, 3]));
+    pirn_core::shim::block_on(async { lock.lock().await[1] = 5 });
+    assert_eq!(*lock.try_lock().unwrap(), [1, 5, 3]);
+}
+
+#[test]
+fn it_prints_its_value_or_that_it_is_locked() {
+    let lock = Lock::new(7);
+    assert_eq!(format!("{lock:?}"), "Lock(7)");
+    let guard = lock.try_lock().unwrap();
+    assert_eq!(format!("{lock:?} {guard:?} {guard}"), "Lock(<locked>) 7 7");
+    assert!(std::ptr::eq(LockGuard::lock(&guard), &lock));
+}
+
+#[test]
+fn its_types_cross_threads_as_the_value_does() {
+    const fn send<T: Send>() {}
+    const fn sync<T: Sync>() {}
+    const { send::<Lock<Cell<u8>>>() };
+    const { sync::<Lock<Cell<u8>>>() };
+    const { send::<LockGuard<'static, Cell<u8>>>() };
+    const { sync::<LockGuard<'static, u8>>() };
+    const { send::<LockAcquire<'static, Cell<u8>>>() };
+    const { sync::<LockAcquire<'static, Cell<u8>>>() };
+}
+
+#[test]
+fn its_types_are_small() {
+    assert_eq!(size_of::<Lock<()>>(), 32);
+    assert_eq!(size_of::<LockAcquire<'static, ()>>(), 64);
+    assert_eq!(size_of::<LockGuard<'static, ()>>(), 8);
+}
+
+#[test]
+fn threads_count_correctly() {
+    let lock = Arc::new(Lock::new(0));
+    let threads: Vec<_> = (0..4)
+        .map(|_| {
+            let lock = Arc::clone(&lock);
+            std::thread::spawn(move || {
+                pirn_core::shim::block_on(async {
+                    for _ in 0..2000 {
+                        *lock.lock().await += 1;
+                    }
+                })
+            })
+        })
+        .collect();
+    for thread in threads {
+        thread.join().unwrap();
+    }
+    assert_eq!(*lock.try_lock().unwrap(), 8000);
+}
+
+#[test]
+fn many_that_come_and_go_leave_it_free() {
+    fn poll<'a>(
+        waiter: Pin<&mut LockAcquire<'a, u32>>,
+        count: &Arc<Count>,
+    ) -> Option<LockGuard<'a, u32>> {
+        match poll_once(waiter, &count.waker()) {
+            Poll::Ready(guard) => Some(guard),
+            Poll::Pending => None,
+        }
+    }
+    // A fixed sequence that looks random: who waits, leaves, takes, and unlocks.
+    let mut seed = 1_u64;
+    let mut next = move |n: u64| {
+        seed = seed
+            .wrapping_mul(6364136223846793005)
+            .wrapping_add(1442695040888963407);
+        (seed >> 33) % n
+    };
+    let lock = Lock::new(0);
+    let mut waiters = Vec::new();
+    let mut held: Option<LockGuard<'_, u32>> = None;
+    let mut expected = 0;
+    for _ in 0..20_000 {
+        match next(4) {
+            0 if waiters.len() < 8 => waiters.push((Box::pin(lock.lock()), Count::new())),
+            1 if !waiters.is_empty() => {
+                drop(waiters.swap_remove(next(waiters.len() as u64) as usize))
+            }
+            2 => held = None,
+            _ => {
+                for i in 0..waiters.len() {
+                    let (waiter, count) = &mut waiters[i];
+                    if let Some(mut guard) = poll(waiter.as_mut(), count) {
+                        assert!(held.is_none(), "two hold it");
+                        *guard += 1;
+                        expected += 1;
+                        held = Some(guard);
+                        drop(waiters.swap_remove(i));
+                        break;
+                    }
+                }
+            }
+        }
+    }
+    drop(held);
+    drop(waiters);
+    assert_eq!(*lock.try_lock().unwrap(), expected);
+    assert!(expected > 1000);
+}

@@ -1,0 +1,5 @@
+//! Models of pirn-sync.
+
+mod count;
+mod lock;
+mod semaphore;

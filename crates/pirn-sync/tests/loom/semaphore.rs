@@ -1,0 +1,228 @@
+//! Models of the semaphore.
+
+use crate::count::{Count, poll_once};
+use pirn_core::shim::{self, Arc, UnsafeCell, block_on, thread};
+use pirn_sync::Semaphore;
+use std::pin::pin;
+use std::task::Poll;
+
+/// A value that only the holder of the one permit touches.
+struct Shared {
+    semaphore: Semaphore,
+    value: UnsafeCell<u32>,
+}
+
+// SAFETY: the models touch the value only with a permit; that this excludes others is what they
+// check.
+unsafe impl Sync for Shared {}
+
+impl Shared {
+    fn new(permits: usize) -> Arc<Self> {
+        Arc::new(Shared {
+            semaphore: Semaphore::new(permits),
+            value: UnsafeCell::new(0),
+        })
+    }
+
+    fn add_one(&self) {
+        let permit = block_on(self.semaphore.acquire()).unwrap();
+        // SAFETY: see above.
+        self.value.with_mut(|value| unsafe { *value += 1 });
+        drop(permit);
+    }
+
+    fn value(&self) -> u32 {
+        let _permit = self.semaphore.try_acquire().unwrap();
+        // SAFETY: see above.
+        self.value.with(|value| unsafe { *value })
+    }
+}
+
+#[test]
+fn one_permit_excludes() {
+    shim::model(|| {
+        let shared = Shared::new(1);
+        let thread = {
+            let shared = Arc::clone(&shared);
+            thread::spawn(move || shared.add_one())
+        };
+        shared.add_one();
+        thread.join().unwrap();
+        assert_eq!(shared.value(), 2);
+    });
+}
+
+#[test]
+fn one_permit_excludes_three() {
+    shim::model(|| {
+        let shared = Shared::new(1);
+        let threads = [(); 2].map(|()| {
+            let shared = Arc::clone(&shared);
+            thread::spawn(move || shared.add_one())
+        });
+        shared.add_one();
+        for thread in threads {
+            thread.join().unwrap();
+        }
+        assert_eq!(shared.value(), 3);
+    });
+}
+
+#[test]
+fn two_permits_returned_one_after_the_other_wake_two() {
+    shim::model(|| {
+        let semaphore = Arc::new(Semaphore::new(2));
+        let (first, second) = (
+            semaphore.try_acquire().unwrap(),
+            semaphore.try_acquire().unwrap(),
+        );
+        let threads = [(); 2].map(|()| {
+            let semaphore = Arc::clone(&semaphore);
+            thread::spawn(move || block_on(semaphore.acquire()).unwrap().forget())
+        });
+        drop(first);
+        drop(second);
+        for thread in threads {
+            thread.join().unwrap();
+        }
+        assert_eq!(semaphore.available(), 0);
+    });
+}
+
+#[test]
+fn a_large_request_is_served_though_small_ones_come() {
+    shim::model(|| {
+        let semaphore = Arc::new(Semaphore::new(1));
+        let small = {
+            let semaphore = Arc::clone(&semaphore);
+            thread::spawn(move || drop(block_on(semaphore.acquire()).unwrap()))
+        };
+        let large = {
+            let semaphore = Arc::clone(&semaphore);
+            thread::spawn(move || drop(block_on(semaphore.acquire_many(2)).unwrap()))
+        };
+        semaphore.add_permits(1);
+        small.join().unwrap();
+        large.join().unwrap();
+        assert_eq!(semaphore.available(), 2);
+    });
+}
+
+#[test]
+fn a_waiter_cancelled_while_it_is_granted_passes_its_permit_on() {
+    shim::model(|| {
+        let semaphore = Arc::new(Semaphore::new(0));
+        let count = Count::new();
+        let mut cancelled = Box::pin(semaphore.acquire());
+        assert!(poll_once(cancelled.as_mut(), &count.waker()).is_pending());
+        let second = {
+            let semaphore = Arc::clone(&semaphore);
+            thread::spawn(move || block_on(semaphore.acquire()).unwrap().forget())
+        };
+        let adder = {
+            let semaphore = Arc::clone(&semaphore);
+            thread::spawn(move || semaphore.add_permits(1))
+        };
+        drop(cancelled);
+        adder.join().unwrap();
+        second.join().unwrap();
+        assert_eq!(semaphore.available(), 0);
+    });
+}
+
+#[test]
+fn a_large_request_that_leaves_lets_the_next_one_go() {
+    shim::model(|| {
+        let semaphore = Arc::new(Semaphore::new(1));
+        let mut large = Box::pin(semaphore.acquire_many(2));
+        assert!(poll_once(large.as_mut(), &Count::new().waker()).is_pending());
+        let small = {
+            let semaphore = Arc::clone(&semaphore);
+            thread::spawn(move || drop(block_on(semaphore.acquire()).unwrap()))
+        };
+        drop(large);
+        small.join().unwrap();
+        assert_eq!(semaphore.available(), 1);
+        assert!(semaphore.try_acquire().is_ok());
+    });
+}
+
+#[test]
+fn closing_reaches_whoever_waits_or_is_about_to() {
+    shim::model(|| {
+        let semaphore = Arc::new(Semaphore::new(0));
+        let threads = [(); 2].map(|()| {
+            let semaphore = Arc::clone(&semaphore);
+            thread::spawn(move || block_on(semaphore.acquire()).is_err())
+        });
+        semaphore.close();
+        for thread in threads {
+            assert!(thread.join().unwrap());
+        }
+    });
+}
+
+#[test]
+fn a_permit_that_comes_as_it_closes_is_given_or_kept() {
+    shim::model(|| {
+        let semaphore = Arc::new(Semaphore::new(0));
+        let waiter = {
+            let semaphore = Arc::clone(&semaphore);
+            thread::spawn(move || block_on(semaphore.acquire()).map(|permit| permit.forget()))
+        };
+        let adder = {
+            let semaphore = Arc::clone(&semaphore);
+            thread::spawn(move || semaphore.add_permits(1))
+        };
+        semaphore.close();
+        adder.join().unwrap();
+        let given = waiter.join().unwrap().is_ok();
+        assert_eq!(semaphore.available(), usize::from(!given));
+    });
+}
+
+#[test]
+fn after_a_waker_is_replaced_the_newest_is_woken() {
+    shim::model(|| {
+        let semaphore = Arc::new(Semaphore::new(0));
+        let (old, new) = (Count::new(), Count::new());
+        let mut waiter = pin!(semaphore.acquire());
+        assert!(poll_once(waiter.as_mut(), &old.waker()).is_pending());
+        let adder = {
+            let semaphore = Arc::clone(&semaphore);
+            thread::spawn(move || semaphore.add_permits(1))
+        };
+        let ready = poll_once(waiter.as_mut(), &new.waker()).is_ready();
+        adder.join().unwrap();
+        assert!(ready || new.wakes() == 1);
+        assert!(ready || poll_once(waiter.as_mut(), &new.waker()).is_ready());
+    });
+}
+
+#[test]
+fn a_task_gets_its_permit_by_the_future_that_it_polls() {
+    shim::model(|| {
+        let semaphore = Arc::new(Semaphore::new(0));
+        let task = Count::new();
+        let waker = task.waker();
+        let mut unpolled = Box::pin(semaphore.acquire());
+        assert!(poll_once(unpolled.as_mut(), &waker).is_pending());
+        let adder = {
+            let semaphore = Arc::clone(&semaphore);
+            thread::spawn(move || semaphore.add_permits(2))
+        };
+        let mut awaited = Box::pin(semaphore.acquire_many(2));
+        let mut permit = poll_once(awaited.as_mut(), &waker);
+        adder.join().unwrap();
+        if permit.is_pending() {
+            assert!(task.wakes() >= 1);
+            permit = poll_once(awaited.as_mut(), &waker);
+        }
+        let Poll::Ready(Ok(permit)) = permit else {
+            panic!("two were added");
+        };
+        drop(permit);
+        assert!(poll_once(unpolled.as_mut(), &waker).is_ready());
+        assert_eq!(semaphore.available(), 2);
+    });
+}
