@@ -1,0 +1,4 @@
+//! Models of pirn-timer.
+
+mod driver;
+mod thread_park;
