@@ -168,6 +168,23 @@ fn a_resting_thread_is_taken_before_another_is_started() {
 }
 
 #[test]
+fn a_thread_that_was_taken_out_of_its_rest_no_longer_counts_as_resting() {
+    let pool = pool(2);
+    block_on(pool.run(|| ())).unwrap();
+    while pool.statistics().idle == 0 {
+        std::thread::yield_now();
+    }
+    let (one, first) = gate();
+    let (two, second) = gate();
+    pool.submit(Box::new(first)).unwrap();
+    one.wait_running();
+    pool.submit(Box::new(second)).unwrap();
+    two.wait_running(); // on a thread of its own
+    one.open();
+    two.open();
+}
+
+#[test]
 fn threads_without_work_go() {
     let pool = Builder::new().keep_alive(Duration::from_millis(1)).build();
     block_on(pool.run(|| ())).unwrap();
