@@ -41,6 +41,8 @@ pub struct Contender {
 enum Work {
     /// Does so many operations; what is measured is the time per operation.
     Timed(Box<dyn FnMut(u64)>),
+    /// The same, where the measuring thread is the client: its CPU time is not counted.
+    Served(Box<dyn FnMut(u64)>),
     /// Measures something itself.
     Counted(Box<dyn FnMut() -> f64>),
 }
@@ -49,6 +51,12 @@ impl Contender {
     /// `work` is told how many operations to do.
     pub fn timed(name: &'static str, work: impl FnMut(u64) + 'static) -> Self {
         let work = Work::Timed(Box::new(work));
+        Contender { name, work }
+    }
+
+    /// `work` is the client of a server on another thread, whose CPU time it is about.
+    pub fn served(name: &'static str, work: impl FnMut(u64) + 'static) -> Self {
+        let work = Work::Served(Box::new(work));
         Contender { name, work }
     }
 
@@ -119,7 +127,7 @@ pub fn measure(row: &Row, settings: Settings) -> Figures {
 
 /// How many operations fill the slice.
 fn calibrate(work: &mut Work, slice: Duration) -> u64 {
-    let Work::Timed(run) = work else {
+    let (Work::Timed(run) | Work::Served(run)) = work else {
         return 1;
     };
     let mut count = 64;
@@ -144,23 +152,34 @@ fn sample(work: &mut Work, count: u64) -> Sample {
                 cpu: figure,
             }
         }
-        Work::Timed(run) => {
-            let cpu = cpu_now();
-            let started = Instant::now();
-            run(count);
-            let wall = started.elapsed();
-            let per_operation = |time: Duration| time.as_secs_f64() * 1e9 / count as f64;
-            Sample {
-                wall: per_operation(wall),
-                cpu: per_operation(cpu_now() - cpu),
-            }
-        }
+        Work::Timed(run) => clocked(run, count, cpu_of_all),
+        Work::Served(run) => clocked(run, count, || cpu_of_all() - cpu_of_this_thread()),
+    }
+}
+
+fn clocked(run: &mut dyn FnMut(u64), count: u64, cpu_now: impl Fn() -> Duration) -> Sample {
+    let cpu = cpu_now();
+    let started = Instant::now();
+    run(count);
+    let wall = started.elapsed();
+    let per_operation = |time: Duration| time.as_secs_f64() * 1e9 / count as f64;
+    Sample {
+        wall: per_operation(wall),
+        cpu: per_operation(cpu_now().saturating_sub(cpu)),
     }
 }
 
 /// The time that all threads of this process have computed.
-fn cpu_now() -> Duration {
-    let time = clock_gettime(ClockId::ProcessCPUTime);
+fn cpu_of_all() -> Duration {
+    clock(ClockId::ProcessCPUTime)
+}
+
+fn cpu_of_this_thread() -> Duration {
+    clock(ClockId::ThreadCPUTime)
+}
+
+fn clock(id: ClockId) -> Duration {
+    let time = clock_gettime(id);
     Duration::new(
         time.tv_sec.unsigned_abs(),
         time.tv_nsec.unsigned_abs() as u32,
@@ -181,8 +200,8 @@ fn median(values: impl Iterator<Item = f64>) -> f64 {
 impl Figures {
     /// The columns of [`line`](Self::line).
     pub const HEADER: &'static str = "\
-| row | unit | pirn | tokio | pirn / tokio | best peer | | pirn / best | CPU: pirn | tokio |
-|---|---|---|---|---|---|---|---|---|---|";
+| row | unit | pirn | tokio | pirn / tokio | best peer | | pirn / best | CPU: pirn | tokio | pirn / tokio |
+|---|---|---|---|---|---|---|---|---|---|---|";
 
     fn wall(&self, at: usize) -> f64 {
         median(self.samples[at].iter().map(|sample| sample.wall))
@@ -193,9 +212,9 @@ impl Figures {
     }
 
     /// The median over rounds of one contender's time over another's.
-    fn ratio(&self, at: usize, to: usize) -> f64 {
+    fn ratio(&self, at: usize, to: usize, of: fn(&Sample) -> f64) -> f64 {
         let pairs = self.samples[at].iter().zip(&self.samples[to]);
-        median(pairs.map(|(a, b)| a.wall / b.wall))
+        median(pairs.map(|(a, b)| of(a) / of(b)))
     }
 
     fn find(&self, prefix: &str) -> Option<usize> {
@@ -226,7 +245,7 @@ impl Figures {
                 figure(walls().fold(0.0, f64::max)),
                 tokio.map_or_else(String::new, |to| format!(
                     "{:.2} of tokio's",
-                    self.ratio(at, to)
+                    self.ratio(at, to, |sample| sample.wall)
                 )),
             );
         }
@@ -241,22 +260,23 @@ impl Figures {
         let best = self.best_peer();
         let wall = |at: Option<usize>| at.map_or_else(dash, |at| figure(self.wall(at)));
         let cpu = |at: Option<usize>| at.map_or_else(dash, |at| figure(self.cpu(at)));
-        let ratio = |to: Option<usize>| match (us, to) {
-            (Some(at), Some(to)) => format!("{:.2}", self.ratio(at, to)),
+        let ratio = |to: Option<usize>, of: fn(&Sample) -> f64| match (us, to) {
+            (Some(at), Some(to)) => format!("{:.2}", self.ratio(at, to, of)),
             _ => dash(),
         };
         format!(
-            "| {} | {} | {} | {} | {} | {} | {} | {} | {} | {} |",
+            "| {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} |",
             self.row,
             self.unit,
             wall(us),
             wall(tokio),
-            ratio(tokio),
+            ratio(tokio, |sample| sample.wall),
             best.map_or("–", |at| self.names[at]),
             wall(best),
-            ratio(best),
+            ratio(best, |sample| sample.wall),
             cpu(us),
             cpu(tokio),
+            ratio(tokio, |sample| sample.cpu),
         )
     }
 }

@@ -2,6 +2,7 @@
 
 use std::{
     cell::RefCell,
+    fmt::Debug,
     future::Future,
     pin::Pin,
     rc::Rc,
@@ -81,15 +82,61 @@ impl Future for Yield {
     }
 }
 
-/// tokio's handle, which gives a `Result`.
-pub struct Joined<T>(tokio::task::JoinHandle<T>);
+pin_project_lite::pin_project! {
+    /// A handle that gives a `Result`, as most do.
+    pub struct Joined<H> {
+        #[pin]
+        handle: H,
+    }
+}
 
-impl<T> Future for Joined<T> {
+impl<H, T, E> Future for Joined<H>
+where
+    H: Future<Output = Result<T, E>>,
+    E: Debug,
+{
     type Output = T;
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
-        let polled = Pin::new(&mut self.0).poll(cx);
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
+        let polled = self.project().handle.poll(cx);
         polled.map(|joined| joined.expect("no task panics here"))
+    }
+}
+
+/// pirn's executor of one thread, parking it when there is nothing to do.
+#[derive(Clone)]
+pub struct PirnLocal(
+    Rc<(
+        pirn_executor::LocalExecutor,
+        RefCell<pirn_executor::ThreadPark>,
+    )>,
+);
+
+impl Local for PirnLocal {
+    type Task<T: 'static> = Joined<pirn_executor::Task<T>>;
+
+    fn new() -> Self {
+        let park = RefCell::new(pirn_executor::ThreadPark::new());
+        PirnLocal(Rc::new((pirn_executor::LocalExecutor::new(), park)))
+    }
+
+    fn spawn<F>(&self, future: F) -> Self::Task<F::Output>
+    where
+        F: Future + 'static,
+        F::Output: 'static,
+    {
+        Joined {
+            handle: self.0.0.spawn(future),
+        }
+    }
+
+    fn detach<T: 'static>(task: Self::Task<T>) {
+        task.handle.detach();
+    }
+
+    fn block_on<F: Future>(&self, future: F) -> F::Output {
+        let run = self.0.0.run(&mut *self.0.1.borrow_mut(), future);
+        run.expect("a thread can always park")
     }
 }
 
@@ -98,21 +145,23 @@ impl<T> Future for Joined<T> {
 pub struct TokioLocal(Rc<(tokio::runtime::Runtime, tokio::task::LocalSet)>);
 
 impl Local for TokioLocal {
-    type Task<T: 'static> = Joined<T>;
+    type Task<T: 'static> = Joined<tokio::task::JoinHandle<T>>;
 
     fn new() -> Self {
         TokioLocal(Rc::new((tokio_one(), tokio::task::LocalSet::new())))
     }
 
-    fn spawn<F>(&self, future: F) -> Joined<F::Output>
+    fn spawn<F>(&self, future: F) -> Self::Task<F::Output>
     where
         F: Future + 'static,
         F::Output: 'static,
     {
-        Joined(self.0.1.spawn_local(future))
+        Joined {
+            handle: self.0.1.spawn_local(future),
+        }
     }
 
-    fn detach<T: 'static>(task: Joined<T>) {
+    fn detach<T: 'static>(task: Self::Task<T>) {
         drop(task);
     }
 
@@ -204,21 +253,23 @@ impl Tokio {
 }
 
 impl Shared for Tokio {
-    type Task<T: Send + 'static> = Joined<T>;
+    type Task<T: Send + 'static> = Joined<tokio::task::JoinHandle<T>>;
 
     fn new() -> Self {
         Tokio::with_workers(2)
     }
 
-    fn spawn<F>(&self, future: F) -> Joined<F::Output>
+    fn spawn<F>(&self, future: F) -> Self::Task<F::Output>
     where
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        Joined(self.0.spawn(future))
+        Joined {
+            handle: self.0.spawn(future),
+        }
     }
 
-    fn detach<T: Send + 'static>(task: Joined<T>) {
+    fn detach<T: Send + 'static>(task: Self::Task<T>) {
         drop(task);
     }
 
@@ -259,5 +310,32 @@ impl Shared for SmolShared {
 
     fn detach<T: Send + 'static>(task: Self::Task<T>) {
         task.detach();
+    }
+}
+
+/// nio's runtime.
+#[derive(Clone)]
+pub struct Nio(Arc<nio::RuntimeContext>);
+
+impl Shared for Nio {
+    type Task<T: Send + 'static> = Joined<nio::JoinHandle<T>>;
+
+    fn new() -> Self {
+        let built = nio::RuntimeBuilder::new().worker_threads(2).rt();
+        Nio(built.expect("a runtime").context())
+    }
+
+    fn spawn<F>(&self, future: F) -> Self::Task<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        Joined {
+            handle: self.0.spawn(future),
+        }
+    }
+
+    fn detach<T: Send + 'static>(task: Self::Task<T>) {
+        drop(task);
     }
 }

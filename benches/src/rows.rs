@@ -1,5 +1,6 @@
 //! The rows, a module per subject.
 
+mod echo;
 mod executor;
 mod lock;
 mod queue;
@@ -15,5 +16,6 @@ pub fn all() -> Vec<Row> {
     rows.extend(semaphore::rows());
     rows.extend(queue::rows());
     rows.extend(timer::rows());
+    rows.extend(echo::rows());
     rows
 }

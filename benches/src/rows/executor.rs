@@ -8,7 +8,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    task::{Context, Poll},
+    task::{Context, Poll, Waker},
 };
 
 use futures::{channel::oneshot, task::AtomicWaker};
@@ -16,7 +16,9 @@ use futures::{channel::oneshot, task::AtomicWaker};
 use crate::{
     allocator,
     harness::{Contender, Row},
-    hosts::{Local, Monoio, Shared, SmolLocal, SmolShared, Tokio, TokioLocal, yield_now},
+    hosts::{
+        Local, Monoio, Nio, PirnLocal, Shared, SmolLocal, SmolShared, Tokio, TokioLocal, yield_now,
+    },
 };
 
 /// Tasks alive at once in the rows that spawn many.
@@ -33,6 +35,7 @@ pub(super) fn rows() -> Vec<Row> {
             "spawn a task and await its handle",
             || {
                 vec![
+                    Contender::timed("pirn", local(PirnLocal::new(), spawn_join_local)),
                     Contender::timed("tokio-localset", local(TokioLocal::new(), spawn_join_local)),
                     Contender::timed("async-executor", local(SmolLocal::new(), spawn_join_local)),
                     Contender::timed("monoio-legacy", local(Monoio::new(), spawn_join_local)),
@@ -49,11 +52,13 @@ pub(super) fn rows() -> Vec<Row> {
                         "async-executor-static",
                         shared(SmolShared::new(), spawn_join_shared),
                     ),
+                    Contender::timed("nio", shared(Nio::new(), spawn_join_shared)),
                 ]
             },
         ),
         Row::new("executor.yield.1", "one of 100 tasks yields once", || {
             vec![
+                Contender::timed("pirn", local(PirnLocal::new(), yield_local)),
                 Contender::timed("tokio-localset", local(TokioLocal::new(), yield_local)),
                 Contender::timed("async-executor", local(SmolLocal::new(), yield_local)),
                 Contender::timed("monoio-legacy", local(Monoio::new(), yield_local)),
@@ -66,6 +71,7 @@ pub(super) fn rows() -> Vec<Row> {
                     "async-executor-static",
                     shared(SmolShared::new(), yield_shared),
                 ),
+                Contender::timed("nio", shared(Nio::new(), yield_shared)),
             ]
         }),
         Row::new(
@@ -73,6 +79,7 @@ pub(super) fn rows() -> Vec<Row> {
             "one round trip of one of 100 pairs of tasks",
             || {
                 vec![
+                    Contender::timed("pirn", local(PirnLocal::new(), ping_pong_local)),
                     Contender::timed("tokio-localset", local(TokioLocal::new(), ping_pong_local)),
                     Contender::timed("async-executor", local(SmolLocal::new(), ping_pong_local)),
                     Contender::timed("monoio-legacy", local(Monoio::new(), ping_pong_local)),
@@ -89,6 +96,7 @@ pub(super) fn rows() -> Vec<Row> {
                         "async-executor-static",
                         shared(SmolShared::new(), ping_pong_shared),
                     ),
+                    Contender::timed("nio", shared(Nio::new(), ping_pong_shared)),
                 ]
             },
         ),
@@ -97,6 +105,7 @@ pub(super) fn rows() -> Vec<Row> {
             "a task that spawns the next one",
             || {
                 vec![
+                    Contender::timed("pirn", local(PirnLocal::new(), chained_local)),
                     Contender::timed("tokio-localset", local(TokioLocal::new(), chained_local)),
                     Contender::timed("async-executor", local(SmolLocal::new(), chained_local)),
                     Contender::timed("monoio-legacy", local(Monoio::new(), chained_local)),
@@ -113,6 +122,7 @@ pub(super) fn rows() -> Vec<Row> {
                         "async-executor-static",
                         shared(SmolShared::new(), chained_shared),
                     ),
+                    Contender::timed("nio", shared(Nio::new(), chained_shared)),
                 ]
             },
         ),
@@ -121,6 +131,7 @@ pub(super) fn rows() -> Vec<Row> {
             "bytes of a parked task with a 40-byte future",
             || {
                 vec![
+                    Contender::counted("pirn", memory::<PirnLocal>),
                     Contender::counted("tokio-localset", memory::<TokioLocal>),
                     Contender::counted("async-executor", memory::<SmolLocal>),
                     Contender::counted("monoio-legacy", memory::<Monoio>),
@@ -299,14 +310,16 @@ fn chained_shared<H: Shared>(host: &H, count: u64) {
     });
 }
 
-/// A future of 40 bytes that never ends.
-struct Idle([u64; 5]);
+/// A future of 40 bytes that never ends. It keeps its waker, as what waits does: an executor may
+/// free a task that nobody can wake.
+struct Idle([u64; 3], Option<Waker>);
 
 impl Future for Idle {
     type Output = ();
 
-    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         black_box(&self.0);
+        self.1 = Some(cx.waker().clone());
         Poll::Pending
     }
 }
@@ -319,7 +332,7 @@ fn memory<H: Local>() -> f64 {
     let ((), bytes) = allocator::bytes_kept(|| {
         host.block_on(async {
             for i in 0..u64::from(IDLE) {
-                H::detach(host.spawn(Idle([i; 5])));
+                H::detach(host.spawn(Idle([i; 3], None)));
             }
             // Behind all of them in the queue.
             host.spawn(async {}).await;

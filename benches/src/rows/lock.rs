@@ -24,6 +24,7 @@ pub(super) fn rows() -> Vec<Row> {
     vec![
         Row::new("lock.uncontended", alone, || {
             vec![
+                uncontended::<pirn_sync::Lock<u64>>("pirn"),
                 uncontended::<tokio::sync::Mutex<u64>>("tokio"),
                 uncontended::<async_lock::Mutex<u64>>("async-lock"),
                 uncontended::<asyncband::mutex::Mutex<u64>>("asyncband"),
@@ -40,6 +41,7 @@ pub(super) fn rows() -> Vec<Row> {
 fn everybody(workers: usize) -> Vec<Contender> {
     let host = Tokio::with_workers(workers);
     vec![
+        contended::<pirn_sync::Lock<u64>>("pirn", &host),
         contended::<tokio::sync::Mutex<u64>>("tokio", &host),
         contended::<async_lock::Mutex<u64>>("async-lock", &host),
         contended::<asyncband::mutex::Mutex<u64>>("asyncband", &host),
@@ -86,6 +88,18 @@ fn contended<L: Lock>(name: &'static str, host: &Tokio) -> Contender {
             assert_eq!(*lock.lock().await, each * TASKS);
         });
     })
+}
+
+impl Lock for pirn_sync::Lock<u64> {
+    type Guard<'a> = pirn_sync::LockGuard<'a, u64>;
+
+    fn new() -> Self {
+        Self::new(0)
+    }
+
+    fn lock(&self) -> impl Future<Output = Self::Guard<'_>> + Send {
+        self.lock()
+    }
 }
 
 impl Lock for tokio::sync::Mutex<u64> {

@@ -25,6 +25,7 @@ pub(super) fn rows() -> Vec<Row> {
         "acquire and release one of 10 permits, alone",
         || {
             vec![
+                uncontended::<pirn_sync::Semaphore>("pirn"),
                 uncontended::<tokio::sync::Semaphore>("tokio"),
                 uncontended::<async_lock::Semaphore>("async-lock"),
                 uncontended::<asyncband::semaphore::Semaphore>("asyncband"),
@@ -46,6 +47,7 @@ pub(super) fn rows() -> Vec<Row> {
 fn everybody(permits: usize, workers: usize) -> Vec<Contender> {
     let host = Tokio::with_workers(workers);
     vec![
+        contended::<pirn_sync::Semaphore>("pirn", permits, &host),
         contended::<tokio::sync::Semaphore>("tokio", permits, &host),
         contended::<async_lock::Semaphore>("async-lock", permits, &host),
         contended::<asyncband::semaphore::Semaphore>("asyncband", permits, &host),
@@ -89,6 +91,18 @@ fn contended<S: Semaphore>(name: &'static str, permits: usize, host: &Tokio) -> 
             }
         });
     })
+}
+
+impl Semaphore for pirn_sync::Semaphore {
+    type Permit<'a> = pirn_sync::Permit<'a>;
+
+    fn new(permits: usize) -> Self {
+        Self::new(permits)
+    }
+
+    async fn acquire(&self) -> Self::Permit<'_> {
+        self.acquire().await.expect("nobody closes it")
+    }
 }
 
 impl Semaphore for tokio::sync::Semaphore {

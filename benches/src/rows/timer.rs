@@ -8,6 +8,9 @@ use std::{
     time::Duration,
 };
 
+use pirn_executor::LocalExecutor;
+use pirn_timer::{Monotonic, ThreadPark, TimerPark};
+
 use crate::{
     harness::{Contender, Row},
     hosts::tokio_one,
@@ -21,12 +24,12 @@ pub(super) fn rows() -> Vec<Row> {
         Row::new(
             "timer.insert_cancel_one",
             "set a timer, poll it, drop it",
-            || vec![tokio(0), monoio(0)],
+            || vec![pirn(0), tokio(0), nio(0), monoio(0)],
         ),
         Row::new(
             "timer.insert_cancel_100k",
             "the same, the oldest of 100,000 dropped",
-            || vec![tokio(ALIVE), monoio(ALIVE)],
+            || vec![pirn(ALIVE), tokio(ALIVE), nio(ALIVE), monoio(ALIVE)],
         ),
     ]
 }
@@ -55,6 +58,19 @@ fn churn<F: Future + 'static>(
     }
 }
 
+fn pirn(alive: u64) -> Contender {
+    let executor = LocalExecutor::new();
+    let mut park = TimerPark::new(ThreadPark::new(), Monotonic);
+    let timer = park.timer();
+    let mut timers = VecDeque::new();
+    Contender::timed("pirn", move |count| {
+        let work = async { churn(&mut timers, alive, count, |delay| timer.sleep(delay)) };
+        executor
+            .run(&mut park, work)
+            .expect("a thread can always park");
+    })
+}
+
 fn tokio(alive: u64) -> Contender {
     let runtime = tokio_one();
     let mut timers = VecDeque::new();
@@ -71,5 +87,14 @@ fn monoio(alive: u64) -> Contender {
     let mut timers = VecDeque::new();
     Contender::timed("monoio-legacy", move |count| {
         runtime.block_on(async { churn(&mut timers, alive, count, monoio::time::sleep) });
+    })
+}
+
+fn nio(alive: u64) -> Contender {
+    let built = nio::RuntimeBuilder::new().worker_threads(1).build();
+    let mut runtime = built.expect("a runtime");
+    let mut timers = VecDeque::new();
+    Contender::timed("nio", move |count| {
+        runtime.block_on(async { churn(&mut timers, alive, count, nio::sleep) });
     })
 }
