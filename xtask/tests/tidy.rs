@@ -130,6 +130,13 @@ fn what_is_modelled_goes_through_the_shim() {
         1
     );
     assert!(file(PLAIN, "// Not the shim's: a static.\nuse std::sync::Mutex;").is_empty());
+    assert!(
+        file(
+            PLAIN,
+            "use std::sync::Mutex;\n// `std`'s on purpose: a static."
+        )
+        .is_empty()
+    );
     assert!(file(PLAIN, "use pirn_core::shim::{Mutex, UnsafeCell};").is_empty());
     assert!(file(PLAIN, "use std::sync::{Arc, atomic::Ordering};").is_empty());
 }
