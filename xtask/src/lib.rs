@@ -1,6 +1,7 @@
 //! The project's own commands, one file each. `main.rs` picks one; this library exists so that
 //! `tests/` can check the checks.
 
+pub mod alone;
 pub mod bench;
 pub mod ci;
 pub mod loom;

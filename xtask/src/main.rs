@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use xtask::{Result, bench, ci, loom, test, tidy};
+use xtask::{Result, alone, bench, ci, loom, test, tidy};
 
 const HELP: &str = "\
 cargo xtask COMMAND
@@ -16,6 +16,7 @@ cargo xtask COMMAND
        --cap S        stops each model after S seconds, and says so
        --json         a machine-readable report
        --record       writes the counts into xtask/loom-baseline.txt
+  alone             the low crates outside the workspace: doctests, tokio, a bare thread, loom
   tidy              house rules: crate arrows, comments that carry proof, unsafe's homes
   ci                everything above as CI runs it, with formatting, clippy, docs and the README
   bench [ROW]       the benchmarks beside their peers; ROW is the beginning of a row's name
@@ -39,6 +40,7 @@ fn dispatch() -> Result {
     match command.to_str() {
         Some("test") => test::run(rest),
         Some("loom") => loom::run(rest),
+        Some("alone") => alone::run(rest),
         Some("tidy") => tidy::run(rest),
         Some("ci") => ci::run(rest),
         Some("bench") => bench::run(rest),
@@ -47,7 +49,7 @@ fn dispatch() -> Result {
             Ok(())
         }
         _ => Err(format!(
-            "no command is called `{}`; there are test, loom, tidy, ci, bench and help",
+            "no command is called `{}`; there are test, loom, alone, tidy, ci, bench and help",
             command.to_string_lossy()
         )),
     }

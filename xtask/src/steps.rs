@@ -21,7 +21,7 @@ pub struct Steps {
 
 #[derive(Debug)]
 struct Row {
-    name: &'static str,
+    name: String,
     spent: Duration,
     verdict: String,
     failed: bool,
@@ -29,7 +29,8 @@ struct Row {
 
 impl Steps {
     /// Runs a step; a failure does not stop the next one.
-    pub fn run(&mut self, name: &'static str, step: impl FnOnce() -> Result<Outcome>) {
+    pub fn run(&mut self, name: impl Into<String>, step: impl FnOnce() -> Result<Outcome>) {
+        let name = name.into();
         println!("==> {name}");
         let started = Instant::now();
         let ended = step();
@@ -76,7 +77,7 @@ impl Steps {
             .rows
             .iter()
             .filter(|r| r.failed)
-            .map(|r| r.name)
+            .map(|r| r.name.as_str())
             .collect();
         match failed.as_slice() {
             [] => Ok(()),
