@@ -16,6 +16,37 @@ pub enum TryAcquireError {
     Closed,
 }
 
+/// [`Queue::put`](crate::Queue::put) found the queue closed; this is the item.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct PutError<T>(pub T);
+
+/// Why [`Queue::try_put`](crate::Queue::try_put) did not put the item, and the item.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum TryPutError<T> {
+    /// There is no room, or somebody waits for it.
+    Full(T),
+    /// The queue was closed.
+    Closed(T),
+}
+
+/// Why [`Queue::try_get`](crate::Queue::try_get) gave no item.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TryGetError {
+    /// There is none, or somebody waits for it.
+    Empty,
+    /// The queue was closed, and nothing is left in it.
+    Closed,
+}
+
+impl<T> TryPutError<T> {
+    /// The item.
+    pub fn into_inner(self) -> T {
+        match self {
+            TryPutError::Full(item) | TryPutError::Closed(item) => item,
+        }
+    }
+}
+
 impl fmt::Display for Closed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("closed")
@@ -31,5 +62,48 @@ impl fmt::Display for TryAcquireError {
     }
 }
 
+impl<T> fmt::Display for PutError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the queue is closed")
+    }
+}
+
+impl<T> fmt::Display for TryPutError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            TryPutError::Full(_) => "the queue is full",
+            TryPutError::Closed(_) => "the queue is closed",
+        })
+    }
+}
+
+impl fmt::Display for TryGetError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            TryGetError::Empty => "the queue is empty",
+            TryGetError::Closed => "the queue is closed and empty",
+        })
+    }
+}
+
+// Not derived: the item need not be `Debug`.
+impl<T> fmt::Debug for PutError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PutError(..)")
+    }
+}
+
+impl<T> fmt::Debug for TryPutError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            TryPutError::Full(_) => "Full(..)",
+            TryPutError::Closed(_) => "Closed(..)",
+        })
+    }
+}
+
 impl Error for Closed {}
+impl<T> Error for PutError<T> {}
+impl<T> Error for TryPutError<T> {}
+impl Error for TryGetError {}
 impl Error for TryAcquireError {}

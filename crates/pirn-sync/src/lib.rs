@@ -4,10 +4,12 @@ mod condition;
 mod error;
 mod event;
 mod lock;
+mod queue;
 mod semaphore;
 
 pub use condition::Condition;
-pub use error::{Closed, TryAcquireError};
+pub use error::{Closed, PutError, TryAcquireError, TryGetError, TryPutError};
 pub use event::{Event, Wait as EventWait};
 pub use lock::{Acquire as LockAcquire, Lock, LockGuard};
+pub use queue::{Get as QueueGet, Join as QueueJoin, Put as QueuePut, Queue};
 pub use semaphore::{Acquire as SemaphoreAcquire, OwnedPermit, Permit, Semaphore};

@@ -1,5 +1,8 @@
 //! Models of pirn-sync.
 
+mod condition;
 mod count;
+mod event;
 mod lock;
+mod queue;
 mod semaphore;

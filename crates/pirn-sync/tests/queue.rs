@@ -1,0 +1,394 @@
+//! The queue: order, limits, cancellation, closing, and work that is done.
+
+#[path = "loom/count.rs"]
+mod count;
+
+use count::{Count, poll_once};
+use pirn_core::budget;
+use pirn_sync::{Closed, PutError, Queue, QueueGet, QueueJoin, QueuePut, TryGetError, TryPutError};
+use std::cell::Cell;
+use std::collections::VecDeque;
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+/// Futures that wait, each of a task of its own.
+struct Waiting<F>(Vec<(Pin<Box<F>>, Arc<Count>)>);
+
+impl<F: Future<Output: std::fmt::Debug>> Waiting<F> {
+    fn new(futures: impl IntoIterator<Item = F>) -> Self {
+        let start = |future| {
+            let (mut future, count) = (Box::pin(future), Count::new());
+            assert!(poll_once(future.as_mut(), &count.waker()).is_pending());
+            (future, count)
+        };
+        Waiting(futures.into_iter().map(start).collect())
+    }
+
+    fn wakes(&self) -> Vec<usize> {
+        self.0.iter().map(|(_, count)| count.wakes()).collect()
+    }
+
+    fn poll(&mut self, i: usize) -> Poll<F::Output> {
+        let (future, count) = &mut self.0[i];
+        poll_once(future.as_mut(), &count.waker())
+    }
+}
+
+#[test]
+fn items_come_out_in_the_order_in_which_they_went_in() {
+    let queue = Queue::bounded(3);
+    pirn_core::shim::block_on(async {
+        for round in 0..5 {
+            for i in 0..3 {
+                queue.put(round * 3 + i).await.unwrap();
+            }
+            assert!(queue.is_full());
+            for i in 0..3 {
+                assert_eq!(queue.get().await, Ok(round * 3 + i));
+            }
+            assert!(queue.is_empty());
+        }
+    });
+}
+
+#[test]
+fn it_never_holds_more_than_its_capacity_and_a_put_waits_for_room() {
+    let queue = Queue::bounded(2);
+    queue.try_put(1).unwrap();
+    queue.try_put(2).unwrap();
+    assert_eq!(queue.try_put(3), Err(TryPutError::Full(3)));
+    let mut puts = Waiting::new([queue.put(3), queue.put(4)]);
+    assert_eq!(queue.try_get(), Ok(1));
+    assert_eq!(puts.wakes(), [1, 0]);
+    // The place is set aside: neither a try nor a newcomer gets it.
+    assert_eq!(
+        (queue.len(), queue.try_put(9)),
+        (1, Err(TryPutError::Full(9)))
+    );
+    assert!(poll_once(pin!(queue.put(9)), &Count::new().waker()).is_pending());
+    assert!(puts.poll(1).is_pending());
+    assert_eq!(puts.poll(0), Poll::Ready(Ok(())));
+    assert_eq!(queue.try_get(), Ok(2));
+    assert_eq!(puts.poll(1), Poll::Ready(Ok(())));
+    assert_eq!((queue.try_get(), queue.try_get()), (Ok(3), Ok(4)));
+}
+
+#[test]
+fn an_item_is_set_aside_for_the_first_who_waits_and_stays_in_the_queue() {
+    let queue = Queue::bounded(4);
+    let mut gets = Waiting::new([queue.get(), queue.get()]);
+    queue.try_put(1).unwrap();
+    assert_eq!(gets.wakes(), [1, 0]);
+    assert_eq!(queue.len(), 1);
+    assert_eq!(queue.try_get(), Err(TryGetError::Empty));
+    assert!(gets.poll(1).is_pending());
+    assert!(poll_once(pin!(queue.get()), &Count::new().waker()).is_pending());
+    assert_eq!(gets.poll(0), Poll::Ready(Ok(1)));
+    assert_eq!(gets.wakes(), [1, 0]);
+}
+
+#[test]
+fn a_getter_dropped_before_or_after_its_grant_loses_no_item() {
+    for (granted, leaver) in [(false, 0), (false, 1), (true, 0), (true, 1)] {
+        let queue = Queue::bounded(4);
+        let mut gets = Waiting::new([queue.get(), queue.get(), queue.get()]);
+        if granted {
+            queue.try_put(1).unwrap();
+            queue.try_put(2).unwrap();
+        }
+        drop(gets.0.remove(leaver));
+        if !granted {
+            queue.try_put(1).unwrap();
+            queue.try_put(2).unwrap();
+        }
+        assert_eq!(gets.wakes(), [1, 1]);
+        assert_eq!(gets.poll(0), Poll::Ready(Ok(1)));
+        assert_eq!(gets.poll(1), Poll::Ready(Ok(2)));
+    }
+    let queue = Queue::bounded(1);
+    let gets = Waiting::new([queue.get()]);
+    queue.try_put(7).unwrap();
+    drop(gets);
+    assert_eq!(queue.try_get(), Ok(7));
+}
+
+#[test]
+fn a_putter_that_is_dropped_takes_its_item_along_and_passes_its_place_on() {
+    let queue = Queue::bounded(1);
+    let dropped = Rc::new(Cell::new(0));
+    struct Item(Rc<Cell<u32>>);
+    impl Drop for Item {
+        fn drop(&mut self) {
+            self.0.update(|n| n + 1);
+        }
+    }
+    let item = || Item(Rc::clone(&dropped));
+    assert!(queue.try_put(item()).is_ok());
+    let mut puts = Waiting::new((0..3).map(|_| queue.put(item())));
+    drop(queue.try_get());
+    assert_eq!((dropped.get(), puts.wakes()), (1, vec![1, 0, 0]));
+    drop(puts.0.remove(0));
+    assert_eq!((dropped.get(), puts.wakes()), (2, vec![1, 0]));
+    drop(puts.0.remove(1));
+    assert!(puts.poll(0).is_ready());
+    assert_eq!(dropped.get(), 3);
+    drop(puts);
+    drop(queue);
+    assert_eq!(dropped.get(), 4);
+}
+
+#[test]
+fn closing_fails_puts_with_their_item_and_lets_the_rest_be_taken() {
+    let queue = Queue::bounded(1);
+    queue.try_put(1).unwrap();
+    let mut puts = Waiting::new([queue.put(2), queue.put(3)]);
+    queue.close();
+    queue.close();
+    assert!(queue.is_closed());
+    assert_eq!(puts.wakes(), [1, 1]);
+    assert_eq!(puts.poll(0), Poll::Ready(Err(PutError(2))));
+    assert_eq!(puts.poll(1), Poll::Ready(Err(PutError(3))));
+    assert_eq!(queue.try_put(4), Err(TryPutError::Closed(4)));
+    assert_eq!(TryPutError::Closed(4).into_inner(), 4);
+    assert_eq!(queue.try_get(), Ok(1));
+    assert_eq!(queue.try_get(), Err(TryGetError::Closed));
+    let get = poll_once(pin!(queue.get()), &Count::new().waker());
+    assert_eq!(get, Poll::Ready(Err(Closed)));
+}
+
+#[test]
+fn a_putter_that_was_granted_a_place_before_the_close_keeps_its_item() {
+    let queue = Queue::bounded(1);
+    queue.try_put(1).unwrap();
+    let mut puts = Waiting::new([queue.put(2), queue.put(3)]);
+    queue.try_get().unwrap();
+    queue.close();
+    assert_eq!(puts.poll(0), Poll::Ready(Err(PutError(2))));
+    drop(puts);
+    assert_eq!(queue.try_get(), Err(TryGetError::Closed));
+}
+
+#[test]
+fn closing_wakes_those_who_wait_for_items_once_there_are_none_to_come() {
+    let queue = Queue::<u8>::bounded(1);
+    let mut gets = Waiting::new([queue.get(), queue.get()]);
+    queue.close();
+    assert_eq!(gets.wakes(), [1, 1]);
+    drop(gets.0.remove(0));
+    assert_eq!(gets.poll(0), Poll::Ready(Err(Closed)));
+
+    // One item is set aside as it is closed: the second getter may still get it.
+    for first_leaves in [false, true] {
+        let queue = Queue::bounded(1);
+        let mut gets = Waiting::new([queue.get(), queue.get()]);
+        queue.try_put(1).unwrap();
+        queue.close();
+        assert_eq!(gets.wakes(), [1, 0]);
+        if first_leaves {
+            drop(gets.0.remove(0));
+            assert_eq!(gets.poll(0), Poll::Ready(Ok(1)));
+        } else {
+            assert_eq!(gets.poll(0), Poll::Ready(Ok(1)));
+            assert_eq!(gets.poll(1), Poll::Ready(Err(Closed)));
+        }
+    }
+}
+
+#[test]
+fn join_waits_until_each_item_is_done() {
+    let queue = Queue::bounded(2);
+    assert!(poll_once(pin!(queue.join()), &Count::new().waker()).is_ready());
+    queue.try_put(1).unwrap();
+    queue.try_put(2).unwrap();
+    let mut joins = Waiting::new([queue.join(), queue.join()]);
+    queue.try_get().unwrap();
+    queue.try_get().unwrap();
+    queue.task_done();
+    assert_eq!((queue.unfinished(), joins.wakes()), (1, vec![0, 0]));
+    queue.task_done();
+    assert_eq!(joins.wakes(), [1, 1]);
+    assert!(joins.poll(0).is_ready() && joins.poll(1).is_ready());
+}
+
+#[test]
+fn task_done_once_too_often_says_how_many_there_were() {
+    let queue = Queue::bounded(2);
+    for _ in 0..3 {
+        queue.try_put(()).unwrap();
+        queue.try_get().unwrap();
+        queue.task_done();
+    }
+    let payload = catch_unwind(AssertUnwindSafe(|| queue.task_done())).unwrap_err();
+    assert_eq!(
+        pirn_core::panic_message(&*payload),
+        "task_done() was called more often than items were put: all 3 are done already"
+    );
+    queue.try_put(()).unwrap();
+    queue.task_done();
+}
+
+#[test]
+fn a_queue_for_no_item_is_refused() {
+    let payload = catch_unwind(|| drop(Queue::<u8>::bounded(0))).unwrap_err();
+    assert_eq!(
+        pirn_core::panic_message(&*payload),
+        "the capacity of a queue is at least 1, and 0 was asked for"
+    );
+}
+
+#[test]
+fn a_task_is_served_in_whichever_of_its_futures_it_polls() {
+    let queue = Queue::bounded(1);
+    let task = Count::new();
+    let mut gets = [queue.get(), queue.get()].map(Box::pin);
+    for get in &mut gets {
+        assert!(poll_once(get.as_mut(), &task.waker()).is_pending());
+    }
+    queue.try_put(1).unwrap();
+    assert_eq!(
+        poll_once(gets[1].as_mut(), &task.waker()),
+        Poll::Ready(Ok(1))
+    );
+    queue.try_put(2).unwrap();
+    assert_eq!(
+        poll_once(gets[0].as_mut(), &task.waker()),
+        Poll::Ready(Ok(2))
+    );
+
+    queue.try_put(3).unwrap();
+    let mut puts = [4, 5].map(|item| Box::pin(queue.put(item)));
+    for put in &mut puts {
+        assert!(poll_once(put.as_mut(), &task.waker()).is_pending());
+    }
+    assert_eq!(queue.try_get(), Ok(3));
+    assert!(poll_once(puts[1].as_mut(), &task.waker()).is_ready());
+    assert!(poll_once(puts[0].as_mut(), &task.waker()).is_pending());
+    assert_eq!(queue.try_get(), Ok(5));
+    assert!(poll_once(puts[0].as_mut(), &task.waker()).is_ready());
+    // A place that was granted is of no use to a getter of the same task.
+    assert_eq!(queue.try_get(), Ok(4));
+}
+
+#[test]
+fn without_budget_nothing_moves() {
+    let queue = Queue::bounded(2);
+    queue.try_put(1).unwrap();
+    let count = Count::new();
+    let refilled = budget::refill();
+    while budget::poll_spend(&mut Context::from_waker(Waker::noop())).is_ready() {}
+    let mut put = pin!(queue.put(2));
+    assert!(poll_once(pin!(queue.get()), &count.waker()).is_pending());
+    assert!(poll_once(put.as_mut(), &count.waker()).is_pending());
+    assert_eq!((count.wakes(), queue.len()), (2, 1));
+    drop(refilled);
+    assert!(poll_once(put.as_mut(), &count.waker()).is_ready());
+}
+
+#[test]
+fn an_item_may_be_destroyed_where_the_queue_is_used_again() {
+    /// Looks at the queue as it is dropped.
+    struct Looks(Arc<Queue<Looks>>);
+    impl Drop for Looks {
+        fn drop(&mut self) {
+            let _ = self.0.len();
+        }
+    }
+    let queue = Arc::new(Queue::bounded(1));
+    queue.try_put(Looks(Arc::clone(&queue))).unwrap();
+    drop(queue.try_put(Looks(Arc::clone(&queue))));
+    drop(queue.try_get());
+    queue.close();
+    drop(queue.try_put(Looks(Arc::clone(&queue))));
+}
+
+#[test]
+fn any_sequence_of_tries_agrees_with_a_plain_deque() {
+    let mut seed = 7_u64;
+    let mut next = move |n: u64| {
+        seed = seed
+            .wrapping_mul(6364136223846793005)
+            .wrapping_add(1442695040888963407);
+        (seed >> 33) % n
+    };
+    for capacity in 1..6 {
+        let (queue, mut model) = (Queue::bounded(capacity), VecDeque::new());
+        for i in 0..5000 {
+            if next(2) == 0 {
+                let put = queue.try_put(i);
+                assert_eq!(put.is_ok(), model.len() < capacity);
+                if put.is_ok() {
+                    model.push_back(i);
+                }
+            } else {
+                assert_eq!(queue.try_get().ok(), model.pop_front());
+            }
+            assert_eq!(queue.len(), model.len());
+        }
+    }
+}
+
+#[test]
+fn many_threads_get_each_item_once() {
+    const EACH: usize = 2000;
+    let queue = Arc::new(Queue::bounded(3));
+    let producers: Vec<_> = (0..2)
+        .map(|p| {
+            let queue = Arc::clone(&queue);
+            std::thread::spawn(move || {
+                pirn_core::shim::block_on(async {
+                    for i in 0..EACH {
+                        queue.put(p * EACH + i).await.unwrap();
+                    }
+                });
+            })
+        })
+        .collect();
+    let consumers: Vec<_> = (0..2)
+        .map(|_| {
+            let queue = Arc::clone(&queue);
+            std::thread::spawn(move || {
+                pirn_core::shim::block_on(async {
+                    let mut got = Vec::new();
+                    while let Ok(item) = queue.get().await {
+                        got.push(item);
+                        queue.task_done();
+                    }
+                    got
+                })
+            })
+        })
+        .collect();
+    for producer in producers {
+        producer.join().unwrap();
+    }
+    pirn_core::shim::block_on(queue.join());
+    queue.close();
+    let mut all: Vec<_> = consumers
+        .into_iter()
+        .flat_map(|c| c.join().unwrap())
+        .collect();
+    all.sort_unstable();
+    assert_eq!(all, (0..2 * EACH).collect::<Vec<_>>());
+}
+
+#[test]
+fn its_types_cross_threads_if_the_items_do_and_are_small() {
+    const fn crosses<T: Send + Sync>() {}
+    const { crosses::<Queue<Cell<u8>>>() };
+    const { crosses::<QueueGet<'static, Cell<u8>>>() };
+    const { crosses::<QueueJoin<'static, Cell<u8>>>() };
+    const fn send<T: Send>() {}
+    const { send::<QueuePut<'static, Cell<u8>>>() };
+    static QUEUE: Queue<u64> = Queue::bounded(4);
+    assert_eq!(
+        format!("{QUEUE:?}"),
+        "Queue { len: 0, capacity: 4, unfinished: 0, is_closed: false }"
+    );
+    assert_eq!(size_of::<QueueGet<'static, u64>>(), 56);
+    assert_eq!(size_of::<QueuePut<'static, u64>>(), 72);
+    assert_eq!(size_of::<Queue<u64>>(), 120);
+}
