@@ -29,7 +29,6 @@
 
 mod to_thread;
 
-#[cfg_attr(not(any(feature = "net", feature = "fs")), allow(unused_imports))]
 pub(crate) use to_thread::run_io;
 pub use to_thread::{ToThread, to_thread};
 

@@ -1,5 +1,10 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
+// With a feature off, what it alone uses is dead.
+#![cfg_attr(
+    not(all(feature = "net", feature = "fs", feature = "signal")),
+    allow(dead_code, unused_imports)
+)]
 
 #[cfg(feature = "blocking")]
 pub mod blocking;
@@ -9,7 +14,6 @@ pub mod fs;
 #[cfg(feature = "net")]
 pub mod net;
 #[cfg(feature = "reactor")]
-#[doc(hidden)]
 pub mod reactor;
 #[cfg(all(unix, feature = "signal"))]
 pub mod signal;

@@ -45,7 +45,6 @@ mod slab;
 mod source;
 
 pub use ambient::Entered;
-#[cfg_attr(not(feature = "net"), allow(unused_imports))]
 pub(crate) use source::{Gave, Source};
 
 use doorbell::Doorbell;

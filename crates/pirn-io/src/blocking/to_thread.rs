@@ -54,7 +54,6 @@ where
 }
 
 /// `f`'s own result, for operations of the system on the ambient pool. Panics go on.
-#[cfg_attr(not(any(feature = "net", feature = "fs")), allow(dead_code))]
 pub(crate) async fn run_io<F, T>(name: &'static str, f: F) -> io::Result<T>
 where
     F: FnOnce() -> io::Result<T> + Send + 'static,
@@ -117,7 +116,6 @@ impl<T: Send + 'static> ToThread<T> {
     }
 
     /// Hands the job to the pool now, before the first poll and whatever the budget.
-    #[cfg_attr(not(feature = "fs"), allow(dead_code))]
     pub(crate) fn start(mut self) -> Result<Self, JoinError> {
         match mem::replace(&mut self.0, Stage::Ended) {
             Stage::Unsent(meta, pool, job) => {
@@ -131,7 +129,6 @@ impl<T: Send + 'static> ToThread<T> {
     }
 
     /// Lets a job that was handed over run, wanted or not; its value is dropped where it ends.
-    #[cfg_attr(not(feature = "fs"), allow(dead_code))]
     pub(crate) fn detach(mut self) {
         self.0 = Stage::Ended;
     }
