@@ -20,7 +20,7 @@ struct Waiting<F>(Vec<(Pin<Box<F>>, Arc<Count>)>);
 
 impl<F: Future<Output: std::fmt::Debug>> Waiting<F> {
     fn new(futures: impl IntoIterator<Item = F>) -> Self {
-        let start = |future| {
+        let start = |future: F| {
             let (mut future, count) = (Box::pin(future), Count::new());
             assert!(poll_once(future.as_mut(), &count.waker()).is_pending());
             (future, count)
