@@ -1,0 +1,343 @@
+//! A response: its head, and its body as it comes.
+
+use crate::deadlines::Deadlines;
+use crate::error::{Error, ErrorKind, Limit};
+use crate::pool::Lease;
+use bytes::{Bytes, BytesMut};
+use futures_core::Stream;
+use http::header::{AsHeaderName, CONTENT_LENGTH};
+use http::{HeaderMap, StatusCode, Version};
+use http_body::Body as _;
+use hyper::body::Incoming;
+use std::fmt;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use url::Url;
+
+/// A response whose head has come, and whose body may still be on its way.
+///
+/// Read the body to its end, and the connection goes back to the session. A response that is
+/// dropped before closes its connection, unless all of the body was there already. One that is kept
+/// and not read keeps its connection from others.
+///
+/// # Examples
+///
+/// ```
+/// # use pirn_http::{Connect, Connecting, Session, Transport};
+/// # struct Canned(futures::io::Cursor<&'static str>);
+/// # impl std::io::Read for Canned {
+/// #     fn read(&mut self, buf: &mut [u8]) -> std::io::Result<usize> {
+/// #         let mut rest = &self.0.get_ref().as_bytes()[self.0.position() as usize..];
+/// #         let read = rest.read(buf)?;
+/// #         self.0.set_position(self.0.position() + read as u64);
+/// #         Ok(read)
+/// #     }
+/// # }
+/// # impl std::io::Write for Canned {
+/// #     fn write(&mut self, buf: &[u8]) -> std::io::Result<usize> { Ok(buf.len()) }
+/// #     fn flush(&mut self) -> std::io::Result<()> { Ok(()) }
+/// # }
+/// # struct Network;
+/// # impl Connect for Network {
+/// #     fn connect<'a>(&'a self, _: &'a str, _: u16) -> Connecting<'a> {
+/// #         let answer = "HTTP/1.1 404 Not Found\r\nserver: tin\r\n\r\nno such page";
+/// #         let canned = Canned(futures::io::Cursor::new(answer));
+/// #         Box::pin(async {
+/// #             Ok(Box::new(futures::io::AllowStdIo::new(canned)) as Box<dyn Transport>)
+/// #         })
+/// #     }
+/// # }
+/// # let session = Session::builder().connect_with(Network).build().unwrap();
+/// # pirn_core::shim::block_on(async {
+/// let mut response = session.get("http://example.org/page").send().await?;
+/// assert_eq!(response.status(), 404);
+/// assert_eq!(response.header("server"), Some("tin"));
+/// let mut length = 0;
+/// while let Some(chunk) = response.chunk().await? {
+///     length += chunk.len();
+/// }
+/// assert_eq!(length, 12);
+/// assert_eq!(response.error_for_status().unwrap_err().status().unwrap(), 404);
+/// # Ok::<(), pirn_http::Error>(()) }).unwrap();
+/// ```
+pub struct Response {
+    status: StatusCode,
+    version: Version,
+    headers: HeaderMap,
+    body: Body,
+}
+
+/// The body of a [`Response`], as a stream. From [`Response::into_body`].
+///
+/// It ends with its first error.
+///
+/// # Cancel safety
+///
+/// A chunk is taken from it by the poll that returns it, so nothing is lost between two polls.
+/// Dropping the body closes the connection, unless all of it was there already.
+pub struct Body {
+    url: Url,
+    /// Until the end, or an error.
+    incoming: Option<Incoming>,
+    /// As long as `incoming`, and shorter where the response ended with its head.
+    lease: Option<Lease>,
+    deadlines: Deadlines,
+    read_timeout: Option<Duration>,
+    waits: bool,
+    max_bytes: u64,
+}
+
+/// The most that is allocated because a server says that so much will come.
+const MOST_AT_ONCE: u64 = 1 << 20;
+
+impl Response {
+    pub(crate) fn new(
+        response: http::Response<Incoming>,
+        url: Url,
+        lease: Lease,
+        deadlines: Deadlines,
+        read_timeout: Option<Duration>,
+        max_bytes: u64,
+    ) -> Response {
+        let (head, incoming) = response.into_parts();
+        let mut body = Body {
+            url,
+            incoming: Some(incoming),
+            lease: Some(lease),
+            deadlines,
+            read_timeout,
+            waits: false,
+            max_bytes,
+        };
+        if body.incoming.as_ref().is_some_and(Incoming::is_end_stream) {
+            body.let_go();
+        }
+        Response {
+            status: head.status,
+            version: head.version,
+            headers: head.headers,
+            body,
+        }
+    }
+
+    /// The status.
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// The version of HTTP.
+    pub fn version(&self) -> Version {
+        self.version
+    }
+
+    /// The headers.
+    pub fn headers(&self) -> &HeaderMap {
+        &self.headers
+    }
+
+    /// A header, if it is there and is text. Of several with the name, the first.
+    pub fn header(&self, name: impl AsHeaderName) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    /// Where the response came from: after redirects, the last URL.
+    pub fn url(&self) -> &Url {
+        &self.body.url
+    }
+
+    /// How long the body is, if the server said so.
+    pub fn content_length(&self) -> Option<u64> {
+        self.header(CONTENT_LENGTH)?.parse().ok()
+    }
+
+    /// The response, unless its status is that of a failure: 400 or more.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Status`]; the response is dropped.
+    pub fn error_for_status(self) -> Result<Response, Error> {
+        if self.status.is_client_error() || self.status.is_server_error() {
+            return Err(Error::new(ErrorKind::Status(self.status), &self.body.url));
+        }
+        Ok(self)
+    }
+
+    /// Waits for the next part of the body; `None` at its end.
+    ///
+    /// # Errors
+    ///
+    /// A [`Timeout`](ErrorKind::Timeout), or [`ClosedEarly`](ErrorKind::ClosedEarly) and the other
+    /// kinds of a connection that fails. After an error the body has ended.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses nothing; the next call goes on where it was.
+    pub async fn chunk(&mut self) -> Result<Option<Bytes>, Error> {
+        poll_fn(|cx| self.body.poll_chunk(cx)).await.transpose()
+    }
+
+    /// Reads the whole body.
+    ///
+    /// # Errors
+    ///
+    /// As [`chunk`](Self::chunk), and [`BodyTooLarge`](ErrorKind::BodyTooLarge).
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future closes the connection.
+    pub async fn bytes(mut self) -> Result<Bytes, Error> {
+        let length = self.content_length();
+        self.body.collect(length).await
+    }
+
+    /// Reads the whole body as text in UTF-8.
+    ///
+    /// # Errors
+    ///
+    /// As [`bytes`](Self::bytes), and [`Decode`](ErrorKind::Decode) if it is not UTF-8.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future closes the connection.
+    pub async fn text(mut self) -> Result<String, Error> {
+        let length = self.content_length();
+        let bytes = self.body.collect(length).await?;
+        String::from_utf8(bytes.into()).map_err(|error| {
+            let error = Error::new(ErrorKind::Decode, &self.body.url).with(error);
+            match self.header(http::header::CONTENT_TYPE) {
+                Some(kind) => error.because(format!("not UTF-8, but `{kind}`")),
+                None => error.because("not UTF-8"),
+            }
+        })
+    }
+
+    /// The body as a stream, without the head.
+    pub fn into_body(self) -> Body {
+        self.body
+    }
+
+    /// Drops the body, and gives the time that is left to another exchange.
+    pub(crate) fn into_deadlines(mut self) -> Deadlines {
+        let deadlines = std::mem::replace(&mut self.body.deadlines, Deadlines::start(None));
+        drop(self);
+        deadlines
+    }
+}
+
+impl Body {
+    /// The next part, as [`Response::chunk`].
+    fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Error>>> {
+        loop {
+            let (Some(incoming), Some(lease)) = (&mut self.incoming, &mut self.lease) else {
+                return Poll::Ready(None);
+            };
+            let Some(connection) = lease.connection() else {
+                return Poll::Ready(None);
+            };
+            match connection.poll_frame(incoming, cx) {
+                Poll::Ready(Some(Ok(frame))) => {
+                    self.waits = false;
+                    // Trailers are skipped.
+                    match frame.into_data() {
+                        Ok(bytes) if !bytes.is_empty() => return Poll::Ready(Some(Ok(bytes))),
+                        _ => {}
+                    }
+                }
+                Poll::Ready(Some(Err(error))) => {
+                    return Poll::Ready(Some(Err(self.fail(Error::exchanging(error, &self.url)))));
+                }
+                Poll::Ready(None) => {
+                    self.let_go();
+                    return Poll::Ready(None);
+                }
+                Poll::Pending => {
+                    if !self.waits {
+                        self.waits = true;
+                        self.deadlines.begin(Limit::Read, self.read_timeout);
+                    }
+                    let progress = connection.progress();
+                    return self
+                        .deadlines
+                        .poll(progress, cx)
+                        .map(|kind| Some(Err(self.fail(Error::new(kind, &self.url)))));
+                }
+            }
+        }
+    }
+
+    async fn collect(&mut self, length: Option<u64>) -> Result<Bytes, Error> {
+        let limit = self.max_bytes;
+        let announced = length.unwrap_or(0).min(MOST_AT_ONCE) as usize;
+        // A body that comes in one piece is not copied.
+        let mut first = Bytes::new();
+        let mut all = BytesMut::new();
+        while let Some(chunk) = poll_fn(|cx| self.poll_chunk(cx)).await.transpose()? {
+            if (first.len() + all.len() + chunk.len()) as u64 > limit {
+                let error = Error::new(ErrorKind::BodyTooLarge { limit }, &self.url);
+                return Err(self.fail(error));
+            }
+            if first.is_empty() && all.is_empty() {
+                first = chunk;
+                continue;
+            }
+            if all.is_empty() {
+                all.reserve(announced.max(first.len() + chunk.len()));
+                all.extend_from_slice(&std::mem::take(&mut first));
+            }
+            all.extend_from_slice(&chunk);
+        }
+        Ok(if all.is_empty() { first } else { all.freeze() })
+    }
+
+    /// Ends the body with an error, and closes the connection.
+    fn fail(&mut self, error: Error) -> Error {
+        self.lease = None;
+        self.incoming = None;
+        error
+    }
+
+    /// Gives the connection back, as far as the body has been read.
+    fn let_go(&mut self) {
+        self.incoming = None;
+        if let Some(lease) = self.lease.take() {
+            lease.release();
+        }
+    }
+}
+
+impl Drop for Body {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            self.let_go();
+        }
+    }
+}
+
+impl Stream for Body {
+    type Item = Result<Bytes, Error>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.poll_chunk(cx)
+    }
+}
+
+impl fmt::Debug for Response {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Response")
+            .field("url", &self.body.url.as_str())
+            .field("status", &self.status)
+            .field("headers", &self.headers)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Body")
+            .field("url", &self.url.as_str())
+            .field("has_ended", &self.incoming.is_none())
+            .finish_non_exhaustive()
+    }
+}
