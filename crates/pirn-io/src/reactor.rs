@@ -41,7 +41,8 @@ mod ambient;
 pub mod doorbell;
 #[doc(hidden)]
 pub mod readiness;
-mod slab;
+#[doc(hidden)]
+pub mod slab;
 mod source;
 
 pub use ambient::Entered;

@@ -12,6 +12,25 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 use util::{Count, on_own_reactor};
 
+const _: () = {
+    const fn send_sync<T: Send + Sync>() {}
+    const fn send<T: Send>() {}
+    const fn unpin<T: Unpin>() {}
+    send::<ReactorPark>();
+    send_sync::<Handle>();
+    send_sync::<pirn_io::ReactorUnpark>();
+    send_sync::<TcpListener>();
+    send_sync::<TcpStream>();
+    send_sync::<pirn_io::net::ReadHalf>();
+    send_sync::<pirn_io::net::WriteHalf>();
+    send::<pirn_io::fs::File>();
+    send::<pirn_io::blocking::ToThread<u8>>();
+    send_sync::<pirn_io::blocking::BlockingPool>();
+    unpin::<TcpStream>();
+    unpin::<pirn_io::fs::File>();
+    unpin::<pirn_io::blocking::ToThread<std::marker::PhantomPinned>>();
+};
+
 fn park() -> (ReactorPark, impl Fn() -> Instant + Copy) {
     let start = std::time::Instant::now();
     let now = move || Instant::EPOCH + start.elapsed();

@@ -2,13 +2,14 @@
 //!
 //! A key is an index and the index's generation, packed into the word that the system hands back
 //! with each event. An event that was collected before its source left, and is looked up after
-//! another took the index, has the old generation and finds nothing.
+//! another took the index, has the old generation and finds nothing. (Generations wrap after 2^32
+//! owners of one index; a mistaken edge would only cost a try that finds nothing.)
 
 const INDEX_BITS: u32 = usize::BITS / 2;
 const INDEX_MASK: usize = (1 << INDEX_BITS) - 1;
 
 /// Values under keys that are never mistaken for one another.
-pub(super) struct Slab<T> {
+pub struct Slab<T> {
     entries: Vec<Entry<T>>,
     free: Vec<usize>,
 }
@@ -18,20 +19,37 @@ struct Entry<T> {
     value: Option<T>,
 }
 
+impl<T> Default for Slab<T> {
+    fn default() -> Self {
+        Slab::new()
+    }
+}
+
 impl<T> Slab<T> {
-    pub(super) const fn new() -> Self {
+    /// Empty.
+    pub const fn new() -> Self {
         Slab {
             entries: Vec::new(),
             free: Vec::new(),
         }
     }
 
-    pub(super) fn len(&self) -> usize {
+    /// True if it holds nothing.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How many values it holds.
+    pub fn len(&self) -> usize {
         self.entries.len() - self.free.len()
     }
 
-    /// The new key, or the value if there is no room.
-    pub(super) fn insert(&mut self, value: T) -> Result<usize, T> {
+    /// Takes a value in and gives its key, or the value back if there is no room.
+    ///
+    /// # Errors
+    ///
+    /// The value, if all indices are taken.
+    pub fn insert(&mut self, value: T) -> Result<usize, T> {
         let index = match self.free.pop() {
             Some(index) => index,
             // The last index of the last generation would be the waker's token.
@@ -49,7 +67,8 @@ impl<T> Slab<T> {
         Ok(entry.generation << INDEX_BITS | index)
     }
 
-    pub(super) fn get(&self, key: usize) -> Option<&T> {
+    /// The value under a key, if it is there still.
+    pub fn get(&self, key: usize) -> Option<&T> {
         let entry = self.entries.get(key & INDEX_MASK)?;
         if entry.generation != key >> INDEX_BITS {
             return None;
@@ -57,7 +76,8 @@ impl<T> Slab<T> {
         entry.value.as_ref()
     }
 
-    pub(super) fn remove(&mut self, key: usize) -> Option<T> {
+    /// Takes the value under a key out.
+    pub fn remove(&mut self, key: usize) -> Option<T> {
         self.get(key)?;
         let index = key & INDEX_MASK;
         let entry = &mut self.entries[index];
@@ -66,7 +86,8 @@ impl<T> Slab<T> {
         entry.value.take()
     }
 
-    pub(super) fn drain(&mut self) -> impl Iterator<Item = T> + '_ {
+    /// Takes all values out.
+    pub fn drain(&mut self) -> impl Iterator<Item = T> + '_ {
         self.free.clear();
         self.entries.drain(..).filter_map(|entry| entry.value)
     }
