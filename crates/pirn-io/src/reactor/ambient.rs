@@ -6,13 +6,14 @@ use pirn_core::{Instant, Park, Until};
 use std::cell::RefCell;
 use std::io;
 use std::marker::PhantomData;
+// std's on purpose: the fallback is process-wide, and no model may hold it.
 use std::sync::{Mutex, PoisonError};
 
 thread_local! {
     static CURRENT: RefCell<Option<Handle>> = const { RefCell::new(None) };
 }
 
-/// The reactor of those who have none. `std`'s mutex: it is process-wide, so no model can hold it.
+/// The reactor of those who have none.
 static FALLBACK: Mutex<Option<Handle>> = Mutex::new(None);
 
 /// Restores the reactor that was entered before. Made by [`Handle::enter`].
