@@ -1,17 +1,21 @@
 //! The executor around the caller.
 
 use crate::local::LocalHandle;
+use crate::pool::Core;
 use crate::task::{Task, refused};
 use pirn_core::shim::thread_local;
 use pirn_core::{Refused, TaskMeta};
 use std::cell::RefCell;
 use std::future::Future;
+use std::rc::Rc;
 
 /// An executor that runs on this thread.
 #[derive(Clone)]
 pub(crate) enum Current {
     /// A current-thread executor.
     Local(LocalHandle),
+    /// A worker of a pool.
+    Worker(Rc<Core>),
 }
 
 thread_local! {
@@ -38,9 +42,19 @@ impl Drop for Enter {
 
 const NONE: &str = "there is no executor around the caller: spawn inside one, or use a handle";
 
+const NOT_LOCAL: &str = "the executor around the caller takes futures that are Send only";
+
 /// Calls `f` with the current executor. Nothing in `f` may be user code.
-fn with<R>(f: impl FnOnce(Option<&Current>) -> R) -> R {
-    CURRENT.with(|slot| f(slot.borrow().as_ref()))
+#[inline]
+pub(crate) fn with<R>(f: impl FnOnce(Option<&Current>) -> R) -> R {
+    let mut f = Some(f);
+    let found = CURRENT.try_with(|slot| f.take().map(|f| f(slot.borrow().as_ref())));
+    match (found, f) {
+        (Ok(Some(result)), _) => result,
+        // A thread whose locals are gone runs no executor.
+        (_, Some(f)) => f(None),
+        (_, None) => unreachable!("`f` was called, or was not"),
+    }
 }
 
 /// Spawns a task on the executor that runs the caller, by the shortest way.
@@ -95,6 +109,7 @@ where
 {
     with(|current| match current {
         Some(Current::Local(executor)) => executor.try_spawn(meta, future),
+        Some(Current::Worker(core)) => core.handle().try_spawn(meta, future),
         None => Err(Refused::new(NONE, future)),
     })
 }
@@ -152,6 +167,7 @@ where
 {
     with(|current| match current {
         Some(Current::Local(executor)) => executor.try_spawn_local(meta, future),
+        Some(Current::Worker(_)) => Err(Refused::new(NOT_LOCAL, future)),
         None => Err(Refused::new(NONE, future)),
     })
 }

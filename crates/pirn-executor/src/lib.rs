@@ -2,11 +2,20 @@
 
 mod bound;
 mod current;
+mod gate;
+#[doc(hidden)]
+pub mod internals;
 mod local;
+mod pool;
 mod task;
 mod thread_park;
+mod unparker;
 
 pub use current::{spawn, spawn_local, try_spawn, try_spawn_local};
 pub use local::{LocalExecutor, LocalHandle, LocalStatistics, Order, PARK_INTERVAL};
+pub use pool::{
+    Closed, PoolExecutor, PoolHandle, PoolStatistics, SharedDriver, SharedPark, SharedUnpark,
+    Worker, WorkerStatistics,
+};
 pub use task::{Task, TaskId};
 pub use thread_park::{ThreadPark, ThreadUnpark};

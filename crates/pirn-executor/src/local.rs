@@ -14,14 +14,15 @@
 
 use crate::bound::Bound;
 use crate::current::{Current, Enter};
+use crate::gate::{FULL, Gate};
 use crate::task::{
     Owned, OwnedTask, Runnable, Schedule, Side, Spawned, Task, TaskRef, refused, spawn,
 };
+use crate::unparker::Unparker;
 use pirn_core::shim::atomic::AtomicBool;
 use pirn_core::shim::{Arc, Mutex};
 use pirn_core::{
-    Cause, Kind, Park, ParkError, Refused, Spawn, SpawnLocal, TaskMeta, Unpark, Until, budget,
-    context,
+    Cause, Kind, Park, ParkError, Refused, Spawn, SpawnLocal, TaskMeta, Until, budget, context,
 };
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -183,29 +184,7 @@ struct Remote {
     sleeper: Option<Waker>,
 }
 
-/// Who gets in.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Gate {
-    /// New tasks and wakes.
-    Open,
-    /// Wakes: it shuts down.
-    NoTasks,
-    /// Nothing: it is gone.
-    Closed,
-}
-
-impl Gate {
-    fn refusal(self) -> Option<&'static str> {
-        match self {
-            Gate::Open => None,
-            Gate::NoTasks => Some("the executor is shutting down"),
-            Gate::Closed => Some("the executor is gone"),
-        }
-    }
-}
-
 const FOREIGN: &str = "a future that is not Send can be spawned on its executor's thread only";
-const FULL: &str = "the executor has 2^32 - 1 tasks already";
 
 impl Default for LocalExecutor {
     fn default() -> Self {
@@ -297,7 +276,7 @@ impl LocalExecutor {
     pub fn run<P: Park, F: Future>(&self, park: &mut P, until: F) -> Result<F::Output, ParkError> {
         let shared = &*self.handle.shared;
         let _current = Enter::new(Current::Local(self.handle.clone()));
-        let unpark = Waker::from(std::sync::Arc::new(Unparker(park.unparker())));
+        let unpark = Unparker::waker(park);
         let _former = FormerSleeper(shared.wake_up());
         let root = std::sync::Arc::new(Root {
             shared: self.handle.shared.clone(),
@@ -804,19 +783,6 @@ impl Shared {
         if let Some(sleeper) = sleeper {
             sleeper.wake();
         }
-    }
-}
-
-/// Wakes whoever sleeps in a `Park`.
-struct Unparker<U>(U);
-
-impl<U: Unpark> Wake for Unparker<U> {
-    fn wake(self: std::sync::Arc<Self>) {
-        self.0.unpark();
-    }
-
-    fn wake_by_ref(self: &std::sync::Arc<Self>) {
-        self.0.unpark();
     }
 }
 

@@ -76,6 +76,11 @@ impl ThreadPark {
             ..self
         }
     }
+
+    /// Takes the token. False if there is none.
+    pub(crate) fn take_token(&self) -> bool {
+        std::mem::take(&mut *self.sleep.state.lock()) == State::Token
+    }
 }
 
 impl Park for ThreadPark {

@@ -3,6 +3,7 @@
 use super::owned::NO_SLOT;
 use super::state::{Close, Release, Rest, Snapshot, Start, State, Wake};
 use super::{Side, Task, TaskId};
+use crate::pool::Word;
 use pirn_core::report::{Report, report};
 use pirn_core::shim::atomic::AtomicU32;
 use pirn_core::shim::{Arc, UnsafeCell};
@@ -223,6 +224,17 @@ impl Runnable {
     pub(crate) fn adopt(&self) -> OwnedTask {
         debug_assert!(self.is_orphan(), "a task can have one owner only");
         OwnedTask(self.0)
+    }
+}
+
+impl Word for Runnable {
+    fn into_word(self) -> *mut () {
+        ManuallyDrop::new(self).0.as_ptr().cast_mut()
+    }
+
+    unsafe fn from_word(word: *mut ()) -> Self {
+        // SAFETY: the word came from `into_word`, and takes its reference along.
+        Runnable(unsafe { Ref::from_ptr(word) })
     }
 }
 

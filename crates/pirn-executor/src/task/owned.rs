@@ -6,9 +6,13 @@ use super::{OwnedTask, TaskRef};
 pub(crate) const NO_SLOT: u32 = u32::MAX;
 
 /// A slab: a task knows its slot, so that it is taken out without a search.
-#[derive(Default)]
+///
+/// A scheduler may have several, which share the numbers: each has those that leave its own
+/// `offset` when divided by their `count`.
 pub(crate) struct Owned {
     slots: Vec<Slot>,
+    offset: u32,
+    count: u32,
     /// The first vacant slot, or `slots.len()`.
     vacant: u32,
     len: usize,
@@ -19,18 +23,40 @@ enum Slot {
     Vacant { next: u32 },
 }
 
+impl Default for Owned {
+    fn default() -> Self {
+        Owned::share(0, 1)
+    }
+}
+
 impl Owned {
+    /// One of `count` sets that share the numbers.
+    pub(crate) fn share(offset: usize, count: usize) -> Self {
+        Owned {
+            slots: Vec::new(),
+            offset: offset as u32,
+            count: count as u32,
+            vacant: 0,
+            len: 0,
+        }
+    }
+
+    /// Which of `count` sets a slot belongs to.
+    pub(crate) fn share_of(slot: u32, count: usize) -> usize {
+        slot as usize % count
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.len
     }
 
-    /// Takes a task in and tells it its slot. Gives it back if there are 2^32 - 1 already.
+    /// Takes a task in and tells it its slot. Gives it back if the set is full.
     pub(crate) fn insert(&mut self, task: OwnedTask) -> Result<(), OwnedTask> {
-        let slot = self.vacant;
-        if slot == NO_SLOT {
+        if self.is_full() {
             return Err(task);
         }
-        task.set_slot(slot);
+        let slot = self.vacant;
+        task.set_slot(slot * self.count + self.offset);
         match self.slots.get_mut(slot as usize) {
             Some(place) => {
                 if let Slot::Vacant { next } = *place {
@@ -49,6 +75,7 @@ impl Owned {
 
     /// Takes the task out of `slot`, if it is still there.
     pub(crate) fn remove(&mut self, slot: u32) -> Option<OwnedTask> {
+        let slot = slot / self.count;
         let place = self.slots.get_mut(slot as usize)?;
         let next = self.vacant;
         match std::mem::replace(place, Slot::Vacant { next }) {
@@ -67,7 +94,7 @@ impl Owned {
     /// Takes any task out.
     pub(crate) fn pop(&mut self) -> Option<OwnedTask> {
         if self.len == 0 {
-            *self = Owned::default();
+            *self = Owned::share(self.offset as usize, self.count as usize);
             return None;
         }
         // Only on the way out, when nothing is inserted any more: what lies behind the last task is
@@ -84,7 +111,7 @@ impl Owned {
 
     /// True if no task can be taken in.
     pub(crate) fn is_full(&self) -> bool {
-        self.vacant == NO_SLOT
+        self.vacant >= NO_SLOT / self.count
     }
 
     /// References to all tasks.

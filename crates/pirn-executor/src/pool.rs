@@ -1,0 +1,592 @@
+//! The executor of many threads.
+//!
+//! # How it works
+//!
+//! Each worker has a queue of its own (`deque`): a ring of fixed size, first in, first out, and a
+//! slot for the task that was woken last, which runs next. What does not fit goes to the injector,
+//! as does what is woken or spawned outside. A worker looks in this order:
+//!
+//! 1. its slot, [`SLOT_RUNS`](worker::SLOT_RUNS) times in a row at most,
+//! 2. its ring,
+//! 3. the injector,
+//! 4. the rings of the others, of which it takes half; then their slots, where the same poll has
+//!    been going on since it last looked.
+//!
+//! Every [`PARK_INTERVAL`](crate::PARK_INTERVAL) polls it looks at its [`Park`](pirn_core::Park)
+//! and takes from the injector first. Who is woken for new work: `idle`.
+//!
+//! # What is shared
+//!
+//! By all workers: the injector's lock (outside wakes, overflow), the counts of who sleeps and
+//! searches (read at each push to a ring), the set of owned tasks (one lock for each worker, taken
+//! at a task's birth and end). Nothing else is touched by a worker that is busy with its own tasks.
+
+pub(crate) mod deque;
+pub(crate) mod idle;
+pub(crate) mod injector;
+mod shared_park;
+mod worker;
+
+pub use shared_park::{SharedDriver, SharedPark, SharedUnpark};
+pub use worker::Worker;
+
+pub(crate) use deque::Word;
+pub(crate) use worker::Core;
+
+use crate::current::{self, Current};
+use crate::gate::{FULL, Gate};
+use crate::task::{
+    Owned, OwnedTask, Runnable, Schedule, Side, Spawned, Task, TaskRef, refused, spawn,
+};
+use deque::Stealer;
+use idle::Idle;
+use injector::Injector;
+use pirn_core::shim::atomic::{AtomicBool, AtomicU64};
+use pirn_core::shim::{Arc, Mutex};
+use pirn_core::{Cause, Kind, Refused, Spawn, TaskMeta};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::panic::Location;
+use std::pin::{Pin, pin};
+use std::sync::atomic::Ordering::Relaxed;
+use std::task::{Context, Poll, Waker};
+
+/// An executor of many threads, for futures that are `Send`.
+///
+/// It starts no threads: [`new`](Self::new) gives its [`Worker`]s, each of which runs where the
+/// caller wants it. Tasks come from [`handle`](Self::handle), and from the free function
+/// [`spawn`](crate::spawn()) inside its tasks.
+///
+/// Dropping it drops the futures of all its tasks, which end as cancelled by shutdown; one that is
+/// being polled at that moment is dropped after the poll, by its worker. Wakers and handles may
+/// outlive it.
+///
+/// # Fairness
+///
+/// A worker runs what it has in the order in which it became ready, but for the task that was woken
+/// last, which may go first [three times](self) in a row. What comes from outside is taken after
+/// [`PARK_INTERVAL`](crate::PARK_INTERVAL) polls at most.
+///
+/// # Examples
+///
+/// ```
+/// use pirn_executor::{PoolExecutor, ThreadPark, spawn};
+///
+/// let (executor, workers) = PoolExecutor::new(2);
+/// let handle = executor.handle();
+/// let threads: Vec<_> = workers
+///     .into_iter()
+///     .map(|mut worker| {
+///         let handle = handle.clone();
+///         std::thread::spawn(move || worker.run(&mut ThreadPark::new(), handle.closed()))
+///     })
+///     .collect();
+///
+/// let (sender, answer) = std::sync::mpsc::channel();
+/// handle
+///     .spawn(async move {
+///         let parts: Vec<_> = (1..=10).map(|n| spawn(async move { n * n })).collect();
+///         let mut sum = 0;
+///         for part in parts {
+///             sum += part.await.unwrap();
+///         }
+///         sender.send(sum).unwrap();
+///     })
+///     .detach();
+/// assert_eq!(answer.recv().unwrap(), 385);
+///
+/// drop(executor);
+/// for thread in threads {
+///     thread.join().unwrap()?;
+/// }
+/// # Ok::<(), pirn_core::ParkError>(())
+/// ```
+pub struct PoolExecutor {
+    handle: PoolHandle,
+}
+
+/// Spawns on a [`PoolExecutor`], from any thread.
+///
+/// A handle does not keep the executor alive: it refuses when that is gone.
+///
+/// # Examples
+///
+/// ```
+/// use pirn_core::TaskMeta;
+/// use pirn_executor::{PoolExecutor, ThreadPark};
+///
+/// let (executor, mut workers) = PoolExecutor::new(1);
+/// let handle = executor.handle();
+/// let task = handle.try_spawn(TaskMeta::here().named("five"), async { 5 }).unwrap();
+/// assert_eq!(workers[0].run(&mut ThreadPark::new(), task)?.unwrap(), 5);
+///
+/// drop(executor);
+/// let refused = handle.try_spawn(TaskMeta::here(), async { 6 }).unwrap_err();
+/// assert_eq!(refused.reason(), "the executor is gone");
+/// # Ok::<(), pirn_core::ParkError>(())
+/// ```
+#[derive(Clone)]
+pub struct PoolHandle {
+    shared: Arc<Shared>,
+}
+
+/// What a [`PoolExecutor`] has done and holds, a moment ago.
+///
+/// # Examples
+///
+/// ```
+/// let (executor, mut workers) = pirn_executor::PoolExecutor::new(2);
+/// executor.handle().spawn(async {}).detach();
+/// assert_eq!(executor.statistics().live, 1);
+/// while workers[0].try_tick() {}
+/// let statistics = executor.statistics();
+/// assert_eq!(statistics.live, 0);
+/// assert_eq!(statistics.workers[0].polls + statistics.workers[1].polls, 1);
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PoolStatistics {
+    /// Each worker's.
+    pub workers: Vec<WorkerStatistics>,
+    /// Tasks that have not ended.
+    pub live: usize,
+    /// Workers that sleep.
+    pub sleeping: usize,
+}
+
+/// What one [`Worker`] has done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct WorkerStatistics {
+    /// Polls of tasks.
+    pub polls: u64,
+    /// How often it took tasks from another worker.
+    pub steals: u64,
+    /// How often it went to sleep.
+    pub parks: u64,
+}
+
+pub(crate) struct Shared {
+    seats: Box<[Seat]>,
+    /// The owned tasks: a set for each worker's spawns, and one for those from outside.
+    shards: Box<[Mutex<Shard>]>,
+    injector: Injector<Runnable>,
+    idle: Idle,
+    side: Side,
+    /// One of the sleepers looks after the slots of those that are awake.
+    sentinel: AtomicBool,
+    /// Somebody waits for the last task's end. Kept beside the lock of `endings`.
+    draining: AtomicBool,
+    endings: Mutex<Endings>,
+}
+
+struct Shard {
+    owned: Owned,
+    gate: Gate,
+}
+
+/// What others see of a worker. On cache lines of its own.
+#[repr(align(128))]
+struct Seat {
+    stealer: Stealer<Runnable>,
+    /// Ends the worker's sleep, while it is driven. Counted once more, since to clone a waker may
+    /// run code of the user's, and this is cloned under the lock.
+    unpark: Mutex<Option<std::sync::Arc<Waker>>>,
+    /// It sleeps, or is about to: for wakers of what `Worker::run` waits for.
+    parked: AtomicBool,
+    polls: AtomicU64,
+    steals: AtomicU64,
+    parks: AtomicU64,
+}
+
+/// Who waits for the end of the last task, and of the executor.
+#[derive(Default)]
+struct Endings {
+    drained: Option<Waker>,
+    closed: bool,
+    waiting: BTreeMap<u64, Waker>,
+    next: u64,
+}
+
+impl PoolExecutor {
+    /// An executor with `workers` workers, each to be driven by a thread of the caller's.
+    ///
+    /// # Panics
+    ///
+    /// If `workers` is zero, or 2^15 or more.
+    pub fn new(workers: usize) -> (PoolExecutor, Vec<Worker>) {
+        assert!(workers > 0, "an executor without workers runs nothing");
+        let (locals, stealers): (Vec<_>, Vec<_>) = (0..workers).map(|_| deque::deque()).unzip();
+        let shards = workers + 1;
+        let shared = Arc::new(Shared {
+            seats: stealers.into_iter().map(Seat::new).collect(),
+            shards: (0..shards)
+                .map(|i| {
+                    Mutex::new(Shard {
+                        owned: Owned::share(i, shards),
+                        gate: Gate::Open,
+                    })
+                })
+                .collect(),
+            injector: Injector::default(),
+            idle: Idle::new(workers),
+            side: Side::default(),
+            sentinel: AtomicBool::new(false),
+            draining: AtomicBool::new(false),
+            endings: Mutex::default(),
+        });
+        let handle = PoolHandle { shared };
+        let workers = locals
+            .into_iter()
+            .enumerate()
+            .map(|(index, local)| Worker::new(handle.clone(), index, local))
+            .collect();
+        (PoolExecutor { handle }, workers)
+    }
+
+    /// A handle that spawns.
+    pub fn handle(&self) -> PoolHandle {
+        self.handle.clone()
+    }
+
+    /// Ends the executor: asks all tasks to end, waits until they have, or until `deadline` is
+    /// ready, and gives the number of those that had not; their futures are dropped.
+    ///
+    /// From its first poll on, new tasks are refused. The workers must be driven meanwhile; this
+    /// future may be what one of them runs for, or be awaited elsewhere.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping it leaves the executor open for the tasks that it has, which were asked to end, and
+    /// closed for new ones. It may be called again.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pirn_executor::{PoolExecutor, ThreadPark};
+    /// use std::future::pending;
+    ///
+    /// let (executor, mut workers) = PoolExecutor::new(1);
+    /// let task = executor.handle().spawn(pending::<()>());
+    /// let end = executor.shutdown(pending::<()>());
+    /// assert_eq!(workers[0].run(&mut ThreadPark::new(), end)?, 0);
+    /// assert!(task.is_finished());
+    /// # Ok::<(), pirn_core::ParkError>(())
+    /// ```
+    #[track_caller]
+    pub fn shutdown(&self, deadline: impl Future) -> impl Future<Output = usize> {
+        let at = Location::caller();
+        async move {
+            let shared = &*self.handle.shared;
+            let cause = Cause::new(Kind::Shutdown, "its executor shuts down").with_location(at);
+            for task in shared.shut(Gate::NoTasks) {
+                task.cancel(cause.clone());
+            }
+            let mut deadline = pin!(deadline);
+            let live = poll_fn(|cx| {
+                shared.wait_drained(cx.waker().clone());
+                let live = shared.live();
+                match live == 0 || deadline.as_mut().poll(cx).is_ready() {
+                    true => Poll::Ready(live),
+                    false => Poll::Pending,
+                }
+            })
+            .await;
+            shared.close();
+            live
+        }
+    }
+
+    /// What it has done and holds.
+    pub fn statistics(&self) -> PoolStatistics {
+        self.handle.statistics()
+    }
+}
+
+impl Drop for PoolExecutor {
+    fn drop(&mut self) {
+        self.handle.shared.close();
+    }
+}
+
+impl PoolHandle {
+    /// Spawns a task, from any thread. It runs on a worker, never inside this call.
+    ///
+    /// If the executor is shut down or gone the task ends at once as
+    /// [`JoinError::Refused`](pirn_core::JoinError::Refused).
+    #[track_caller]
+    pub fn spawn<F>(&self, future: F) -> Task<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        let meta = TaskMeta::here();
+        self.try_spawn(meta.clone(), future)
+            .unwrap_or_else(|refusal| refused(meta, refusal.reason()))
+    }
+
+    /// As [`spawn`](Self::spawn), with a name and place of the caller's choice.
+    ///
+    /// # Errors
+    ///
+    /// [`Refused`], with the future, if the executor is shut down or gone.
+    pub fn try_spawn<F>(&self, meta: TaskMeta, future: F) -> Result<Task<F::Output>, Refused<F>>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        let shared = &self.shared;
+        let mut shard = shared.shards[Shared::here(shared)].lock();
+        let full = shard.owned.is_full().then_some(FULL);
+        if let Some(reason) = shard.gate.refusal().or(full) {
+            return Err(Refused::new(reason, future));
+        }
+        let Spawned { task, runnable } = spawn(meta, future, shared.clone());
+        let full = shard.owned.insert(runnable.adopt());
+        debug_assert!(full.is_ok(), "there was room a moment ago");
+        drop(shard);
+        Schedule::schedule(shared, runnable);
+        Ok(task)
+    }
+
+    /// Waits until the executor is shut down or dropped: what a thread that lives for a [`Worker`]
+    /// runs it for.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future changes nothing.
+    pub fn closed(&self) -> Closed {
+        Closed {
+            shared: self.shared.clone(),
+            key: None,
+        }
+    }
+
+    /// What the executor has done and holds.
+    pub fn statistics(&self) -> PoolStatistics {
+        PoolStatistics {
+            workers: self.shared.seats.iter().map(Seat::statistics).collect(),
+            live: self.shared.live(),
+            sleeping: self.shared.idle.sleeping(),
+        }
+    }
+}
+
+impl Spawn for PoolHandle {
+    fn spawn<F>(&self, meta: TaskMeta, f: F) -> Result<(), Refused<F>>
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        self.try_spawn(meta, f).map(Task::detach)
+    }
+}
+
+/// The future of [`PoolHandle::closed`].
+#[must_use = "futures do nothing unless awaited"]
+pub struct Closed {
+    shared: Arc<Shared>,
+    key: Option<u64>,
+}
+
+impl Future for Closed {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let waker = cx.waker().clone();
+        let this = &mut *self;
+        let mut endings = this.shared.endings.lock();
+        if endings.closed {
+            return Poll::Ready(());
+        }
+        let key = *this.key.get_or_insert_with(|| {
+            endings.next += 1;
+            endings.next
+        });
+        let former = endings.waiting.insert(key, waker);
+        drop(endings);
+        drop(former);
+        Poll::Pending
+    }
+}
+
+impl Drop for Closed {
+    fn drop(&mut self) {
+        if let Some(key) = self.key {
+            let waker = self.shared.endings.lock().waiting.remove(&key);
+            drop(waker);
+        }
+    }
+}
+
+impl Shared {
+    /// The worker that the caller is, if it is one of this pool.
+    #[inline]
+    fn with_core<R>(this: &Arc<Self>, f: impl FnOnce(Option<&Core>) -> R) -> R {
+        current::with(|current| match current {
+            Some(Current::Worker(core)) if Arc::ptr_eq(core.shared(), this) => f(Some(core)),
+            _ => f(None),
+        })
+    }
+
+    /// The shard for tasks that the caller spawns.
+    fn here(this: &Arc<Self>) -> usize {
+        Shared::with_core(this, |core| core.map_or(this.seats.len(), Core::index))
+    }
+
+    /// Wakes a worker that `Idle` named.
+    fn unpark(&self, worker: Option<usize>) {
+        let Some(worker) = worker else { return };
+        let unpark = self.seats[worker].unpark.lock().clone();
+        if let Some(unpark) = unpark {
+            unpark.wake_by_ref();
+        }
+    }
+
+    /// Looks whether there is anything that a worker could take from elsewhere. After a fence.
+    fn has_work(&self) -> bool {
+        !self.injector.is_empty() || self.seats.iter().any(|seat| !seat.stealer.is_empty())
+    }
+
+    fn live(&self) -> usize {
+        self.shards
+            .iter()
+            .map(|shard| shard.lock().owned.len())
+            .sum()
+    }
+
+    /// Lets less in, and gives references to all tasks.
+    fn shut(&self, gate: Gate) -> Vec<TaskRef> {
+        let mut tasks = Vec::new();
+        for shard in &self.shards {
+            let mut shard = shard.lock();
+            shard.gate = gate;
+            tasks.extend(shard.owned.iter());
+        }
+        tasks
+    }
+
+    /// Registers for the end of the last task.
+    fn wait_drained(&self, waker: Waker) {
+        let former = self.endings.lock().drained.replace(waker);
+        drop(former);
+        // Ordering: Relaxed, whoever takes a task out after this reads it, ordered by the lock of
+        // its shard, which `live` takes next; whoever was faster is no longer counted by `live`.
+        self.draining.store(true, Relaxed);
+    }
+
+    /// Drops the futures of all tasks, and lets nothing in any more.
+    fn close(&self) {
+        for shard in &self.shards {
+            shard.lock().gate = Gate::Closed;
+        }
+        for shard in &self.shards {
+            loop {
+                // One by one: destructors run in between, and may wake and end other tasks.
+                let task = shard.lock().owned.pop();
+                match task {
+                    Some(task) => task.close(),
+                    None => break,
+                }
+            }
+        }
+        let tasks = self.injector.close();
+        let (drained, waiting) = {
+            let mut endings = self.endings.lock();
+            endings.closed = true;
+            (endings.drained.take(), std::mem::take(&mut endings.waiting))
+        };
+        drop((tasks, drained));
+        waiting.into_values().for_each(pirn_core::wake::wake);
+    }
+}
+
+impl Schedule for Shared {
+    #[inline]
+    fn schedule(this: &Arc<Self>, task: Runnable) {
+        let mut task = Some(task);
+        let notify = Shared::with_core(this, |core| core.and_then(|core| core.wake(task.take()?)));
+        match task {
+            Some(task) => Shared::schedule_outside(this, task),
+            // A worker keeps its executor's shared part alive.
+            None => this.unpark(notify),
+        }
+    }
+
+    #[inline]
+    fn reschedule(this: &Arc<Self>, task: Runnable) {
+        let mut task = Some(task);
+        let notify = Shared::with_core(this, |core| core.and_then(|core| core.queue(task.take()?)));
+        match task {
+            Some(task) => Shared::schedule_outside(this, task),
+            None => this.unpark(notify),
+        }
+    }
+
+    fn release(&self, slot: u32) -> Option<OwnedTask> {
+        let shard = Owned::share_of(slot, self.shards.len());
+        let task = self.shards[shard].lock().owned.remove(slot);
+        // Ordering: Relaxed, see `wait_drained`.
+        if self.draining.load(Relaxed) && self.live() == 0 {
+            let drained = self.endings.lock().drained.take();
+            drained.into_iter().for_each(pirn_core::wake::wake);
+        }
+        task
+    }
+
+    fn side(&self) -> &Side {
+        &self.side
+    }
+}
+
+impl Shared {
+    #[cold]
+    fn schedule_outside(this: &Arc<Self>, task: Runnable) {
+        // The task may be run, freed and with it the last pointer but this one, before `notify`.
+        let this = this.clone();
+        this.injector.push([task]);
+        this.unpark(this.idle.notify());
+    }
+}
+
+impl Seat {
+    fn new(stealer: Stealer<Runnable>) -> Seat {
+        Seat {
+            stealer,
+            unpark: Mutex::new(None),
+            parked: AtomicBool::new(false),
+            polls: AtomicU64::new(0),
+            steals: AtomicU64::new(0),
+            parks: AtomicU64::new(0),
+        }
+    }
+
+    fn statistics(&self) -> WorkerStatistics {
+        WorkerStatistics {
+            // Ordering: Relaxed, statistics.
+            polls: self.polls.load(Relaxed),
+            steals: self.steals.load(Relaxed),
+            parks: self.parks.load(Relaxed),
+        }
+    }
+}
+
+impl fmt::Debug for PoolExecutor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("PoolExecutor")
+            .field(&self.statistics())
+            .finish()
+    }
+}
+
+impl fmt::Debug for PoolHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PoolHandle").finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Closed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Closed").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,163 @@
+//! One driver for many workers.
+
+use crate::{ThreadPark, ThreadUnpark};
+use pirn_core::shim::{Arc, Mutex};
+use pirn_core::{Park, ParkError, Unpark, Until};
+use std::fmt;
+
+/// A [`Park`] that several workers share: one that sleeps holds it, the others sleep as threads.
+///
+/// [`park`](Self::park) gives each worker its own [`SharedPark`]. A busy worker that looks
+/// ([`Until::Now`]) does so if nobody holds the driver at that moment.
+///
+/// # Examples
+///
+/// ```
+/// use pirn_core::{Park, Unpark, Until};
+/// use pirn_executor::{SharedDriver, ThreadPark};
+///
+/// let driver = SharedDriver::new(ThreadPark::new());
+/// let mut parks: Vec<_> = (0..2).map(|_| driver.park()).collect();
+/// let unparkers: Vec<_> = parks.iter().map(|park| park.unparker()).collect();
+/// let sleeper = std::thread::spawn(move || parks.iter_mut().try_for_each(|p| p.park(Until::Woken)));
+/// unparkers.iter().for_each(|unparker| unparker.unpark());
+/// assert!(sleeper.join().unwrap().is_ok());
+/// ```
+pub struct SharedDriver<P: Park> {
+    inner: P::Unpark,
+    driver: Arc<Mutex<P>>,
+}
+
+/// One worker's share of a [`SharedDriver`].
+pub struct SharedPark<P: Park> {
+    driver: Arc<Mutex<P>>,
+    thread: ThreadPark,
+    unpark: SharedUnpark<P::Unpark>,
+}
+
+/// Ends the sleep of a [`SharedPark`].
+pub struct SharedUnpark<U> {
+    inner: U,
+    thread: ThreadUnpark,
+    place: Arc<Mutex<Place>>,
+}
+
+/// Where the worker is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// Awake, or asleep as a thread: the thread's token will do.
+    Thread,
+    /// In the driver, or on its way.
+    Driver,
+    /// As `Driver`, and woken.
+    Woken,
+}
+
+impl<P: Park> SharedDriver<P> {
+    /// Shares `driver`.
+    pub fn new(driver: P) -> Self {
+        SharedDriver {
+            inner: driver.unparker(),
+            driver: Arc::new(Mutex::new(driver)),
+        }
+    }
+
+    /// A share for one worker.
+    pub fn park(&self) -> SharedPark<P> {
+        let thread = ThreadPark::new();
+        SharedPark {
+            driver: self.driver.clone(),
+            unpark: SharedUnpark {
+                inner: self.inner.clone(),
+                thread: thread.unparker(),
+                place: Arc::new(Mutex::new(Place::Thread)),
+            },
+            thread,
+        }
+    }
+}
+
+impl<P: Park> Clone for SharedDriver<P> {
+    fn clone(&self) -> Self {
+        SharedDriver {
+            inner: self.inner.clone(),
+            driver: self.driver.clone(),
+        }
+    }
+}
+
+impl<P: Park> Park for SharedPark<P> {
+    type Unpark = SharedUnpark<P::Unpark>;
+
+    fn unparker(&self) -> Self::Unpark {
+        self.unpark.clone()
+    }
+
+    fn park(&mut self, until: Until) -> Result<(), ParkError> {
+        let Some(mut driver) = self.driver.try_lock() else {
+            return self.thread.park(until);
+        };
+        if until == Until::Now {
+            return driver.park(until);
+        }
+        *self.unpark.place.lock() = Place::Driver;
+        // A token that came before is in the thread's place.
+        let until = match self.thread.take_token() {
+            true => Until::Now,
+            false => until,
+        };
+        let parked = driver.park(until);
+        drop(driver);
+        *self.unpark.place.lock() = Place::Thread;
+        parked
+    }
+}
+
+impl<U: Unpark> Unpark for SharedUnpark<U> {
+    fn unpark(&self) {
+        let in_driver = {
+            let mut place = self.place.lock();
+            match *place {
+                // Under the lock, so that the worker finds the token if it goes to the driver next.
+                Place::Thread => self.thread.unpark(),
+                Place::Driver | Place::Woken => {}
+            }
+            let in_driver = *place == Place::Driver;
+            if in_driver {
+                *place = Place::Woken;
+            }
+            in_driver
+        };
+        if in_driver {
+            self.inner.unpark();
+        }
+    }
+}
+
+impl<U: Clone> Clone for SharedUnpark<U> {
+    fn clone(&self) -> Self {
+        SharedUnpark {
+            inner: self.inner.clone(),
+            thread: self.thread.clone(),
+            place: self.place.clone(),
+        }
+    }
+}
+
+impl<P: Park> fmt::Debug for SharedDriver<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SharedDriver").finish_non_exhaustive()
+    }
+}
+
+impl<P: Park> fmt::Debug for SharedPark<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SharedPark").finish_non_exhaustive()
+    }
+}
+
+impl<U> fmt::Debug for SharedUnpark<U> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SharedUnpark").finish_non_exhaustive()
+    }
+}

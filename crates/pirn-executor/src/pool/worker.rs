@@ -1,0 +1,572 @@
+//! One worker of a pool: what a thread does.
+
+use super::deque::{CAPACITY, Local};
+use super::idle::Woken;
+use super::{PoolHandle, Seat, Shared};
+use crate::PARK_INTERVAL;
+use crate::current::{Current, Enter};
+use crate::task::Runnable;
+use crate::unparker::Unparker;
+use pirn_core::shim::Arc;
+use pirn_core::shim::atomic::{AtomicBool, fence};
+use pirn_core::{Park, ParkError, Until, budget, context};
+use std::cell::{Cell, RefCell};
+use std::fmt;
+use std::future::Future;
+use std::pin::pin;
+use std::rc::Rc;
+use std::sync::atomic::Ordering::{AcqRel, Relaxed, SeqCst};
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::Duration;
+
+/// How many tasks from the slot run in a row, before one from the ring does.
+pub(super) const SLOT_RUNS: u32 = 3;
+
+/// How often a sleeper looks whether a task is stuck in the slot of a worker whose poll takes long.
+const LOOK_AT_SLOTS: Duration = Duration::from_millis(5);
+
+/// A worker of a [`PoolExecutor`](crate::PoolExecutor), to be driven by a thread of the caller's.
+///
+/// [`run`](Self::run) gives it the thread and a [`Park`] to sleep on; [`poll_tick`](Self::poll_tick)
+/// and [`try_tick`](Self::try_tick) let a foreign loop drive it step by step. A worker that is not
+/// driven does nothing, but the others take what it has. Dropping it leaves its tasks to them.
+///
+/// # Examples
+///
+/// ```
+/// use pirn_executor::{PoolExecutor, ThreadPark};
+///
+/// let (executor, mut workers) = PoolExecutor::new(1);
+/// let task = executor.handle().spawn(async { "done" });
+/// assert_eq!(workers[0].run(&mut ThreadPark::new(), task)?.unwrap(), "done");
+/// # Ok::<(), pirn_core::ParkError>(())
+/// ```
+pub struct Worker {
+    /// Absent only while it is driven: then it is the thread's current executor.
+    core: Option<Core>,
+    /// A foreign loop was told that there is nothing to do, and the worker counts as asleep.
+    resting: bool,
+}
+
+/// The worker's own part, on the thread that drives it. Nothing in it runs code of the user's.
+pub(crate) struct Core {
+    handle: PoolHandle,
+    index: usize,
+    local: Local<Runnable>,
+    /// Polls, in all.
+    polls: Cell<u64>,
+    slot_runs: Cell<u32>,
+    searching: Cell<bool>,
+    /// The thread is in its `Park`: what is woken there goes to the ring, all of it.
+    parking: Cell<bool>,
+    random: Cell<u32>,
+    /// The others' polls at the last search. A worker whose count is the same is in a long one.
+    seen: RefCell<Vec<u64>>,
+    /// For what is taken from the injector.
+    batch: RefCell<Vec<Runnable>>,
+}
+
+impl Worker {
+    pub(super) fn new(handle: PoolHandle, index: usize, local: Local<Runnable>) -> Self {
+        let seen = vec![u64::MAX; handle.shared.seats.len()];
+        let core = Core {
+            handle,
+            index,
+            local,
+            polls: Cell::new(0),
+            slot_runs: Cell::new(0),
+            searching: Cell::new(false),
+            parking: Cell::new(false),
+            random: Cell::new(index as u32 + 1),
+            seen: RefCell::new(seen),
+            batch: RefCell::default(),
+        };
+        Worker {
+            core: Some(core),
+            resting: false,
+        }
+    }
+
+    /// Runs tasks until `until` is ready, and gives its output; sleeps on `park` when there is
+    /// nothing to run. Under load it looks at `park` after every
+    /// [`PARK_INTERVAL`](crate::PARK_INTERVAL) polls.
+    ///
+    /// `until` is polled here, not as a task: it may borrow. A thread that lives for its worker
+    /// runs it for [`PoolHandle::closed`](crate::PoolHandle::closed).
+    ///
+    /// # Errors
+    ///
+    /// When `park` fails.
+    ///
+    /// # Panics
+    ///
+    /// If `until` panics. Panics of tasks stay with their handles.
+    pub fn run<P: Park, F: Future>(
+        &mut self,
+        park: &mut P,
+        until: F,
+    ) -> Result<F::Output, ParkError> {
+        let driven = self.drive(Unparker::waker(park));
+        let core = &*driven.core;
+        let root = std::sync::Arc::new(Root {
+            shared: core.handle.shared.clone(),
+            worker: core.index,
+            woken: AtomicBool::new(true),
+        });
+        let waker = Waker::from(root.clone());
+        let mut cx = Context::from_waker(&waker);
+        let mut until = pin!(until);
+        let mut left = PARK_INTERVAL;
+        loop {
+            if root.take() {
+                let _refilled = budget::refill();
+                let polled = context::isolate(|| until.as_mut().poll(&mut cx));
+                if let Poll::Ready(output) = polled {
+                    return Ok(output);
+                }
+            } else if let Some(task) = core.next() {
+                core.run(task);
+            } else {
+                core.sleep(park, &root)?;
+                left = PARK_INTERVAL;
+                continue;
+            }
+            left -= 1;
+            if left == 0 {
+                left = PARK_INTERVAL;
+                core.park(park, Until::Now)?;
+            }
+        }
+    }
+
+    /// Runs one task that is ready. False if there was none.
+    ///
+    /// For loops that need no wake-up: tests, or one that comes round anyway.
+    pub fn try_tick(&mut self) -> bool {
+        let driven = self.drive(Waker::noop().clone());
+        let next = driven.core.next();
+        driven.core.stop_searching();
+        let ran = next.is_some();
+        if let Some(task) = next {
+            driven.core.run(task);
+        }
+        ran
+    }
+
+    /// Runs up to [`PARK_INTERVAL`](crate::PARK_INTERVAL) tasks that are ready: one step of a
+    /// foreign loop.
+    ///
+    /// Ready if it ran any: there may be more. Pending if there was none: `cx` is woken when there
+    /// is.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pirn_executor::PoolExecutor;
+    /// use std::task::{Context, Waker};
+    ///
+    /// let (executor, mut workers) = PoolExecutor::new(1);
+    /// let mut cx = Context::from_waker(Waker::noop());
+    /// assert!(workers[0].poll_tick(&mut cx).is_pending());
+    /// let task = executor.handle().spawn(async {});
+    /// assert!(workers[0].poll_tick(&mut cx).is_ready());
+    /// assert!(task.is_finished());
+    /// ```
+    pub fn poll_tick(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut driven = self.drive(cx.waker().clone());
+        let core = &*driven.core;
+        let mut ran = 0;
+        while ran < PARK_INTERVAL {
+            let Some(task) = core.next() else { break };
+            core.run(task);
+            ran += 1;
+        }
+        if ran > 0 {
+            core.stop_searching();
+            return Poll::Ready(());
+        }
+        core.lie_down();
+        if core.handle.shared.has_work() {
+            core.get_up();
+            core.stop_searching();
+            return Poll::Ready(());
+        }
+        driven.rests = true;
+        drop(driven);
+        self.resting = true;
+        Poll::Pending
+    }
+
+    /// Makes the worker the thread's current executor, whose sleep `unpark` ends.
+    fn drive(&mut self, unpark: Waker) -> Driven<'_> {
+        let core = self
+            .core
+            .take()
+            .expect("a worker is driven by one at a time");
+        let core = Rc::new(core);
+        core.set_unpark(Some(unpark));
+        if std::mem::take(&mut self.resting) {
+            core.get_up();
+        }
+        Driven {
+            _enter: Enter::new(Current::Worker(core.clone())),
+            core: Lent {
+                core: Some(core),
+                place: &mut self.core,
+            },
+            rests: false,
+        }
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        let Some(core) = &self.core else { return };
+        core.set_unpark(None);
+        if self.resting {
+            core.get_up();
+        }
+        let tasks: Vec<_> = std::iter::from_fn(|| core.local.pop())
+            .chain(core.local.take_slot())
+            .collect();
+        let shared = &core.handle.shared;
+        shared.injector.push(tasks);
+        core.stop_searching();
+        shared.unpark(shared.idle.notify());
+    }
+}
+
+/// A worker that is being driven, until this is dropped.
+struct Driven<'a> {
+    _enter: Enter,
+    core: Lent<'a>,
+    rests: bool,
+}
+
+/// The core, which goes back to its place. Dropped after `Enter`, which shares it.
+struct Lent<'a> {
+    core: Option<Rc<Core>>,
+    place: &'a mut Option<Core>,
+}
+
+impl std::ops::Deref for Lent<'_> {
+    type Target = Core;
+    fn deref(&self) -> &Core {
+        self.core.as_ref().expect("present until the drop")
+    }
+}
+
+impl Drop for Driven<'_> {
+    fn drop(&mut self) {
+        if !self.rests {
+            self.core.leave();
+        }
+    }
+}
+
+impl Drop for Lent<'_> {
+    fn drop(&mut self) {
+        *self.place = self.core.take().and_then(Rc::into_inner);
+    }
+}
+
+impl Core {
+    pub(crate) fn handle(&self) -> &PoolHandle {
+        &self.handle
+    }
+
+    pub(super) fn shared(&self) -> &Arc<Shared> {
+        &self.handle.shared
+    }
+
+    pub(super) fn index(&self) -> usize {
+        self.index
+    }
+
+    fn seat(&self) -> &Seat {
+        &self.handle.shared.seats[self.index]
+    }
+
+    /// Queues a task that was woken or spawned here. Gives the worker to be unparked for it.
+    #[must_use]
+    #[inline]
+    pub(super) fn wake(&self, task: Runnable) -> Option<usize> {
+        if self.parking.get() {
+            self.push(task);
+            return None;
+        }
+        // One task is for this worker itself: it takes no other one to run it.
+        let displaced = self.local.swap_slot(task)?;
+        self.push(displaced);
+        self.handle.shared.idle.notify()
+    }
+
+    /// Queues a task behind all others. Gives the worker to be unparked for them.
+    #[must_use]
+    #[inline]
+    pub(super) fn queue(&self, task: Runnable) -> Option<usize> {
+        self.push(task);
+        match self.local.len() > 1 {
+            true => self.handle.shared.idle.notify(),
+            false => None,
+        }
+    }
+
+    #[inline]
+    fn push(&self, task: Runnable) {
+        if let Err(half) = self.local.push(task) {
+            self.handle.shared.injector.push(half);
+        }
+    }
+
+    /// Runs a task that was taken.
+    fn run(&self, task: Runnable) {
+        self.stop_searching();
+        let polls = self.polls.get() + 1;
+        self.polls.set(polls);
+        // Ordering: Relaxed, a statistic, and a hint for `steal`.
+        self.seat().polls.store(polls, Relaxed);
+        task.run();
+    }
+
+    /// Takes the next task, from wherever there is one.
+    #[inline]
+    fn next(&self) -> Option<Runnable> {
+        if self.polls.get() % u64::from(PARK_INTERVAL) == 0 {
+            self.take_outside();
+        }
+        self.next_own()
+            .or_else(|| {
+                self.take_outside();
+                self.next_own()
+            })
+            .or_else(|| self.steal())
+    }
+
+    #[inline]
+    fn next_own(&self) -> Option<Runnable> {
+        let runs = self.slot_runs.get();
+        if runs < SLOT_RUNS {
+            if let Some(task) = self.local.take_slot() {
+                self.slot_runs.set(runs + 1);
+                return Some(task);
+            }
+        }
+        self.slot_runs.set(0);
+        self.local.pop().or_else(|| self.local.take_slot())
+    }
+
+    /// Moves this worker's part of the injector to the ring, one task at least.
+    #[inline]
+    fn take_outside(&self) {
+        let share = self.handle.shared.seats.len();
+        let injector = &self.handle.shared.injector;
+        if injector.is_empty() {
+            return;
+        }
+        let mut batch = self.batch.borrow_mut();
+        injector.take(share, CAPACITY - self.local.len(), &mut batch);
+        for task in batch.drain(..) {
+            self.push(task);
+        }
+    }
+
+    /// Takes tasks from another worker.
+    #[cold]
+    fn steal(&self) -> Option<Runnable> {
+        let shared = &*self.handle.shared;
+        let workers = shared.seats.len();
+        if workers == 1 {
+            return None;
+        }
+        if !self.searching.get() {
+            if !shared.idle.search() {
+                return None;
+            }
+            self.searching.set(true);
+        }
+        let first = self.random() as usize;
+        let others = || {
+            (0..workers)
+                .map(|i| first.wrapping_add(i) % workers)
+                .filter(|&other| other != self.index)
+        };
+        let from_ring =
+            others().find_map(|other| shared.seats[other].stealer.steal_into(&self.local));
+        let stolen = from_ring.or_else(|| {
+            let mut seen = self.seen.borrow_mut();
+            others().find_map(|other| {
+                let seat = &shared.seats[other];
+                // Ordering: Relaxed, a hint.
+                let polls = seat.polls.load(Relaxed);
+                let long = std::mem::replace(&mut seen[other], polls) == polls;
+                long.then(|| seat.stealer.steal_slot()).flatten()
+            })
+        });
+        if stolen.is_some() {
+            // Ordering: Relaxed, a statistic.
+            self.seat().steals.fetch_add(1, Relaxed);
+        }
+        stolen
+    }
+
+    /// Xorshift: which victim is tried first.
+    fn random(&self) -> u32 {
+        let mut x = self.random.get();
+        x ^= x << 13;
+        x ^= x >> 17;
+        x ^= x << 5;
+        self.random.set(x);
+        x
+    }
+
+    /// No longer counts as searching, having found something.
+    #[inline]
+    fn stop_searching(&self) {
+        if self.searching.replace(false) {
+            let shared = &self.handle.shared;
+            shared.unpark(shared.idle.found());
+        }
+    }
+
+    /// Counts as asleep. `has_work` must be looked at after this.
+    fn lie_down(&self) {
+        let searching = self.searching.replace(false);
+        self.handle.shared.idle.sleep(self.index, searching);
+    }
+
+    /// Counts as awake.
+    fn get_up(&self) {
+        match self.handle.shared.idle.woken(self.index) {
+            Woken::ForWork => self.searching.set(true),
+            Woken::Otherwise => {}
+        }
+    }
+
+    /// Sleeps until there is something to do.
+    #[cold]
+    fn sleep<P: Park>(&self, park: &mut P, root: &Root) -> Result<(), ParkError> {
+        let (shared, seat) = (&*self.handle.shared, self.seat());
+        // Ordering: Relaxed, the fence in `lie_down` orders it before the look at `root`, against
+        // `Root::wake_by_ref`.
+        seat.parked.store(true, Relaxed);
+        self.lie_down();
+        let work = shared.has_work();
+        let parked = match work || root.is_woken() {
+            true => Ok(()),
+            false => {
+                // Ordering: Relaxed, a statistic.
+                seat.parks.fetch_add(1, Relaxed);
+                self.park_asleep(park)
+            }
+        };
+        // Ordering: Relaxed, at worst one unpark too many.
+        seat.parked.store(false, Relaxed);
+        self.get_up();
+        if work && !self.searching.get() {
+            // Whatever the others do: it was seen.
+            shared.idle.search_anyway();
+            self.searching.set(true);
+        }
+        parked
+    }
+
+    /// Sleeps, for a limited time if it is the one sleeper that looks after the slots.
+    fn park_asleep<P: Park>(&self, park: &mut P) -> Result<(), ParkError> {
+        let shared = &*self.handle.shared;
+        let someone_works = shared.idle.sleeping() < shared.seats.len();
+        let clock = match someone_works {
+            true => context::clock().ok(),
+            false => None,
+        };
+        let Some(clock) = clock else {
+            return self.park(park, Until::Woken);
+        };
+        // Ordering: Relaxed, nothing but which sleeper it is depends on it.
+        if shared.sentinel.swap(true, Relaxed) {
+            return self.park(park, Until::Woken);
+        }
+        let parked = self.park(park, Until::At(clock.now() + LOOK_AT_SLOTS));
+        // Ordering: Relaxed, as above.
+        shared.sentinel.store(false, Relaxed);
+        parked
+    }
+
+    /// Lets `park` sleep or look, and tells the others if that woke more than one task.
+    fn park<P: Park>(&self, park: &mut P, until: Until) -> Result<(), ParkError> {
+        self.parking.set(true);
+        let parked = park.park(until);
+        self.parking.set(false);
+        if self.local.len() > 1 {
+            let shared = &self.handle.shared;
+            shared.unpark(shared.idle.notify());
+        }
+        parked
+    }
+
+    fn set_unpark(&self, unpark: Option<Waker>) {
+        let unpark = unpark.map(std::sync::Arc::new);
+        let former = std::mem::replace(&mut *self.seat().unpark.lock(), unpark);
+        drop(former);
+    }
+
+    /// Is no longer driven: what it has is the others'.
+    fn leave(&self) {
+        self.set_unpark(None);
+        if let Some(task) = self.local.take_slot() {
+            self.push(task);
+        }
+        self.stop_searching();
+        // Even if it has nothing: it may have been the one who waited in a driver that is shared.
+        let shared = &self.handle.shared;
+        shared.unpark(shared.idle.notify());
+    }
+}
+
+/// The waker of what `run` waits for.
+struct Root {
+    shared: Arc<Shared>,
+    worker: usize,
+    woken: AtomicBool,
+}
+
+impl Root {
+    fn is_woken(&self) -> bool {
+        // Ordering: Relaxed, a guess; before a sleep, the fence in `lie_down` orders it against
+        // the one in `wake_by_ref`.
+        self.woken.load(Relaxed)
+    }
+
+    /// Takes the wake, if there was one.
+    fn take(&self) -> bool {
+        // Ordering: AcqRel, pairs with the one in `wake_by_ref`; publishes what the waker's thread
+        // wrote.
+        self.is_woken() && self.woken.swap(false, AcqRel)
+    }
+}
+
+impl Wake for Root {
+    fn wake(self: std::sync::Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &std::sync::Arc<Self>) {
+        // Ordering: AcqRel, pairs with the one in `take`; publishes what this thread wrote.
+        if self.woken.swap(true, AcqRel) {
+            return;
+        }
+        // Ordering: pairs with the fence in `Idle::sleep`: either the sleeper sees the wake, or
+        // this sees that it sleeps.
+        fence(SeqCst);
+        // Ordering: Relaxed, the fences order it.
+        if self.shared.seats[self.worker].parked.load(Relaxed) {
+            self.shared.unpark(Some(self.worker));
+        }
+    }
+}
+
+impl fmt::Debug for Worker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Worker").finish_non_exhaustive()
+    }
+}

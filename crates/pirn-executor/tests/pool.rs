@@ -1,0 +1,542 @@
+//! The executor of many threads.
+
+mod common;
+
+use common::{Counter, hook, oneshot, yield_now};
+use pirn_core::{Cause, JoinError, Kind, Park, ParkError, Spawn, TaskMeta, Unpark, Until};
+use pirn_executor::{
+    LocalExecutor, PoolExecutor, PoolHandle, SharedDriver, ThreadPark, Worker, spawn, spawn_local,
+    try_spawn_local,
+};
+use std::future::{pending, poll_fn};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, Barrier, mpsc};
+use std::task::{Context, Poll, Waker};
+use std::thread::JoinHandle;
+
+/// Runs each worker on a thread of its own.
+fn start(handle: &PoolHandle, workers: Vec<Worker>) -> Vec<JoinHandle<Result<(), ParkError>>> {
+    workers
+        .into_iter()
+        .map(|mut worker| {
+            let closed = handle.closed();
+            std::thread::spawn(move || worker.run(&mut ThreadPark::new(), closed))
+        })
+        .collect()
+}
+
+fn stop(executor: PoolExecutor, threads: Vec<JoinHandle<Result<(), ParkError>>>) {
+    drop(executor);
+    for thread in threads {
+        thread.join().unwrap().unwrap();
+    }
+}
+
+/// Runs `future` as a task, and waits for it on this thread.
+fn run<F>(handle: &PoolHandle, future: F) -> F::Output
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    let task = handle.spawn(future);
+    let local = LocalExecutor::new();
+    local.run(&mut ThreadPark::new(), task).unwrap().unwrap()
+}
+
+#[test]
+fn every_task_runs_once_whoever_spawns_it() {
+    let (executor, workers) = PoolExecutor::new(3);
+    let handle = executor.handle();
+    let threads = start(&handle, workers);
+    let sum = run(&handle, async {
+        let tasks: Vec<_> = (0..2000)
+            .map(|i| {
+                spawn(async move {
+                    if i % 3 == 0 {
+                        yield_now().await;
+                    }
+                    i
+                })
+            })
+            .collect();
+        let mut sum = 0;
+        for task in tasks {
+            sum += task.await.unwrap();
+        }
+        sum
+    });
+    assert_eq!(sum, 1999 * 1000);
+    assert_eq!(executor.statistics().live, 0);
+    stop(executor, threads);
+}
+
+#[test]
+fn both_workers_work() {
+    let (executor, workers) = PoolExecutor::new(2);
+    let handle = executor.handle();
+    let threads = start(&handle, workers);
+    // Two tasks that can only end if they run at the same time.
+    let barrier = Arc::new(Barrier::new(2));
+    let other = barrier.clone();
+    run(&handle, async move {
+        let task = spawn(async move {
+            other.wait();
+        });
+        let also = spawn(async {});
+        barrier.wait();
+        task.await.unwrap();
+        also.await.unwrap();
+    });
+    stop(executor, threads);
+}
+
+#[test]
+fn wakes_from_outside_end_the_sleep() {
+    let (executor, workers) = PoolExecutor::new(2);
+    let handle = executor.handle();
+    let threads = start(&handle, workers);
+    for i in 0..100 {
+        let (sender, receiver) = oneshot();
+        let task = handle.spawn(receiver);
+        sender.send(i);
+        let local = LocalExecutor::new();
+        assert_eq!(local.run(&mut ThreadPark::new(), task).unwrap().unwrap(), i);
+    }
+    stop(executor, threads);
+}
+
+#[test]
+fn a_worker_is_driven_step_by_step() {
+    let (executor, mut workers) = PoolExecutor::new(1);
+    let handle = executor.handle();
+    let worker = &mut workers[0];
+    assert!(!worker.try_tick());
+    let task = handle.spawn(async {
+        yield_now().await;
+        spawn(async { 4 }).await.unwrap()
+    });
+    let mut steps = 0;
+    while worker.try_tick() {
+        steps += 1;
+    }
+    assert!(steps >= 3 && task.is_finished());
+    assert_eq!(
+        worker.run(&mut ThreadPark::new(), task).unwrap().unwrap(),
+        4
+    );
+}
+
+#[test]
+fn a_foreign_loop_is_told_once_of_each_idle_spell() {
+    let (executor, mut workers) = PoolExecutor::new(1);
+    let handle = executor.handle();
+    let counter = Counter::new();
+    let waker = Waker::from(counter.clone());
+    let mut cx = Context::from_waker(&waker);
+    assert!(workers[0].poll_tick(&mut cx).is_pending());
+    handle.spawn(async {}).detach();
+    handle.spawn(async {}).detach();
+    assert_eq!(counter.count(), 1);
+    assert!(workers[0].poll_tick(&mut cx).is_ready());
+    assert!(workers[0].poll_tick(&mut cx).is_pending());
+    handle.spawn(async {}).detach();
+    assert_eq!(counter.count(), 2);
+}
+
+#[test]
+fn what_a_worker_leaves_behind_is_run_by_another() {
+    let (executor, mut workers) = PoolExecutor::new(2);
+    let handle = executor.handle();
+    let (mut first, mut second) = (workers.remove(0), workers.remove(0));
+    // The slot holds one, the ring the others.
+    let tasks = first
+        .run(&mut ThreadPark::new(), async {
+            (0..5).map(|i| spawn(async move { i })).collect::<Vec<_>>()
+        })
+        .unwrap();
+    drop(first);
+    let mut sum = 0;
+    for task in tasks {
+        sum += second.run(&mut ThreadPark::new(), task).unwrap().unwrap();
+    }
+    assert_eq!(sum, 10);
+    assert_eq!(handle.statistics().workers[0].polls, 0);
+}
+
+#[test]
+fn an_overflow_of_the_ring_loses_nothing() {
+    let (executor, mut workers) = PoolExecutor::new(1);
+    let handle = executor.handle();
+    let count = Arc::new(AtomicUsize::new(0));
+    let inner = count.clone();
+    handle
+        .spawn(async move {
+            for _ in 0..5000 {
+                let count = inner.clone();
+                spawn(async move {
+                    count.fetch_add(1, SeqCst);
+                })
+                .detach();
+            }
+        })
+        .detach();
+    while workers[0].try_tick() {}
+    assert_eq!(count.load(SeqCst), 5000);
+}
+
+#[test]
+fn two_tasks_that_wake_each_other_do_not_starve_the_ring() {
+    let (executor, mut workers) = PoolExecutor::new(1);
+    let handle = executor.handle();
+    let worker = &mut workers[0];
+    let done = Arc::new(AtomicBool::new(false));
+    let wakers = Arc::new(std::sync::Mutex::new([None::<Waker>, None]));
+    for own in 0..2 {
+        let (done, wakers) = (done.clone(), wakers.clone());
+        handle
+            .spawn(poll_fn(move |cx| {
+                let mut wakers = wakers.lock().unwrap();
+                wakers[own] = Some(cx.waker().clone());
+                if let Some(other) = wakers[1 - own].take() {
+                    other.wake();
+                }
+                match done.load(SeqCst) {
+                    true => Poll::Ready(()),
+                    false => Poll::Pending,
+                }
+            }))
+            .detach();
+    }
+    for _ in 0..10 {
+        assert!(worker.try_tick());
+    }
+    let flag = done.clone();
+    handle
+        .spawn(async move { flag.store(true, SeqCst) })
+        .detach();
+    for _ in 0..100 {
+        worker.try_tick();
+    }
+    assert!(done.load(SeqCst));
+}
+
+#[test]
+fn dropping_the_executor_drops_idle_and_queued_tasks() {
+    let (executor, mut workers) = PoolExecutor::new(2);
+    let handle = executor.handle();
+    let guard = Counter::new();
+    let spawn_one = || {
+        let guard = guard.clone();
+        handle.spawn(async move {
+            let _guard = guard;
+            pending::<()>().await;
+        })
+    };
+    let idle = spawn_one();
+    while workers[0].try_tick() {}
+    let queued = spawn_one();
+    drop(executor);
+    assert_eq!(Arc::strong_count(&guard), 1);
+    for task in [idle, queued] {
+        let local = LocalExecutor::new();
+        match local.run(&mut ThreadPark::new(), task).unwrap() {
+            Err(JoinError::Cancelled(cause)) => assert_eq!(cause.kind(), Kind::Shutdown),
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!(
+        !workers[0].try_tick(),
+        "what is left in the queues is stale"
+    );
+}
+
+#[test]
+fn a_task_that_is_polled_while_the_executor_goes_is_dropped_after_the_poll() {
+    let (executor, workers) = PoolExecutor::new(1);
+    let handle = executor.handle();
+    let threads = start(&handle, workers);
+    let guard = Counter::new();
+    let held = guard.clone();
+    let (inside, entered) = mpsc::channel();
+    let (release, released) = mpsc::channel::<()>();
+    let mut first = Some((inside, released));
+    let task = handle.spawn(async move {
+        let _held = held;
+        poll_fn(move |_| {
+            if let Some((inside, released)) = first.take() {
+                inside.send(()).unwrap();
+                released.recv().unwrap();
+            }
+            Poll::<()>::Pending
+        })
+        .await;
+    });
+    entered.recv().unwrap();
+    drop(executor);
+    assert!(!task.is_finished());
+    release.send(()).unwrap();
+    for thread in threads {
+        thread.join().unwrap().unwrap();
+    }
+    assert!(task.is_finished());
+    assert_eq!(Arc::strong_count(&guard), 1);
+}
+
+#[test]
+fn shutdown_waits_for_clean_up() {
+    let (executor, workers) = PoolExecutor::new(2);
+    let handle = executor.handle();
+    let threads = start(&handle, workers);
+    let cleaned = Arc::new(AtomicUsize::new(0));
+    let (ready, all_ready) = mpsc::channel();
+    for _ in 0..10 {
+        let (count, ready) = (cleaned.clone(), ready.clone());
+        handle
+            .spawn(pirn_core::finally_in_place(
+                async move {
+                    ready.send(()).unwrap();
+                    pending::<()>().await;
+                },
+                async move || {
+                    yield_now().await;
+                    count.fetch_add(1, SeqCst);
+                },
+            ))
+            .detach();
+    }
+    all_ready.iter().take(10).for_each(drop);
+    let local = LocalExecutor::new();
+    let left = local
+        .run(&mut ThreadPark::new(), executor.shutdown(pending::<()>()))
+        .unwrap();
+    assert_eq!((left, cleaned.load(SeqCst)), (0, 10));
+    let refused = handle.try_spawn(TaskMeta::here(), async { 9 }).unwrap_err();
+    assert_eq!(refused.reason(), "the executor is gone");
+    stop(executor, threads);
+}
+
+#[test]
+fn shutdown_cuts_off_at_the_deadline_and_says_how_many() {
+    let (executor, mut workers) = PoolExecutor::new(1);
+    let handle = executor.handle();
+    let _reports = hook();
+    let task = handle.spawn(pirn_core::finally_in_place(pending::<()>(), async || {
+        pending::<()>().await;
+    }));
+    while workers[0].try_tick() {}
+    let left = workers[0]
+        .run(&mut ThreadPark::new(), executor.shutdown(yield_now()))
+        .unwrap();
+    assert_eq!(left, 1);
+    assert!(task.is_finished());
+}
+
+#[test]
+fn spawning_during_shutdown_is_refused_with_the_future() {
+    let (executor, mut workers) = PoolExecutor::new(1);
+    let handle = executor.handle();
+    let task = handle.spawn(pending::<()>());
+    let mut end = Box::pin(executor.shutdown(pending::<()>()));
+    let mut cx = Context::from_waker(Waker::noop());
+    assert!(end.as_mut().poll(&mut cx).is_pending());
+    let refused = handle.try_spawn(TaskMeta::here(), async { 9 }).unwrap_err();
+    assert_eq!(refused.reason(), "the executor is shutting down");
+    while workers[0].try_tick() {}
+    assert_eq!(end.as_mut().poll(&mut cx), Poll::Ready(0));
+    drop((task, end));
+    assert!(Spawn::spawn(&handle, TaskMeta::here(), async {}).is_err());
+    let late = handle.spawn(async {});
+    match workers[0].run(&mut ThreadPark::new(), late).unwrap() {
+        Err(JoinError::Refused(reason)) => assert_eq!(reason, "the executor is gone"),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn wakers_and_handles_outlive_the_executor() {
+    let (executor, mut workers) = PoolExecutor::new(1);
+    let kept = Arc::new(std::sync::Mutex::new(None::<Waker>));
+    let keep = kept.clone();
+    let handle = executor.handle();
+    let task = handle.spawn(poll_fn(move |cx| {
+        *keep.lock().unwrap() = Some(cx.waker().clone());
+        Poll::<()>::Pending
+    }));
+    while workers[0].try_tick() {}
+    drop(executor);
+    drop(workers);
+    let waker = kept.lock().unwrap().take().unwrap();
+    waker.wake_by_ref();
+    drop(task);
+    drop(handle);
+    waker.wake();
+}
+
+#[test]
+fn cancel_reaches_a_task_on_any_worker() {
+    let (executor, workers) = PoolExecutor::new(2);
+    let handle = executor.handle();
+    let threads = start(&handle, workers);
+    for _ in 0..100 {
+        let task = handle.spawn(async {
+            loop {
+                yield_now().await;
+            }
+        });
+        let end = task.cancel(Cause::requested("enough"));
+        let local = LocalExecutor::new();
+        let ended: Result<(), _> = local.run(&mut ThreadPark::new(), end).unwrap();
+        assert!(ended.unwrap_err().is_cancelled());
+    }
+    assert_eq!(executor.statistics().live, 0);
+    stop(executor, threads);
+}
+
+#[test]
+fn a_panic_stays_with_its_handle_and_the_worker_lives() {
+    let (executor, mut workers) = PoolExecutor::new(1);
+    let handle = executor.handle();
+    let task = handle.spawn(async { panic!("only this task") });
+    let ended: Result<(), _> = workers[0].run(&mut ThreadPark::new(), task).unwrap();
+    assert!(ended.unwrap_err().is_panic());
+    let task = handle.spawn(async { 1 });
+    assert_eq!(
+        workers[0]
+            .run(&mut ThreadPark::new(), task)
+            .unwrap()
+            .unwrap(),
+        1
+    );
+}
+
+#[test]
+fn a_panic_of_what_a_worker_runs_for_leaves_the_worker_usable() {
+    let (executor, mut workers) = PoolExecutor::new(1);
+    let handle = executor.handle();
+    let worker = &mut workers[0];
+    let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        worker.run(&mut ThreadPark::new(), async { panic!("the root") })
+    }));
+    assert!(panicked.is_err());
+    let task = handle.spawn(async { 1 });
+    assert_eq!(
+        worker.run(&mut ThreadPark::new(), task).unwrap().unwrap(),
+        1
+    );
+}
+
+#[test]
+fn a_local_executor_runs_inside_a_worker_and_reaches_out() {
+    let (executor, mut workers) = PoolExecutor::new(1);
+    let handle = executor.handle();
+    let outer = handle.clone();
+    let task = handle.spawn(async move {
+        let inside = LocalExecutor::new()
+            .run(&mut ThreadPark::new(), async {
+                let outside = outer.spawn(async { 5 });
+                drop(outside);
+                spawn_local(async { 2 }).await.unwrap()
+            })
+            .unwrap();
+        inside + spawn(async { 3 }).await.unwrap()
+    });
+    assert_eq!(
+        workers[0]
+            .run(&mut ThreadPark::new(), task)
+            .unwrap()
+            .unwrap(),
+        5
+    );
+}
+
+#[test]
+fn a_worker_takes_no_local_futures() {
+    let (_executor, mut workers) = PoolExecutor::new(1);
+    let refused = workers[0]
+        .run(&mut ThreadPark::new(), async {
+            try_spawn_local(TaskMeta::here(), async {})
+                .unwrap_err()
+                .reason()
+        })
+        .unwrap();
+    assert!(refused.contains("Send"));
+}
+
+/// A driver that can be told to break, and that counts the looks of the busy.
+struct Counting {
+    park: ThreadPark,
+    looks: Arc<AtomicUsize>,
+}
+
+impl Park for Counting {
+    type Unpark = pirn_executor::ThreadUnpark;
+    fn unparker(&self) -> Self::Unpark {
+        self.park.unparker()
+    }
+    fn park(&mut self, until: Until) -> Result<(), ParkError> {
+        self.looks
+            .fetch_add(usize::from(until == Until::Now), SeqCst);
+        self.park.park(until)
+    }
+}
+
+#[test]
+fn a_busy_worker_looks_at_the_shared_driver() {
+    let (executor, mut workers) = PoolExecutor::new(2);
+    let handle = executor.handle();
+    let looks = Arc::new(AtomicUsize::new(0));
+    let driver = SharedDriver::new(Counting {
+        park: ThreadPark::new(),
+        looks: looks.clone(),
+    });
+    let task = handle.spawn(async {
+        for _ in 0..1000 {
+            yield_now().await;
+        }
+    });
+    workers[0].run(&mut driver.park(), task).unwrap().unwrap();
+    assert!(looks.load(SeqCst) >= 1000 / pirn_executor::PARK_INTERVAL as usize - 1);
+}
+
+#[test]
+fn one_sleeper_holds_the_driver_and_all_can_be_woken() {
+    let driver = SharedDriver::new(ThreadPark::new());
+    let mut parks: Vec<_> = (0..3).map(|_| driver.park()).collect();
+    let unparkers: Vec<_> = parks.iter().map(Park::unparker).collect();
+    for _ in 0..200 {
+        std::thread::scope(|scope| {
+            for park in &mut parks {
+                scope.spawn(move || park.park(Until::Woken).unwrap());
+            }
+            for unparker in &unparkers {
+                unparker.unpark();
+            }
+        });
+    }
+}
+
+#[test]
+fn a_pool_sleeps_on_a_shared_driver_and_ends() {
+    let (executor, workers) = PoolExecutor::new(3);
+    let handle = executor.handle();
+    let driver = SharedDriver::new(ThreadPark::new());
+    let threads: Vec<_> = workers
+        .into_iter()
+        .map(|mut worker| {
+            let (closed, driver) = (handle.closed(), driver.clone());
+            std::thread::spawn(move || worker.run(&mut driver.park(), closed))
+        })
+        .collect();
+    for i in 0..200 {
+        let got = run(&handle, async move {
+            let tasks: Vec<_> = (0..4).map(|j| spawn(async move { i * j })).collect();
+            let mut sum = 0;
+            for task in tasks {
+                sum += task.await.unwrap();
+            }
+            sum
+        });
+        assert_eq!(got, i * 6);
+    }
+    stop(executor, threads);
+}
