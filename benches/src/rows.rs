@@ -2,6 +2,7 @@
 
 mod echo;
 mod executor;
+mod http;
 mod lock;
 mod queue;
 mod semaphore;
@@ -17,5 +18,6 @@ pub fn all() -> Vec<Row> {
     rows.extend(queue::rows());
     rows.extend(timer::rows());
     rows.extend(echo::rows());
+    rows.extend(http::rows());
     rows
 }

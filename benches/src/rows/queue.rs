@@ -1,7 +1,7 @@
 //! Bounded queues: one producer and four, one consumer, capacities 1, 16 and 1024. The host is
 //! tokio's for all.
 
-use std::{future::Future, hint::black_box};
+use std::{future::Future, hint::black_box, sync::Arc};
 
 use crate::{
     harness::{Contender, Row},
@@ -37,6 +37,7 @@ pub(super) fn rows() -> Vec<Row> {
 fn everybody(producers: u64, capacity: usize, workers: usize) -> Vec<Contender> {
     let host = Tokio::with_workers(workers);
     vec![
+        contender::<Pirn>("pirn", producers, capacity, &host),
         contender::<TokioQueue>("tokio", producers, capacity, &host),
         contender::<Kanal>("kanal", producers, capacity, &host),
         contender::<Tachyonix>("tachyonix", producers, capacity, &host),
@@ -75,6 +76,26 @@ fn contender<Q: Queue>(
             }
         });
     })
+}
+
+struct Pirn;
+
+impl Queue for Pirn {
+    type Sender = Arc<pirn_sync::Queue<u64>>;
+    type Receiver = Arc<pirn_sync::Queue<u64>>;
+
+    fn new(capacity: usize) -> (Self::Sender, Self::Receiver) {
+        let queue = Arc::new(pirn_sync::Queue::bounded(capacity));
+        (Arc::clone(&queue), queue)
+    }
+
+    async fn send(sender: &Self::Sender, item: u64) {
+        sender.put(item).await.expect("nobody closes it");
+    }
+
+    async fn receive(receiver: &mut Self::Receiver) -> u64 {
+        receiver.get().await.expect("nobody closes it")
+    }
 }
 
 struct TokioQueue;
