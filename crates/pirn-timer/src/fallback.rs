@@ -7,7 +7,7 @@ use pirn_core::{Park, Until, context};
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// The fallback, once it was needed. Of `std`'s types: one for the process, outside every model.
+/// The fallback, once it was needed. std's on purpose: one for the process, outside every model.
 static FALLBACK: Mutex<Option<Timer>> = Mutex::new(None);
 
 /// Makes sure that there is a clock for threads without a runtime: starts a thread named
