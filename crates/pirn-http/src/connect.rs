@@ -22,42 +22,42 @@ pub type Connecting<'a> = Pin<Box<dyn Future<Output = io::Result<Box<dyn Transpo
 ///
 /// # Examples
 ///
-/// A network of one host that gives everybody the same answer:
+/// Every host is at one address, whatever its name:
 ///
 /// ```
 /// use pirn_http::{Connect, Connecting, Session, Transport};
-/// use std::io;
+/// use pirn_io::TcpStream;
+/// use std::net::SocketAddr;
 ///
-/// struct Canned;
-/// impl Connect for Canned {
-///     fn connect<'a>(&'a self, host: &'a str, port: u16) -> Connecting<'a> {
+/// struct At(SocketAddr);
+/// impl Connect for At {
+///     fn connect<'a>(&'a self, _host: &'a str, _port: u16) -> Connecting<'a> {
 ///         Box::pin(async move {
-///             assert_eq!((host, port), ("example.org", 80));
-///             let answer = futures::io::Cursor::new("HTTP/1.1 200 OK\r\n\r\nhello");
-///             let stream = futures::io::AllowStdIo::new(Both(answer));
+///             let stream = TcpStream::connect(self.0).await?;
 ///             Ok(Box::new(stream) as Box<dyn Transport>)
 ///         })
 ///     }
 /// }
-/// # struct Both(futures::io::Cursor<&'static str>);
-/// # impl io::Read for Both {
-/// #     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-/// #         let mut rest = &self.0.get_ref().as_bytes()[self.0.position() as usize..];
-/// #         let read = rest.read(buf)?;
-/// #         self.0.set_position(self.0.position() + read as u64);
-/// #         Ok(read)
-/// #     }
-/// # }
-/// # impl io::Write for Both {
-/// #     fn write(&mut self, buf: &[u8]) -> io::Result<usize> { Ok(buf.len()) }
-/// #     fn flush(&mut self) -> io::Result<()> { Ok(()) }
-/// # }
 ///
+/// # use hyper::{Request, Response, body::Incoming, server::conn::http1, service::service_fn};
 /// # pirn_core::shim::block_on(async {
-/// let session = Session::builder().connect_with(Canned).build()?;
+/// # let listener = pirn_io::TcpListener::bind("127.0.0.1:0").await.unwrap();
+/// # let address = listener.local_addr();
+/// # let server = async {
+/// #     let (stream, _) = listener.accept().await.unwrap();
+/// #     let host = service_fn(|request: Request<Incoming>| async move {
+/// #         let host = request.headers()["host"].to_str().unwrap().to_owned();
+/// #         Ok::<_, hyper::Error>(Response::new(host))
+/// #     });
+/// #     http1::Builder::new().serve_connection(pirn_http::rt::Io::new(stream), host).await.unwrap();
+/// # };
+/// # let client = async {
+/// let session = Session::builder().connect_with(At(address)).build()?;
 /// let response = session.get("http://example.org/").send().await?;
-/// assert_eq!(response.text().await?, "hello");
-/// # Ok::<(), pirn_http::Error>(()) }).unwrap();
+/// assert_eq!(response.text().await?, "example.org"); // it sends back the `Host` that it got
+/// # drop(session);
+/// # Ok::<(), pirn_http::Error>(()) };
+/// # let (result, ()) = futures::future::join(client, server).await; result }).unwrap();
 /// ```
 pub trait Connect: Send + Sync + 'static {
     /// Connects to `port` at `host`, which is a name, an IPv4 address or an IPv6 address in

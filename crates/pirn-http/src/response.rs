@@ -25,33 +25,21 @@ use url::Url;
 /// # Examples
 ///
 /// ```
-/// # use pirn_http::{Connect, Connecting, Session, Transport};
-/// # struct Canned(futures::io::Cursor<&'static str>);
-/// # impl std::io::Read for Canned {
-/// #     fn read(&mut self, buf: &mut [u8]) -> std::io::Result<usize> {
-/// #         let mut rest = &self.0.get_ref().as_bytes()[self.0.position() as usize..];
-/// #         let read = rest.read(buf)?;
-/// #         self.0.set_position(self.0.position() + read as u64);
-/// #         Ok(read)
-/// #     }
-/// # }
-/// # impl std::io::Write for Canned {
-/// #     fn write(&mut self, buf: &[u8]) -> std::io::Result<usize> { Ok(buf.len()) }
-/// #     fn flush(&mut self) -> std::io::Result<()> { Ok(()) }
-/// # }
-/// # struct Network;
-/// # impl Connect for Network {
-/// #     fn connect<'a>(&'a self, _: &'a str, _: u16) -> Connecting<'a> {
-/// #         let answer = "HTTP/1.1 404 Not Found\r\nserver: tin\r\n\r\nno such page";
-/// #         let canned = Canned(futures::io::Cursor::new(answer));
-/// #         Box::pin(async {
-/// #             Ok(Box::new(futures::io::AllowStdIo::new(canned)) as Box<dyn Transport>)
-/// #         })
-/// #     }
-/// # }
-/// # let session = Session::builder().connect_with(Network).build().unwrap();
+/// # use hyper::{Request, body::Incoming, server::conn::http1, service::service_fn};
 /// # pirn_core::shim::block_on(async {
-/// let mut response = session.get("http://example.org/page").send().await?;
+/// # let listener = pirn_io::TcpListener::bind("127.0.0.1:0").await.unwrap();
+/// # let url = format!("http://{}/page", listener.local_addr());
+/// # let server = async {
+/// #     let (stream, _) = listener.accept().await.unwrap();
+/// #     let answer = service_fn(|_: Request<Incoming>| async move {
+/// #         let answer = hyper::Response::builder().status(404).header("server", "tin");
+/// #         answer.body("no such page".to_owned())
+/// #     });
+/// #     http1::Builder::new().serve_connection(pirn_http::rt::Io::new(stream), answer).await.unwrap();
+/// # };
+/// # let client = async {
+/// # let session = pirn_http::Session::new();
+/// let mut response = session.get(url).send().await?;
 /// assert_eq!(response.status(), 404);
 /// assert_eq!(response.header("server"), Some("tin"));
 /// let mut length = 0;
@@ -60,7 +48,9 @@ use url::Url;
 /// }
 /// assert_eq!(length, 12);
 /// assert_eq!(response.error_for_status().unwrap_err().status().unwrap(), 404);
-/// # Ok::<(), pirn_http::Error>(()) }).unwrap();
+/// # drop(session);
+/// # Ok::<(), pirn_http::Error>(()) };
+/// # let (result, ()) = futures::future::join(client, server).await; result }).unwrap();
 /// ```
 pub struct Response {
     status: StatusCode,
