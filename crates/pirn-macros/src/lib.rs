@@ -6,7 +6,7 @@
 //! ```text
 //! #[pirn::main]                        fn main() -> Result<(), Error> {
 //! async fn main()                          async fn main() -> Result<(), Error> { … }
-//!     -> Result<(), Error> { … }   ⟶       ::pirn::__private::main(OPTIONS, main)
+//!     -> Result<(), Error> { … }   ⟶       ::pirn::__private::main(::pirn::Runtime::builder(), main)
 //!                                      }
 //! ```
 
@@ -104,11 +104,18 @@ fn expand(args: TokenStream, item: TokenStream, kind: Kind) -> Result<TokenStrea
     call_args.extend(options);
     call_args.extend([TokenTree::Punct(Punct::new(',', Spacing::Alone))]);
     call_args.extend([TokenTree::Ident(function.name)]);
-    inside.extend([TokenTree::Group(Group::new(Delimiter::Parenthesis, call_args))]);
+    inside.extend([TokenTree::Group(Group::new(
+        Delimiter::Parenthesis,
+        call_args,
+    ))]);
 
     let mut outside = TokenStream::new();
     if let Kind::Test = kind {
-        outside.extend("#[::core::prelude::v1::test]".parse::<TokenStream>().expect("valid tokens"));
+        outside.extend(
+            "#[::core::prelude::v1::test]"
+                .parse::<TokenStream>()
+                .expect("valid tokens"),
+        );
     }
     outside.extend(function.before);
     outside.extend(function.signature);
@@ -126,7 +133,10 @@ fn parse(item: TokenStream) -> Result<Function, Error> {
             }
             Some(TokenTree::Ident(word)) if word.to_string() == "fn" => {
                 let text = "this must be an `async fn`: put `async` before `fn`";
-                return Err(Error { span: word.span(), text });
+                return Err(Error {
+                    span: word.span(),
+                    text,
+                });
             }
             Some(other) => before.push(other),
             None => {
@@ -139,12 +149,18 @@ fn parse(item: TokenStream) -> Result<Function, Error> {
     };
     let mut signature: Vec<TokenTree> = trees.collect();
     let (name, params) = match &signature[..] {
-        [TokenTree::Ident(_), TokenTree::Ident(name), TokenTree::Group(params), ..] => {
-            (name.clone(), params)
-        }
+        [
+            TokenTree::Ident(_),
+            TokenTree::Ident(name),
+            TokenTree::Group(params),
+            ..,
+        ] => (name.clone(), params),
         [_, TokenTree::Ident(name), ..] => {
             let text = "this function must not be generic: there is nobody to choose the types";
-            return Err(Error { span: name.span(), text });
+            return Err(Error {
+                span: name.span(),
+                text,
+            });
         }
         _ => {
             return Err(Error {
@@ -155,17 +171,32 @@ fn parse(item: TokenStream) -> Result<Function, Error> {
     };
     if !params.stream().is_empty() {
         let text = "this function must not have parameters: there is nobody to pass them";
-        return Err(Error { span: params.span(), text });
+        return Err(Error {
+            span: params.span(),
+            text,
+        });
     }
     let Some(TokenTree::Group(body)) = signature.pop() else {
-        return Err(Error { span: name.span(), text: "this function must have a body" });
+        return Err(Error {
+            span: name.span(),
+            text: "this function must have a body",
+        });
     };
-    Ok(Function { before, signature, name, body, asyncness })
+    Ok(Function {
+        before,
+        signature,
+        name,
+        body,
+        asyncness,
+    })
 }
 
-/// The options as the tokens of a `pirn::__private::Options`-building expression.
+/// The options as an expression that sets them.
 fn options(args: TokenStream, kind: Kind) -> Result<TokenStream, Error> {
-    let mut expression = String::from("::pirn::__private::Options::new()");
+    let mut expression = String::from(match kind {
+        Kind::Main => "::pirn::Runtime::builder()",
+        Kind::Test => "::pirn::sim::Sim::new()",
+    });
     let mut trees = args.into_iter().peekable();
     while let Some(tree) = trees.next() {
         let span = tree.span();
@@ -174,7 +205,10 @@ fn options(args: TokenStream, kind: Kind) -> Result<TokenStream, Error> {
             Some(TokenTree::Punct(sign)) if sign.as_char() == '=' => {
                 trees.next();
                 let Some(value) = trees.next() else {
-                    return Err(Error { span, text: "a value is missing after `=`" });
+                    return Err(Error {
+                        span,
+                        text: "a value is missing after `=`",
+                    });
                 };
                 Some(value)
             }
@@ -191,14 +225,20 @@ fn options(args: TokenStream, kind: Kind) -> Result<TokenStream, Error> {
                 return Err(Error { span, text });
             }
             (Kind::Test, ..) => {
-                return Err(Error { span, text: "the option is `seed = N`" });
+                return Err(Error {
+                    span,
+                    text: "the option is `seed = N`",
+                });
             }
         }
         match trees.next() {
             None => {}
             Some(TokenTree::Punct(comma)) if comma.as_char() == ',' => {}
             Some(other) => {
-                return Err(Error { span: other.span(), text: "expected `,` between options" });
+                return Err(Error {
+                    span: other.span(),
+                    text: "expected `,` between options",
+                });
             }
         }
     }

@@ -1,12 +1,14 @@
 //! Which runtime runs on this thread.
 
-use pirn_executor::Task;
-use std::cell::Cell;
+use pirn_executor::{PoolHandle, Task};
+use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::marker::PhantomData;
 
 thread_local! {
     static RUNNING: Cell<bool> = const { Cell::new(false) };
+    /// Where the thread that calls `Runtime::run` spawns, if its runtime has workers.
+    static POOL: RefCell<Option<PoolHandle>> = const { RefCell::new(None) };
 }
 
 /// Marks this thread as one that a runtime runs on.
@@ -15,7 +17,7 @@ pub(crate) struct Running(PhantomData<*const ()>);
 impl Running {
     /// `None` if one runs here already.
     pub(crate) fn new() -> Option<Running> {
-        (!RUNNING.replace(true)).then_some(Running(PhantomData))
+        (!RUNNING.replace(true)).then(|| Running(PhantomData))
     }
 }
 
@@ -39,11 +41,28 @@ pub fn is_running() -> bool {
     RUNNING.get()
 }
 
+/// Sends what is spawned on this thread to `pool`, until the guard is dropped.
+pub(crate) fn spawn_into(pool: PoolHandle) -> SpawnInto {
+    SpawnInto(POOL.replace(Some(pool)))
+}
+
+/// Restores the pool that was there before.
+pub(crate) struct SpawnInto(Option<PoolHandle>);
+
+impl Drop for SpawnInto {
+    fn drop(&mut self) {
+        POOL.replace(self.0.take());
+    }
+}
+
 #[track_caller]
 pub(crate) fn spawn<F>(future: F) -> Task<F::Output>
 where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
-    pirn_executor::spawn(future)
+    match POOL.with_borrow(Option::clone) {
+        Some(pool) => pool.spawn(future),
+        None => pirn_executor::spawn(future),
+    }
 }

@@ -2,14 +2,15 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-mod current;
-pub mod prelude;
 #[cfg(feature = "macros")]
 #[doc(hidden)]
 #[path = "private.rs"]
 pub mod __private;
+mod current;
+pub mod prelude;
 mod runtime;
 mod spawn;
+mod workers;
 
 pub use current::is_running;
 pub use runtime::{Builder, RunError, Runtime, Unended, run};
@@ -30,7 +31,10 @@ pub use pirn_executor::Task;
 #[doc(no_inline)]
 pub use pirn_io::{fs, net, signal, to_thread};
 #[doc(no_inline)]
-pub use pirn_timer::{Interval, MissedTick, Sleep, interval, interval_at, now, sleep, sleep_until};
+pub use pirn_timer::{
+    Interval, MissedTick, Sleep, Timeout, TimeoutError, interval, interval_at, now, sleep,
+    sleep_until, timeout, timeout_at,
+};
 
 /// Locks, events, semaphores, queues: the whole of pirn-sync.
 pub use pirn_sync as sync;

@@ -2,23 +2,34 @@
 //!
 //! ```text
 //! current thread:  LocalExecutor ── TimerPark ── ReactorPark
+//!
+//! N workers:       LocalExecutor ── ThreadPark              (the main future, local tasks)
+//!                  worker 0 ─┐
+//!                  worker 1 ─┼─ SharedPark ── TimerPark ── ReactorPark
+//!                  …        ─┘  (one that sleeps holds the driver, the others sleep as threads)
 //! ```
 
-use crate::current;
+use crate::current::{self, Running};
+use crate::workers::Workers;
 use pirn_core::context::Handles;
 use pirn_core::report::{Report, report};
-use pirn_core::{Cause, Kind, ParkError, Rooted, Scope};
-use pirn_executor::{LocalExecutor, Task};
+use pirn_core::{Cause, Kind, ParkError, Rooted, Scope, Spawn};
+use pirn_executor::{LocalExecutor, Task, ThreadPark};
 use pirn_io::blocking::BlockingPool;
 use pirn_io::{Handle as Reactor, ReactorPark};
 use pirn_timer::{Monotonic, TimeSource, Timer, TimerPark};
 use std::fmt;
 use std::future::{Future, pending};
 use std::io;
+use std::num::NonZero;
 use std::panic::Location;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
+
+/// Sleeps until something happens, and makes it happen: timers over the reactor.
+pub(crate) type Driver = TimerPark<ReactorPark>;
 
 /// How long clean-up may take at the end of a runtime, if nobody says otherwise.
 const GRACE: Duration = Duration::from_secs(10);
@@ -65,22 +76,47 @@ pub fn run<F: Future>(main: F) -> F::Output {
 /// ```
 /// use pirn::Runtime;
 ///
-/// let mut runtime = Runtime::builder().build()?;
+/// let mut runtime = Runtime::builder().current_thread().build()?;
 /// assert_eq!(runtime.run(async { 1 })?, 1);
 /// assert_eq!(runtime.run(async { 2 })?, 2);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Runtime {
-    // In the order in which they are dropped.
     local: LocalExecutor,
-    park: TimerPark<ReactorPark>,
-    timer: Timer,
-    reactor: Reactor,
-    blocking: BlockingPool,
-    reaper: Scope,
-    /// Runs the reaper's scope until the end.
+    threads: Threads,
+    common: Common,
+    /// Runs the reaper's scope; taken at the end.
     reaping: Option<Task<()>>,
     grace: Duration,
+}
+
+/// Who sleeps where.
+enum Threads {
+    /// The one that calls `run`.
+    Current(Driver),
+    /// Workers hold the driver; the one that calls `run` sleeps by itself.
+    Pool(ThreadPark, Workers),
+}
+
+/// What a runtime's threads have in common.
+#[derive(Clone)]
+pub(crate) struct Common {
+    pub(crate) timer: Timer,
+    pub(crate) reactor: Reactor,
+    pub(crate) blocking: BlockingPool,
+    pub(crate) reaper: Scope,
+}
+
+impl Common {
+    /// The ambient handles of a thread that spawns by `spawner`.
+    pub(crate) fn handles(&self, spawner: impl Spawn + Send + Sync + 'static) -> Handles {
+        let mut handles = Handles::default();
+        handles.spawner = Some(Arc::new(spawner));
+        handles.clock = Some(Arc::new(self.timer.clone()));
+        handles.blocking = Some(Arc::new(self.blocking.clone()));
+        handles.reaper = Some(self.reaper.clone());
+        handles
+    }
 }
 
 /// Why [`Runtime::run`] gave no value.
@@ -155,19 +191,51 @@ impl std::error::Error for Unended {}
 /// use std::time::Duration;
 ///
 /// let mut runtime = pirn::Runtime::builder()
+///     .workers(2)
 ///     .grace(Duration::from_secs(1))
 ///     .build()?;
 /// assert!(runtime.run(async { pirn::now() })?.as_nanos() > 0);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[must_use = "settings do nothing until `build`"]
 pub struct Builder {
+    workers: usize,
+    thread_name: String,
     grace: Duration,
     max_blocking_threads: Option<usize>,
+    time: Arc<dyn TimeSource>,
 }
 
 impl Builder {
+    /// Runs everything on the thread that calls [`Runtime::run`].
+    pub fn current_thread(self) -> Self {
+        Builder { workers: 0, ..self }
+    }
+
+    /// How many worker threads run what is [spawned](crate::spawn); one per core if nothing is
+    /// said. The main future and local tasks stay on the thread that calls [`Runtime::run`].
+    ///
+    /// # Panics
+    ///
+    /// If it is 0: that is [`current_thread`](Self::current_thread).
+    #[track_caller]
+    pub fn workers(self, workers: usize) -> Self {
+        assert!(
+            workers > 0,
+            "a pool needs at least one worker, not 0; or use `current_thread`"
+        );
+        Builder { workers, ..self }
+    }
+
+    /// What worker threads are called, before a hyphen and their number.
+    pub fn thread_name(self, name: impl Into<String>) -> Self {
+        Builder {
+            thread_name: name.into(),
+            ..self
+        }
+    }
+
     /// How long clean-up may take at the end, 10 seconds if nothing is said.
     pub fn grace(self, grace: Duration) -> Self {
         Builder { grace, ..self }
@@ -180,8 +248,23 @@ impl Builder {
     /// If it is 0.
     #[track_caller]
     pub fn max_blocking_threads(self, threads: usize) -> Self {
-        assert!(threads > 0, "a runtime needs at least one thread for what blocks, not 0");
-        Builder { max_blocking_threads: Some(threads), ..self }
+        assert!(
+            threads > 0,
+            "a runtime needs at least one thread for what blocks, not 0"
+        );
+        Builder {
+            max_blocking_threads: Some(threads),
+            ..self
+        }
+    }
+
+    /// By which time the runtime's timers go, the system's monotonic clock if nothing is said. For
+    /// tests under virtual time pirn-sim is better: its clock jumps.
+    pub fn clock(self, time: impl TimeSource) -> Self {
+        Builder {
+            time: Arc::new(time),
+            ..self
+        }
     }
 
     /// Makes the runtime.
@@ -190,33 +273,53 @@ impl Builder {
     ///
     /// If the system has no thread or descriptor left.
     pub fn build(self) -> io::Result<Runtime> {
-        let reactor_park = ReactorPark::new(|| Monotonic.now())?;
+        let now = Arc::clone(&self.time);
+        let reactor_park = ReactorPark::new(move || now.now())?;
         let reactor = reactor_park.handle();
-        let park = TimerPark::new(reactor_park, Monotonic);
-        let timer = park.timer();
+        let driver = TimerPark::new(reactor_park, self.time);
         let mut blocking = pirn_io::blocking::Builder::new();
         if let Some(threads) = self.max_blocking_threads {
             blocking = blocking.max_threads(threads);
         }
-        let local = LocalExecutor::new();
-        let reaper = Scope::detached();
-        let reaping = reaper.run(pending::<()>());
-        let reaping = local.spawn(async move { drop(reaping.await) });
-        Ok(Runtime {
-            local,
-            park,
-            timer,
+        let common = Common {
+            timer: driver.timer(),
             reactor,
             blocking: blocking.build(),
-            reaper,
+            reaper: Scope::detached(),
+        };
+        let local = LocalExecutor::new();
+        let reaping = common.reaper.run(pending::<()>());
+        let reaping = local.spawn(async move { drop(reaping.await) });
+        let threads = match self.workers {
+            0 => Threads::Current(driver),
+            workers => {
+                let workers = Workers::start(workers, &self.thread_name, driver, &common)?;
+                Threads::Pool(ThreadPark::new(), workers)
+            }
+        };
+        Ok(Runtime {
+            local,
+            threads,
+            common,
             reaping: Some(reaping),
             grace: self.grace,
         })
     }
 }
 
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder")
+            .field("workers", &self.workers)
+            .field("thread_name", &self.thread_name)
+            .field("grace", &self.grace)
+            .field("max_blocking_threads", &self.max_blocking_threads)
+            .finish_non_exhaustive()
+    }
+}
+
 impl Runtime {
-    /// A runtime with the default settings.
+    /// A runtime with the default settings: one worker thread per core.
     ///
     /// # Errors
     ///
@@ -227,11 +330,17 @@ impl Runtime {
 
     /// The default settings, to be changed.
     pub fn builder() -> Builder {
-        Builder { grace: GRACE, max_blocking_threads: None }
+        Builder {
+            workers: thread::available_parallelism().map_or(1, NonZero::get),
+            thread_name: "pirn-worker".to_owned(),
+            grace: GRACE,
+            max_blocking_threads: None,
+            time: Arc::new(Monotonic),
+        }
     }
 
-    /// Runs `main` to its end on this thread, beside the runtime's tasks. Tasks that are left stay
-    /// where they are, for the next `run`, and do not go on in between.
+    /// Runs `main` to its end on this thread, beside the runtime's tasks. Tasks that are left stay,
+    /// for the next `run`; those on this thread do not go on in between.
     ///
     /// # Errors
     ///
@@ -242,23 +351,35 @@ impl Runtime {
     ///
     /// If `main` panics.
     pub fn run<F: Future>(&mut self, main: F) -> Result<F::Output, RunError> {
-        let _running = current::Running::new().ok_or(RunError::Nested)?;
-        let (_handles, _reactor) = (self.handles().enter(), self.reactor.enter());
-        match self.local.run(&mut self.park, Rooted::new(main)) {
+        let _running = Running::new().ok_or(RunError::Nested)?;
+        let main = Rooted::new(main);
+        let ended = self.enter(|local, threads| match threads {
+            Threads::Current(driver) => local.run(driver, main),
+            Threads::Pool(park, _) => local.run(park, main),
+        });
+        match ended {
             Ok(Ok(output)) => Ok(output),
             Ok(Err(cause)) => Err(RunError::Cancelled(cause)),
             Err(error) => Err(RunError::Park(error)),
         }
     }
 
-    fn handles(&self) -> Rc<Handles> {
-        let mut handles = Handles::default();
-        handles.spawner = Some(Arc::new(self.local.handle()));
-        handles.local_spawner = Some(Rc::new(self.local.handle()));
-        handles.clock = Some(Arc::new(self.timer.clone()));
-        handles.blocking = Some(Arc::new(self.blocking.clone()));
-        handles.reaper = Some(self.reaper.clone());
-        Rc::new(handles)
+    /// Calls `f` with the runtime's handles around it.
+    fn enter<R>(&mut self, f: impl FnOnce(&LocalExecutor, &mut Threads) -> R) -> R {
+        let local = self.local.handle();
+        let (mut handles, _pool) = match &self.threads {
+            Threads::Current(_) => (self.common.handles(local.clone()), None),
+            Threads::Pool(_, workers) => {
+                let pool = workers.handle();
+                (
+                    self.common.handles(pool.clone()),
+                    Some(current::spawn_into(pool)),
+                )
+            }
+        };
+        handles.local_spawner = Some(Rc::new(local));
+        let (_handles, _reactor) = (Rc::new(handles).enter(), self.common.reactor.enter());
+        f(&self.local, &mut self.threads)
     }
 
     /// Ends the runtime: asks what is left to end, waits for it up to the grace period, and drops
@@ -270,23 +391,54 @@ impl Runtime {
     #[track_caller]
     pub fn shutdown(mut self) -> Result<(), Unended> {
         let unended = self.end(Location::caller());
-        if unended.is_empty() { Ok(()) } else { Err(unended) }
+        if unended.is_empty() {
+            Ok(())
+        } else {
+            Err(unended)
+        }
     }
 
     fn end(&mut self, at: &'static Location<'static>) -> Unended {
-        let Some(reaping) = self.reaping.take() else { return Unended::default() };
-        let shut = Cause::new(Kind::Shutdown, "the runtime shuts down").with_location(at);
-        self.reaper.cancel(shut);
-        let (_handles, _reactor) = (self.handles().enter(), self.reactor.enter());
-        let end = self.timer.now() + self.grace;
-        let tasks = self.local.shutdown(&mut self.park, self.timer.sleep_until(end));
-        drop(reaping);
-        let ended = self.blocking.shutdown(self.timer.sleep_until(end));
-        let closures = match LocalExecutor::new().run(&mut self.park, ended) {
-            Ok(Err(unfinished)) => unfinished.jobs().len(),
-            Ok(Ok(())) | Err(_) => 0,
+        let Some(reaping) = self.reaping.take() else {
+            return Unended::default();
         };
-        Unended { tasks: tasks.unwrap_or_default(), closures }
+        let Common {
+            timer,
+            blocking,
+            reaper,
+            ..
+        } = self.common.clone();
+        let end = timer.now() + self.grace;
+        let deadline = || timer.sleep_until(end);
+        let shut = Cause::new(Kind::Shutdown, "the runtime shuts down").with_location(at);
+        reaper.cancel(shut);
+        self.enter(|local, threads| {
+            let (tasks, closures) = match threads {
+                Threads::Current(driver) => {
+                    let tasks = local.shutdown(driver, deadline());
+                    let closures = blocking.shutdown(deadline());
+                    (tasks, LocalExecutor::new().run(driver, closures))
+                }
+                Threads::Pool(park, workers) => {
+                    let tasks = workers.shutdown_with(local, park, deadline);
+                    let closures = blocking.shutdown(deadline());
+                    // The workers are gone: the driver is this thread's.
+                    (
+                        tasks,
+                        LocalExecutor::new().run(&mut workers.driver(), closures),
+                    )
+                }
+            };
+            drop(reaping);
+            let closures = match closures {
+                Ok(Err(unfinished)) => unfinished.jobs().len(),
+                Ok(Ok(())) | Err(_) => 0,
+            };
+            Unended {
+                tasks: tasks.unwrap_or_default(),
+                closures,
+            }
+        })
     }
 }
 
@@ -294,13 +446,18 @@ impl Drop for Runtime {
     fn drop(&mut self) {
         let unended = self.end(Location::caller());
         if !unended.is_empty() {
-            report(Report::Error { task: None, error: unended.into() });
+            report(Report::Error {
+                task: None,
+                error: unended.into(),
+            });
         }
     }
 }
 
 impl fmt::Debug for Runtime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Runtime").field("grace", &self.grace).finish_non_exhaustive()
+        f.debug_struct("Runtime")
+            .field("grace", &self.grace)
+            .finish_non_exhaustive()
     }
 }

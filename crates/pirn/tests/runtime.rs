@@ -1,0 +1,210 @@
+//! The runtime: run, what is left at the end, and what is refused.
+
+use pirn::{Cause, JoinError, Kind, RunError, Runtime, Scope, finally, spawn, spawn_local};
+use std::future::pending;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
+use std::sync::mpsc;
+use std::time::Duration;
+
+const MS: Duration = Duration::from_millis(1);
+
+fn runtimes() -> Vec<Runtime> {
+    vec![
+        Runtime::builder().current_thread().build().unwrap(),
+        Runtime::builder().workers(1).build().unwrap(),
+        Runtime::builder().workers(3).build().unwrap(),
+    ]
+}
+
+#[test]
+fn a_run_gives_the_value_of_its_main_future_which_may_borrow() {
+    for mut runtime in runtimes() {
+        let mut text = String::from("borrowed");
+        let length = runtime.run(async {
+            text.push_str(" and changed");
+            text.len()
+        });
+        assert_eq!(length.unwrap(), text.len());
+    }
+}
+
+#[test]
+fn a_run_inside_a_run_is_an_error_that_names_the_way_out() {
+    for mut runtime in runtimes() {
+        let text = runtime
+            .run(async {
+                let Err(RunError::Nested) = Runtime::new().unwrap().run(async {}) else {
+                    panic!("it ran")
+                };
+                spawn(async {
+                    let run = || pirn::run(async {});
+                    let payload = catch_unwind(AssertUnwindSafe(run)).unwrap_err();
+                    payload.downcast_ref::<String>().unwrap().clone()
+                })
+                .await
+                .unwrap()
+            })
+            .unwrap();
+        assert!(text.contains("use `.await`"), "{text}");
+    }
+}
+
+#[test]
+fn a_run_on_a_thread_for_what_blocks_is_allowed() {
+    for mut runtime in runtimes() {
+        let nested = runtime.run(async { pirn::to_thread(|| pirn::run(async { 5 })).await });
+        assert_eq!(nested.unwrap().unwrap(), 5);
+    }
+}
+
+#[test]
+fn two_runs_of_one_runtime_share_their_tasks() {
+    for mut runtime in runtimes() {
+        let (tell, told) = futures::channel::oneshot::channel();
+        let mut task = None;
+        runtime.run(async { task = Some(spawn(told)) }).unwrap();
+        let heard = runtime.run(async {
+            tell.send(8).unwrap();
+            task.unwrap().await
+        });
+        assert_eq!(heard.unwrap().unwrap(), Ok(8));
+    }
+}
+
+#[test]
+fn a_task_that_is_left_at_the_end_is_cancelled_and_cleans_up() {
+    for mut runtime in runtimes() {
+        let (say, said) = mpsc::channel();
+        runtime
+            .run(async move {
+                let cleanup = move || async move {
+                    pirn::sleep(MS).await;
+                    say.send("clean").unwrap();
+                };
+                let (began, begun) = futures::channel::oneshot::channel();
+                let work = async move {
+                    began.send(()).unwrap();
+                    pending::<()>().await
+                };
+                spawn(finally(work, cleanup)).detach();
+                begun.await.unwrap();
+            })
+            .unwrap();
+        runtime.shutdown().unwrap();
+        assert_eq!(said.try_iter().collect::<Vec<_>>(), ["clean"]);
+    }
+}
+
+#[test]
+fn a_clean_up_that_outlasts_the_grace_is_counted() {
+    for builder in [
+        Runtime::builder().current_thread(),
+        Runtime::builder().workers(2),
+    ] {
+        let mut runtime = builder.grace(MS).build().unwrap();
+        runtime
+            .run(async {
+                let (began, begun) = futures::channel::oneshot::channel();
+                let work = async move {
+                    began.send(()).unwrap();
+                    pending::<()>().await
+                };
+                spawn(finally(work, pending::<()>)).detach();
+                begun.await.unwrap();
+            })
+            .unwrap();
+        assert_eq!(runtime.shutdown().unwrap_err().tasks, 1);
+    }
+}
+
+#[test]
+fn a_main_future_that_is_cancelled_gives_the_cause() {
+    for mut runtime in runtimes() {
+        let ended = runtime.run(async {
+            Scope::current().unwrap().cancel(Cause::requested("enough"));
+            pending::<()>().await
+        });
+        let Err(RunError::Cancelled(cause)) = ended else {
+            panic!("it ended")
+        };
+        assert_eq!((cause.kind(), cause.text()), (Kind::Requested, "enough"));
+    }
+}
+
+#[test]
+fn a_panic_of_the_main_future_comes_out_and_the_runtime_goes_on() {
+    for mut runtime in runtimes() {
+        let run = AssertUnwindSafe(|| runtime.run(async { panic!("main failed") }));
+        assert!(catch_unwind(run).is_err());
+        assert_eq!(runtime.run(async { 3 }).unwrap(), 3);
+    }
+}
+
+#[test]
+fn a_local_task_shares_the_main_thread_and_a_worker_refuses_one() {
+    for mut runtime in runtimes() {
+        let shared = Rc::new(2);
+        let (here, there) = runtime
+            .run(async {
+                let local = spawn_local(async move { *shared + 1 });
+                let main = std::thread::current().id();
+                let there = spawn(async move {
+                    let elsewhere = std::thread::current().id() != main;
+                    (elsewhere, spawn_local(async {}).await)
+                });
+                (local.await.unwrap(), there.await.unwrap())
+            })
+            .unwrap();
+        assert_eq!(here, 3);
+        let (elsewhere, refused) = there;
+        assert_eq!(elsewhere, matches!(refused, Err(JoinError::Refused(_))));
+    }
+}
+
+#[test]
+fn timers_sockets_and_threads_work_in_tasks() {
+    use futures::{AsyncReadExt, AsyncWriteExt};
+    for mut runtime in runtimes() {
+        let echoed = runtime.run(async {
+            let listener = pirn::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let address = listener.local_addr();
+            let server = spawn(async move {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let mut line = [0; 5];
+                stream.read_exact(&mut line).await.unwrap();
+                pirn::sleep(MS).await;
+                let line = pirn::to_thread(move || line.to_ascii_uppercase())
+                    .await
+                    .unwrap();
+                stream.write_all(&line).await.unwrap();
+            });
+            let mut stream = pirn::net::TcpStream::connect(address).await.unwrap();
+            stream.write_all(b"hello").await.unwrap();
+            let mut line = String::new();
+            stream.read_to_string(&mut line).await.unwrap();
+            server.await.unwrap();
+            line
+        });
+        assert_eq!(echoed.unwrap(), "HELLO");
+    }
+}
+
+#[test]
+fn outside_a_runtime_a_spawn_is_refused_and_nothing_panics() {
+    let task = spawn(async { 1 });
+    let ended = pirn_core::shim::block_on(task);
+    assert!(matches!(ended, Err(JoinError::Refused(_))));
+    assert!(!pirn::is_running());
+}
+
+#[test]
+fn zero_workers_and_zero_threads_are_refused_at_the_callers_place() {
+    for build in [
+        || drop(Runtime::builder().workers(0)),
+        || drop(Runtime::builder().max_blocking_threads(0)),
+    ] {
+        let payload = catch_unwind(build).unwrap_err();
+        assert!(pirn_core::panic_message(&*payload).contains("at least one"));
+    }
+}
