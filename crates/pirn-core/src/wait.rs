@@ -14,9 +14,11 @@
 //! | Waiting | its queue | its own poll (`queue_up`); another's poll that claims its grant | `grant_head`; its drop |
 //! | Called | the ring of the door that granted it | `grant_head`, if the door has a waker already | the door as it closes (`Door::drop`); its own poll or drop |
 //! | Granted | the granted list | `grant_head`; the door as it closes | its own poll; another's poll that claims it; its drop |
+//! | Given | none | the same, for a grant that nobody else may claim | its own poll or drop |
 //!
-//! Called and Granted are the same to the primitive: what was granted is set aside for the waiter
-//! until its own poll takes it. They differ in where the waker is: still in the node, or out.
+//! The last three are the same to the primitive: what was granted is set aside for the waiter until
+//! its own poll takes it. They differ in where the waker is, in the node or out, and in who can
+//! find the node.
 //!
 //! # A grant belongs to the task
 //!
@@ -62,9 +64,6 @@ pub trait Policy<const N: usize>: Sized {
     type State;
     /// What one waiter wants; after a grant, what it was granted.
     type Want: Copy;
-    /// True if the primitive tries a fast path before it waits, so that whoever comes to the list
-    /// mostly has to wait: the waker is then cloned before the lock is taken.
-    const CONTENDED: bool = true;
 
     /// Grants a newcomer something, if nobody is to be served before it. Otherwise it will wait at
     /// the tail of its queue.
@@ -76,6 +75,14 @@ pub trait Policy<const N: usize>: Sized {
     /// Serves the queue from its head as far as possible, and brings hints such as "somebody waits"
     /// up to date. Called after each change of a queue but an arrival.
     fn settle(door: &mut Door<'_, Self, N>, queue: usize);
+
+    /// True if a newcomer to this queue will probably have to wait: its waker is then cloned at
+    /// once, else only after a look at the list. Called without the lock; by default true, for
+    /// primitives that try a fast path first.
+    fn expects_wait(&self, queue: usize) -> bool {
+        let _ = queue;
+        true
+    }
 
     /// False for a grant that is of no use to another waiter of the same task.
     fn transfers(granted: Self::Want) -> bool {
@@ -178,6 +185,8 @@ enum Phase {
     Waiting(Option<Waker>),
     Called(Waker),
     Granted(TaskId),
+    /// Granted to this waiter alone.
+    Given,
 }
 
 /// Which task a waker wakes, without keeping the task alive. Only ever compared.
@@ -280,23 +289,20 @@ impl<'d, P: Policy<N>, const N: usize> Door<'d, P, N> {
                 _ => unreachable!("a node in a queue is Waiting"),
             }
         });
-        let (phase, waker) = match waker {
-            Some(waker) if has_first => (Phase::Called(waker), None),
-            Some(waker) => (Phase::Granted(TaskId::of(&waker)), Some(waker)),
-            None => (Phase::Granted(TaskId::NOBODY), None),
-        };
-        let called = matches!(phase, Phase::Called(_));
-        lists.body(node, |body| body.phase = phase);
-        if called {
-            // SAFETY: the node was removed above. The ring's own node stays in place until the door
-            // has closed, which empties the ring first.
-            unsafe { ring.as_ring().push_back(node.as_link()) };
-        } else {
-            // SAFETY: the node was removed above, and its owner removes it before it goes.
-            unsafe { lists.granted.push_back(node.as_link()) };
-        }
-        if waker.is_some() {
-            self.first = waker;
+        match waker {
+            Some(waker) if has_first => {
+                lists.body(node, |body| body.phase = Phase::Called(waker));
+                // SAFETY: the node was removed above. The ring's own node stays in place until the
+                // door has closed, which empties the ring first.
+                unsafe { ring.as_ring().push_back(node.as_link()) };
+            }
+            waker => {
+                let task = waker.as_ref().map_or(TaskId::NOBODY, TaskId::of);
+                lists.set_granted(node, task, P::transfers);
+                if waker.is_some() {
+                    self.first = waker;
+                }
+            }
         }
         true
     }
@@ -376,7 +382,7 @@ impl<'d, P: Policy<N>, const N: usize> Door<'d, P, N> {
                 Phase::Idle => (false, None),
                 Phase::Waiting(waker) => (false, waker),
                 Phase::Called(waker) => (true, Some(waker)),
-                Phase::Granted(_) => (true, None),
+                Phase::Granted(_) | Phase::Given => (true, None),
             }
         })
     }
@@ -394,7 +400,6 @@ impl<'d, P: Policy<N>, const N: usize> Door<'d, P, N> {
                     // SAFETY: the lock is held, and nobody has a reference to the body.
                     let body = unsafe { &*body };
                     matches!(body.phase, Phase::Granted(of) if of == task)
-                        && P::transfers(body.want)
                 })
         }) else {
             return false;
@@ -449,7 +454,7 @@ impl<P: Policy<N>, const N: usize> Door<'_, P, N> {
             let mut empty = false;
             while !empty && !batch.is_full() {
                 match ring.after::<P::Want>() {
-                    Some(node) => batch.push(lists.called_to_granted(node)),
+                    Some(node) => batch.push(lists.set_called_granted(node, P::transfers)),
                     None => empty = true,
                 }
             }
@@ -507,7 +512,7 @@ impl<W: Copy> Body<W> {
                 Phase::Waiting(registered) => {
                     Seen::Waiting(is_new || registered.as_ref().is_some_and(|w| w.will_wake(waker)))
                 }
-                Phase::Called(_) | Phase::Granted(_) => Seen::Granted,
+                Phase::Called(_) | Phase::Granted(_) | Phase::Given => Seen::Granted,
             },
             want: self.want,
         }
@@ -573,7 +578,8 @@ impl<'a, P: Policy<N>, const N: usize> Waiter<'a, P, N> {
         give: impl FnOnce(&mut Door<'_, P, N>, P::Want) -> R,
     ) -> Poll<R> {
         let this = self.into_ref().get_ref();
-        let eager = P::CONTENDED && !this.node.linked.get();
+        let eager =
+            !this.node.linked.get() && this.list.policy.expects_wait(usize::from(this.node.queue));
         let mut give = Some(give);
         // What is left in it, a clone that was not needed or a waker that was replaced, is dropped
         // with the lock released.
@@ -718,20 +724,33 @@ impl<const N: usize> Lists<N> {
         }
     }
 
-    /// Moves a Called node from its ring to the granted list.
-    fn called_to_granted<W>(&mut self, node: &Node<W>) -> Waker {
+    /// Grants a node that is in no list.
+    fn set_granted<W: Copy>(&mut self, node: &Node<W>, task: TaskId, transfers: fn(W) -> bool) {
+        let claimable = self.body(node, |body| {
+            let claimable = transfers(body.want);
+            body.phase = match claimable {
+                true => Phase::Granted(task),
+                false => Phase::Given,
+            };
+            claimable
+        });
+        if claimable {
+            // SAFETY: the caller removed the node; it is pinned, and its owner removes it before it
+            // goes.
+            unsafe { self.granted.push_back(node.as_link()) };
+        }
+    }
+
+    /// Takes a Called node out of its ring and the waker out of the node.
+    fn set_called_granted<W: Copy>(&mut self, node: &Node<W>, transfers: fn(W) -> bool) -> Waker {
         self.remove(node);
         let waker = self.body(node, |body| {
             match std::mem::replace(&mut body.phase, Phase::Idle) {
-                Phase::Called(waker) => {
-                    body.phase = Phase::Granted(TaskId::of(&waker));
-                    waker
-                }
+                Phase::Called(waker) => waker,
                 _ => unreachable!("a node in a ring is Called"),
             }
         });
-        // SAFETY: the node was removed above; it is pinned, and its owner removes it.
-        unsafe { self.granted.push_back(node.as_link()) };
+        self.set_granted(node, TaskId::of(&waker), transfers);
         waker
     }
 }
@@ -746,7 +765,7 @@ enum Place {
 impl Phase {
     fn place(&self) -> Place {
         match self {
-            Phase::Idle => Place::Nowhere,
+            Phase::Idle | Phase::Given => Place::Nowhere,
             Phase::Waiting(_) => Place::Waiting,
             Phase::Called(_) => Place::Ring,
             Phase::Granted(_) => Place::Granted,

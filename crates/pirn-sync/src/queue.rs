@@ -18,6 +18,7 @@
 use crate::error::{Closed, PutError, TryGetError, TryPutError};
 use pirn_core::budget;
 use pirn_core::const_unless_loom;
+use pirn_core::shim::atomic::{AtomicBool, Ordering};
 use pirn_core::wait::{Door, Policy, WaitList, Waiter};
 use std::collections::VecDeque;
 use std::fmt;
@@ -108,7 +109,12 @@ const GET: usize = 0;
 const PUT: usize = 1;
 const JOIN: usize = 2;
 
-struct Flow<T>(PhantomData<fn() -> T>);
+/// Beside the lock: which way a newcomer would probably have to wait.
+struct Flow<T> {
+    empty: AtomicBool,
+    full: AtomicBool,
+    _items: PhantomData<fn() -> T>,
+}
 
 struct State<T> {
     items: VecDeque<T>,
@@ -140,7 +146,12 @@ impl<T> Queue<T> {
                 put: 0,
                 closed: false,
             };
-            Queue { list: WaitList::new(Flow(PhantomData), state) }
+            let flow = Flow {
+                empty: AtomicBool::new(true),
+                full: AtomicBool::new(false),
+                _items: PhantomData,
+            };
+            Queue { list: WaitList::new(flow, state) }
         }
     }
 
@@ -365,6 +376,7 @@ impl<T> State<T> {
         if ends {
             Flow::settle(door, GET);
         }
+        Flow::note(door);
         Ok(item)
     }
 
@@ -379,14 +391,26 @@ impl<T> State<T> {
         state.unfinished += 1;
         state.put += 1;
         Flow::settle(door, GET);
+        Flow::note(door);
         Ok(())
+    }
+}
+
+impl<T> Flow<T> {
+    /// Brings the hints up to date.
+    fn note(door: &mut Door<'_, Self, 3>) {
+        let state = door.state();
+        let empty = state.items.len() <= state.to_get;
+        let full = state.items.len() + state.to_put >= state.capacity;
+        // Ordering: Relaxed, hints: whoever acts on one looks again with the list locked.
+        door.policy().empty.store(empty, Ordering::Relaxed);
+        door.policy().full.store(full, Ordering::Relaxed);
     }
 }
 
 impl<T> Policy<3> for Flow<T> {
     type State = State<T>;
     type Want = ();
-    const CONTENDED: bool = false;
 
     fn admit(door: &mut Door<'_, Self, 3>, queue: usize, (): ()) -> Option<()> {
         let first = !door.has_waiting(queue);
@@ -421,6 +445,15 @@ impl<T> Policy<3> for Flow<T> {
                 return;
             }
             door.grant_head(queue, ());
+        }
+    }
+
+    fn expects_wait(&self, queue: usize) -> bool {
+        // Ordering: Relaxed, a hint: a wrong one costs a clone of a waker, or one more look.
+        match queue {
+            GET => self.empty.load(Ordering::Relaxed),
+            PUT => self.full.load(Ordering::Relaxed),
+            _ => true,
         }
     }
 }

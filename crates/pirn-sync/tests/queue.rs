@@ -390,5 +390,5 @@ fn its_types_cross_threads_if_the_items_do_and_are_small() {
     );
     assert_eq!(size_of::<QueueGet<'static, u64>>(), 56);
     assert_eq!(size_of::<QueuePut<'static, u64>>(), 72);
-    assert_eq!(size_of::<Queue<u64>>(), 120);
+    assert_eq!(size_of::<Queue<u64>>(), 128);
 }
