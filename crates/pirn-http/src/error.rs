@@ -291,7 +291,9 @@ impl ErrorKind {
             ErrorKind::InvalidResponse => "check that this port speaks HTTP",
             ErrorKind::Connection => "try again, or check the network",
             ErrorKind::InvalidRedirect => "the server's `Location` is at fault",
-            ErrorKind::TooManyRedirects { .. } => "the server sends in circles, or raise the limit",
+            ErrorKind::TooManyRedirects { .. } => {
+                "the server is at fault, or raise `max_redirects`"
+            }
             ErrorKind::Status(status) if status.is_server_error() => {
                 "the server failed: try again later"
             }

@@ -1,5 +1,6 @@
 //! Where a redirect leads, and what goes along.
 
+use crate::origin::Origin;
 use http::header::{
     AUTHORIZATION, CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_LENGTH, CONTENT_LOCATION,
     CONTENT_TYPE, COOKIE, PROXY_AUTHORIZATION, TRANSFER_ENCODING,
@@ -44,6 +45,7 @@ pub(crate) fn next(
     let mut url = from
         .join(location)
         .map_err(|error| format!("its `Location` is `{location}`: {error}"))?;
+    Origin::of(&url).map_err(|why| format!("its `Location` is `{location}`: {why}"))?;
     if url.fragment().is_none() {
         url.set_fragment(from.fragment());
     }

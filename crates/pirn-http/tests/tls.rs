@@ -2,7 +2,7 @@
 
 mod support;
 
-use futures::StreamExt;
+use futures::{AsyncWriteExt, StreamExt};
 use futures_rustls::TlsAcceptor;
 use futures_rustls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use futures_rustls::rustls::{ServerConfig, crypto::ring};
@@ -120,7 +120,11 @@ fn a_certificate_for_another_host_is_a_tls_error() {
 #[test]
 fn a_server_that_does_not_speak_tls_is_a_tls_error() {
     with_streams(
-        |stream| support::answer_and_close(stream, "HTTP/1.1 400 Bad Request\r\n\r\n"),
+        |mut stream| async move {
+            let answer = b"HTTP/1.1 400 Bad Request\r\n\r\n";
+            stream.write_all(answer).await.unwrap();
+            futures::future::pending().await
+        },
         |url| async move {
             let session = Session::new();
             let url = url.replace("http://", "https://");

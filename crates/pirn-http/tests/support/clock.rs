@@ -27,6 +27,11 @@ impl StillClock {
         (clock, Rc::new(handles).enter())
     }
 
+    /// How many wait for it.
+    pub(crate) fn sleepers(&self) -> usize {
+        self.0.lock().unwrap().sleepers.len()
+    }
+
     /// Moves it, and wakes whoever sleeps.
     pub(crate) fn advance(&self, by: Duration) {
         let sleepers = {

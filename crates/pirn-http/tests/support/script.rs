@@ -26,7 +26,9 @@ pub(crate) struct Script(Arc<Mutex<State>>);
 struct State {
     connections: VecDeque<Vec<Act>>,
     log: Log,
-    waker: Option<Waker>,
+    /// What is said beside the script, to whoever reads next.
+    said: VecDeque<u8>,
+    listener: Option<Waker>,
 }
 
 /// What happened.
@@ -44,6 +46,15 @@ impl Script {
         let script = Script::default();
         script.0.lock().unwrap().connections = connections.into_iter().collect();
         script
+    }
+
+    /// Says something to whoever listens.
+    pub(crate) fn say(&self, text: &str) {
+        let mut state = self.0.lock().unwrap();
+        state.said.extend(text.as_bytes());
+        if let Some(listener) = state.listener.take() {
+            listener.wake();
+        }
     }
 
     pub(crate) fn log(&self) -> Log {
@@ -94,6 +105,11 @@ impl AsyncRead for Line {
     ) -> Poll<io::Result<usize>> {
         if self.to_say.is_empty() && !self.hung_up {
             self.reader = Some(cx.waker().clone());
+            let mut state = self.script.0.lock().unwrap();
+            if !state.said.is_empty() {
+                return Poll::Ready(io::Read::read(&mut state.said, buf));
+            }
+            state.listener = Some(cx.waker().clone());
             return Poll::Pending;
         }
         Poll::Ready(io::Read::read(&mut self.to_say, buf))
