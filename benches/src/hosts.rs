@@ -283,6 +283,43 @@ impl Shared for Tokio {
     }
 }
 
+/// pirn's work-stealing executor on two threads.
+#[derive(Clone)]
+pub struct PirnShared(pirn_executor::PoolHandle);
+
+impl Shared for PirnShared {
+    type Task<T: Send + 'static> = Joined<pirn_executor::Task<T>>;
+
+    fn new() -> Self {
+        let (executor, workers) = pirn_executor::PoolExecutor::new(2);
+        for mut worker in workers {
+            // They run until the process ends, parked while there is nothing to do.
+            std::thread::spawn(move || {
+                let mut park = pirn_executor::ThreadPark::new();
+                let ran = worker.run(&mut park, std::future::pending::<()>());
+                ran.expect("a thread can always park");
+            });
+        }
+        let handle = executor.handle();
+        std::mem::forget(executor);
+        PirnShared(handle)
+    }
+
+    fn spawn<F>(&self, future: F) -> Self::Task<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        Joined {
+            handle: self.0.spawn(future),
+        }
+    }
+
+    fn detach<T: Send + 'static>(task: Self::Task<T>) {
+        task.handle.detach();
+    }
+}
+
 /// async-executor's static executor on two threads.
 #[derive(Clone, Copy)]
 pub struct SmolShared(&'static async_executor::StaticExecutor);

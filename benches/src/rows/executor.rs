@@ -17,7 +17,8 @@ use crate::{
     allocator,
     harness::{Contender, Row},
     hosts::{
-        Local, Monoio, Nio, PirnLocal, Shared, SmolLocal, SmolShared, Tokio, TokioLocal, yield_now,
+        Local, Monoio, Nio, PirnLocal, PirnShared, Shared, SmolLocal, SmolShared, Tokio,
+        TokioLocal, yield_now,
     },
 };
 
@@ -47,6 +48,7 @@ pub(super) fn rows() -> Vec<Row> {
             "spawn a task and await its handle",
             || {
                 vec![
+                    Contender::timed("pirn", shared(PirnShared::new(), spawn_join_shared)),
                     Contender::timed("tokio", shared(Tokio::new(), spawn_join_shared)),
                     Contender::timed(
                         "async-executor-static",
@@ -66,6 +68,7 @@ pub(super) fn rows() -> Vec<Row> {
         }),
         Row::new("executor.yield.2", "one of 100 tasks yields once", || {
             vec![
+                Contender::timed("pirn", shared(PirnShared::new(), yield_shared)),
                 Contender::timed("tokio", shared(Tokio::new(), yield_shared)),
                 Contender::timed(
                     "async-executor-static",
@@ -91,6 +94,7 @@ pub(super) fn rows() -> Vec<Row> {
             "one round trip of one of 100 pairs of tasks",
             || {
                 vec![
+                    Contender::timed("pirn", shared(PirnShared::new(), ping_pong_shared)),
                     Contender::timed("tokio", shared(Tokio::new(), ping_pong_shared)),
                     Contender::timed(
                         "async-executor-static",
@@ -117,6 +121,7 @@ pub(super) fn rows() -> Vec<Row> {
             "a task that spawns the next one",
             || {
                 vec![
+                    Contender::timed("pirn", shared(PirnShared::new(), chained_shared)),
                     Contender::timed("tokio", shared(Tokio::new(), chained_shared)),
                     Contender::timed(
                         "async-executor-static",
