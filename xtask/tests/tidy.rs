@@ -137,6 +137,7 @@ fn what_is_modelled_goes_through_the_shim() {
         )
         .is_empty()
     );
+    assert!(file(PLAIN, "x: Mutex<std::sync::Arc<u8>>,").is_empty());
     assert!(file(PLAIN, "use pirn_core::shim::{Mutex, UnsafeCell};").is_empty());
     assert!(file(PLAIN, "use std::sync::{Arc, atomic::Ordering};").is_empty());
 }

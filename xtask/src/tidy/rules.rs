@@ -181,13 +181,16 @@ impl File<'_> {
                 from_std = starts
                     .is_some_and(|path| path.starts_with("std::") || path.starts_with("core::"));
             }
-            let path = code.contains("std::sync::") || code.contains("std::cell::");
-            if !(path || (uses[at] && from_std)) {
-                return;
-            }
+            let qualified = |word: &str| {
+                let paths = ["std::sync::", "std::sync::atomic::", "std::cell::"];
+                paths
+                    .iter()
+                    .any(|path| code.contains(&format!("{path}{word}")))
+            };
             let hidden = code
                 .split(|c: char| !is_word(c))
-                .find(|word| HIDDEN.contains(word) || word.starts_with("Atomic"));
+                .filter(|word| HIDDEN.contains(word) || word.starts_with("Atomic"))
+                .find(|word| (uses[at] && from_std) || qualified(word));
             if let Some(word) = hidden {
                 if !file.source.comment_near(at, "shim", 1) {
                     file.breach(
