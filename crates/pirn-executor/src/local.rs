@@ -288,21 +288,23 @@ impl LocalExecutor {
         loop {
             shared.take_remote();
             let mut left = PARK_INTERVAL;
+            // Turn by turn, so that neither can starve the other.
             let busy = loop {
-                if root.take() {
+                let woken = root.take();
+                if woken {
                     let _refilled = budget::refill();
                     let polled = context::isolate(|| until.as_mut().poll(&mut cx));
                     if let Poll::Ready(output) = polled {
                         return Ok(output);
                     }
-                    left -= 1;
-                } else if shared.run_one() {
-                    left -= 1;
-                } else {
-                    break false;
                 }
+                let ran = shared.run_one();
+                left -= 1;
                 if left == 0 {
                     break true;
+                }
+                if !ran && !woken {
+                    break false;
                 }
             };
             if busy || !shared.fall_asleep(&root.woken, &unpark) {

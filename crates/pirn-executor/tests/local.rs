@@ -395,6 +395,21 @@ fn run_inside_a_task_of_the_same_executor_runs_the_others() {
     assert_eq!(block_on(&executor, outer).unwrap(), 3);
 }
 
+#[test]
+fn what_is_run_for_and_the_tasks_take_turns() {
+    let executor = LocalExecutor::new();
+    let task = executor.spawn(async {
+        for _ in 0..10 {
+            yield_now().await;
+        }
+    });
+    block_on(&executor, async {
+        while !task.is_finished() {
+            yield_now().await;
+        }
+    });
+}
+
 /// A driver that counts.
 struct Looks {
     park: ThreadPark,

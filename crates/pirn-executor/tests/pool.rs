@@ -462,7 +462,23 @@ fn a_worker_takes_no_local_futures() {
     assert!(refused.contains("Send"));
 }
 
-/// A driver that can be told to break, and that counts the looks of the busy.
+#[test]
+fn what_a_worker_runs_for_and_the_tasks_take_turns() {
+    let (executor, mut workers) = PoolExecutor::new(1);
+    let task = executor.handle().spawn(async {
+        for _ in 0..10 {
+            yield_now().await;
+        }
+    });
+    let turns = async {
+        while !task.is_finished() {
+            yield_now().await;
+        }
+    };
+    workers[0].run(&mut ThreadPark::new(), turns).unwrap();
+}
+
+/// A driver that counts the looks of the busy.
 struct Counting {
     park: ThreadPark,
     looks: Arc<AtomicUsize>,

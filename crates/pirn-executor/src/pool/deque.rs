@@ -162,6 +162,11 @@ impl<T: Word> Drop for Local<T> {
 }
 
 impl<T: Word> Stealer<T> {
+    /// Another thief's end.
+    pub fn share(&self) -> Self {
+        Stealer(self.0.clone())
+    }
+
     /// Takes the older half of the ring: gives one item, and puts the others into `thief`.
     pub fn steal_into(&self, thief: &Local<T>) -> Option<T> {
         let own = thief.ring.own_tail();

@@ -118,18 +118,23 @@ impl Worker {
         let mut until = pin!(until);
         let mut left = PARK_INTERVAL;
         loop {
-            if root.take() {
+            // Turn by turn, so that neither can starve the other.
+            let woken = root.take();
+            if woken {
                 let _refilled = budget::refill();
                 let polled = context::isolate(|| until.as_mut().poll(&mut cx));
                 if let Poll::Ready(output) = polled {
                     return Ok(output);
                 }
-            } else if let Some(task) = core.next() {
-                core.run(task);
-            } else {
-                core.sleep(park, &root)?;
-                left = PARK_INTERVAL;
-                continue;
+            }
+            match core.next() {
+                Some(task) => core.run(task),
+                None if woken => {}
+                None => {
+                    core.sleep(park, &root)?;
+                    left = PARK_INTERVAL;
+                    continue;
+                }
             }
             left -= 1;
             if left == 0 {

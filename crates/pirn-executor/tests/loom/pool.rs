@@ -1,0 +1,129 @@
+//! Workers together: nothing is lost, all end.
+
+use crate::support::{Drops, Flag};
+use pirn_core::shim::{model, thread};
+use pirn_executor::{PoolExecutor, ThreadPark, spawn};
+
+#[test]
+fn a_spawn_from_outside_ends_the_worker_s_sleep() {
+    model(|| {
+        let (executor, mut workers) = PoolExecutor::new(1);
+        let handle = executor.handle();
+        let flag = Flag::new();
+        let end = flag.wait();
+        let mut worker = workers.remove(0);
+        let thread = thread::spawn(move || worker.run(&mut ThreadPark::new(), end).unwrap());
+        handle.spawn(async move { flag.set() }).detach();
+        thread.join().unwrap();
+    });
+}
+
+#[test]
+fn a_wake_of_what_a_worker_runs_for_ends_its_sleep() {
+    model(|| {
+        let (_executor, mut workers) = PoolExecutor::new(1);
+        let flag = Flag::new();
+        let end = flag.wait();
+        let mut worker = workers.remove(0);
+        let thread = thread::spawn(move || worker.run(&mut ThreadPark::new(), end).unwrap());
+        flag.set();
+        thread.join().unwrap();
+    });
+}
+
+#[test]
+fn the_end_of_the_executor_ends_a_sleeping_worker() {
+    model(|| {
+        let (executor, mut workers) = PoolExecutor::new(1);
+        let closed = executor.handle().closed();
+        let mut worker = workers.remove(0);
+        let thread = thread::spawn(move || worker.run(&mut ThreadPark::new(), closed).unwrap());
+        drop(executor);
+        thread.join().unwrap();
+    });
+}
+
+#[test]
+fn a_task_is_dropped_once_if_the_executor_goes_while_it_runs() {
+    model(|| {
+        let (executor, mut workers) = PoolExecutor::new(1);
+        let (flag, drops) = (Flag::new(), Drops::new());
+        let (wait, mut guard) = (flag.wait(), drops.guard());
+        executor
+            .handle()
+            .spawn(async move {
+                guard.touch();
+                wait.await;
+                guard.touch();
+            })
+            .detach();
+        let mut worker = workers.remove(0);
+        let thread = thread::spawn(move || while worker.try_tick() {});
+        drop(executor);
+        thread.join().unwrap();
+        assert_eq!(drops.settled(), 1);
+    });
+}
+
+#[test]
+fn a_task_that_two_workers_may_take_runs_once() {
+    model(|| {
+        let (executor, mut workers) = PoolExecutor::new(2);
+        let drops = Drops::new();
+        let mut guard = drops.guard();
+        let task = executor.handle().spawn(async move {
+            guard.touch();
+            drop(guard);
+            7
+        });
+        let (mut one, mut two) = (workers.remove(0), workers.remove(0));
+        let thread = thread::spawn(move || while two.try_tick() {});
+        while one.try_tick() {}
+        thread.join().unwrap();
+        while one.try_tick() {}
+        assert!(task.is_finished());
+        assert_eq!(drops.settled(), 1);
+    });
+}
+
+#[test]
+fn a_task_woken_on_one_worker_while_another_runs_it_is_not_lost() {
+    model(|| {
+        let (executor, mut workers) = PoolExecutor::new(2);
+        let handle = executor.handle();
+        let flag = Flag::new();
+        let wait = flag.wait();
+        let task = handle.spawn(wait);
+        handle.spawn(async move { flag.set() }).detach();
+        let (mut one, mut two) = (workers.remove(0), workers.remove(0));
+        let thread = thread::spawn(move || {
+            while two.try_tick() {}
+            two
+        });
+        while one.try_tick() {}
+        let mut two = thread.join().unwrap();
+        while one.try_tick() || two.try_tick() {}
+        assert!(task.is_finished());
+    });
+}
+
+#[test]
+fn a_sleeping_worker_is_woken_for_what_another_cannot_run_at_once() {
+    model(|| {
+        let (executor, mut workers) = PoolExecutor::new(2);
+        let (mut one, mut two) = (workers.remove(0), workers.remove(0));
+        let done = Flag::new();
+        let end = done.wait();
+        let thread = thread::spawn(move || two.run(&mut ThreadPark::new(), end).unwrap());
+        // Two tasks: the second displaces the first from the slot to the ring, for the other worker
+        // if it sleeps. This one is not driven afterwards.
+        one.run(&mut ThreadPark::new(), async {
+            let task = async move { done.set() };
+            spawn(task).detach();
+            spawn(async {}).detach();
+        })
+        .unwrap();
+        thread.join().unwrap();
+        drop((one, executor));
+    });
+}

@@ -1,0 +1,97 @@
+//! What the models share.
+
+use pirn_core::shim::atomic::{AtomicUsize, Ordering::Relaxed};
+use pirn_core::shim::{Arc, Mutex, UnsafeCell};
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+
+/// A flag that one task waits for.
+#[derive(Clone)]
+pub(crate) struct Flag(Arc<Mutex<(bool, Option<Waker>)>>);
+
+impl Flag {
+    pub(crate) fn new() -> Flag {
+        Flag(Arc::new(Mutex::new((false, None))))
+    }
+
+    pub(crate) fn set(&self) {
+        let waker = {
+            let mut flag = self.0.lock();
+            flag.0 = true;
+            flag.1.take()
+        };
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    pub(crate) fn wait(&self) -> Wait {
+        Wait(self.clone())
+    }
+}
+
+pub(crate) struct Wait(Flag);
+
+impl Future for Wait {
+    type Output = ();
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let waker = cx.waker().clone();
+        let mut flag = self.0.0.lock();
+        match flag.0 {
+            true => Poll::Ready(()),
+            false => {
+                let former = flag.1.replace(waker);
+                drop(flag);
+                drop(former);
+                Poll::Pending
+            }
+        }
+    }
+}
+
+/// Counts the drops of its guards; what a guard's thread wrote before must be visible to whoever
+/// looks after.
+#[derive(Clone)]
+pub(crate) struct Drops(Arc<(AtomicUsize, UnsafeCell<u32>)>);
+
+// SAFETY: the cell is accessed by the one guard, and then by whoever knows that it is gone; loom
+// checks that.
+unsafe impl Send for Drops {}
+
+pub(crate) struct Guard(Drops);
+
+impl Drops {
+    pub(crate) fn new() -> Drops {
+        Drops(Arc::new((AtomicUsize::new(0), UnsafeCell::new(0))))
+    }
+
+    pub(crate) fn guard(&self) -> Guard {
+        Guard(self.clone())
+    }
+
+    /// How many guards are gone, where that is known to be settled.
+    pub(crate) fn settled(&self) -> u32 {
+        // Ordering: Relaxed, whoever calls this was told that the guard is gone.
+        assert_eq!(self.0.0.load(Relaxed), 1);
+        // SAFETY: the guard is gone, so nobody writes.
+        self.0.1.with(|drops| unsafe { *drops })
+    }
+}
+
+impl Guard {
+    /// Uses what only the task may use.
+    pub(crate) fn touch(&mut self) {
+        // SAFETY: there is one guard, which is borrowed.
+        self.0.0.1.with_mut(|drops| unsafe { *drops += 0 });
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        // SAFETY: there is one guard, which is borrowed.
+        self.0.0.1.with_mut(|drops| unsafe { *drops += 1 });
+        // Ordering: Relaxed, a count; the cell above is what is checked.
+        self.0.0.0.fetch_add(1, Relaxed);
+    }
+}
