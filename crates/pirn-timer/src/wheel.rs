@@ -29,6 +29,8 @@
 //! walks read lies apart from what timers carry, four entries to a cache line. A [`Key`] carries the generation of its entry, so that a key to a timer that is gone finds
 //! nothing, for ever: an entry whose generations are used up (2^32) is retired.
 
+use std::fmt;
+
 /// Bits of a digit.
 const BITS: u32 = 6;
 /// Slots of a level.
@@ -66,7 +68,6 @@ const LOOK: usize = 32;
 /// assert_eq!(wheel.pop_expired(1_000_000), None);
 /// assert_eq!(wheel.len(), 1);
 /// ```
-#[derive(Debug)]
 pub struct Wheel<T> {
     /// The tick the wheel was advanced to. No timer's deadline is earlier.
     base: u64,
@@ -105,7 +106,7 @@ pub struct Key {
 }
 
 /// The half of an entry that says when and where.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 struct Node {
     /// The deadline, not before the base. Meaningless in a vacant entry.
     at: u64,
@@ -115,7 +116,6 @@ struct Node {
 }
 
 /// The half of an entry that says what.
-#[derive(Debug)]
 struct Cell<T> {
     /// Goes up when the entry falls vacant.
     generation: u32,
@@ -123,13 +123,13 @@ struct Cell<T> {
     payload: Option<T>,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 struct List {
     head: u32,
     tail: u32,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 struct Level {
     /// One bit per slot that is not empty.
     occupied: u64,
@@ -137,7 +137,7 @@ struct Level {
 }
 
 /// A level and a slot of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 struct Place {
     level: usize,
     slot: usize,
@@ -416,5 +416,15 @@ impl Place {
             None => 0,
         };
         above | (self.slot as u64) << shift
+    }
+}
+
+impl<T> fmt::Debug for Wheel<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Wheel")
+            .field("now", &self.base)
+            .field("len", &self.len)
+            .field("next_deadline", &self.next_deadline())
+            .finish_non_exhaustive()
     }
 }
