@@ -208,8 +208,8 @@ impl<T> Wheel<T> {
 
     /// The earliest deadline, exactly.
     ///
-    /// O(1) where that lies less than 64 ticks ahead, else a walk over the timers of one slot,
-    /// which may be all of them. A driver that asks often takes [`next_turn`](Self::next_turn).
+    /// A walk over the timers of one slot, which may be all of them. A driver that asks often takes
+    /// [`next_turn`](Self::next_turn).
     pub fn next_deadline(&self) -> Option<u64> {
         let place = self.first()?;
         self.chain(place).map(|(_, at)| at).min()
@@ -217,11 +217,11 @@ impl<T> Wheel<T> {
 
     /// When to call [`pop_expired`](Self::pop_expired) next, in O(1): nothing expires before.
     ///
-    /// It is the earliest deadline, exactly, if that lies less than 64 ticks ahead or at most 32
-    /// timers share its slot. Otherwise it is the beginning of the slot, at or before that
-    /// deadline: a driver that sleeps until then may find nothing expired, but the turn spreads the
-    /// more than 32 timers over finer slots. Such vain turns are at most 10 for every 32 timers
-    /// that were inserted, and there are none among few timers.
+    /// It is the earliest deadline, exactly, if at most 32 timers share its slot. Otherwise it is
+    /// the beginning of the slot, at or before that deadline: a driver that sleeps until then may
+    /// find nothing expired, but the turn spreads the more than 32 timers over finer slots. Such
+    /// vain turns are at most 10 for every 32 timers that were inserted, and there are none among
+    /// few timers.
     pub fn next_turn(&self) -> Option<u64> {
         let place = self.first()?;
         let mut earliest = u64::MAX;
