@@ -97,6 +97,16 @@ pub enum ErrorKind {
 }
 
 /// Which time limit.
+///
+/// # Examples
+///
+/// ```
+/// use pirn_http::{ErrorKind, Limit};
+/// use std::time::Duration;
+///
+/// let kind = ErrorKind::Timeout { limit: Limit::Read, after: Duration::from_secs(2) };
+/// assert_eq!(kind.to_string(), "read timeout after 2s");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Limit {
     /// That of the whole request, from `send` to the end of the body.

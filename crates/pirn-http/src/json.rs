@@ -34,6 +34,26 @@ impl Response {
     /// # Cancel safety
     ///
     /// Dropping the future closes the connection.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    /// # let url = format!("http://{}/", listener.local_addr().unwrap());
+    /// # std::thread::spawn(move || {
+    /// #     use std::io::{Read, Write};
+    /// #     let (mut stream, _) = listener.accept().unwrap();
+    /// #     let _ = stream.read(&mut [0; 1000]).unwrap();
+    /// #     stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 8\r\n\r\n{\"a\": 1}").unwrap();
+    /// # });
+    /// # pirn_core::shim::block_on(async {
+    /// use std::collections::HashMap;
+    ///
+    /// let session = pirn_http::Session::new();
+    /// let values: HashMap<String, u32> = session.get(url).send().await?.json().await?;
+    /// assert_eq!(values["a"], 1);
+    /// # Ok::<(), pirn_http::Error>(()) }).unwrap();
+    /// ```
     pub async fn json<T: DeserializeOwned>(self) -> Result<T, Error> {
         let url = self.url().clone();
         let bytes = self.bytes().await?;

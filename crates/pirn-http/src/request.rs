@@ -139,6 +139,25 @@ impl RequestBuilder {
     /// Dropping the future closes the connection that it was using; none goes back to the session
     /// half used. The server may or may not have acted on the request. A request that was waiting
     /// for its turn leaves the queue.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    /// # let url = format!("http://{}/", listener.local_addr().unwrap());
+    /// # std::thread::spawn(move || {
+    /// #     use std::io::{Read, Write};
+    /// #     let (mut stream, _) = listener.accept().unwrap();
+    /// #     let _ = stream.read(&mut [0; 1000]).unwrap();
+    /// #     stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello").unwrap();
+    /// # });
+    /// # pirn_core::shim::block_on(async {
+    /// let session = pirn_http::Session::new();
+    /// let response = session.get(url).header("accept", "text/plain").send().await?;
+    /// assert_eq!(response.status(), 200);
+    /// assert_eq!(response.content_length(), Some(5));
+    /// # Ok::<(), pirn_http::Error>(()) }).unwrap();
+    /// ```
     pub async fn send(self) -> Result<Response, Error> {
         let request = self.request?;
         self.session.execute(request).await

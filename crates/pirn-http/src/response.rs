@@ -67,6 +67,28 @@ pub struct Response {
 ///
 /// A chunk is taken from it by the poll that returns it, so nothing is lost between two polls.
 /// Dropping the body closes the connection, unless all of it was there already.
+///
+/// # Examples
+///
+/// ```
+/// use futures::TryStreamExt;
+/// use pirn_http::Body;
+///
+/// # let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+/// # let url = format!("http://{}/", listener.local_addr().unwrap());
+/// # std::thread::spawn(move || {
+/// #     use std::io::{Read, Write};
+/// #     let (mut stream, _) = listener.accept().unwrap();
+/// #     let _ = stream.read(&mut [0; 1000]).unwrap();
+/// #     stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello").unwrap();
+/// # });
+/// # pirn_core::shim::block_on(async {
+/// # let session = pirn_http::Session::new();
+/// let body: Body = session.get(url).send().await?.into_body();
+/// let length = body.try_fold(0, |sum, chunk| async move { Ok(sum + chunk.len()) }).await?;
+/// assert_eq!(length, 5);
+/// # Ok::<(), pirn_http::Error>(()) }).unwrap();
+/// ```
 pub struct Body {
     url: Url,
     /// Until the end, or an error.
@@ -164,6 +186,28 @@ impl Response {
     /// # Cancel safety
     ///
     /// Dropping the future loses nothing; the next call goes on where it was.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    /// # let url = format!("http://{}/", listener.local_addr().unwrap());
+    /// # std::thread::spawn(move || {
+    /// #     use std::io::{Read, Write};
+    /// #     let (mut stream, _) = listener.accept().unwrap();
+    /// #     let _ = stream.read(&mut [0; 1000]).unwrap();
+    /// #     stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello").unwrap();
+    /// # });
+    /// # pirn_core::shim::block_on(async {
+    /// # let session = pirn_http::Session::new();
+    /// let mut response = session.get(url).send().await?;
+    /// let mut body = Vec::new();
+    /// while let Some(chunk) = response.chunk().await? {
+    ///     body.extend_from_slice(&chunk);
+    /// }
+    /// assert_eq!(body, b"hello");
+    /// # Ok::<(), pirn_http::Error>(()) }).unwrap();
+    /// ```
     pub async fn chunk(&mut self) -> Result<Option<Bytes>, Error> {
         poll_fn(|cx| self.body.poll_chunk(cx)).await.transpose()
     }
@@ -177,6 +221,24 @@ impl Response {
     /// # Cancel safety
     ///
     /// Dropping the future closes the connection.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    /// # let url = format!("http://{}/", listener.local_addr().unwrap());
+    /// # std::thread::spawn(move || {
+    /// #     use std::io::{Read, Write};
+    /// #     let (mut stream, _) = listener.accept().unwrap();
+    /// #     let _ = stream.read(&mut [0; 1000]).unwrap();
+    /// #     stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello").unwrap();
+    /// # });
+    /// # pirn_core::shim::block_on(async {
+    /// # let session = pirn_http::Session::new();
+    /// let bytes = session.get(url).send().await?.bytes().await?;
+    /// assert_eq!(bytes, "hello");
+    /// # Ok::<(), pirn_http::Error>(()) }).unwrap();
+    /// ```
     pub async fn bytes(mut self) -> Result<Bytes, Error> {
         let length = self.content_length();
         self.body.collect(length).await
@@ -191,6 +253,24 @@ impl Response {
     /// # Cancel safety
     ///
     /// Dropping the future closes the connection.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    /// # let url = format!("http://{}/", listener.local_addr().unwrap());
+    /// # std::thread::spawn(move || {
+    /// #     use std::io::{Read, Write};
+    /// #     let (mut stream, _) = listener.accept().unwrap();
+    /// #     let _ = stream.read(&mut [0; 1000]).unwrap();
+    /// #     stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello").unwrap();
+    /// # });
+    /// # pirn_core::shim::block_on(async {
+    /// # let session = pirn_http::Session::new();
+    /// let text = session.get(url).send().await?.text().await?;
+    /// assert_eq!(text, "hello");
+    /// # Ok::<(), pirn_http::Error>(()) }).unwrap();
+    /// ```
     pub async fn text(mut self) -> Result<String, Error> {
         let length = self.content_length();
         let bytes = self.body.collect(length).await?;

@@ -5,7 +5,7 @@ use std::io;
 
 /// Nothing can be trusted.
 #[derive(Default)]
-pub(crate) struct Roots;
+pub(crate) struct Roots(());
 
 pub(crate) struct Tls;
 
