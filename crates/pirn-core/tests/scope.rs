@@ -496,6 +496,20 @@ fn a_clean_up_outside_every_scope_is_reported_when_it_is_dropped() {
 }
 
 #[test]
+fn a_shield_or_a_clean_up_outside_every_scope_makes_none_that_nobody_runs() {
+    reports();
+    let inside = || finally(pending::<()>(), || ready(()));
+    let mut shielded = Box::pin(shield(inside()));
+    let mut nested = Box::pin(finally(inside(), || ready(())));
+    assert!(poll(shielded.as_mut()).is_pending());
+    assert!(poll(nested.as_mut()).is_pending());
+    drop(shielded);
+    assert!(reports()[0].contains("outside every scope"));
+    drop(nested);
+    assert_eq!(reports().len(), 2);
+}
+
+#[test]
 fn a_panic_in_the_work_hands_the_clean_up_over() {
     let (scope, log) = (Scope::detached(), Log::default());
     let said = log.clone();

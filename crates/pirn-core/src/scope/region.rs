@@ -184,7 +184,12 @@ impl<F: Future> Future for Interruptible<F> {
                 .as_mut()
                 .as_pin_mut()
                 .expect("polled after completion");
-            match pass(inner, &mut Scope::current(), this.own, winding, cx) {
+            let mut scope = Scope::current();
+            let passed = match scope {
+                Some(_) => pass(inner, &mut scope, this.own, winding, cx),
+                None => bare(inner, cx),
+            };
+            match passed {
                 Pass::Ready(ready) => value = Some(ready),
                 Pass::Pending if winding && !Regions::any_confirmed(this.own) => {}
                 Pass::Pending => return Poll::Pending,
@@ -194,6 +199,15 @@ impl<F: Future> Future for Interruptible<F> {
         this.inner.set(None);
         this.region.end();
         Poll::Ready(value)
+    }
+}
+
+/// Polls `inner` outside every scope. Not in a frame: a scope that was made there when asked for
+/// would have nobody to run it, and what is handed over to it would be lost in silence.
+fn bare<F: Future>(inner: Pin<&mut F>, cx: &mut Context<'_>) -> Pass<F::Output> {
+    match inner.poll(cx) {
+        Poll::Ready(value) => Pass::Ready(value),
+        Poll::Pending => Pass::Pending,
     }
 }
 
@@ -228,7 +242,11 @@ impl<F: Future> Future for Held<F> {
         if this.scope.is_none() {
             *this.scope = Scope::current().map(|scope| scope.shielded_child());
         }
-        match pass(this.inner, this.scope, this.regions, false, cx) {
+        let passed = match this.scope {
+            Some(_) => pass(this.inner, this.scope, this.regions, false, cx),
+            None => bare(this.inner, cx),
+        };
+        match passed {
             Pass::Ready(value) => {
                 this.region.end();
                 Poll::Ready(value)
