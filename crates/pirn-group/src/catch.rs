@@ -1,0 +1,39 @@
+//! Panics of user code, as values.
+
+use pin_project_lite::pin_project;
+use pirn_core::{Payload, TaskMeta, report::Report, report::report};
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+pin_project! {
+    /// A future whose panic is its output.
+    pub(crate) struct Catch<F> {
+        #[pin]
+        pub(crate) inner: F,
+    }
+}
+
+impl<F: Future> Future for Catch<F> {
+    type Output = Result<F::Output, Payload>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let inner = self.project().inner;
+        match catch_unwind(AssertUnwindSafe(|| inner.poll(cx))) {
+            Ok(Poll::Pending) => Poll::Pending,
+            Ok(Poll::Ready(value)) => Poll::Ready(Ok(value)),
+            Err(payload) => Poll::Ready(Err(payload)),
+        }
+    }
+}
+
+/// Runs what drops a value of the user's; a panic of its destructor is reported.
+pub(crate) fn drop_quietly(task: &TaskMeta, drops: impl FnOnce()) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(drops)) {
+        report(Report::Panic {
+            task: Some(task.clone()),
+            payload,
+        });
+    }
+}

@@ -1,0 +1,367 @@
+//! One child of a group: its handle, the future that its executor polls, and how it ends.
+//!
+//! ```text
+//! executor ──polls──▶ Member ──▶ Scoped (the child's scope) ──▶ Body ──▶ the user's future
+//!                       └ Ending: guard, result slot       └ waits for a slot first, if limited
+//! ```
+//!
+//! However the member ends, by its last poll or dropped by its executor, `Ending` does the same, in
+//! this order: a failure goes to the group, which is cancelled; the result goes to the handle; the
+//! child is counted out.
+
+use crate::catch::drop_quietly;
+use crate::error::ChildError;
+use crate::limit::Slot;
+use crate::shared::{CLOSED, Shared, What};
+use pin_project_lite::pin_project;
+use pirn_core::shim::Mutex;
+use pirn_core::wake::wake;
+use pirn_core::{Cause, ChildGuard, Kind, Payload, Refused, Scope, Scoped, TaskMeta, budget};
+use std::fmt;
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+/// A handle to a child of a group: await it for the child's value, or ignore it.
+///
+/// Dropping the handle does nothing to the child: that belongs to its group. A child that failed
+/// gives [`ChildError::Cancelled`] with the group's cause here, since its error, or its panic, goes
+/// to the group's end.
+///
+/// # Cancel safety
+///
+/// Awaiting is safe to give up: the value stays until a poll takes it.
+///
+/// # Examples
+///
+/// ```
+/// use pirn_compat::AsyncExecutor;
+/// use pirn_group::GroupBuilder;
+/// use std::sync::Arc;
+///
+/// # let executor = Arc::new(async_executor::Executor::new());
+/// # let spawner = AsyncExecutor::new(executor.clone());
+/// let sum = GroupBuilder::on(spawner).run(async |g| {
+///     let (a, b) = (g.spawn(async { Ok(1) }), g.spawn(async { Ok(2) }));
+///     Ok::<_, Box<dyn std::error::Error + Send + Sync>>(a.await? + b.await?)
+/// });
+/// # let sum = futures::executor::block_on(executor.run(sum));
+/// assert_eq!(sum.unwrap(), 3);
+/// ```
+pub struct Child<T> {
+    result: Arc<ResultSlot<T>>,
+    /// `None` for one that was refused.
+    scope: Option<Scope>,
+}
+
+struct ResultSlot<T>(Mutex<Progress<T>>);
+
+enum Progress<T> {
+    Running(Option<Waker>),
+    Ended(Result<T, ChildError>),
+    Taken,
+}
+
+impl<T> Child<T> {
+    /// The child that never was.
+    pub(crate) fn refused(reason: &'static str) -> Self {
+        Child {
+            result: ResultSlot::new(Progress::Ended(Err(ChildError::Refused(reason)))),
+            scope: None,
+        }
+    }
+
+    /// Asks this child alone to end. That is not a failure: its siblings go on.
+    ///
+    /// Returns true if it was not cancelled before.
+    pub fn cancel(&self, cause: Cause) -> bool {
+        self.scope.as_ref().is_some_and(|scope| scope.cancel(cause))
+    }
+
+    /// True once the child has ended.
+    pub fn is_finished(&self) -> bool {
+        !matches!(*self.result.0.lock(), Progress::Running(_))
+    }
+
+    /// The result, if the child has ended and nobody took it.
+    pub(crate) fn take(&self) -> Option<Result<T, ChildError>> {
+        let mut progress = self.result.0.lock();
+        if !matches!(*progress, Progress::Ended(_)) {
+            return None;
+        }
+        match std::mem::replace(&mut *progress, Progress::Taken) {
+            Progress::Ended(result) => Some(result),
+            Progress::Running(_) | Progress::Taken => None,
+        }
+    }
+}
+
+impl<T> fmt::Debug for Child<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Child")
+            .field("finished", &self.is_finished())
+            .finish_non_exhaustive()
+    }
+}
+
+impl<T> Future for Child<T> {
+    type Output = Result<T, ChildError>;
+
+    /// # Panics
+    ///
+    /// If polled after it was ready.
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        if self.result.poll_ended(cx).is_pending() || budget::poll_spend(cx).is_pending() {
+            return Poll::Pending;
+        }
+        Poll::Ready(self.take().expect("a child was polled after it was ready"))
+    }
+}
+
+impl<T> ResultSlot<T> {
+    fn new(progress: Progress<T>) -> Arc<Self> {
+        Arc::new(ResultSlot(Mutex::new(progress)))
+    }
+
+    fn poll_ended(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut waker = Some(cx.waker().clone());
+        let mut progress = self.0.lock();
+        let polled = match &mut *progress {
+            Progress::Running(slot) => {
+                std::mem::swap(slot, &mut waker);
+                Poll::Pending
+            }
+            Progress::Ended(_) | Progress::Taken => Poll::Ready(()),
+        };
+        drop(progress);
+        drop(waker);
+        polled
+    }
+
+    fn fill(&self, result: Result<T, ChildError>) {
+        let mut progress = self.0.lock();
+        let former = std::mem::replace(&mut *progress, Progress::Ended(result));
+        drop(progress);
+        if let Progress::Running(Some(waker)) = former {
+            wake(waker);
+        }
+    }
+}
+
+pin_project! {
+    /// What an executor is given for a child.
+    pub(crate) struct Member<F: Future, T, E: fmt::Display> {
+        #[pin]
+        work: Work<F>,
+        ending: Ending<T, E>,
+    }
+
+    impl<F: Future, T, E: fmt::Display> PinnedDrop for Member<F, T, E> {
+        fn drop(this: Pin<&mut Self>) {
+            let mut this = this.project();
+            this.ending.drop_work(this.work.as_mut());
+            this.ending.finish(Outcome::Lost);
+        }
+    }
+}
+
+pin_project! {
+    #[project = WorkProject]
+    #[project_replace = WorkReplace]
+    enum Work<F: Future> {
+        /// Not polled yet: what the user gave can be given back.
+        Fresh { body: Body<F> },
+        Running { #[pin] run: Scoped<Body<F>> },
+        Over,
+    }
+}
+
+pin_project! {
+    /// The user's future, behind the group's limit if it has one.
+    struct Body<F> {
+        gate: Option<Gate>,
+        slot: Option<Slot>,
+        #[pin]
+        future: F,
+    }
+}
+
+type Gate = Pin<Box<dyn Future<Output = Slot> + Send>>;
+
+struct Ending<T, E: fmt::Display>(Option<Live<T, E>>);
+
+struct Live<T, E> {
+    shared: Arc<Shared<E>>,
+    result: Arc<ResultSlot<T>>,
+    scope: Scope,
+    task: TaskMeta,
+    guard: ChildGuard,
+}
+
+enum Outcome<T, E> {
+    Value(T),
+    Error(E),
+    Panic(Payload),
+    Cancelled(Arc<Cause>),
+    /// Its executor dropped it.
+    Lost,
+}
+
+impl<F, T, E> Member<F, T, E>
+where
+    F: Future<Output = Result<T, E>>,
+    E: fmt::Display,
+{
+    /// Makes `future` a child of the group, to be spawned.
+    pub(crate) fn new(
+        shared: &Arc<Shared<E>>,
+        task: TaskMeta,
+        future: F,
+    ) -> Result<(Self, Child<T>), Refused<F>> {
+        let Some(guard) = shared.enter() else {
+            return Err(Refused::new(CLOSED, future));
+        };
+        let scope = shared.scope.child();
+        let result = ResultSlot::new(Progress::Running(None));
+        let child = Child {
+            result: Arc::clone(&result),
+            scope: Some(scope.clone()),
+        };
+        let gate = shared
+            .limit
+            .clone()
+            .map(|limit| -> Gate { Box::pin(limit.slot()) });
+        let body = Body {
+            gate,
+            slot: None,
+            future,
+        };
+        let live = Live {
+            shared: Arc::clone(shared),
+            result,
+            scope,
+            task,
+            guard,
+        };
+        let member = Member {
+            work: Work::Fresh { body },
+            ending: Ending(Some(live)),
+        };
+        Ok((member, child))
+    }
+
+    /// Takes the future out of a member that was not spawned.
+    pub(crate) fn into_future(self) -> F {
+        let mut this = Box::pin(self);
+        let this = this.as_mut().project();
+        drop(this.ending.0.take());
+        match this.work.project_replace(Work::Over) {
+            WorkReplace::Fresh { body } => body.future,
+            _ => unreachable!("a member that was not spawned was not polled"),
+        }
+    }
+}
+
+impl<F, T, E> Future for Member<F, T, E>
+where
+    F: Future<Output = Result<T, E>>,
+    E: fmt::Display,
+{
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let mut this = self.project();
+        let Some(live) = &this.ending.0 else {
+            return Poll::Ready(());
+        };
+        if matches!(*this.work, Work::Fresh { .. }) {
+            if let WorkReplace::Fresh { body } = this.work.as_mut().project_replace(Work::Over) {
+                let run = live.scope.run(body);
+                this.work.set(Work::Running { run });
+            }
+        }
+        let WorkProject::Running { run } = this.work.as_mut().project() else {
+            return Poll::Ready(());
+        };
+        let outcome = match catch_unwind(AssertUnwindSafe(|| run.poll(cx))) {
+            Ok(Poll::Pending) => return Poll::Pending,
+            Ok(Poll::Ready(Ok(Ok(value)))) => Outcome::Value(value),
+            Ok(Poll::Ready(Ok(Err(error)))) => Outcome::Error(error),
+            Ok(Poll::Ready(Err(cause))) => Outcome::Cancelled(cause),
+            Err(payload) => Outcome::Panic(payload),
+        };
+        this.ending.drop_work(this.work);
+        this.ending.finish(outcome);
+        Poll::Ready(())
+    }
+}
+
+impl<F: Future> Future for Body<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let this = self.project();
+        if let Some(gate) = this.gate {
+            match gate.as_mut().poll(cx) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(slot) => *this.slot = Some(slot),
+            }
+            *this.gate = None;
+        }
+        this.future.poll(cx)
+    }
+}
+
+impl<T, E: fmt::Display> Ending<T, E> {
+    fn drop_work<F: Future>(&self, mut work: Pin<&mut Work<F>>) {
+        let Some(live) = &self.0 else { return };
+        drop_quietly(&live.task, || work.set(Work::Over));
+    }
+
+    fn finish(&mut self, outcome: Outcome<T, E>) {
+        let Some(live) = self.0.take() else { return };
+        let Live {
+            shared,
+            result,
+            scope,
+            task,
+            guard,
+        } = live;
+        let ended = match outcome {
+            Outcome::Value(value) => Ok(value),
+            Outcome::Cancelled(cause) => Err(cause),
+            Outcome::Error(error) => {
+                shared.fail(&task, What::Error(error));
+                Err(why(&shared))
+            }
+            Outcome::Panic(payload) => {
+                shared.fail(&task, What::Panic(payload));
+                Err(why(&shared))
+            }
+            Outcome::Lost => Err(lost(&shared, &scope, &task)),
+        };
+        result.fill(ended.map_err(ChildError::Cancelled));
+        // If the handle is gone, the value goes here.
+        drop_quietly(&task, || drop(result));
+        drop(guard);
+    }
+}
+
+/// Why the group is cancelled, after a child failed.
+fn why<E>(shared: &Shared<E>) -> Arc<Cause> {
+    let cancelled = shared.scope.cause();
+    cancelled.unwrap_or_else(|| Arc::new(Cause::new(Kind::Sibling, "")))
+}
+
+/// Why a child ended that its executor dropped. If nobody had cancelled it, nobody wanted that.
+fn lost<E>(shared: &Shared<E>, scope: &Scope, task: &TaskMeta) -> Arc<Cause> {
+    match scope.cause() {
+        Some(cause) if cause.kind() != Kind::Dropped => cause,
+        _ => {
+            shared.incomplete(task, "the executor dropped a child before it had ended");
+            why(shared)
+        }
+    }
+}

@@ -1,0 +1,429 @@
+//! A group: a body, the children that it spawns, and an end after all of them.
+
+use crate::ambient::Ambient;
+use crate::catch::Catch;
+use crate::child::{Child, Member};
+use crate::error::{Failure, GroupError};
+use crate::shared::{Closes, Exit, Failed, Shared, What};
+use pirn_core::{Cause, Kind, Refused, Scope, Spawn, SpawnLocal, TaskMeta, shield};
+use std::fmt;
+use std::future::{Future, pending, poll_fn};
+use std::panic::resume_unwind;
+use std::sync::Arc;
+
+/// Runs `body` as a group on the spawner of the runtime around, and ends after every child that was
+/// spawned in it: short for [`GroupBuilder::ambient`] and [`GroupBuilder::run`].
+///
+/// Without a runtime the body does not run, and the error [says so](GroupError::missing).
+///
+/// # Cancel safety
+///
+/// As [`GroupBuilder::run`].
+///
+/// # Examples
+///
+/// ```
+/// # use pirn_core::context::Handles;
+/// # let mut pool = futures::executor::LocalPool::new();
+/// # let mut handles = Handles::default();
+/// # handles.spawner = Some(std::sync::Arc::new(pirn_compat::Futures::new(
+/// #     futures::executor::ThreadPool::new().unwrap(),
+/// # )));
+/// # let _entered = std::rc::Rc::new(handles).enter();
+/// # pool.run_until(async {
+/// use pirn_group::group;
+///
+/// let length = group(async |g| {
+///     let (a, b) = (g.spawn(async { Ok("warp") }), g.spawn(async { Ok("weft") }));
+///     Ok::<_, Box<dyn std::error::Error + Send + Sync>>(a.await?.len() + b.await?.len())
+/// })
+/// .await;
+/// assert_eq!(length.unwrap(), 8);
+/// # });
+/// ```
+#[track_caller]
+pub fn group<T, E, F, Fut>(body: F) -> impl Future<Output = Result<T, GroupError<E>>>
+where
+    E: fmt::Display + 'static,
+    F: FnOnce(TaskGroup<E>) -> Fut,
+    Fut: Future<Output = Result<T, E>>,
+{
+    let meta = TaskMeta::here();
+    async move {
+        match Ambient::current() {
+            Ok(spawner) => GroupBuilder::new(spawner, meta).run(body).await,
+            Err(missing) => Err(GroupError::missing_spawner(missing)),
+        }
+    }
+}
+
+/// What a group is made from: a spawner, and what else is known of it.
+///
+/// # Examples
+///
+/// Twenty items, at most five at once, on tokio:
+///
+/// ```
+/// use pirn_compat::TokioHandle;
+/// use pirn_group::GroupBuilder;
+///
+/// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+/// let squares = GroupBuilder::on(TokioHandle::current()?)
+///     .limit(5)
+///     .gather((0..20).map(|i| async move { Ok::<_, std::io::Error>(i * i) }))
+///     .await?;
+/// assert_eq!(squares[19], 361);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "a builder does nothing until it runs a group"]
+pub struct GroupBuilder<S> {
+    spawner: S,
+    pub(crate) meta: TaskMeta,
+    limit: Option<usize>,
+}
+
+impl GroupBuilder<Ambient> {
+    /// A group on the spawner of the runtime around the caller.
+    ///
+    /// # Errors
+    ///
+    /// [`Missing`](pirn_core::Missing) outside a runtime.
+    #[track_caller]
+    pub fn ambient() -> Result<Self, pirn_core::Missing> {
+        let meta = TaskMeta::here();
+        Ambient::current().map(|spawner| GroupBuilder::new(spawner, meta))
+    }
+}
+
+impl<S> GroupBuilder<S> {
+    pub(crate) fn new(spawner: S, meta: TaskMeta) -> Self {
+        GroupBuilder {
+            spawner,
+            meta,
+            limit: None,
+        }
+    }
+
+    /// A group whose children run on `spawner`.
+    #[track_caller]
+    pub fn on(spawner: S) -> Self {
+        GroupBuilder::new(spawner, TaskMeta::here())
+    }
+
+    /// Gives the group a name, for errors.
+    pub fn named(self, name: impl Into<Arc<str>>) -> Self {
+        GroupBuilder {
+            meta: self.meta.named(name),
+            ..self
+        }
+    }
+
+    /// Lets at most `children` run at once. The others wait, in the order in which they were
+    /// spawned, as tasks that have not started. With 0 none ever starts.
+    pub fn limit(self, children: usize) -> Self {
+        GroupBuilder {
+            limit: Some(children),
+            ..self
+        }
+    }
+
+    /// Runs `body` with the group in its hands, and ends after the last child, clean-up included.
+    ///
+    /// - The body and every child return a value: the body's is returned.
+    /// - One of them fails, by an error or a panic: the others are cancelled and awaited, then all
+    ///   errors are returned. A panic goes on from here, the errors having been
+    ///   [reported](pirn_core::report).
+    /// - The group is cancelled, by [`TaskGroup::cancel`], a deadline or a scope around: children
+    ///   and body are cancelled and awaited, then the cause is returned. Where the body had
+    ///   returned its value already, [`TaskGroup::cancel`] does not take it away: so a body ends the
+    ///   children that run for ever. A cancel of the scope around is not returned to a body that it
+    ///   ends.
+    ///
+    /// # Errors
+    ///
+    /// [`GroupError`] as said.
+    ///
+    /// # Panics
+    ///
+    /// With the first panic of the body or a child, when all have ended.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future cancels the children and leaves them, with their clean-up, to the scope
+    /// around, then to the runtime's reaper; without either that is
+    /// [reported](pirn_core::report::Report::Orphaned), and each ends at its next poll. Errors that
+    /// nobody received are reported.
+    ///
+    /// # Examples
+    ///
+    /// The first failure ends the siblings:
+    ///
+    /// ```
+    /// use pirn_compat::AsyncExecutor;
+    /// use pirn_group::GroupBuilder;
+    /// use std::sync::Arc;
+    ///
+    /// let executor = Arc::new(async_executor::Executor::new());
+    /// let group = GroupBuilder::on(AsyncExecutor::new(executor.clone())).run(async |g| {
+    ///     g.spawn(std::future::pending()); // would run for ever
+    ///     g.spawn(async { Err::<(), _>("no such host") });
+    ///     Ok(())
+    /// });
+    /// let error = futures::executor::block_on(executor.run(group)).unwrap_err();
+    /// assert_eq!(error.into_errors(), ["no such host"]);
+    /// ```
+    pub async fn run<T, E, F, Fut>(self, body: F) -> Result<T, GroupError<E>>
+    where
+        E: fmt::Display + 'static,
+        F: FnOnce(TaskGroup<E, S>) -> Fut,
+        Fut: Future<Output = Result<T, E>>,
+    {
+        let around = Scope::current();
+        let scope = Scope::child_of(around.as_ref());
+        let shared = Shared::new(scope, self.meta, self.limit);
+        let exit = Exit(Arc::clone(&shared));
+        let handle = TaskGroup {
+            shared: Arc::clone(&shared),
+            spawner: self.spawner,
+        };
+
+        let mut value = None;
+        let inside = async {
+            let _closes = Closes(&shared);
+            let inner = async { body(handle).await };
+            match (Catch { inner }).await {
+                Ok(Ok(returned)) => {
+                    value = Some(returned);
+                    poll_fn(|_| shared.poll_close()).await;
+                }
+                Ok(Err(error)) => shared.fail(&shared.meta, What::Error(error)),
+                Err(payload) => shared.fail(&shared.meta, What::Panic(payload)),
+            }
+        };
+        // Cancels reach the scope from above; the shield keeps its run from being stalled by them,
+        // so that failures are returned rather than the cancel that came with them.
+        let inner = shared.scope.run(inside);
+        let ended = shield(Catch { inner }).await;
+
+        let (mut failures, incomplete) = exit.leave();
+        let cause = match ended {
+            Ok(ended) => ended.err(),
+            Err(payload) => {
+                let task = shared.meta.clone();
+                let what = What::Panic(payload);
+                failures.push(Failed { task, what });
+                None
+            }
+        };
+        let failures = raise(failures);
+        if !failures.is_empty() {
+            return Err(GroupError::failed(failures));
+        }
+        match (value, incomplete.or(cause)) {
+            (Some(value), None) => Ok(value),
+            (_, Some(_)) if around.is_some_and(|scope| scope.is_cancelled()) => pending().await,
+            (Some(value), Some(cause)) if cause.kind() == Kind::Requested => Ok(value),
+            (_, Some(cause)) => Err(GroupError::cancelled(cause)),
+            (None, None) => unreachable!("a body that gave no value failed or was cancelled"),
+        }
+    }
+}
+
+/// Goes on with the first panic, if there is one, the others and the errors having been reported.
+fn raise<E: fmt::Display>(failures: Vec<Failed<E>>) -> Vec<Failure<E>> {
+    if !failures
+        .iter()
+        .any(|failed| matches!(failed.what, What::Panic(_)))
+    {
+        let errors = failures.into_iter().filter_map(|failed| match failed.what {
+            What::Error(error) => Some(Failure::new(failed.task, error)),
+            What::Panic(_) => None,
+        });
+        return errors.collect();
+    }
+    let mut first = None;
+    for failed in failures {
+        match failed.what {
+            What::Panic(payload) if first.is_none() => first = Some(payload),
+            what => Failed { what, ..failed }.report(),
+        }
+    }
+    match first {
+        Some(payload) => resume_unwind(payload),
+        None => Vec::new(),
+    }
+}
+
+/// A group, in the hands of its body and its children: spawns, and cancels.
+///
+/// It is a cheap handle; clones are the same group. Keep it out of what outlives the group: it
+/// refuses then.
+///
+/// # Examples
+///
+/// A child spawns its siblings, and the body ends what runs for ever:
+///
+/// ```
+/// use pirn_compat::AsyncExecutor;
+/// use pirn_core::Cause;
+/// use pirn_group::GroupBuilder;
+/// use std::sync::Arc;
+///
+/// type Error = Box<dyn std::error::Error + Send + Sync>;
+/// let executor = Arc::new(async_executor::Executor::new());
+/// let group = GroupBuilder::on(AsyncExecutor::new(executor.clone())).run(async |g| {
+///     g.spawn_named("heartbeat", std::future::pending::<Result<(), Error>>());
+///     let handle = g.clone();
+///     let twice = g.spawn(async move { Ok(handle.spawn(async { Ok(21) }).await? * 2) });
+///     let answer = twice.await?;
+///     g.cancel(Cause::requested("done"));
+///     Ok::<_, Error>(answer)
+/// });
+/// assert_eq!(futures::executor::block_on(executor.run(group)).unwrap(), 42);
+/// ```
+pub struct TaskGroup<E, S = Ambient> {
+    shared: Arc<Shared<E>>,
+    spawner: S,
+}
+
+impl<E, S: Clone> Clone for TaskGroup<E, S> {
+    fn clone(&self) -> Self {
+        TaskGroup {
+            shared: Arc::clone(&self.shared),
+            spawner: self.spawner.clone(),
+        }
+    }
+}
+
+impl<E, S> fmt::Debug for TaskGroup<E, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TaskGroup")
+            .field("meta", &self.shared.meta)
+            .field("scope", &self.shared.scope)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<E: fmt::Display + 'static, S> TaskGroup<E, S> {
+    /// Spawns a child.
+    ///
+    /// If the executor refuses it, the group is cancelled, since it cannot do what it is asked. In
+    /// a group that has ended, the refusal is [reported](pirn_core::report); see
+    /// [`try_spawn`](Self::try_spawn). In a group that was cancelled the child never starts.
+    #[track_caller]
+    pub fn spawn<F, T>(&self, future: F) -> Child<T>
+    where
+        S: Spawn,
+        F: Future<Output = Result<T, E>> + Send + 'static,
+        T: Send + 'static,
+        E: Send,
+    {
+        self.spawn_as(TaskMeta::here(), future)
+    }
+
+    /// As [`spawn`](Self::spawn), with a name, for errors.
+    #[track_caller]
+    pub fn spawn_named<F, T>(&self, name: impl Into<Arc<str>>, future: F) -> Child<T>
+    where
+        S: Spawn,
+        F: Future<Output = Result<T, E>> + Send + 'static,
+        T: Send + 'static,
+        E: Send,
+    {
+        self.spawn_as(TaskMeta::here().named(name), future)
+    }
+
+    pub(crate) fn spawn_as<F, T>(&self, meta: TaskMeta, future: F) -> Child<T>
+    where
+        S: Spawn,
+        F: Future<Output = Result<T, E>> + Send + 'static,
+        T: Send + 'static,
+        E: Send,
+    {
+        let refused = |refused: Refused<F>| self.refused(&meta, refused);
+        self.try_spawn(meta.clone(), future).unwrap_or_else(refused)
+    }
+
+    /// As [`spawn`](Self::spawn), with a name and place of the caller's choice, and the future back
+    /// if it is refused, which is then all that happens.
+    ///
+    /// # Errors
+    ///
+    /// [`Refused`] if the body of the group has ended with an error or was cancelled, or has
+    /// returned and no child lived any more; or if the executor takes no more tasks. An
+    /// [`Ambient`] executor that refuses drops the future.
+    pub fn try_spawn<F, T>(&self, meta: TaskMeta, future: F) -> Result<Child<T>, Refused<F>>
+    where
+        S: Spawn,
+        F: Future<Output = Result<T, E>> + Send + 'static,
+        T: Send + 'static,
+        E: Send,
+    {
+        let (member, child) = Member::new(&self.shared, meta.clone(), future)?;
+        match self.spawner.spawn(meta, member) {
+            Ok(()) => Ok(child),
+            Err(refused) => Err(refused.map(Member::into_future)),
+        }
+    }
+
+    /// Spawns a child that need not be `Send`, on a spawner of one thread. Otherwise as
+    /// [`spawn`](Self::spawn).
+    #[track_caller]
+    pub fn spawn_local<F, T>(&self, future: F) -> Child<T>
+    where
+        S: SpawnLocal,
+        F: Future<Output = Result<T, E>> + 'static,
+        T: 'static,
+    {
+        let meta = TaskMeta::here();
+        let refused = |refused: Refused<F>| self.refused(&meta, refused);
+        self.try_spawn_local(meta.clone(), future)
+            .unwrap_or_else(refused)
+    }
+
+    /// As [`try_spawn`](Self::try_spawn), for a child that need not be `Send`.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_spawn`](Self::try_spawn).
+    pub fn try_spawn_local<F, T>(&self, meta: TaskMeta, future: F) -> Result<Child<T>, Refused<F>>
+    where
+        S: SpawnLocal,
+        F: Future<Output = Result<T, E>> + 'static,
+        T: 'static,
+    {
+        let (member, child) = Member::new(&self.shared, meta.clone(), future)?;
+        match self.spawner.spawn_local(meta, member) {
+            Ok(()) => Ok(child),
+            Err(refused) => Err(refused.map(Member::into_future)),
+        }
+    }
+
+    fn refused<F, T>(&self, meta: &TaskMeta, refused: Refused<F>) -> Child<T> {
+        let reason = refused.reason();
+        drop(refused);
+        self.shared.refused(meta, reason);
+        Child::refused(reason)
+    }
+}
+
+impl<E, S> TaskGroup<E, S> {
+    /// Asks the children and the body to end, for `cause`. What the body has returned stays.
+    ///
+    /// Returns true if the group was not cancelled before.
+    pub fn cancel(&self, cause: Cause) -> bool {
+        self.shared.scope.cancel(cause)
+    }
+
+    /// The group's scope: for its deadline, its grace period, its cause.
+    pub fn scope(&self) -> &Scope {
+        &self.shared.scope
+    }
+
+    /// How many children live, those that wait for the [limit](GroupBuilder::limit) included.
+    pub fn live(&self) -> usize {
+        self.shared.scope.live()
+    }
+}

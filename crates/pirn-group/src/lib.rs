@@ -1,0 +1,17 @@
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+
+mod ambient;
+mod catch;
+mod child;
+mod error;
+mod gather;
+mod group;
+mod limit;
+mod shared;
+
+pub use ambient::Ambient;
+pub use child::Child;
+pub use error::{ChildError, Failure, GroupError};
+pub use gather::{gather, gather_results};
+pub use group::{GroupBuilder, TaskGroup, group};

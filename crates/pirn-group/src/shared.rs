@@ -1,0 +1,187 @@
+//! What a group, its handles and its children share.
+//!
+//! | `Phase` | meaning | set by |
+//! |---|---|---|
+//! | `Open` | children may join | `Shared::new` |
+//! | `Closed` | the body has ended, or was dropped: children that live are awaited, new ones refused | `Shared::poll_close`, `Closes` |
+//! | `Abandoned` | the group's future was dropped: what fails now goes to the hook | `Exit` |
+
+use crate::limit::Limit;
+use pirn_core::report::{Report, report};
+use pirn_core::shim::Mutex;
+use pirn_core::{Cause, ChildGuard, Kind, Payload, Scope, TaskMeta};
+use std::fmt;
+use std::sync::Arc;
+use std::task::Poll;
+
+pub(crate) struct Shared<E> {
+    pub(crate) scope: Scope,
+    /// The group's own name and place.
+    pub(crate) meta: TaskMeta,
+    pub(crate) limit: Option<Arc<Limit>>,
+    state: Mutex<State<E>>,
+}
+
+struct State<E> {
+    phase: Phase,
+    failures: Vec<Failed<E>>,
+    /// Why the group is not complete, if a child was refused or lost by its executor.
+    incomplete: Option<Arc<Cause>>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Open,
+    Closed,
+    Abandoned,
+}
+
+/// A failure of a child or of the body.
+pub(crate) struct Failed<E> {
+    pub(crate) task: TaskMeta,
+    pub(crate) what: What<E>,
+}
+
+pub(crate) enum What<E> {
+    Error(E),
+    Panic(Payload),
+}
+
+pub(crate) const CLOSED: &str = "the group has ended, or is about to";
+
+impl<E> Shared<E> {
+    pub(crate) fn new(scope: Scope, meta: TaskMeta, limit: Option<usize>) -> Arc<Self> {
+        Arc::new(Shared {
+            scope,
+            meta,
+            limit: limit.map(Limit::new),
+            state: Mutex::new(State {
+                phase: Phase::Open,
+                failures: Vec::new(),
+                incomplete: None,
+            }),
+        })
+    }
+
+    /// Counts a child in; `None` once the group is closed.
+    pub(crate) fn enter(&self) -> Option<ChildGuard> {
+        // The count moves under our lock, so that `poll_close` sees it or this sees `Closed`.
+        let state = self.state.lock();
+        (state.phase == Phase::Open).then(|| self.scope.enter())
+    }
+
+    /// Closes the group once no child lives. Polled inside the scope's run, which is woken when the
+    /// last child has ended.
+    pub(crate) fn poll_close(&self) -> Poll<()> {
+        let mut state = self.state.lock();
+        if self.scope.live() > 0 {
+            return Poll::Pending;
+        }
+        state.close();
+        Poll::Ready(())
+    }
+
+    /// A child was refused or lost by its executor: the group must not pass for complete.
+    pub(crate) fn incomplete(&self, task: &TaskMeta, reason: &'static str) {
+        let cause = Cause::new(Kind::Shutdown, reason).with_location(task.spawned_at());
+        let kept = Arc::new(cause.clone());
+        self.state.lock().incomplete.get_or_insert(kept);
+        self.scope.cancel(cause);
+    }
+
+    /// Spawning a child was refused.
+    pub(crate) fn refused(&self, task: &TaskMeta, reason: &'static str) {
+        if self.state.lock().phase == Phase::Open {
+            self.incomplete(task, reason);
+            return;
+        }
+        report(Report::Error {
+            task: Some(task.clone()),
+            error: format!("it was not spawned: {reason}").into(),
+        });
+    }
+}
+
+impl<E: fmt::Display> Shared<E> {
+    /// Keeps a failure and cancels the group.
+    pub(crate) fn fail(&self, task: &TaskMeta, what: What<E>) {
+        let failed = Failed {
+            task: task.clone(),
+            what,
+        };
+        let mut state = self.state.lock();
+        if state.phase == Phase::Abandoned {
+            drop(state);
+            failed.report();
+            return;
+        }
+        state.failures.push(failed);
+        drop(state);
+        let text = match task.name() {
+            Some(name) => format!("`{name}` failed").into(),
+            None => std::borrow::Cow::Borrowed(""),
+        };
+        self.scope
+            .cancel(Cause::new(Kind::Sibling, text).with_location(task.spawned_at()));
+    }
+}
+
+impl<E> State<E> {
+    fn close(&mut self) {
+        if self.phase == Phase::Open {
+            self.phase = Phase::Closed;
+        }
+    }
+}
+
+impl<E: fmt::Display> Failed<E> {
+    /// Tells the hook: nobody else is left.
+    pub(crate) fn report(self) {
+        let task = Some(self.task);
+        report(match self.what {
+            What::Panic(payload) => Report::Panic { task, payload },
+            What::Error(error) => Report::Error {
+                task,
+                error: text(&error).into(),
+            },
+        });
+    }
+}
+
+/// The error in words: reports are kept, and the error itself may be neither `Send` nor an `Error`.
+fn text(error: &impl fmt::Display) -> String {
+    let shown = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| format!("{error:#}")));
+    shown.unwrap_or_else(|_| "(an error whose Display panicked)".to_owned())
+}
+
+/// Closes the group as the body ends or is dropped.
+pub(crate) struct Closes<'a, E>(pub(crate) &'a Shared<E>);
+
+impl<E> Drop for Closes<'_, E> {
+    fn drop(&mut self) {
+        self.0.state.lock().close();
+    }
+}
+
+/// The end of the group's future: hands the failures out, or, if the future is dropped before,
+/// reports them.
+pub(crate) struct Exit<E: fmt::Display>(pub(crate) Arc<Shared<E>>);
+
+impl<E: fmt::Display> Exit<E> {
+    /// The failures, in the order in which they occurred, and why the group is not complete.
+    /// Every child has ended.
+    pub(crate) fn leave(&self) -> (Vec<Failed<E>>, Option<Arc<Cause>>) {
+        let mut state = self.0.state.lock();
+        (std::mem::take(&mut state.failures), state.incomplete.take())
+    }
+}
+
+impl<E: fmt::Display> Drop for Exit<E> {
+    fn drop(&mut self) {
+        let mut state = self.0.state.lock();
+        state.phase = Phase::Abandoned;
+        let failures = std::mem::take(&mut state.failures);
+        drop(state);
+        failures.into_iter().for_each(Failed::report);
+    }
+}
