@@ -23,11 +23,13 @@ pub use pirn_macros::test;
 
 #[doc(no_inline)]
 pub use pirn_core::{
-    Cause, Grace, Instant, JoinError, Kind, Scope, finally, finally_in_place, report, shield,
-    with_resource, yield_now,
+    Cause, Grace, Instant, JoinError, Kind, Missing, Scope, finally, finally_in_place, report,
+    shield, with_resource, yield_now,
 };
 #[doc(no_inline)]
 pub use pirn_executor::Task;
+#[doc(no_inline)]
+pub use pirn_group::{Child, GroupBuilder, GroupError, TaskGroup, gather, gather_results, group};
 #[doc(no_inline)]
 pub use pirn_io::{fs, net, signal, to_thread};
 #[doc(no_inline)]

@@ -1,4 +1,4 @@
 //! What nearly every program uses: `use pirn::prelude::*;`.
 
 #[doc(no_inline)]
-pub use crate::{Task, shield, sleep, spawn, to_thread};
+pub use crate::{Task, gather, group, shield, sleep, spawn, timeout, to_thread};

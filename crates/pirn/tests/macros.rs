@@ -17,12 +17,16 @@ mod program {
 
     #[pirn::main(workers = 2)]
     pub(crate) async fn with_workers() -> std::thread::ThreadId {
-        pirn::spawn(async { std::thread::current().id() }).await.unwrap()
+        pirn::spawn(async { std::thread::current().id() })
+            .await
+            .unwrap()
     }
 
     #[pirn::main(current_thread)]
     pub(crate) async fn on_this_thread() -> std::thread::ThreadId {
-        pirn::spawn(async { std::thread::current().id() }).await.unwrap()
+        pirn::spawn(async { std::thread::current().id() })
+            .await
+            .unwrap()
     }
 }
 
@@ -41,7 +45,10 @@ fn main_chooses_its_threads() {
 async fn an_hour_passes_at_once() {
     let start = pirn::now();
     pirn::sleep(Duration::from_secs(3600)).await;
-    assert_eq!(pirn::now().saturating_since(start), Duration::from_secs(3600));
+    assert_eq!(
+        pirn::now().saturating_since(start),
+        Duration::from_secs(3600)
+    );
 }
 
 #[pirn::test(seed = 7)]
