@@ -368,12 +368,16 @@ impl LocalExecutor {
     pub fn poll_tick(&self, cx: &mut Context<'_>) -> Poll<()> {
         let shared = &*self.handle.shared;
         let _current = Enter::new(Current::Local(self.handle.clone()));
-        shared.take_remote();
-        let ran = (0..PARK_INTERVAL).take_while(|_| shared.run_one()).count();
-        if ran > 0 || !shared.fall_idle(cx.waker()) {
-            return Poll::Ready(());
+        loop {
+            shared.take_remote();
+            let ran = (0..PARK_INTERVAL).take_while(|_| shared.run_one()).count();
+            if ran > 0 {
+                return Poll::Ready(());
+            }
+            if shared.fall_idle(cx.waker()) {
+                return Poll::Pending;
+            }
         }
-        Poll::Pending
     }
 
     /// Ends the executor: asks all tasks to end, runs them until they have, or until `deadline` is

@@ -478,6 +478,54 @@ fn what_a_worker_runs_for_and_the_tasks_take_turns() {
     workers[0].run(&mut ThreadPark::new(), turns).unwrap();
 }
 
+/// The system's clock, for a driver that sleeps until an instant.
+struct SystemClock(std::time::Instant);
+
+impl pirn_core::Clock for SystemClock {
+    fn now(&self) -> pirn_core::Instant {
+        pirn_core::Instant::EPOCH + self.0.elapsed()
+    }
+    fn sleep_until(&self, _: pirn_core::Instant) -> pirn_core::BoxSleep {
+        Box::pin(pending())
+    }
+    fn as_any(&self) -> &dyn std::any::Any {
+        self
+    }
+}
+
+#[test]
+fn a_woken_task_is_not_stuck_behind_a_long_poll() {
+    let (executor, workers) = PoolExecutor::new(2);
+    let handle = executor.handle();
+    let clock: Arc<dyn pirn_core::Clock> = Arc::new(SystemClock(std::time::Instant::now()));
+    let threads: Vec<_> = workers
+        .into_iter()
+        .map(|mut worker| {
+            let (closed, clock) = (handle.closed(), clock.clone());
+            std::thread::spawn(move || {
+                let mut handles = pirn_core::context::Handles::default();
+                handles.clock = Some(clock);
+                let _entered = std::rc::Rc::new(handles).enter();
+                worker.run(&mut ThreadPark::new(), closed)
+            })
+        })
+        .collect();
+    let (wake, woken) = oneshot();
+    let (ran, has_run) = mpsc::channel();
+    run(&handle, async move {
+        let stuck = spawn(async move {
+            woken.await;
+            ran.send(()).unwrap();
+        });
+        yield_now().await;
+        // The slot takes the task that this wakes, and this poll goes on until that has run.
+        wake.send(());
+        has_run.recv().unwrap();
+        stuck.await.unwrap();
+    });
+    stop(executor, threads);
+}
+
 /// A driver that counts the looks of the busy.
 struct Counting {
     park: ThreadPark,

@@ -25,12 +25,15 @@ use std::fmt;
 /// ```
 pub struct SharedDriver<P: Park> {
     inner: P::Unpark,
-    driver: Arc<Mutex<P>>,
+    driver: Slot<P>,
 }
+
+/// Where the driver lies while no worker holds it.
+type Slot<P> = Arc<Mutex<Option<Box<P>>>>;
 
 /// One worker's share of a [`SharedDriver`].
 pub struct SharedPark<P: Park> {
-    driver: Arc<Mutex<P>>,
+    driver: Slot<P>,
     thread: ThreadPark,
     unpark: SharedUnpark<P::Unpark>,
 }
@@ -58,7 +61,7 @@ impl<P: Park> SharedDriver<P> {
     pub fn new(driver: P) -> Self {
         SharedDriver {
             inner: driver.unparker(),
-            driver: Arc::new(Mutex::new(driver)),
+            driver: Arc::new(Mutex::new(Some(Box::new(driver)))),
         }
     }
 
@@ -94,7 +97,7 @@ impl<P: Park> Park for SharedPark<P> {
     }
 
     fn park(&mut self, until: Until) -> Result<(), ParkError> {
-        let Some(mut driver) = self.driver.try_lock() else {
+        let Some(mut driver) = Held::take(&self.driver) else {
             return self.thread.park(until);
         };
         if until == Until::Now {
@@ -110,6 +113,31 @@ impl<P: Park> Park for SharedPark<P> {
         drop(driver);
         *self.unpark.place.lock() = Place::Thread;
         parked
+    }
+}
+
+/// The driver while a worker holds it; goes back to its slot.
+struct Held<'a, P> {
+    driver: Option<Box<P>>,
+    slot: &'a Mutex<Option<Box<P>>>,
+}
+
+impl<'a, P: Park> Held<'a, P> {
+    fn take(slot: &'a Mutex<Option<Box<P>>>) -> Option<Self> {
+        let driver = slot.lock().take();
+        driver.is_some().then_some(Held { driver, slot })
+    }
+
+    fn park(&mut self, until: Until) -> Result<(), ParkError> {
+        self.driver
+            .as_mut()
+            .map_or(Ok(()), |driver| driver.park(until))
+    }
+}
+
+impl<P> Drop for Held<'_, P> {
+    fn drop(&mut self) {
+        *self.slot.lock() = self.driver.take();
     }
 }
 

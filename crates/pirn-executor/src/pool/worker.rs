@@ -161,8 +161,7 @@ impl Worker {
     /// Runs up to [`PARK_INTERVAL`](crate::PARK_INTERVAL) tasks that are ready: one step of a
     /// foreign loop.
     ///
-    /// Ready if it ran any: there may be more. Pending if there was none: `cx` is woken when there
-    /// is.
+    /// Ready if there may be more. Pending if there is none: `cx` is woken when there is.
     ///
     /// # Examples
     ///

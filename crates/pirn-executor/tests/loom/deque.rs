@@ -57,7 +57,9 @@ fn thief(stealer: Stealer<Item>, times: usize) -> thread::JoinHandle<Vec<usize>>
 }
 
 fn drain(local: &Local<Item>) -> Vec<usize> {
-    std::iter::from_fn(|| local.pop()).map(Item::number).collect()
+    std::iter::from_fn(|| local.pop())
+        .map(Item::number)
+        .collect()
 }
 
 #[test]
@@ -115,7 +117,11 @@ fn the_slot_is_taken_once_by_owner_or_thief() {
         let (local, stealer) = deque();
         assert!(local.swap_slot(Item::new(1)).is_none());
         let thread = thread::spawn(move || stealer.steal_slot().map(Item::number));
-        let mut got: Vec<_> = local.swap_slot(Item::new(2)).map(Item::number).into_iter().collect();
+        let mut got: Vec<_> = local
+            .swap_slot(Item::new(2))
+            .map(Item::number)
+            .into_iter()
+            .collect();
         got.extend(local.take_slot().map(Item::number));
         got.extend(thread.join().unwrap());
         got.sort();

@@ -21,7 +21,10 @@ fn work_that_is_queued_while_a_worker_lies_down_is_seen_by_one_side() {
         pool.1.push([1]);
         let woken = pool.0.notify();
         let saw_nothing = thread.join().unwrap();
-        assert!(!saw_nothing || woken == Some(0), "the work lies there and all sleep");
+        assert!(
+            !saw_nothing || woken == Some(0),
+            "the work lies there and all sleep"
+        );
     });
 }
 
@@ -39,7 +42,10 @@ fn a_searcher_that_finds_nothing_sees_what_was_left_to_it() {
         // The pusher wakes nobody as long as somebody searches.
         let woken = pool.0.notify();
         let saw_nothing = thread.join().unwrap();
-        assert!(!saw_nothing || woken == Some(0), "the work lies there and all sleep");
+        assert!(
+            !saw_nothing || woken == Some(0),
+            "the work lies there and all sleep"
+        );
     });
 }
 
@@ -55,8 +61,15 @@ fn a_searcher_that_finds_work_passes_the_search_on() {
         pool.1.push([1]);
         let by_pusher = pool.0.notify();
         let by_searcher = thread.join().unwrap();
-        assert_eq!(by_pusher.or(by_searcher), Some(1), "the work lies there and the other sleeps");
-        assert!(by_pusher.is_none() || by_searcher.is_none(), "one is woken once");
+        assert_eq!(
+            by_pusher.or(by_searcher),
+            Some(1),
+            "the work lies there and the other sleeps"
+        );
+        assert!(
+            by_pusher.is_none() || by_searcher.is_none(),
+            "one is woken once"
+        );
     });
 }
 
@@ -73,7 +86,11 @@ fn two_who_queue_at_once_wake_one_searcher() {
         });
         pool.1.push([2]);
         let woken = [pool.0.notify(), thread.join().unwrap()];
-        assert_eq!(woken.iter().flatten().count(), 1, "the second is woken by the first, if at all");
+        assert_eq!(
+            woken.iter().flatten().count(),
+            1,
+            "the second is woken by the first, if at all"
+        );
         assert_eq!(pool.0.sleeping(), 1);
     });
 }

@@ -81,9 +81,16 @@ fn a_foreign_loop_that_was_told_to_wait_is_woken() {
         let told = std::sync::Arc::new(Told(crate::support::Flag::new()));
         let waker = Waker::from(told.clone());
         let thread = thread::spawn(move || handle.spawn(async {}).detach());
-        if executor.poll_tick(&mut Context::from_waker(&waker)).is_pending() {
+        if executor
+            .poll_tick(&mut Context::from_waker(&waker))
+            .is_pending()
+        {
             pirn_core::shim::block_on(told.0.wait());
-            assert!(executor.poll_tick(&mut Context::from_waker(&waker)).is_ready());
+            assert!(
+                executor
+                    .poll_tick(&mut Context::from_waker(&waker))
+                    .is_ready()
+            );
         }
         thread.join().unwrap();
         assert_eq!(executor.statistics().polls, 1);
