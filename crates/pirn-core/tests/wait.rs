@@ -9,7 +9,7 @@ use count::Count;
 use pirn_core::budget;
 use pirn_core::wake::WakeBatch;
 use std::pin::{Pin, pin};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::task::{Context, Poll, RawWaker, RawWakerVTable, Wake, Waker};
 use tokens::{Granted, Take, Tokens, poll_and_drop, poll_once};
 
@@ -94,7 +94,10 @@ fn the_newest_waker_is_woken_and_the_old_one_is_let_go() {
 fn a_waker_that_does_not_know_its_own_clone_is_woken_all_the_same() {
     // Each clone has a vtable of its own, so `will_wake` is always false.
     fn raw(count: *const ()) -> RawWaker {
-        let vtable = Box::leak(Box::new(RawWakerVTable::new(raw_clone, wake, wake, free)));
+        // Kept, and so not leaked.
+        static VTABLES: Mutex<Vec<&'static RawWakerVTable>> = Mutex::new(Vec::new());
+        let vtable: &_ = Box::leak(Box::new(RawWakerVTable::new(raw_clone, wake, wake, free)));
+        VTABLES.lock().unwrap().push(vtable);
         RawWaker::new(count, vtable)
     }
     unsafe fn raw_clone(count: *const ()) -> RawWaker {
@@ -159,7 +162,8 @@ fn a_waker_may_drop_waiters_that_are_being_woken() {
             drop(waiters);
         }
     }
-    let tokens: &'static Tokens = Box::leak(Box::new(Tokens::new(0)));
+    static TOKENS: LazyLock<Tokens> = LazyLock::new(|| Tokens::new(0));
+    let tokens: &'static Tokens = &TOKENS;
     let slot = Slot::default();
     let waker = Arc::new(Clear(Arc::clone(&slot))).into();
     for _ in 0..2 * WakeBatch::CAPACITY + 3 {
@@ -213,7 +217,7 @@ fn a_panicking_waker_does_not_keep_the_others_from_being_woken() {
     let mut bad = Box::pin(tokens.take());
     let waker: Waker = Arc::new(Panics).into();
     assert!(poll_once(bad.as_mut(), &waker).is_pending());
-    std::mem::forget(waker);
+    drop(waker);
     // Replaced, or dropped with its waiter: the panic goes to the hook.
     assert!(poll_once(bad.as_mut(), &Count::new().waker()).is_pending());
     drop(bad);
