@@ -69,9 +69,9 @@ impl Event {
     /// Sets it, and lets everybody go who waits.
     pub fn set(&self) {
         self.list.enter(|door| {
-            // Ordering: AcqRel, pairs with the Acquire in `is_set`, and with itself: whoever sees
-            // the flag sees what came before each `set` that found it set.
-            if !door.policy().0.swap(true, Ordering::AcqRel) {
+            // Ordering: Release, pairs with the Acquire in `is_set`; a read-modify-write, so that
+            // whoever sees the flag sees what came before each `set` since it was clear.
+            if !door.policy().0.swap(true, Ordering::Release) {
                 while door.grant_head(0, ()) {}
             }
         });
@@ -108,7 +108,7 @@ impl Event {
 impl Flag {
     #[inline]
     fn is_set(&self) -> bool {
-        // Ordering: Acquire, pairs with the AcqRel in `set`; what came before it is seen.
+        // Ordering: Acquire, pairs with the Release in `set`; what came before it is seen.
         self.0.load(Ordering::Acquire)
     }
 }

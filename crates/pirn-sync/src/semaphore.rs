@@ -123,7 +123,7 @@ impl Semaphore {
 
     /// True once it was [closed](Self::close).
     pub fn is_closed(&self) -> bool {
-        // Ordering: Acquire, pairs with the AcqRel in `close`: what came before closing is seen.
+        // Ordering: Acquire, pairs with the Release in `close`: what came before closing is seen.
         self.list.policy().0.load(Ordering::Acquire) & CLOSED != 0
     }
 
@@ -318,8 +318,8 @@ impl Semaphore {
     /// ```
     pub fn close(&self) {
         self.list.enter(|door| {
-            // Ordering: AcqRel, pairs with the Acquires in `is_closed` and `try_take`.
-            door.policy().0.fetch_or(CLOSED, Ordering::AcqRel);
+            // Ordering: Release, pairs with the Acquire in `is_closed`.
+            door.policy().0.fetch_or(CLOSED, Ordering::Release);
             Word::settle(door, 0);
         });
     }
@@ -367,8 +367,8 @@ impl Word {
     /// Takes permits if nobody waits.
     #[inline]
     fn try_take(&self, count: usize) -> bool {
-        // Ordering: Acquire on success, pairs with the Release in `try_return` and the AcqRel of
-        // others: what the former holders did comes before. Relaxed otherwise: nothing is taken.
+        // Ordering: Acquire on success, pairs with the Release in `try_return` and `put_back`: what
+        // the former holders did comes before. Relaxed otherwise: nothing is taken.
         self.0
             .fetch_update(Ordering::Acquire, Ordering::Relaxed, |word| {
                 if word & WAITERS != 0 {
@@ -433,9 +433,9 @@ impl Policy<1> for Word {
     fn settle(door: &mut Door<'_, Self>, queue: usize) {
         let word = door.policy();
         while let Some(want) = door.head(queue) {
-            // Ordering: Acquire, pairs with the Release in `put_back` and `try_return`; the list's
-            // lock passes it on to the waiter.
-            let now = word.0.load(Ordering::Acquire);
+            // Ordering: Relaxed; what came back through the list is ordered by the list's lock, and
+            // what came back before anybody waited by the Acquire in `take_or_flag`.
+            let now = word.0.load(Ordering::Relaxed);
             if now & CLOSED != 0 {
                 door.grant_head(queue, Want::CLOSED);
             } else if now / ONE >= want.0 {
@@ -447,9 +447,8 @@ impl Policy<1> for Word {
                 return;
             }
         }
-        // Ordering: Release, pairs with the Acquire in `try_take`; passes on what those did whose
-        // permits came back through the list.
-        word.0.fetch_and(!WAITERS, Ordering::Release);
+        // Ordering: Relaxed; a read-modify-write passes on what `put_back` and `try_return` released.
+        word.0.fetch_and(!WAITERS, Ordering::Relaxed);
     }
 
     fn transfers(granted: Want) -> bool {

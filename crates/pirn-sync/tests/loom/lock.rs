@@ -170,3 +170,24 @@ fn a_task_with_two_futures_gets_the_lock_by_the_one_it_polls() {
         assert!(!lock.is_locked());
     });
 }
+
+#[test]
+fn who_finds_it_free_after_the_only_waiter_left_sees_what_the_holder_wrote() {
+    shim::model(|| {
+        let lock = Arc::new(Lock::new(0));
+        let holder = {
+            let lock = Arc::clone(&lock);
+            thread::spawn(move || *block_on(lock.lock()) += 1)
+        };
+        // Waits for a moment, perhaps just as the holder unlocks.
+        let first = poll_once(Box::pin(lock.lock()).as_mut(), &Count::new().waker()).is_ready();
+        let mut expected = 1;
+        if let Some(mut value) = lock.try_lock() {
+            *value += 1;
+            expected += 1;
+        }
+        holder.join().unwrap();
+        assert!(first || !lock.is_locked());
+        assert_eq!(*lock.try_lock().unwrap(), expected);
+    });
+}

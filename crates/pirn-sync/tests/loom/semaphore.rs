@@ -226,3 +226,47 @@ fn a_task_gets_its_permit_by_the_future_that_it_polls() {
         assert_eq!(semaphore.available(), 2);
     });
 }
+
+#[test]
+fn who_finds_a_permit_after_the_only_waiter_left_sees_what_its_holder_wrote() {
+    shim::model(|| {
+        let shared = Shared::new(1);
+        let holder = {
+            let shared = Arc::clone(&shared);
+            thread::spawn(move || shared.add_one())
+        };
+        // Waits for a moment, perhaps just as the holder returns the permit.
+        drop(poll_once(
+            Box::pin(shared.semaphore.acquire()).as_mut(),
+            &Count::new().waker(),
+        ));
+        let mut expected = 1;
+        if let Ok(_permit) = shared.semaphore.try_acquire() {
+            // SAFETY: see `Shared`.
+            shared.value.with_mut(|value| unsafe { *value += 1 });
+            expected += 1;
+        }
+        holder.join().unwrap();
+        assert_eq!(shared.value(), expected);
+    });
+}
+
+#[test]
+fn who_sees_it_closed_sees_what_came_before() {
+    shim::model(|| {
+        let shared = Shared::new(0);
+        let closer = {
+            let shared = Arc::clone(&shared);
+            thread::spawn(move || {
+                // SAFETY: the other thread looks only after it saw the semaphore closed.
+                shared.value.with_mut(|value| unsafe { *value = 1 });
+                shared.semaphore.close();
+            })
+        };
+        if shared.semaphore.is_closed() {
+            // SAFETY: as above.
+            assert_eq!(shared.value.with(|value| unsafe { *value }), 1);
+        }
+        closer.join().unwrap();
+    });
+}
