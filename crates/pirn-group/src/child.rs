@@ -331,7 +331,10 @@ impl<T, E: fmt::Display> Ending<T, E> {
         } = live;
         let ended = match outcome {
             Outcome::Value(value) => Ok(value),
-            Outcome::Cancelled(cause) => Err(cause),
+            Outcome::Cancelled(cause) => {
+                shared.child_cancelled();
+                Err(cause)
+            }
             Outcome::Error(error) => {
                 shared.fail(&task, What::Error(error));
                 Err(why(&shared))
@@ -358,7 +361,10 @@ fn why<E>(shared: &Shared<E>) -> Arc<Cause> {
 /// Why a child ended that its executor dropped. If nobody had cancelled it, nobody wanted that.
 fn lost<E>(shared: &Shared<E>, scope: &Scope, task: &TaskMeta) -> Arc<Cause> {
     match scope.cause() {
-        Some(cause) if cause.kind() != Kind::Dropped => cause,
+        Some(cause) if cause.kind() != Kind::Dropped => {
+            shared.child_cancelled();
+            cause
+        }
         _ => {
             shared.incomplete(task, "the executor dropped a child before it had ended");
             why(shared)

@@ -25,6 +25,8 @@ pub(crate) struct Shared<E> {
 struct State<E> {
     phase: Phase,
     failures: Vec<Failed<E>>,
+    /// A child was cancelled with the group: the body's value alone is not the group's end.
+    cut_off: bool,
     /// Why the group is not complete, if a child was refused or lost by its executor.
     incomplete: Option<Arc<Cause>>,
 }
@@ -58,6 +60,7 @@ impl<E> Shared<E> {
             state: Mutex::new(State {
                 phase: Phase::Open,
                 failures: Vec::new(),
+                cut_off: false,
                 incomplete: None,
             }),
         })
@@ -71,14 +74,25 @@ impl<E> Shared<E> {
     }
 
     /// Closes the group once no child lives. Polled inside the scope's run, which is woken when the
-    /// last child has ended.
+    /// last child has ended, and which drops this if the group was cancelled.
     pub(crate) fn poll_close(&self) -> Poll<()> {
         let mut state = self.state.lock();
         if self.scope.live() > 0 {
             return Poll::Pending;
         }
         state.close();
-        Poll::Ready(())
+        match state.cut_off {
+            // The cancel came during this very poll: the run sees it after.
+            true => Poll::Pending,
+            false => Poll::Ready(()),
+        }
+    }
+
+    /// A child was cancelled: alone, or with the group.
+    pub(crate) fn child_cancelled(&self) {
+        if self.scope.is_cancelled() {
+            self.state.lock().cut_off = true;
+        }
     }
 
     /// A child was refused or lost by its executor: the group must not pass for complete.

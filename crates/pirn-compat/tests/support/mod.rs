@@ -5,7 +5,7 @@ use pirn_compat::{AsyncExecutor, Futures, TokioHandle};
 use pirn_core::context::set_fallback_clock;
 use pirn_core::report::{Report, set_hook};
 use pirn_core::{BoxSleep, BoxTask, Clock, DynSpawn, Instant, Refused, Scope, Spawn, TaskMeta};
-use pirn_executor::{LocalExecutor, ThreadPark};
+use pirn_executor::{LocalExecutor, PoolExecutor, ThreadPark};
 use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
@@ -114,6 +114,21 @@ pub(crate) fn on_every_executor(test: impl Fn(&Stage)) {
         executor.handle(),
         move |task| executor.run(&mut ThreadPark::new(), task).unwrap(),
     ));
+
+    let (executor, workers) = PoolExecutor::new(2);
+    let handle = executor.handle();
+    std::thread::scope(|threads| {
+        for mut worker in workers {
+            let closed = handle.closed();
+            threads.spawn(move || worker.run(&mut ThreadPark::new(), closed).unwrap());
+        }
+        test(&Stage::new(
+            "pirn, two threads",
+            handle,
+            futures::executor::block_on,
+        ));
+        drop(executor);
+    });
 }
 
 /// An executor that is driven by hand, and may lose what it holds.

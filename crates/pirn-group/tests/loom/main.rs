@@ -1,0 +1,4 @@
+//! Models of pirn-group.
+
+mod group;
+mod hand;
