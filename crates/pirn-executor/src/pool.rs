@@ -65,8 +65,9 @@ use std::task::{Context, Poll, Waker};
 /// # Fairness
 ///
 /// A worker runs what it has in the order in which it became ready, but for the task that was woken
-/// last, which may go first [three times](self) in a row. What comes from outside is taken after
-/// [`PARK_INTERVAL`](crate::PARK_INTERVAL) polls at most.
+/// last, which may go first three times in a row; if that task is stuck behind a long poll, another
+/// worker takes it within some 5 milliseconds, where the threads have an ambient clock. What comes
+/// from outside is taken after [`PARK_INTERVAL`](crate::PARK_INTERVAL) polls at most.
 ///
 /// # Examples
 ///

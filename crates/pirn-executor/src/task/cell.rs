@@ -277,6 +277,17 @@ impl OwnedTask {
     }
 }
 
+impl Word for OwnedTask {
+    fn into_word(self) -> *mut () {
+        ManuallyDrop::new(self).0.as_ptr().cast_mut()
+    }
+
+    unsafe fn from_word(word: *mut ()) -> Self {
+        // SAFETY: the word came from `into_word`, and takes its reference along.
+        OwnedTask(unsafe { Ref::from_ptr(word) })
+    }
+}
+
 impl Drop for OwnedTask {
     fn drop(&mut self) {
         // SAFETY: the set had a reference, and this was it. The task is complete: otherwise `close`

@@ -1,6 +1,9 @@
 //! The set of tasks that a scheduler owns: a slab of pointers.
 
 use super::{OwnedTask, TaskRef};
+use crate::pool::Word;
+use std::mem::ManuallyDrop;
+use std::ptr;
 
 /// Marks a task that is in no set.
 pub(crate) const NO_SLOT: u32 = u32::MAX;
@@ -18,10 +21,34 @@ pub(crate) struct Owned {
     len: usize,
 }
 
-enum Slot {
-    Task(OwnedTask),
-    Vacant { next: u32 },
+/// One word: the pointer of a task, or twice the next vacant slot plus one.
+struct Slot(*mut ());
+
+impl Slot {
+    fn task(task: OwnedTask) -> Slot {
+        Slot(task.into_word())
+    }
+
+    fn vacant(next: u32) -> Slot {
+        Slot(ptr::without_provenance_mut(next as usize * 2 + 1))
+    }
+
+    /// The next vacant slot, if this is one.
+    fn next(&self) -> Option<u32> {
+        let word = self.0.addr();
+        (word % 2 == 1).then_some((word / 2) as u32)
+    }
+
+    /// The task, if this holds one; it stays the slot's.
+    fn get(&self) -> Option<ManuallyDrop<OwnedTask>> {
+        // SAFETY: it is even, so `task` made it of a task, and it is not dropped here.
+        let task = || ManuallyDrop::new(unsafe { OwnedTask::from_word(self.0) });
+        self.next().is_none().then(task)
+    }
 }
+
+// SAFETY: it is a task, or nothing.
+unsafe impl Send for Slot where OwnedTask: Send {}
 
 impl Default for Owned {
     fn default() -> Self {
@@ -59,13 +86,13 @@ impl Owned {
         task.set_slot(slot * self.count + self.offset);
         match self.slots.get_mut(slot as usize) {
             Some(place) => {
-                if let Slot::Vacant { next } = *place {
-                    self.vacant = next;
-                }
-                *place = Slot::Task(task);
+                self.vacant = place
+                    .next()
+                    .expect("the list of vacant slots holds no task");
+                *place = Slot::task(task);
             }
             None => {
-                self.slots.push(Slot::Task(task));
+                self.slots.push(Slot::task(task));
                 self.vacant = self.slots.len() as u32;
             }
         }
@@ -77,18 +104,11 @@ impl Owned {
     pub(crate) fn remove(&mut self, slot: u32) -> Option<OwnedTask> {
         let slot = slot / self.count;
         let place = self.slots.get_mut(slot as usize)?;
-        let next = self.vacant;
-        match std::mem::replace(place, Slot::Vacant { next }) {
-            Slot::Task(task) => {
-                self.vacant = slot;
-                self.len -= 1;
-                Some(task)
-            }
-            vacant => {
-                *place = vacant;
-                None
-            }
-        }
+        let task = place.get()?;
+        *place = Slot::vacant(self.vacant);
+        self.vacant = slot;
+        self.len -= 1;
+        Some(ManuallyDrop::into_inner(task))
     }
 
     /// Takes any task out.
@@ -101,9 +121,9 @@ impl Owned {
         // forgotten, so that emptying the set is linear. Until it is empty, `insert` refuses.
         self.vacant = NO_SLOT;
         while let Some(slot) = self.slots.pop() {
-            if let Slot::Task(task) = slot {
+            if let Some(task) = slot.get() {
                 self.len -= 1;
-                return Some(task);
+                return Some(ManuallyDrop::into_inner(task));
             }
         }
         None
@@ -116,9 +136,8 @@ impl Owned {
 
     /// References to all tasks.
     pub(crate) fn iter(&self) -> impl Iterator<Item = TaskRef> {
-        self.slots.iter().filter_map(|slot| match slot {
-            Slot::Task(task) => Some(task.share()),
-            Slot::Vacant { .. } => None,
-        })
+        self.slots
+            .iter()
+            .filter_map(|slot| Some(slot.get()?.share()))
     }
 }

@@ -53,17 +53,25 @@ impl Future for Wait {
 /// Counts the drops of its guards; what a guard's thread wrote before must be visible to whoever
 /// looks after.
 #[derive(Clone)]
-pub(crate) struct Drops(Arc<(AtomicUsize, UnsafeCell<u32>)>);
+pub(crate) struct Drops(Arc<Counts>);
+
+struct Counts {
+    gone: AtomicUsize,
+    checked: UnsafeCell<u32>,
+}
 
 // SAFETY: the cell is accessed by the one guard, and then by whoever knows that it is gone; loom
 // checks that.
-unsafe impl Send for Drops {}
+unsafe impl Sync for Counts {}
 
 pub(crate) struct Guard(Drops);
 
 impl Drops {
     pub(crate) fn new() -> Drops {
-        Drops(Arc::new((AtomicUsize::new(0), UnsafeCell::new(0))))
+        Drops(Arc::new(Counts {
+            gone: AtomicUsize::new(0),
+            checked: UnsafeCell::new(0),
+        }))
     }
 
     pub(crate) fn guard(&self) -> Guard {
@@ -73,9 +81,9 @@ impl Drops {
     /// How many guards are gone, where that is known to be settled.
     pub(crate) fn settled(&self) -> u32 {
         // Ordering: Relaxed, whoever calls this was told that the guard is gone.
-        assert_eq!(self.0.0.load(Relaxed), 1);
+        assert_eq!(self.0.gone.load(Relaxed), 1);
         // SAFETY: the guard is gone, so nobody writes.
-        self.0.1.with(|drops| unsafe { *drops })
+        self.0.checked.with(|drops| unsafe { *drops })
     }
 }
 
@@ -83,15 +91,15 @@ impl Guard {
     /// Uses what only the task may use.
     pub(crate) fn touch(&mut self) {
         // SAFETY: there is one guard, which is borrowed.
-        self.0.0.1.with_mut(|drops| unsafe { *drops += 0 });
+        self.0.0.checked.with_mut(|drops| unsafe { *drops += 0 });
     }
 }
 
 impl Drop for Guard {
     fn drop(&mut self) {
         // SAFETY: there is one guard, which is borrowed.
-        self.0.0.1.with_mut(|drops| unsafe { *drops += 1 });
+        self.0.0.checked.with_mut(|drops| unsafe { *drops += 1 });
         // Ordering: Relaxed, a count; the cell above is what is checked.
-        self.0.0.0.fetch_add(1, Relaxed);
+        self.0.0.gone.fetch_add(1, Relaxed);
     }
 }
