@@ -84,10 +84,9 @@ impl Connection {
         body: &mut Incoming,
         cx: &mut Context<'_>,
     ) -> Poll<Option<hyper::Result<Frame<Bytes>>>> {
-        self.drive(cx);
         let mut frame = Pin::new(&mut *body).poll_frame(cx);
         if frame.is_pending() {
-            // Only now hyper knows that more is wanted.
+            // Now hyper knows that more is wanted.
             self.drive(cx);
             frame = Pin::new(body).poll_frame(cx);
         }

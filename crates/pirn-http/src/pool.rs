@@ -72,7 +72,7 @@ struct Idle {
     /// Its host's permits, which tell the hosts apart.
     host: Arc<Semaphore>,
     expires: Instant,
-    connection: Connection,
+    connection: Box<Connection>,
 }
 
 impl Pool {
@@ -125,7 +125,7 @@ impl Pool {
 
     /// The host's connection that was used last, of those that are idle, whether it still works
     /// or not.
-    fn find(&self, host: &Arc<Semaphore>) -> Option<Connection> {
+    fn find(&self, host: &Arc<Semaphore>) -> Option<Box<Connection>> {
         let now = self.now();
         let mut state = self.state.lock();
         let expired = state.expire(now);
@@ -139,7 +139,7 @@ impl Pool {
         found.map(|idle| idle.connection)
     }
 
-    fn keep(&self, host: &Arc<Semaphore>, connection: Connection) {
+    fn keep(&self, host: &Arc<Semaphore>, connection: Box<Connection>) {
         let now = self.now();
         let mut state = self.state.lock();
         let expired = state.expire(now);
@@ -211,7 +211,8 @@ impl State {
 pub(crate) struct Lease {
     /// The session may be gone before the response.
     pool: Weak<Pool>,
-    connection: Option<Connection>,
+    /// Boxed: it is large, and moves with the response.
+    connection: Option<Box<Connection>>,
     permit: OwnedPermit,
 }
 
@@ -228,7 +229,7 @@ impl Lease {
     }
 
     /// Uses a new connection.
-    pub(crate) fn use_new(&mut self, connection: Connection) -> &mut Connection {
+    pub(crate) fn use_new(&mut self, connection: Box<Connection>) -> &mut Connection {
         if let Some(pool) = self.pool.upgrade() {
             pool.state.lock().opened += 1;
         }
@@ -237,7 +238,7 @@ impl Lease {
 
     /// The connection, while there is one.
     pub(crate) fn connection(&mut self) -> Option<&mut Connection> {
-        self.connection.as_mut()
+        self.connection.as_deref_mut()
     }
 
     /// Closes the connection, and keeps the right.

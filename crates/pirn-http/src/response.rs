@@ -310,9 +310,14 @@ impl Body {
                 Poll::Ready(Some(Ok(frame))) => {
                     self.waits = false;
                     // Trailers are skipped.
-                    match frame.into_data() {
-                        Ok(bytes) if !bytes.is_empty() => return Poll::Ready(Some(Ok(bytes))),
-                        _ => {}
+                    let Ok(bytes) = frame.into_data() else {
+                        continue;
+                    };
+                    if incoming.is_end_stream() {
+                        self.let_go();
+                    }
+                    if !bytes.is_empty() {
+                        return Poll::Ready(Some(Ok(bytes)));
                     }
                 }
                 Poll::Ready(Some(Err(error))) => {

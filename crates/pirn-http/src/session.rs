@@ -247,7 +247,8 @@ impl Session {
             if !reused {
                 deadlines.begin(Limit::Connect, request.timeouts.connect);
                 let connection = deadlines
-                    .within(self.open(&origin, &request.url))
+                    // Boxed: it is rare, and larger than all the rest.
+                    .within(Box::pin(self.open(&origin, &request.url)))
                     .await
                     .map_err(|kind| Error::new(kind, &request.url))??;
                 lease.use_new(connection);
@@ -284,7 +285,7 @@ impl Session {
         }
     }
 
-    async fn open(&self, origin: &Origin, url: &Url) -> Result<Connection, Error> {
+    async fn open(&self, origin: &Origin, url: &Url) -> Result<Box<Connection>, Error> {
         let connect = self.0.connect.connect(&origin.host, origin.port);
         let mut stream = connect
             .await
@@ -297,6 +298,7 @@ impl Session {
         }
         Connection::start(stream)
             .await
+            .map(Box::new)
             .map_err(|error| Error::exchanging(error, url))
     }
 }

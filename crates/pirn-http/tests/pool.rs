@@ -311,3 +311,17 @@ fn a_crowd_of_hosts_is_forgotten_when_it_has_gone() {
         },
     );
 }
+
+#[test]
+fn the_last_of_a_known_length_gives_the_connection_back() {
+    let script = Script::new([vec![Reply(OK)]]);
+    let session = session(&script);
+    block_on(async {
+        let mut response = session.get("http://a/").send().await.unwrap();
+        assert_eq!(session.statistics().requests_in_flight, 1);
+        assert_eq!(response.chunk().await.unwrap().unwrap(), "ok");
+        assert_eq!(session.statistics().requests_in_flight, 0);
+        assert_eq!(session.statistics().connections_idle, 1);
+        assert_eq!(response.chunk().await.unwrap(), None);
+    });
+}
