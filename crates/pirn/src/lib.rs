@@ -48,3 +48,8 @@ pub use pirn_http as http;
 /// Runs under virtual time: the whole of pirn-sim.
 #[cfg(feature = "test")]
 pub use pirn_sim as sim;
+
+/// The repository's README, whose example is run with the doctests.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct ReadmeExample;
