@@ -175,19 +175,21 @@ fn a_task_with_two_futures_gets_the_lock_by_the_one_it_polls() {
 fn who_finds_it_free_after_the_only_waiter_left_sees_what_the_holder_wrote() {
     shim::model(|| {
         let lock = Arc::new(Lock::new(0));
-        let holder = {
+        let mut held = lock.try_lock().unwrap();
+        // SAFETY: the thread drops the waiter before its share of the lock.
+        let borrowed: &'static Lock<u32> = unsafe { &*Arc::as_ptr(&lock) };
+        let mut waiter = Box::pin(borrowed.lock());
+        assert!(poll_once(waiter.as_mut(), &Count::new().waker()).is_pending());
+        *held += 1;
+        let leaver = {
             let lock = Arc::clone(&lock);
-            thread::spawn(move || *block_on(lock.lock()) += 1)
+            thread::spawn(move || {
+                drop(waiter);
+                lock.try_lock().map(|mut value| *value += 1).is_some()
+            })
         };
-        // Waits for a moment, perhaps just as the holder unlocks.
-        let first = poll_once(Box::pin(lock.lock()).as_mut(), &Count::new().waker()).is_ready();
-        let mut expected = 1;
-        if let Some(mut value) = lock.try_lock() {
-            *value += 1;
-            expected += 1;
-        }
-        holder.join().unwrap();
-        assert!(first || !lock.is_locked());
+        drop(held);
+        let expected = 1 + u32::from(leaver.join().unwrap());
         assert_eq!(*lock.try_lock().unwrap(), expected);
     });
 }

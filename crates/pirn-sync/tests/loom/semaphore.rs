@@ -231,22 +231,27 @@ fn a_task_gets_its_permit_by_the_future_that_it_polls() {
 fn who_finds_a_permit_after_the_only_waiter_left_sees_what_its_holder_wrote() {
     shim::model(|| {
         let shared = Shared::new(1);
-        let holder = {
+        let held = shared.semaphore.try_acquire().unwrap();
+        // SAFETY: the thread drops the waiter before its share of the semaphore.
+        let borrowed: &'static Shared = unsafe { &*Arc::as_ptr(&shared) };
+        let mut waiter = Box::pin(borrowed.semaphore.acquire());
+        assert!(poll_once(waiter.as_mut(), &Count::new().waker()).is_pending());
+        // SAFETY: see `Shared`.
+        shared.value.with_mut(|value| unsafe { *value += 1 });
+        let leaver = {
             let shared = Arc::clone(&shared);
-            thread::spawn(move || shared.add_one())
+            thread::spawn(move || {
+                drop(waiter);
+                let permit = shared.semaphore.try_acquire();
+                if permit.is_ok() {
+                    // SAFETY: see `Shared`.
+                    shared.value.with_mut(|value| unsafe { *value += 1 });
+                }
+                permit.is_ok()
+            })
         };
-        // Waits for a moment, perhaps just as the holder returns the permit.
-        drop(poll_once(
-            Box::pin(shared.semaphore.acquire()).as_mut(),
-            &Count::new().waker(),
-        ));
-        let mut expected = 1;
-        if let Ok(_permit) = shared.semaphore.try_acquire() {
-            // SAFETY: see `Shared`.
-            shared.value.with_mut(|value| unsafe { *value += 1 });
-            expected += 1;
-        }
-        holder.join().unwrap();
+        drop(held);
+        let expected = 1 + u32::from(leaver.join().unwrap());
         assert_eq!(shared.value(), expected);
     });
 }
