@@ -175,12 +175,14 @@ impl Frame {
         } else {
             None
         };
+        // It stays here where the thread's locals are gone: a run is dropped there too.
+        let mut own = Some(self);
         let former = FRAME
-            .try_with(|slot| slot.replace(Some(self)))
+            .try_with(|slot| slot.replace(own.take()))
             .ok()
             .flatten();
         let result = f();
-        let own = FRAME.try_with(|slot| slot.replace(former)).ok().flatten();
+        let own = own.or_else(|| FRAME.try_with(|slot| slot.replace(former)).ok().flatten());
         (result, own.unwrap_or_default())
     }
 
@@ -196,7 +198,7 @@ impl Frame {
 /// Polls `f` as a task of its own, without a scope: what executors call around each poll of a task
 /// that [`Rooted`](crate::Rooted) does not wrap, so that it inherits nothing from a poll outside.
 pub fn isolate<R>(f: impl FnOnce() -> R) -> R {
-    let former = FRAME.take();
+    let former = FRAME.try_with(Cell::take).ok().flatten();
     struct Restore(Option<Frame>);
     impl Drop for Restore {
         fn drop(&mut self) {

@@ -35,6 +35,7 @@ pub use run::{Rooted, Scoped};
 
 pub(crate) use region::Regions;
 
+use crate::budget;
 use crate::clock::Instant;
 use crate::context::{self, Frame};
 use crate::error::{Cause, Kind, Missing};
@@ -45,12 +46,12 @@ use crate::wake::{WakeBatch, wake};
 use slots::Slots;
 use std::fmt;
 use std::future::Future;
-use std::panic::Location;
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::pin::Pin;
 // std's counter, not the shim's: loom has no `Weak`. What the models explore is the lock and the
 // signal.
 use std::sync::{Arc, Weak};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 /// How long clean-up may take after a cancel before it is dropped and reported.
@@ -121,6 +122,8 @@ struct State {
     run_waker: Option<Waker>,
     /// Wakers of [`Cancelled`] futures and held regions. Taken out by a cancel.
     watchers: Slots<Option<Waker>>,
+    /// Cancels that are still waking the watchers; the run is told as each ends.
+    waking: usize,
     live: usize,
     /// Keeps an ancestor waiting for our children, after our own run was dropped.
     kept_by: Option<ChildGuard>,
@@ -200,6 +203,7 @@ impl Scope {
                 post,
                 run_waker: None,
                 watchers: Slots::new(),
+                waking: 0,
                 live: 0,
                 kept_by: None,
                 cleanups: Vec::new(),
@@ -381,18 +385,11 @@ impl Scope {
     /// runtime's reaper. Where there is none of these it is dropped and
     /// [reported](crate::report::Report::CleanupLost).
     pub fn hand_over(&self, cleanup: Cleanup) {
-        let mut cleanup = cleanup;
-        for scope in self.ancestry() {
-            match scope.try_hand_over(cleanup) {
-                Ok(()) => return,
-                Err(back) => cleanup = back,
-            }
+        let reaper = context::reaper();
+        let heirs = self.ancestry().chain(&reaper);
+        if let Err(cleanup) = hand_to_first(heirs, cleanup) {
+            lose(cleanup, "no scope was left to run it", self.cause());
         }
-        drop(cleanup);
-        report(Report::CleanupLost {
-            reason: "no scope was left to run it",
-            cause: self.cause(),
-        });
     }
 
     fn try_hand_over(&self, cleanup: Cleanup) -> Result<(), Cleanup> {
@@ -499,6 +496,16 @@ impl Scope {
         })
     }
 
+    /// Wakes the watchers without a cancel: for regions whose body another scope's cancel ends.
+    fn rouse(&self) {
+        self.0.wake_watchers();
+    }
+
+    /// True while somebody who cancelled has not yet woken all watchers.
+    fn is_waking(&self) -> bool {
+        self.0.state.lock().waking > 0
+    }
+
     /// Wakes the run, for something that changed outside the lock.
     fn nudge(&self) {
         self.0.publish(self.0.state.lock(), 0);
@@ -539,7 +546,7 @@ impl Scope {
     }
 
     /// Ends a cancelled run before its time: passes on what is left, `cleanups` included, to
-    /// an ancestor that is kept, else to `fallback` or one above it.
+    /// an ancestor that is kept, else to `fallback` or one above it, else to the reaper.
     fn abandon(&self, cleanups: Vec<Cleanup>, fallback: Option<&Scope>) {
         let mut state = self.0.state.lock();
         state.post = Post::Ended;
@@ -549,24 +556,17 @@ impl Scope {
         drop(state);
         drop(waker);
 
+        let reaper = context::reaper();
         let heirs = || {
-            self.ancestry()
-                .chain(fallback.into_iter().flat_map(Scope::ancestry))
+            let around = fallback.into_iter().flat_map(Scope::ancestry);
+            self.ancestry().chain(around).chain(&reaper)
         };
-        'cleanups: for mut cleanup in cleanups.into_iter().chain(late) {
-            for scope in heirs() {
-                match scope.try_hand_over(cleanup) {
-                    Ok(()) => continue 'cleanups,
-                    Err(back) => cleanup = back,
-                }
+        for cleanup in cleanups.into_iter().chain(late) {
+            if let Err(cleanup) = hand_to_first(heirs(), cleanup) {
+                let reason =
+                    "the future that ran its scope was dropped, and no scope was left to run it";
+                lose(cleanup, reason, self.cause());
             }
-            drop(cleanup);
-            let reason =
-                "the future that ran its scope was dropped, and no scope was left to run it";
-            report(Report::CleanupLost {
-                reason,
-                cause: self.cause(),
-            });
         }
         if live == 0 {
             return;
@@ -583,6 +583,31 @@ impl Scope {
             drop(guard);
         }
     }
+}
+
+/// Gives a clean-up to the first of `heirs` that has a run.
+fn hand_to_first<'a>(
+    heirs: impl Iterator<Item = &'a Scope>,
+    mut cleanup: Cleanup,
+) -> Result<(), Cleanup> {
+    for scope in heirs {
+        match scope.try_hand_over(cleanup) {
+            Ok(()) => return Ok(()),
+            Err(back) => cleanup = back,
+        }
+    }
+    Err(cleanup)
+}
+
+/// Drops a clean-up that will not run to its end, and says so.
+fn lose(cleanup: Cleanup, reason: &'static str, cause: Option<Arc<Cause>>) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(cleanup))) {
+        report(Report::Panic {
+            task: None,
+            payload,
+        });
+    }
+    report(Report::CleanupLost { reason, cause });
 }
 
 impl Default for Scope {
@@ -633,8 +658,8 @@ impl State {
 }
 
 impl Node {
-    /// Moves the signal, unlocks, and wakes whom it concerns: the run at every change, the watchers
-    /// at a cancel.
+    /// Moves the signal, unlocks, and wakes whom it concerns: the watchers at a cancel, the run at
+    /// every change, and again after the watchers if it was polled meanwhile.
     fn publish(&self, mut state: crate::shim::MutexGuard<'_, State>, bits: u32) {
         // Ordering: Relaxed load, only written under the lock held here. Release store, pairs with
         // the Acquire in `is_cancelled` and `signal`.
@@ -643,12 +668,16 @@ impl Node {
             .store(signal.wrapping_add(CHANGE) | bits, Ordering::Release);
         let run_waker = state.run_waker.take();
         let watched = bits & CANCELLED != 0 && !state.watchers.is_empty();
+        state.waking += usize::from(watched);
         drop(state);
-        if let Some(waker) = run_waker {
-            wake(waker);
-        }
         if watched {
             self.wake_watchers();
+            let mut state = self.state.lock();
+            state.waking -= 1;
+            self.publish(state, 0);
+        }
+        if let Some(waker) = run_waker {
+            wake(waker);
         }
     }
 
@@ -768,6 +797,7 @@ impl Future for Cancelled<'_> {
         if !this.watch.register(this.scope, cx.waker()) {
             return Poll::Pending;
         }
+        ready!(budget::poll_spend(cx));
         match this.scope.cause() {
             Some(cause) => Poll::Ready(cause),
             None => Poll::Pending,

@@ -2,15 +2,18 @@
 
 mod support;
 
+use pirn_core::context::Handles;
 use pirn_core::{
-    Cause, Grace, Instant, Kind, Rooted, Scope, Scoped, budget, finally, finally_in_place, shield,
-    with_resource,
+    BoxSleep, Cause, Clock, Grace, Instant, Kind, Rooted, Scope, Scoped, budget, finally,
+    finally_in_place, shield, with_resource,
 };
+use std::cell::RefCell;
 use std::future::{Future, pending, poll_fn, ready};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
-use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::rc::Rc;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 use support::{Counter, Foreign, Gate, Log, Manual, poll, reports};
 
@@ -1024,4 +1027,236 @@ fn runs_and_tasks_move_between_threads() {
     is_send(&shield(ready(())));
     let boxed: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(shield(ready(())));
     drop(boxed);
+}
+
+#[test]
+fn a_task_that_ends_in_its_first_poll_is_woken_by_the_last_child_it_left() {
+    let child = Mutex::new(None);
+    let mut task = pin!(Rooted::new(async {
+        *child.lock().unwrap() = Some(Scope::current().unwrap().enter());
+    }));
+    let (counter, waker) = Counter::new();
+    let mut cx = Context::from_waker(&waker);
+    assert!(task.as_mut().poll(&mut cx).is_pending());
+    drop(child.lock().unwrap().take());
+    assert_eq!(counter.wakes(), 1);
+    assert!(task.poll(&mut cx).is_ready());
+}
+
+#[test]
+fn a_run_that_is_kept_to_the_end_of_its_thread_is_dropped_there() {
+    thread_local! {
+        static KEPT: RefCell<Option<Pin<Box<Scoped<Foreign>>>>> = const { RefCell::new(None) };
+    }
+    let scope = Scope::detached();
+    let mut run = Box::pin(scope.run(Foreign::default()));
+    std::thread::spawn(move || {
+        // Initialised before the thread's frame, and so dropped after it.
+        KEPT.with(|kept| kept.borrow_mut().is_none());
+        assert!(poll(run.as_mut()).is_pending());
+        KEPT.set(Some(run));
+    })
+    .join()
+    .unwrap();
+    assert_eq!(scope.cause().unwrap().kind(), Kind::Dropped);
+}
+
+// Regions, when the cancel comes at an awkward moment.
+
+/// A body that waits, in an executor of its own, for `log` to say "committed" under a shield.
+fn commits(gate: &Gate, log: &Log) -> impl Future<Output = ()> + Send + use<> {
+    use futures::stream::{FuturesUnordered, StreamExt};
+    let (passed, log) = (gate.passed(), log.clone());
+    let mut set = FuturesUnordered::new();
+    set.push(shield(async move {
+        passed.await;
+        log.say("committed");
+    }));
+    async move {
+        set.next().await;
+    }
+}
+
+#[test]
+fn a_region_that_begins_after_the_cancel_is_polled_on() {
+    let (scope, gate, log) = (Scope::detached(), Gate::default(), Log::default());
+    let (inside, committed) = (scope.clone(), commits(&gate, &log));
+    let mut run = pin!(scope.run(async move {
+        inside.cancel(stop());
+        committed.await;
+    }));
+    assert!(poll(run.as_mut()).is_pending());
+    gate.open();
+    assert!(poll(run).is_ready());
+    assert_eq!(log.said(), ["committed"]);
+}
+
+#[test]
+fn a_region_is_polled_on_if_the_body_around_an_unrelated_scope_is_cancelled() {
+    let (scope, gate, log) = (Scope::detached(), Gate::default(), Log::default());
+    let mut run = pin!(scope.run(Scope::detached().run(commits(&gate, &log))));
+    assert!(poll(run.as_mut()).is_pending());
+    scope.cancel(stop());
+    assert!(poll(run.as_mut()).is_pending());
+    gate.open();
+    assert!(poll(run).is_ready());
+    assert_eq!(log.said(), ["committed"]);
+}
+
+/// A task that is polled by whoever wakes it, there and then.
+#[derive(Default)]
+struct Inline(Mutex<Option<Pin<Box<dyn Future<Output = ()> + Send>>>>);
+
+impl Wake for Inline {
+    fn wake(self: Arc<Self>) {
+        let waker = Waker::from(Arc::clone(&self));
+        if let Ok(mut task) = self.0.try_lock() {
+            let polled = task
+                .as_mut()
+                .map(|task| task.as_mut().poll(&mut Context::from_waker(&waker)));
+            if polled.is_some_and(|polled| polled.is_ready()) {
+                *task = None;
+            }
+        };
+    }
+}
+
+#[test]
+fn a_run_that_is_polled_while_its_regions_are_being_woken_keeps_them() {
+    let (scope, gate, log) = (Scope::detached(), Gate::default(), Log::default());
+    let task = Arc::new(Inline::default());
+    let waker = Waker::from(Arc::clone(&task));
+    // The first to be woken polls the task, before the region was.
+    let mut watcher = pin!(scope.cancelled());
+    let mut cx = Context::from_waker(&waker);
+    assert!(watcher.as_mut().poll(&mut cx).is_pending());
+    let run = scope.run(commits(&gate, &log));
+    *task.0.lock().unwrap() = Some(Box::pin(async move { drop(run.await) }));
+    waker.wake_by_ref();
+    scope.cancel(stop());
+    gate.open();
+    assert_eq!(log.said(), ["committed"]);
+    assert!(task.0.lock().unwrap().is_none());
+}
+
+#[test]
+fn an_inner_run_that_waits_for_its_children_is_a_region_of_the_body_around() {
+    let outer = Scope::detached();
+    let inner = outer.child();
+    let child = inner.enter();
+    let mut run = pin!(outer.run(inner.run(async { panic!("in the body") })));
+    assert!(poll(run.as_mut()).is_pending());
+    outer.cancel(stop());
+    assert!(poll(run.as_mut()).is_pending());
+    drop(child);
+    let resumed = catch_unwind(AssertUnwindSafe(|| drop(poll(run))));
+    assert!(resumed.is_err());
+}
+
+#[test]
+fn waiting_for_a_cancel_is_a_leaf_that_a_cancelled_body_does_not_pass() {
+    let (scope, gate, log) = (Scope::detached(), Gate::default(), Log::default());
+    let (inside, said) = (scope.clone(), log.clone());
+    let waits = async move {
+        inside.cancelled().await;
+        said.say("went on");
+    };
+    let mut run = pin!(scope.run(futures::future::join(shield(gate.passed()), waits)));
+    assert!(poll(run.as_mut()).is_pending());
+    scope.cancel(stop());
+    assert!(poll(run.as_mut()).is_pending());
+    gate.open();
+    assert_eq!(text(poll(run)), "stop");
+    assert!(log.said().is_empty());
+}
+
+#[test]
+fn a_destructor_in_a_cancelled_body_may_pass_our_leaves() {
+    struct Passes(Gate, Log);
+    impl Drop for Passes {
+        fn drop(&mut self) {
+            if poll(pin!(self.0.passed())).is_ready() {
+                self.1.say("passed");
+            }
+        }
+    }
+    let (scope, gate, log) = (Scope::detached(), Gate::default(), Log::default());
+    gate.open();
+    let inner = Passes(gate.clone(), log.clone());
+    let outer = Passes(gate, log.clone());
+    let mut run = pin!(scope.run(async move {
+        let _outer = outer;
+        let work = async move {
+            let _inner = inner;
+            pending::<()>().await;
+        };
+        finally(work, || ready(())).await;
+    }));
+    assert!(poll(run.as_mut()).is_pending());
+    scope.cancel(stop());
+    assert_eq!(text(poll(run)), "stop");
+    assert_eq!(log.said(), ["passed", "passed"]);
+}
+
+#[test]
+fn a_scope_with_nothing_around_hands_over_to_the_reaper() {
+    reports();
+    let reaper = Scope::detached();
+    let mut reaping = pin!(reaper.run(pending::<()>()));
+    let mut handles = Handles::default();
+    handles.reaper = Some(reaper.clone());
+    let _entered = Rc::new(handles).enter();
+    let (scope, log) = (Scope::detached(), Log::default());
+    let child = scope.enter();
+    drop(scope.run(pending::<()>()));
+    assert_eq!(reaper.live(), 1);
+    drop(child);
+    assert_eq!(reaper.live(), 0);
+    let said = log.clone();
+    scope.hand_over(Box::pin(async move { said.say("clean") }));
+    reaper.cancel(stop());
+    assert_eq!(text(poll(reaping.as_mut())), "stop");
+    assert_eq!(log.said(), ["clean"]);
+    assert!(reports().is_empty());
+}
+
+/// A clock whose sleeps must not be polled again after their end.
+struct Strict(Arc<Manual>);
+
+impl Clock for Strict {
+    fn now(&self) -> Instant {
+        self.0.now()
+    }
+
+    fn sleep_until(&self, at: Instant) -> BoxSleep {
+        let clock = Arc::clone(&self.0);
+        Box::pin(async move {
+            let over = |_: &mut Context<'_>| match clock.now() >= at {
+                true => Poll::Ready(()),
+                false => Poll::Pending,
+            };
+            poll_fn(over).await;
+        })
+    }
+
+    fn as_any(&self) -> &dyn std::any::Any {
+        self
+    }
+}
+
+#[test]
+fn no_sleep_is_polled_after_its_end() {
+    let clock = Arc::new(Manual::default());
+    let mut handles = Handles::default();
+    handles.clock = Some(Arc::new(Strict(Arc::clone(&clock))));
+    let _entered = Rc::new(handles).enter();
+    let scope = Scope::detached();
+    scope.set_grace(Grace::After(SECOND));
+    let mut run = pin!(scope.run(shield(pending::<()>())));
+    assert!(poll(run.as_mut()).is_pending());
+    scope.hand_over(Box::pin(pending()));
+    scope.cancel(stop());
+    assert!(poll(run.as_mut()).is_pending());
+    clock.advance(SECOND);
+    assert_eq!(text(poll(run)), "stop");
 }

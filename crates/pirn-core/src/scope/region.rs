@@ -6,7 +6,8 @@
 //! sits in a future that nobody polls any more: waiting for it would be waiting for ever.
 
 use super::run::{Pass, pass};
-use super::{Cleanup, Scope, Watch};
+use super::{Cleanup, Scope, Watch, lose};
+use crate::budget;
 use crate::context::{self, Frame};
 use crate::error::Cause;
 use crate::report::{Report, report};
@@ -87,7 +88,10 @@ impl Region {
             // Ordering: see `Regions`.
             joined.regions.confirmed.fetch_add(1, Relaxed);
         }
-        joined.watch(cx);
+        if joined.watch(cx) && !winding {
+            // The cancel was too early to find it: so that it is polled on, whoever polls it.
+            cx.waker().wake_by_ref();
+        }
         winding
     }
 
@@ -118,18 +122,20 @@ impl Region {
 
 impl Joined {
     /// Keeps the waker with the scope, so that a cancel wakes every executor inside the task on the
-    /// way to the region.
-    fn watch(&mut self, cx: &mut Context<'_>) {
-        let Some(scope) = &self.scope else { return };
+    /// way to the region. True if that is too late, the scope being cancelled.
+    fn watch(&mut self, cx: &mut Context<'_>) -> bool {
+        let Some(scope) = &self.scope else {
+            return false;
+        };
         if self
             .waker
             .as_ref()
             .is_some_and(|waker| waker.will_wake(cx.waker()))
         {
-            return;
+            return false;
         }
         self.waker = Some(cx.waker().clone());
-        self.watch.register(scope, cx.waker());
+        self.watch.register(scope, cx.waker())
     }
 }
 
@@ -196,7 +202,10 @@ impl<F: Future> Future for Interruptible<F> {
                 Pass::Panicked(payload) => resume_unwind(payload),
             }
         }
+        // A destructor that blocks on a leaf of ours has nobody to go back to.
+        let unbounded = budget::lift();
         this.inner.set(None);
+        drop(unbounded);
         this.region.end();
         Poll::Ready(value)
     }
@@ -339,14 +348,7 @@ impl<R, C: FnOnce(R) -> Cleanup> Drop for Closing<R, C> {
         };
         match self.scope.take().or_else(context::reaper) {
             Some(scope) => scope.hand_over(cleanup),
-            None => {
-                drop(cleanup);
-                let reason = "its future was dropped outside every scope";
-                report(Report::CleanupLost {
-                    reason,
-                    cause: None,
-                });
-            }
+            None => lose(cleanup, "its future was dropped outside every scope", None),
         }
     }
 }

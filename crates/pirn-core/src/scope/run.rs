@@ -7,7 +7,7 @@
 //! | `Stalled` | done, with nothing but a cause, in a body that is itself cancelled: pending for ever | |
 //! | `Done` | the outcome was returned | |
 
-use super::{Cleanup, Regions, Scope};
+use super::{Cleanup, Regions, Scope, lose};
 use crate::budget;
 use crate::clock::{BoxSleep, Instant};
 use crate::context::{self, Frame};
@@ -130,6 +130,7 @@ impl<F: Future> Rooted<F> {
 
 /// Drops the body of a task that has no scope.
 fn drop_bare<F>(mut body: Pin<&mut Option<F>>) {
+    let _unbounded = budget::lift();
     let (dropped, frame) =
         Frame::default().enter(|| catch_unwind(AssertUnwindSafe(|| body.set(None))));
     if let Some(scope) = frame.scope {
@@ -176,6 +177,8 @@ impl<F: Future> Future for Rooted<F> {
                     regions,
                     ..Run::new(scope, None)
                 });
+                // The body may have ended, and a child that it left is to wake this task.
+                run.look(cx);
                 let polled = run.go_on(this.body, passed, false, cx);
                 *this.run = Some(run);
                 polled
@@ -240,6 +243,10 @@ struct Run<T> {
     /// The waker that is registered with the scope as long as the signal is still `seen`.
     waker: Option<Waker>,
     seen: u32,
+    /// As the last poll of the cancelled body began, its regions were still being woken.
+    waking: bool,
+    /// The regions were woken because the body around was cancelled, not the scope.
+    roused: bool,
     deadline: Timer,
     /// When clean-up must have ended; `None` before a cancel.
     grace: Option<Timer>,
@@ -256,7 +263,9 @@ impl<T> Run<T> {
             outer,
             waker: None,
             seen: 0,
-            deadline: Timer::never(),
+            waking: false,
+            roused: false,
+            deadline: Timer::at(Instant::NEVER),
             grace: None,
             cleanups: Vec::new(),
         }
@@ -277,17 +286,16 @@ impl<T> Run<T> {
         F: Future<Output = T>,
     {
         match self.phase {
-            Phase::Body => {}
-            Phase::Drain(_) => {
-                self.look(cx);
-                return self.drain(cx);
-            }
+            Phase::Body | Phase::Drain(_) => {}
             Phase::Stalled => return Poll::Pending,
             Phase::Done => panic!("a scope's run was polled after it had ended"),
         }
         self.look(cx);
         if let Some(outer) = &mut self.outer {
             outer.poll(cx);
+        }
+        if let Phase::Drain(_) = self.phase {
+            return self.drain(cx);
         }
         match self.interruption() {
             None => {
@@ -311,6 +319,12 @@ impl<T> Run<T> {
         if !self.started || !Regions::any_held(&self.regions) {
             return self.conclude(body, Outcome::Cancelled(cause), cx);
         }
+        if !self.scope().is_cancelled() && !std::mem::replace(&mut self.roused, true) {
+            // The body around is cancelled, and nobody has told the regions in this one.
+            self.scope().rouse();
+        }
+        // Before the poll, which misses a region whose executor is still to be woken.
+        self.waking = self.scope().is_waking();
         let passed = self.pass(body.as_mut(), true, cx);
         self.go_on(body, passed, true, cx)
     }
@@ -380,11 +394,14 @@ impl<T> Run<T> {
         match self.interruption() {
             None => Poll::Pending,
             Some(cause) if !wound => self.wind(body, cause, cx),
-            Some(_) if Regions::any_confirmed(&self.regions) && !self.grace_is_over(cx) => {
-                Poll::Pending
-            }
+            Some(_) if self.is_held() && !self.grace_is_over(cx) => Poll::Pending,
             Some(cause) => self.conclude(body, Outcome::Cancelled(cause), cx),
         }
+    }
+
+    /// True if a region keeps the cancelled body, or may be about to say so.
+    fn is_held(&self) -> bool {
+        Regions::any_confirmed(&self.regions) || (self.waking && Regions::any_held(&self.regions))
     }
 
     fn check_deadline(&mut self, cx: &mut Context<'_>) {
@@ -401,10 +418,7 @@ impl<T> Run<T> {
                 (Some(limit), Ok(clock)) => clock.now() + limit,
                 _ => Instant::NEVER,
             };
-            self.grace = Some(Timer {
-                at: end,
-                sleep: None,
-            });
+            self.grace = Some(Timer::at(end));
         }
         self.grace.as_mut().is_some_and(|timer| timer.is_over(cx))
     }
@@ -426,8 +440,10 @@ impl<T> Run<T> {
         let frame = Frame {
             scope: self.scope.take(),
             regions: self.regions.take(),
-            winding: true,
+            winding: false,
         };
+        // A destructor that blocks on a leaf of ours has nobody to go back to.
+        let _unbounded = budget::lift();
         let (dropped, frame) = frame.enter(|| catch_unwind(AssertUnwindSafe(|| body.set(None))));
         self.scope = frame.scope;
         if let Err(payload) = dropped {
@@ -486,17 +502,7 @@ impl<T> Run<T> {
     fn lose_cleanups(&mut self) {
         let cause = self.scope().cause();
         for cleanup in self.cleanups.drain(..) {
-            if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(cleanup))) {
-                report(Report::Panic {
-                    task: None,
-                    payload,
-                });
-            }
-            let reason = "its grace period was over";
-            report(Report::CleanupLost {
-                reason,
-                cause: cause.clone(),
-            });
+            lose(cleanup, "its grace period was over", cause.clone());
         }
     }
 
@@ -543,25 +549,28 @@ impl<T> Run<T> {
 struct Timer {
     at: Instant,
     sleep: Option<BoxSleep>,
+    /// It was reached: the sleep is not polled again.
+    over: bool,
 }
 
 impl Timer {
-    fn never() -> Self {
+    fn at(at: Instant) -> Self {
         Timer {
-            at: Instant::NEVER,
+            at,
             sleep: None,
+            over: false,
         }
     }
 
     fn set(&mut self, at: Instant) {
         if self.at != at {
-            *self = Timer { at, sleep: None };
+            *self = Timer::at(at);
         }
     }
 
     fn is_over(&mut self, cx: &mut Context<'_>) -> bool {
-        if self.at == Instant::NEVER {
-            return false;
+        if self.over || self.at == Instant::NEVER {
+            return self.over;
         }
         let at = self.at;
         if self.sleep.is_none() {
@@ -573,6 +582,7 @@ impl Timer {
         };
         // Time passes however much the body has spent.
         let _unbounded = budget::lift();
-        sleep.as_mut().poll(cx).is_ready()
+        self.over = sleep.as_mut().poll(cx).is_ready();
+        self.over
     }
 }
