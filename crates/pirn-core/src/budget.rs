@@ -6,6 +6,7 @@
 //! a foreign executor the outermost of our wrappers (a scope, a timeout, a gather) does. Outside
 //! both there is no bound.
 
+use crate::shim;
 use std::cell::Cell;
 use std::task::{Context, Poll};
 
@@ -16,8 +17,8 @@ const UNBOUNDED: u32 = u32::MAX;
 /// In a cancelled body, outside its regions: nothing may be given any more.
 const FROZEN: u32 = u32::MAX - 1;
 
-thread_local! {
-    static LEFT: Cell<u32> = const { Cell::new(UNBOUNDED) };
+shim::per_thread! {
+    static LEFT: Cell<u32> = Cell::new(UNBOUNDED);
 }
 
 /// Restores the budget that was there before.
@@ -28,34 +29,34 @@ pub struct Refilled(u32);
 /// Starts a fresh budget for the length of one poll of a task. For executors.
 #[inline]
 pub fn refill() -> Refilled {
-    Refilled(LEFT.replace(BUDGET))
+    Refilled(LEFT.with(|left| left.replace(BUDGET)))
 }
 
 /// Starts a fresh budget if none is running: for wrappers that may be outermost on an executor that
 /// knows nothing of budgets.
 #[inline]
 pub fn refill_if_outermost() -> Option<Refilled> {
-    (LEFT.get() == UNBOUNDED).then(refill)
+    (LEFT.with(Cell::get) == UNBOUNDED).then(refill)
 }
 
 /// Lets every leaf stay pending until the guard is dropped.
 pub(crate) fn freeze() -> Refilled {
-    Refilled(LEFT.replace(FROZEN))
+    Refilled(LEFT.with(|left| left.replace(FROZEN)))
 }
 
 pub(crate) fn is_frozen() -> bool {
-    LEFT.get() == FROZEN
+    LEFT.with(Cell::get) == FROZEN
 }
 
 /// Lifts the bound: for what must be looked at however much was spent, such as a deadline.
 pub(crate) fn lift() -> Refilled {
-    Refilled(LEFT.replace(UNBOUNDED))
+    Refilled(LEFT.with(|left| left.replace(UNBOUNDED)))
 }
 
 impl Drop for Refilled {
     #[inline]
     fn drop(&mut self) {
-        LEFT.set(self.0);
+        LEFT.with(|left| left.set(self.0));
     }
 }
 
@@ -83,7 +84,7 @@ impl Drop for Refilled {
 /// ```
 #[inline]
 pub fn poll_spend(cx: &mut Context<'_>) -> Poll<()> {
-    match LEFT.get() {
+    match LEFT.with(Cell::get) {
         UNBOUNDED => Poll::Ready(()),
         FROZEN => Poll::Pending,
         0 => {
@@ -91,7 +92,7 @@ pub fn poll_spend(cx: &mut Context<'_>) -> Poll<()> {
             Poll::Pending
         }
         left => {
-            LEFT.set(left - 1);
+            LEFT.with(|slot| slot.set(left - 1));
             Poll::Ready(())
         }
     }

@@ -9,6 +9,7 @@ use crate::budget;
 use crate::clock::Clock;
 use crate::error::Missing;
 use crate::scope::{Regions, Scope};
+use crate::shim;
 use crate::spawn::{Blocking, DynSpawn, DynSpawnLocal};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -45,9 +46,9 @@ pub struct Handles {
     pub reaper: Option<Scope>,
 }
 
-thread_local! {
-    static HANDLES: RefCell<Option<Rc<Handles>>> = const { RefCell::new(None) };
-    static FRAME: Cell<Option<Frame>> = const { Cell::new(None) };
+shim::per_thread! {
+    static HANDLES: RefCell<Option<Rc<Handles>>> = RefCell::new(None);
+    static FRAME: Cell<Option<Frame>> = Cell::new(None);
 }
 
 static FALLBACK_CLOCK: OnceLock<Arc<dyn Clock>> = OnceLock::new();
@@ -62,7 +63,7 @@ impl Handles {
     /// Makes these the thread's handles until the guard is dropped.
     pub fn enter(self: Rc<Self>) -> Entered {
         Entered {
-            former: HANDLES.replace(Some(self)),
+            former: HANDLES.with(|handles| handles.replace(Some(self))),
         }
     }
 }

@@ -23,6 +23,17 @@ macro_rules! const_unless_loom {
     ($(#[$attr:meta])* $vis:vis fn $($rest:tt)*) => { $(#[$attr])* $vis fn $($rest)* };
 }
 
+/// Declares thread-locals: with a constant initialiser, except under loom, which has none, and
+/// whose threads would share those of `std`.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! per_thread {
+    ($(static $name:ident: $type:ty = $init:expr;)*) => {
+        $crate::shim::thread_local! { $(static $name: $type = $init;)* }
+    };
+}
+pub use crate::per_thread;
+
 /// loom's mutex, without poisoning and with `plain.rs`'s interface.
 pub struct Mutex<T>(loom::sync::Mutex<T>);
 

@@ -23,6 +23,17 @@ macro_rules! const_unless_loom {
     ($(#[$attr:meta])* $vis:vis fn $($rest:tt)*) => { $(#[$attr])* $vis const fn $($rest)* };
 }
 
+/// Declares thread-locals: with a constant initialiser, except under loom, which has none, and
+/// whose threads would share those of `std`.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! per_thread {
+    ($(static $name:ident: $type:ty = $init:expr;)*) => {
+        std::thread_local! { $(static $name: $type = const { $init };)* }
+    };
+}
+pub use crate::per_thread;
+
 /// `std`'s mutex without poisoning: a panic inside a critical section of ours is a bug, and user
 /// code never runs in one.
 #[derive(Default)]
