@@ -12,18 +12,23 @@
 //! wake elsewhere ──▶ remote queue ──▶ (once a turn) ──▶ queue ──▶ run
 //! ```
 
+mod order;
+mod shared;
+
+pub use order::Order;
+
 use crate::bound::Bound;
 use crate::current::{Current, Enter};
 use crate::gate::{FULL, Gate};
-use crate::task::{
-    Owned, OwnedTask, Runnable, Schedule, Side, Spawned, Task, TaskRef, refused, spawn,
-};
+use crate::task::{Owned, Side, Spawned, Task, TaskRef, refused, spawn};
 use crate::unparker::Unparker;
+use order::Chooser;
 use pirn_core::shim::atomic::AtomicBool;
 use pirn_core::shim::{Arc, Mutex};
 use pirn_core::{
     Cause, Kind, Park, ParkError, Refused, Spawn, SpawnLocal, TaskMeta, Until, budget, context,
 };
+use shared::{Own, Remote, Shared};
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::fmt;
@@ -37,37 +42,6 @@ use std::task::{Context, Poll, Wake, Waker};
 /// How many tasks are polled before an executor looks at its [`Park`], and at what other threads
 /// sent it: a ready event waits for this many polls at most, whatever the tasks do.
 pub const PARK_INTERVAL: u32 = 61;
-
-/// Which of the tasks that are ready runs next.
-///
-/// # Examples
-///
-/// ```
-/// use pirn_executor::{LocalExecutor, Order};
-/// use std::{cell::RefCell, rc::Rc};
-///
-/// let run = |order| {
-///     let executor = LocalExecutor::with_order(order);
-///     let ran = Rc::new(RefCell::new(Vec::new()));
-///     for i in 0..6 {
-///         let ran = ran.clone();
-///         executor.spawn(async move { ran.borrow_mut().push(i) }).detach();
-///     }
-///     while executor.try_tick() {}
-///     ran.take()
-/// };
-/// assert_eq!(run(Order::Fifo), [0, 1, 2, 3, 4, 5]);
-/// assert_eq!(run(Order::Seeded(7)), run(Order::Seeded(7)));
-/// assert!((0..20).any(|seed| run(Order::Seeded(seed)) != run(Order::Fifo)));
-/// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Order {
-    /// The one that has been ready for longest.
-    #[default]
-    Fifo,
-    /// Any of them, by a sequence of random numbers that this seed determines: for simulation.
-    Seeded(u64),
-}
 
 /// An executor of one thread, for futures that need not be `Send`.
 ///
@@ -152,36 +126,6 @@ pub struct LocalStatistics {
     pub live: usize,
     /// Tasks in the run queue.
     pub queued: usize,
-}
-
-struct Shared {
-    own: Bound<RefCell<Own>>,
-    remote: Mutex<Remote>,
-    /// True while something is in the remote queue. Kept beside the lock, so that a look costs no
-    /// lock; the look before a sleep is under the lock.
-    remote_ready: AtomicBool,
-    side: Side,
-}
-
-/// The executor's own part. Nothing of the user's runs while it is borrowed.
-struct Own {
-    queue: VecDeque<Runnable>,
-    owned: Owned,
-    order: Chooser,
-    polls: u64,
-    gate: Gate,
-    /// A foreign loop was told that there is nothing to do: a wake must tell it otherwise.
-    idle: bool,
-    /// Woken when the last task has ended.
-    drained: Option<Waker>,
-}
-
-/// What other threads may touch.
-struct Remote {
-    queue: VecDeque<Runnable>,
-    gate: Gate,
-    /// Wakes whoever drives the executor. There while that one sleeps, or is about to.
-    sleeper: Option<Waker>,
 }
 
 const FOREIGN: &str = "a future that is not Send can be spawned on its executor's thread only";
@@ -579,219 +523,6 @@ impl SpawnLocal for LocalHandle {
     }
 }
 
-impl Shared {
-    /// The own part, for the executor itself, which never leaves its thread.
-    fn own(&self) -> &RefCell<Own> {
-        self.own.get().expect("the executor is on its own thread")
-    }
-
-    /// Runs the next task of the queue. False if there is none.
-    #[inline]
-    fn run_one(&self) -> bool {
-        let next = self.own().borrow_mut().pop();
-        match next {
-            Some(task) => {
-                task.run();
-                true
-            }
-            None => false,
-        }
-    }
-
-    /// Moves what other threads sent to the run queue.
-    #[inline]
-    fn take_remote(&self) {
-        // Ordering: Relaxed, a hint: what it misses now, the next turn or the look before the
-        // sleep finds.
-        if self.remote_ready.load(Relaxed) {
-            self.take_remote_now();
-        }
-    }
-
-    fn take_remote_now(&self) {
-        let tasks = {
-            let mut remote = self.remote.lock();
-            // Ordering: Relaxed, written under the lock.
-            self.remote_ready.store(false, Relaxed);
-            std::mem::take(&mut remote.queue)
-        };
-        for task in tasks {
-            let refused = {
-                let mut own = self.own().borrow_mut();
-                let refused = own.take_in(&task);
-                // Whoever drives the executor is about to run it.
-                let _ = own.push(task);
-                refused
-            };
-            if let Some(task) = refused {
-                task.close();
-            }
-        }
-    }
-
-    /// Puts a task into the remote queue. Gives the waker of a driver that sleeps, to be woken
-    /// after unlocking.
-    #[must_use]
-    fn push_remote(&self, remote: &mut Remote, task: Runnable) -> Option<Waker> {
-        remote.queue.push_back(task);
-        // Ordering: Relaxed, a hint; written under the lock.
-        self.remote_ready.store(true, Relaxed);
-        remote.sleeper.take()
-    }
-
-    /// Wakes the driver if it sleeps.
-    fn notify(&self) {
-        if let Some(sleeper) = self.wake_up() {
-            sleeper.wake();
-        }
-    }
-
-    /// Takes back what `fall_asleep` or `fall_idle` announced.
-    fn wake_up(&self) -> Option<Waker> {
-        self.remote.lock().sleeper.take()
-    }
-
-    /// Announces that the driver is about to sleep. False if there is something to do.
-    #[must_use]
-    fn fall_asleep(&self, root: &AtomicBool, unpark: &Waker) -> bool {
-        if !self.own().borrow().queue.is_empty() {
-            return false;
-        }
-        let unpark = unpark.clone();
-        let mut remote = self.remote.lock();
-        // Ordering: Relaxed, `Root::wake` sets the flag before it takes this lock: either it is
-        // seen here, or the sleeper is seen there.
-        let sleep = remote.queue.is_empty() && !root.load(Relaxed);
-        if sleep {
-            remote.sleeper = Some(unpark);
-        }
-        sleep
-    }
-
-    /// As `fall_asleep`, for a foreign loop, which `waker` wakes.
-    #[must_use]
-    fn fall_idle(&self, waker: &Waker) -> bool {
-        let waker = waker.clone();
-        let mut own = self.own().borrow_mut();
-        let mut remote = self.remote.lock();
-        let idle = own.queue.is_empty() && remote.queue.is_empty();
-        if idle {
-            own.idle = true;
-            let former = remote.sleeper.replace(waker);
-            drop((own, remote));
-            drop(former);
-        }
-        idle
-    }
-
-    /// Lets less in.
-    fn shut(&self, gate: Gate) {
-        self.own().borrow_mut().gate = gate;
-        self.remote.lock().gate = gate;
-    }
-
-    /// Drops the futures of all tasks, and lets nothing in any more.
-    fn close(&self) {
-        self.shut(Gate::Closed);
-        self.take_remote_now();
-        loop {
-            // One by one: destructors run in between, and may wake, end and drop other tasks.
-            let task = self.own().borrow_mut().owned.pop();
-            match task {
-                Some(task) => task.close(),
-                None => break,
-            }
-        }
-        let mut own = self.own().borrow_mut();
-        let (queue, drained) = (std::mem::take(&mut own.queue), own.drained.take());
-        drop(own);
-        drop((queue, drained, self.wake_up()));
-    }
-}
-
-impl Own {
-    /// Puts the task of another thread into the owned set, if it is in none. Gives it back if
-    /// there is no room.
-    fn take_in(&mut self, task: &Runnable) -> Option<OwnedTask> {
-        match task.is_orphan() {
-            true => self.owned.insert(task.adopt()).err(),
-            false => None,
-        }
-    }
-
-    /// Queues a task. True if a foreign loop is to be told.
-    #[must_use]
-    #[inline]
-    fn push(&mut self, task: Runnable) -> bool {
-        self.queue.push_back(task);
-        std::mem::take(&mut self.idle)
-    }
-
-    #[inline]
-    fn pop(&mut self) -> Option<Runnable> {
-        let task = match &mut self.order {
-            Chooser::Fifo => self.queue.pop_front(),
-            Chooser::Seeded(random) => {
-                let index = random.below(self.queue.len());
-                self.queue.swap_remove_back(index)
-            }
-        };
-        self.polls += task.is_some() as u64;
-        task
-    }
-}
-
-impl Schedule for Shared {
-    #[inline]
-    fn schedule(this: &Arc<Self>, task: Runnable) {
-        let Some(own) = this.own.get() else {
-            return Shared::schedule_elsewhere(this, task);
-        };
-        let mut own = own.borrow_mut();
-        if own.gate == Gate::Closed {
-            drop(own);
-            drop(task);
-        } else if own.push(task) {
-            drop(own);
-            this.notify();
-        }
-    }
-
-    fn release(&self, slot: u32) -> Option<OwnedTask> {
-        let mut own = self.own().borrow_mut();
-        let task = own.owned.remove(slot);
-        if own.owned.len() == 0 && own.drained.is_some() {
-            let drained = own.drained.take();
-            drop(own);
-            drained.into_iter().for_each(pirn_core::wake::wake);
-        }
-        task
-    }
-
-    fn side(&self) -> &Side {
-        &self.side
-    }
-}
-
-impl Shared {
-    #[cold]
-    fn schedule_elsewhere(this: &Arc<Self>, task: Runnable) {
-        // The task may be run, freed and with it the last pointer but this one, before `notify`.
-        let this = this.clone();
-        let mut remote = this.remote.lock();
-        if remote.gate == Gate::Closed {
-            drop(remote);
-            drop(task);
-            return;
-        }
-        let sleeper = this.push_remote(&mut remote, task);
-        drop(remote);
-        if let Some(sleeper) = sleeper {
-            sleeper.wake();
-        }
-    }
-}
-
 /// The waker of a foreign loop that `run` interrupted: told at the end to look again, since what
 /// happened meanwhile did not reach it.
 struct FormerSleeper(Option<Waker>);
@@ -827,35 +558,6 @@ impl Wake for Root {
         if !self.woken.swap(true, AcqRel) && self.shared.own.get().is_none() {
             self.shared.notify();
         }
-    }
-}
-
-/// How the next task is chosen.
-enum Chooser {
-    Fifo,
-    Seeded(Random),
-}
-
-impl Chooser {
-    fn new(order: Order) -> Self {
-        match order {
-            Order::Fifo => Chooser::Fifo,
-            Order::Seeded(seed) => Chooser::Seeded(Random(seed)),
-        }
-    }
-}
-
-/// SplitMix64: written out here, so that a seed means the same schedule for ever.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, bound: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^= z >> 31;
-        ((u128::from(z) * bound as u128) >> 64) as usize
     }
 }
 

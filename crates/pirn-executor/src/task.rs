@@ -33,13 +33,17 @@
 mod cell;
 mod id;
 mod join;
+mod join_slot;
 mod owned;
+mod refs;
 mod side;
 mod state;
+mod waker;
 
 pub use id::TaskId;
 pub use join::Task;
 
-pub(crate) use cell::{OwnedTask, Runnable, Schedule, Spawned, TaskRef, refused, spawn};
+pub(crate) use cell::{Schedule, Spawned, refused, spawn};
 pub(crate) use owned::Owned;
+pub(crate) use refs::{OwnedTask, Runnable, TaskRef};
 pub(crate) use side::Side;

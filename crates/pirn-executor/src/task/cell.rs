@@ -1,9 +1,11 @@
 //! The allocation behind a task, and the code that obeys the actions of [`state`](super::state).
 
+use super::join_slot::JoinSlot;
 use super::owned::NO_SLOT;
+use super::refs::{OwnedTask, Runnable};
 use super::state::{Close, Release, Rest, Snapshot, Start, State, Wake};
+use super::waker::waker_of;
 use super::{Side, Task, TaskId};
-use crate::pool::Word;
 use pirn_core::report::{Report, report};
 use pirn_core::shim::atomic::AtomicU32;
 use pirn_core::shim::{Arc, UnsafeCell};
@@ -14,7 +16,7 @@ use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::pin::Pin;
 use std::ptr::NonNull;
 use std::sync::atomic::Ordering::Relaxed;
-use std::task::{Context, Poll, RawWaker, RawWakerVTable, Waker};
+use std::task::{Context, Poll};
 
 /// What a scheduler does for its tasks. Each cell holds a counted pointer to it.
 ///
@@ -41,11 +43,11 @@ pub(crate) trait Schedule: Send + Sync + Sized + 'static {
 pub(super) struct Header {
     pub(super) state: State,
     /// Where the task is in the set of owned tasks.
-    slot: AtomicU32,
+    pub(super) slot: AtomicU32,
     vtable: &'static VTable,
     pub(super) id: TaskId,
     pub(super) spawned_at: &'static Location<'static>,
-    join: JoinSlot,
+    pub(super) join: JoinSlot,
 }
 
 #[repr(C)]
@@ -91,14 +93,14 @@ impl Ref {
         unsafe { self.0.as_ref() }
     }
 
-    fn as_ptr(self) -> *const () {
+    pub(super) fn as_ptr(self) -> *const () {
         self.0.as_ptr() as *const ()
     }
 
     /// # Safety
     ///
     /// `ptr` came from `as_ptr`.
-    unsafe fn from_ptr(ptr: *const ()) -> Ref {
+    pub(super) unsafe fn from_ptr(ptr: *const ()) -> Ref {
         // SAFETY: `as_ptr` gave it, from a pointer that is not null.
         Ref(unsafe { NonNull::new_unchecked(ptr as *mut Header) })
     }
@@ -122,9 +124,31 @@ impl Ref {
     /// # Safety
     ///
     /// No reference is left, and the stage is empty.
-    unsafe fn free(self) {
+    pub(super) unsafe fn free(self) {
         // SAFETY: passed on.
         unsafe { (self.vtable().free)(self) }
+    }
+
+    /// Does what the task's state asks for: polls it, as a rule.
+    ///
+    /// # Safety
+    ///
+    /// The caller has a reference, which it passes on, and the duty to run the task; and it may
+    /// touch the future on this thread.
+    pub(super) unsafe fn run(self) {
+        // SAFETY: passed on.
+        unsafe { (self.vtable().run)(self) }
+    }
+
+    /// Drops the future, or leaves that to the thread that polls it.
+    ///
+    /// # Safety
+    ///
+    /// The caller has the reference of the set of owned tasks, which it passes on; and it may touch
+    /// the future on this thread.
+    pub(super) unsafe fn close(self) {
+        // SAFETY: passed on.
+        unsafe { (self.vtable().close)(self) }
     }
 
     /// Queues the task.
@@ -192,133 +216,6 @@ impl Ref {
         }
     }
 }
-
-/// The duty to run a task, with a reference to it.
-pub(crate) struct Runnable(Ref);
-
-impl Runnable {
-    fn new(task: Ref) -> Runnable {
-        Runnable(task)
-    }
-
-    /// Polls the task once, or does what else its state asks for.
-    ///
-    /// For a task whose future is not `Send`, only on the thread that spawned it; the schedulers
-    /// see to that.
-    #[inline]
-    pub(crate) fn run(self) {
-        let task = ManuallyDrop::new(self).0;
-        // SAFETY: a `Runnable` has a reference, which is passed on.
-        unsafe { (task.vtable().run)(task) }
-    }
-
-    /// True if no set owns the task yet.
-    pub(crate) fn is_orphan(&self) -> bool {
-        // SAFETY: a `Runnable` has a reference.
-        let header = unsafe { self.0.header() };
-        // Ordering: Relaxed, the queue that the `Runnable` came through published it.
-        header.slot.load(Relaxed) == NO_SLOT
-    }
-
-    /// Takes over the reference that is meant for the set of owned tasks. Once for each orphan.
-    pub(crate) fn adopt(&self) -> OwnedTask {
-        debug_assert!(self.is_orphan(), "a task can have one owner only");
-        OwnedTask(self.0)
-    }
-}
-
-impl Word for Runnable {
-    fn into_word(self) -> *mut () {
-        ManuallyDrop::new(self).0.as_ptr().cast_mut()
-    }
-
-    unsafe fn from_word(word: *mut ()) -> Self {
-        // SAFETY: the word came from `into_word`, and takes its reference along.
-        Runnable(unsafe { Ref::from_ptr(word) })
-    }
-}
-
-impl Drop for Runnable {
-    fn drop(&mut self) {
-        // SAFETY: a `Runnable` has a reference, and is gone after this.
-        unsafe { self.0.release(1) }
-    }
-}
-
-// SAFETY: it can be sent to the thread that runs it. What may not leave its thread, a future that
-// is not `Send`, is touched by `run` alone, and the scheduler of such tasks runs them where they
-// were spawned: it holds what it runs in a `Bound`, which other threads cannot reach into.
-unsafe impl Send for Runnable {}
-
-/// The reference to a task that the set of owned tasks keeps until the task is complete.
-pub(crate) struct OwnedTask(Ref);
-
-impl OwnedTask {
-    pub(super) fn set_slot(&self, slot: u32) {
-        // SAFETY: the set's reference keeps the cell alive.
-        let header = unsafe { self.0.header() };
-        // Ordering: Relaxed, written before the task is queued or by the thread that runs it.
-        header.slot.store(slot, Relaxed);
-    }
-
-    /// Drops the task's future, on the way out of its executor; or leaves that to the thread that
-    /// is running it. For futures that are not `Send`: on the thread that spawned them.
-    pub(crate) fn close(self) {
-        let task = ManuallyDrop::new(self).0;
-        // SAFETY: the set's reference is passed on.
-        unsafe { (task.vtable().close)(task) }
-    }
-
-    /// Another reference to the task.
-    pub(crate) fn share(&self) -> TaskRef {
-        // SAFETY: the set's reference keeps the cell alive.
-        unsafe { self.0.header() }.state.retain();
-        TaskRef(self.0)
-    }
-}
-
-impl Word for OwnedTask {
-    fn into_word(self) -> *mut () {
-        ManuallyDrop::new(self).0.as_ptr().cast_mut()
-    }
-
-    unsafe fn from_word(word: *mut ()) -> Self {
-        // SAFETY: the word came from `into_word`, and takes its reference along.
-        OwnedTask(unsafe { Ref::from_ptr(word) })
-    }
-}
-
-impl Drop for OwnedTask {
-    fn drop(&mut self) {
-        // SAFETY: the set had a reference, and this was it. The task is complete: otherwise `close`
-        // would have taken it.
-        unsafe { self.0.release(1) }
-    }
-}
-
-// SAFETY: as for `Runnable`; `close` is called by the owner alone.
-unsafe impl Send for OwnedTask {}
-
-/// A reference to a task.
-pub(crate) struct TaskRef(Ref);
-
-impl TaskRef {
-    /// Asks the task to end.
-    pub(crate) fn cancel(&self, cause: Cause) {
-        // SAFETY: this is a reference.
-        unsafe { self.0.cancel(cause) }
-    }
-}
-
-impl Drop for TaskRef {
-    fn drop(&mut self) {
-        // SAFETY: this was a reference.
-        unsafe { self.0.release(1) }
-    }
-}
-
-// SAFETY: what can be done through it can be done on any thread, as through a waker.
-unsafe impl Send for TaskRef {}
 
 impl Ref {
     /// Stores the cause, and queues the task if it has to run to see it.
@@ -681,152 +578,4 @@ impl<F: Future, S: Schedule> Cell<F, S> {
     fn shutdown_cause(&self) -> Cause {
         Cause::new(Kind::Shutdown, "its executor was dropped").with_location(self.header.spawned_at)
     }
-}
-
-/// A place for the waker of whoever joins: one word. A waker of a task of ours is kept as its
-/// pointer, any other one in a box, marked by the lowest bit.
-struct JoinSlot(UnsafeCell<*const ()>);
-
-const BOXED: usize = 1;
-
-impl JoinSlot {
-    fn empty() -> JoinSlot {
-        JoinSlot(UnsafeCell::new(std::ptr::null()))
-    }
-
-    /// # Safety
-    ///
-    /// The caller owns the slot, which holds no waker.
-    unsafe fn put(&self, waker: &Waker) {
-        let word = match std::ptr::eq(waker.vtable(), &WAKER_VTABLE) {
-            true => ManuallyDrop::new(waker.clone()).data(),
-            false => {
-                let boxed = Box::into_raw(Box::new(waker.clone()));
-                boxed
-                    .cast::<()>()
-                    .cast_const()
-                    .map_addr(|addr| addr | BOXED)
-            }
-        };
-        // SAFETY: the caller owns the slot.
-        self.0.with_mut(|slot| unsafe { *slot = word });
-    }
-
-    /// # Safety
-    ///
-    /// The caller owns the slot, which holds a waker; it holds none afterwards.
-    unsafe fn take(&self) -> Waker {
-        // SAFETY: the caller owns the slot.
-        let word = self.0.with(|slot| unsafe { *slot });
-        if word.addr() & BOXED == 0 {
-            // SAFETY: `put` forgot a waker with this pointer and this table.
-            return unsafe { Waker::new(word, &WAKER_VTABLE) };
-        }
-        let boxed = word
-            .cast_mut()
-            .cast::<Waker>()
-            .map_addr(|addr| addr & !BOXED);
-        // SAFETY: `put` made it from a box.
-        *unsafe { Box::from_raw(boxed) }
-    }
-
-    /// True if it is certain that the slot holds a waker of the same task.
-    ///
-    /// # Safety
-    ///
-    /// Nobody writes to the slot meanwhile, and it holds a waker.
-    unsafe fn will_wake(&self, waker: &Waker) -> bool {
-        // SAFETY: nobody writes to the slot.
-        let word = self.0.with(|slot| unsafe { *slot });
-        word == waker.data() && std::ptr::eq(waker.vtable(), &WAKER_VTABLE)
-    }
-}
-
-impl Header {
-    /// Registers the waker of the handle's poll. False if the task is complete.
-    ///
-    /// # Safety
-    ///
-    /// The caller is the handle.
-    pub(super) unsafe fn register(&self, waker: &Waker) -> bool {
-        let state = self.state.load();
-        if state.is_complete() {
-            return false;
-        }
-        if state.has_join_waker() {
-            // SAFETY: only the handle, which is the caller, writes a waker, and whoever completes
-            // the task leaves the word as it is.
-            if unsafe { self.join.will_wake(waker) } {
-                return true;
-            }
-            if !self.state.unset_join_waker() {
-                return false;
-            }
-            // SAFETY: the transition gave the slot back to the handle.
-            drop(unsafe { self.join.take() });
-        }
-        // SAFETY: while `JOIN_WAKER` is unset and the task is not complete, the slot is the
-        // handle's; it is empty, since a waker is in it only while the bit is set.
-        unsafe { self.join.put(waker) };
-        if !self.state.set_join_waker() {
-            // SAFETY: the task was completed while the bit was unset, so the slot stays ours.
-            drop(unsafe { self.join.take() });
-            return false;
-        }
-        true
-    }
-
-    /// # Safety
-    ///
-    /// The caller owns the join slot, which holds a waker.
-    pub(super) unsafe fn take_join_waker(&self) -> Waker {
-        // SAFETY: passed on.
-        unsafe { self.join.take() }
-    }
-}
-
-static WAKER_VTABLE: RawWakerVTable = RawWakerVTable::new(clone, wake, wake_by_ref, drop_waker);
-
-/// # Safety
-///
-/// The waker takes over a reference, or is never dropped and does not outlive one.
-unsafe fn waker_of(task: Ref) -> Waker {
-    // SAFETY: the table's functions keep the contract of wakers: each waker has a reference, the
-    // word is atomic, and a cell is freed only with the last of them.
-    unsafe { Waker::new(task.as_ptr(), &WAKER_VTABLE) }
-}
-
-unsafe fn clone(ptr: *const ()) -> RawWaker {
-    // SAFETY: a waker of ours has the pointer of its task and a reference.
-    unsafe { Ref::from_ptr(ptr).header() }.state.retain();
-    RawWaker::new(ptr, &WAKER_VTABLE)
-}
-
-unsafe fn wake(ptr: *const ()) {
-    // SAFETY: a waker of ours has the pointer of its task and a reference, which it gives up here.
-    unsafe {
-        let task = Ref::from_ptr(ptr);
-        match task.header().state.wake_by_val() {
-            Wake::Nothing => {}
-            Wake::Schedule => task.schedule(),
-            Wake::Free => task.free(),
-        }
-    }
-}
-
-unsafe fn wake_by_ref(ptr: *const ()) {
-    // SAFETY: a waker of ours has the pointer of its task and a reference; the transition counted
-    // another one if the task is to be queued.
-    unsafe {
-        let task = Ref::from_ptr(ptr);
-        match task.header().state.wake_by_ref() {
-            Wake::Nothing | Wake::Free => {}
-            Wake::Schedule => task.schedule(),
-        }
-    }
-}
-
-unsafe fn drop_waker(ptr: *const ()) {
-    // SAFETY: a waker of ours has the pointer of its task and a reference, which it gives up here.
-    unsafe { Ref::from_ptr(ptr).release(1) }
 }

@@ -1,0 +1,109 @@
+//! Where a task keeps the waker of whoever joins it.
+
+use super::cell::Header;
+use super::waker::WAKER_VTABLE;
+use pirn_core::shim::UnsafeCell;
+use std::mem::ManuallyDrop;
+use std::task::Waker;
+
+/// A place for the waker of whoever joins: one word. A waker of a task of ours is kept as its
+/// pointer, any other one in a box, marked by the lowest bit.
+pub(super) struct JoinSlot(UnsafeCell<*const ()>);
+
+const BOXED: usize = 1;
+
+impl JoinSlot {
+    pub(super) fn empty() -> JoinSlot {
+        JoinSlot(UnsafeCell::new(std::ptr::null()))
+    }
+
+    /// # Safety
+    ///
+    /// The caller owns the slot, which holds no waker.
+    unsafe fn put(&self, waker: &Waker) {
+        let word = match std::ptr::eq(waker.vtable(), &WAKER_VTABLE) {
+            true => ManuallyDrop::new(waker.clone()).data(),
+            false => {
+                let boxed = Box::into_raw(Box::new(waker.clone()));
+                boxed
+                    .cast::<()>()
+                    .cast_const()
+                    .map_addr(|addr| addr | BOXED)
+            }
+        };
+        // SAFETY: the caller owns the slot.
+        self.0.with_mut(|slot| unsafe { *slot = word });
+    }
+
+    /// # Safety
+    ///
+    /// The caller owns the slot, which holds a waker; it holds none afterwards.
+    pub(super) unsafe fn take(&self) -> Waker {
+        // SAFETY: the caller owns the slot.
+        let word = self.0.with(|slot| unsafe { *slot });
+        if word.addr() & BOXED == 0 {
+            // SAFETY: `put` forgot a waker with this pointer and this table.
+            return unsafe { Waker::new(word, &WAKER_VTABLE) };
+        }
+        let boxed = word
+            .cast_mut()
+            .cast::<Waker>()
+            .map_addr(|addr| addr & !BOXED);
+        // SAFETY: `put` made it from a box.
+        *unsafe { Box::from_raw(boxed) }
+    }
+
+    /// True if it is certain that the slot holds a waker of the same task.
+    ///
+    /// # Safety
+    ///
+    /// Nobody writes to the slot meanwhile, and it holds a waker.
+    unsafe fn will_wake(&self, waker: &Waker) -> bool {
+        // SAFETY: nobody writes to the slot.
+        let word = self.0.with(|slot| unsafe { *slot });
+        word == waker.data() && std::ptr::eq(waker.vtable(), &WAKER_VTABLE)
+    }
+}
+
+impl Header {
+    /// Registers the waker of the handle's poll. False if the task is complete.
+    ///
+    /// # Safety
+    ///
+    /// The caller is the handle.
+    pub(super) unsafe fn register(&self, waker: &Waker) -> bool {
+        let state = self.state.load();
+        if state.is_complete() {
+            return false;
+        }
+        if state.has_join_waker() {
+            // SAFETY: only the handle, which is the caller, writes a waker, and whoever completes
+            // the task leaves the word as it is.
+            if unsafe { self.join.will_wake(waker) } {
+                return true;
+            }
+            if !self.state.unset_join_waker() {
+                return false;
+            }
+            // SAFETY: the transition gave the slot back to the handle.
+            drop(unsafe { self.join.take() });
+        }
+        // SAFETY: while `JOIN_WAKER` is unset and the task is not complete, the slot is the
+        // handle's; it is empty, since a waker is in it only while the bit is set.
+        unsafe { self.join.put(waker) };
+        if !self.state.set_join_waker() {
+            // SAFETY: the task was completed while the bit was unset, so the slot stays ours.
+            drop(unsafe { self.join.take() });
+            return false;
+        }
+        true
+    }
+
+    /// # Safety
+    ///
+    /// The caller owns the join slot, which holds a waker.
+    pub(super) unsafe fn take_join_waker(&self) -> Waker {
+        // SAFETY: passed on.
+        unsafe { self.join.take() }
+    }
+}
