@@ -2,10 +2,10 @@
 
 use pirn_core::shim::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use pirn_core::shim::{self, Arc, block_on, thread};
-use pirn_core::{Cause, Scope};
-use std::future::{pending, poll_fn, ready};
-use std::pin::pin;
-use std::task::{Context, Poll};
+use pirn_core::{Cause, Scope, shield};
+use std::future::{Future, pending, poll_fn, ready};
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, Wake, Waker};
 
 fn stop() -> Cause {
     Cause::requested("stop")
@@ -186,5 +186,61 @@ fn children_of_an_abandoned_run_keep_the_run_around_waiting() {
         block_on(outer.run(body)).unwrap();
         assert!(ended.load(Relaxed));
         child.join().unwrap();
+    });
+}
+
+/// An executor of one future, which is polled only after a wake of its own waker.
+struct Nested<F> {
+    future: F,
+    flag: std::sync::Arc<Flag>,
+}
+
+struct Flag {
+    woken: std::sync::atomic::AtomicBool,
+    around: shim::Mutex<Option<Waker>>,
+}
+
+impl Wake for Flag {
+    fn wake(self: std::sync::Arc<Self>) {
+        self.woken.store(true, Relaxed);
+        let around = self.around.lock().clone();
+        around.unwrap().wake();
+    }
+}
+
+impl<F: Future<Output = ()> + Unpin> Future for Nested<F> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        *self.flag.around.lock() = Some(cx.waker().clone());
+        if !self.flag.woken.swap(false, Relaxed) {
+            return Poll::Pending;
+        }
+        let waker = Waker::from(std::sync::Arc::clone(&self.flag));
+        Pin::new(&mut self.future).poll(&mut Context::from_waker(&waker))
+    }
+}
+
+#[test]
+fn a_cancel_at_any_moment_leaves_a_region_in_an_executor_in_the_body_to_its_end() {
+    shim::model(|| {
+        let scope = Scope::detached();
+        let elsewhere = scope.clone();
+        let canceller = thread::spawn(move || elsewhere.cancel(stop()));
+        let mut polls = 0;
+        let future = Box::pin(shield(poll_fn(|_| {
+            polls += 1;
+            match polls {
+                1 => Poll::Pending, // until the cancel wakes it
+                _ => Poll::Ready(()),
+            }
+        })));
+        let flag = std::sync::Arc::new(Flag {
+            woken: true.into(),
+            around: shim::Mutex::new(None),
+        });
+        let _ = block_on(scope.run(Nested { future, flag }));
+        canceller.join().unwrap();
+        assert_ne!(polls, 1);
     });
 }
