@@ -167,7 +167,7 @@ impl<S> GroupBuilder<S> {
     ///
     /// let executor = Arc::new(async_executor::Executor::new());
     /// let group = GroupBuilder::on(AsyncExecutor::new(executor.clone())).run(async |g| {
-    ///     g.spawn(std::future::pending()); // would run for ever
+    ///     g.spawn(std::future::pending::<Result<(), _>>()); // would run for ever
     ///     g.spawn(async { Err::<(), _>("no such host") });
     ///     Ok(())
     /// });
