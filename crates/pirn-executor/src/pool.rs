@@ -157,6 +157,15 @@ pub struct PoolStatistics {
 }
 
 /// What one [`Worker`] has done.
+///
+/// # Examples
+///
+/// ```
+/// use pirn_executor::{PoolExecutor, WorkerStatistics};
+///
+/// let (executor, _workers) = PoolExecutor::new(1);
+/// assert_eq!(executor.statistics().workers, [WorkerStatistics::default()]);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct WorkerStatistics {
@@ -384,6 +393,18 @@ impl Spawn for PoolHandle {
 }
 
 /// The future of [`PoolHandle::closed`].
+///
+/// # Examples
+///
+/// ```
+/// use pirn_executor::{Closed, PoolExecutor, ThreadPark};
+///
+/// let (executor, mut workers) = PoolExecutor::new(1);
+/// let closed: Closed = executor.handle().closed();
+/// let thread = std::thread::spawn(move || workers[0].run(&mut ThreadPark::new(), closed));
+/// drop(executor);
+/// assert!(thread.join().unwrap().is_ok());
+/// ```
 #[must_use = "futures do nothing unless awaited"]
 pub struct Closed {
     shared: Arc<Shared>,

@@ -252,7 +252,8 @@ impl<T: Word> Ring<T> {
     fn claim(&self, head: usize, count: usize) -> bool {
         let next = head.wrapping_add(count);
         // Ordering: Release, pairs with the Acquire in `push` and `steal_into`: the slots have been
-        // read before they are overwritten. Failure Relaxed: the caller looks again.
+        // read before they are overwritten. (No model notices if it is weakened: loom lets no load
+        // see a store that comes later.) Failure Relaxed: the caller looks again.
         self.head
             .compare_exchange(head, next, Release, Relaxed)
             .is_ok()

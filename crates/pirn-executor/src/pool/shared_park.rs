@@ -32,6 +32,16 @@ pub struct SharedDriver<P: Park> {
 type Slot<P> = Arc<Mutex<Option<Box<P>>>>;
 
 /// One worker's share of a [`SharedDriver`].
+///
+/// # Examples
+///
+/// ```
+/// use pirn_core::{Park, Until};
+/// use pirn_executor::{SharedDriver, SharedPark, ThreadPark};
+///
+/// let mut park: SharedPark<ThreadPark> = SharedDriver::new(ThreadPark::new()).park();
+/// assert!(park.park(Until::Now).is_ok());
+/// ```
 pub struct SharedPark<P: Park> {
     driver: Slot<P>,
     thread: ThreadPark,
@@ -39,6 +49,18 @@ pub struct SharedPark<P: Park> {
 }
 
 /// Ends the sleep of a [`SharedPark`].
+///
+/// # Examples
+///
+/// ```
+/// use pirn_core::{Park, Unpark, Until};
+/// use pirn_executor::{SharedDriver, SharedUnpark, ThreadPark, ThreadUnpark};
+///
+/// let mut park = SharedDriver::new(ThreadPark::new()).park();
+/// let unparker: SharedUnpark<ThreadUnpark> = park.unparker();
+/// unparker.unpark();
+/// assert!(park.park(Until::Woken).is_ok()); // at once
+/// ```
 pub struct SharedUnpark<U> {
     inner: U,
     thread: ThreadUnpark,

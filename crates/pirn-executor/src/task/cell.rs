@@ -558,7 +558,9 @@ impl<F: Future + 'static, S: Schedule> Harness<F, S> {
         if cell.header.state.load().has_side() {
             cell.scheduler.side().remove(cell.header.id);
         }
-        // A union does not drop what it holds: the stage is empty, as the caller says.
+        // A union does not drop what it holds: the stage is empty, as the caller says. For models:
+        // whoever used it is done.
+        cell.stage.with_mut(|_empty| {});
     }
 }
 
