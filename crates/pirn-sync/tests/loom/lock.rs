@@ -180,7 +180,6 @@ fn who_finds_it_free_after_the_only_waiter_left_sees_what_the_holder_wrote() {
         let borrowed: &'static Lock<u32> = unsafe { &*Arc::as_ptr(&lock) };
         let mut waiter = Box::pin(borrowed.lock());
         assert!(poll_once(waiter.as_mut(), &Count::new().waker()).is_pending());
-        *held += 1;
         let leaver = {
             let lock = Arc::clone(&lock);
             thread::spawn(move || {
@@ -188,6 +187,7 @@ fn who_finds_it_free_after_the_only_waiter_left_sees_what_the_holder_wrote() {
                 lock.try_lock().map(|mut value| *value += 1).is_some()
             })
         };
+        *held += 1;
         drop(held);
         let expected = 1 + u32::from(leaver.join().unwrap());
         assert_eq!(*lock.try_lock().unwrap(), expected);

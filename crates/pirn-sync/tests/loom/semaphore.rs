@@ -236,8 +236,6 @@ fn who_finds_a_permit_after_the_only_waiter_left_sees_what_its_holder_wrote() {
         let borrowed: &'static Shared = unsafe { &*Arc::as_ptr(&shared) };
         let mut waiter = Box::pin(borrowed.semaphore.acquire());
         assert!(poll_once(waiter.as_mut(), &Count::new().waker()).is_pending());
-        // SAFETY: see `Shared`.
-        shared.value.with_mut(|value| unsafe { *value += 1 });
         let leaver = {
             let shared = Arc::clone(&shared);
             thread::spawn(move || {
@@ -250,6 +248,8 @@ fn who_finds_a_permit_after_the_only_waiter_left_sees_what_its_holder_wrote() {
                 permit.is_ok()
             })
         };
+        // SAFETY: see `Shared`.
+        shared.value.with_mut(|value| unsafe { *value += 1 });
         drop(held);
         let expected = 1 + u32::from(leaver.join().unwrap());
         assert_eq!(shared.value(), expected);
