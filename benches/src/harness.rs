@@ -43,8 +43,6 @@ enum Work {
     Timed(Box<dyn FnMut(u64)>),
     /// The same, where the measuring thread is the client: its CPU time is not counted.
     Served(Box<dyn FnMut(u64)>),
-    /// The same, where the measuring thread is the client and it alone is counted.
-    Client(Box<dyn FnMut(u64)>),
     /// Measures something itself.
     Counted(Box<dyn FnMut() -> f64>),
 }
@@ -59,12 +57,6 @@ impl Contender {
     /// `work` is the client of a server on another thread, whose CPU time it is about.
     pub fn served(name: &'static str, work: impl FnMut(u64) + 'static) -> Self {
         let work = Work::Served(Box::new(work));
-        Contender { name, work }
-    }
-
-    /// `work` is a client on the measuring thread, whose CPU time it is about.
-    pub fn client(name: &'static str, work: impl FnMut(u64) + 'static) -> Self {
-        let work = Work::Client(Box::new(work));
         Contender { name, work }
     }
 
@@ -135,7 +127,7 @@ pub fn measure(row: &Row, settings: Settings) -> Figures {
 
 /// How many operations fill the slice.
 fn calibrate(work: &mut Work, slice: Duration) -> u64 {
-    let (Work::Timed(run) | Work::Served(run) | Work::Client(run)) = work else {
+    let (Work::Timed(run) | Work::Served(run)) = work else {
         return 1;
     };
     let mut count = 64;
@@ -161,7 +153,6 @@ fn sample(work: &mut Work, count: u64) -> Sample {
             }
         }
         Work::Timed(run) => clocked(run, count, cpu_of_all),
-        Work::Client(run) => clocked(run, count, cpu_of_this_thread),
         Work::Served(run) => clocked(run, count, || cpu_of_all() - cpu_of_this_thread()),
     }
 }

@@ -1,5 +1,5 @@
 //! HTTP clients: GETs of a small body, 100 in flight. The server is hyper's on tokio, one thread of
-//! its own for each client. The CPU column is the client's.
+//! its own for each client. The CPU column is client and server together: clients have threads too.
 
 use std::{
     convert::Infallible,
@@ -65,7 +65,7 @@ fn pirn() -> Contender {
         .max_idle_per_host(IN_FLIGHT as usize)
         .build()
         .expect("a session");
-    Contender::client("pirn", move |count| {
+    Contender::timed("pirn", move |count| {
         let each = count.div_ceil(IN_FLIGHT);
         let work = async {
             let tasks: Vec<_> = (0..IN_FLIGHT)
@@ -91,7 +91,7 @@ fn hyper_util() -> Contender {
     let uri: Uri = format!("http://{}/", server()).parse().expect("an address");
     let runtime = tokio_one();
     let client = Client::builder(TokioExecutor::new()).build_http::<Empty<Bytes>>();
-    Contender::client("tokio-hyper-util", move |count| {
+    Contender::timed("tokio-hyper-util", move |count| {
         let each = count.div_ceil(IN_FLIGHT);
         runtime.block_on(async {
             let mut tasks = JoinSet::new();
