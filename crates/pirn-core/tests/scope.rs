@@ -390,6 +390,26 @@ fn a_shield_is_polled_on_after_a_cancel_and_our_leaves_outside_it_are_not_passed
 }
 
 #[test]
+fn a_cancelled_body_begins_no_new_shield() {
+    let (scope, gate, log) = (Scope::detached(), Gate::default(), Log::default());
+    let body = {
+        let (gate, log) = (gate.clone(), log.clone());
+        async move {
+            loop {
+                log.say("shield");
+                shield(gate.passed()).await;
+            }
+        }
+    };
+    let mut run = pin!(scope.run(body));
+    assert!(poll::<Scoped<_>>(run.as_mut()).is_pending());
+    scope.cancel(stop());
+    gate.open();
+    assert_eq!(text::<()>(poll(run)), "stop");
+    assert_eq!(log.said(), ["shield", "shield"], "the second never began");
+}
+
+#[test]
 fn a_clean_up_runs_in_place_after_the_inner_future_was_dropped() {
     let (scope, log, gate) = (Scope::detached(), Log::default(), Gate::default());
     let body = {

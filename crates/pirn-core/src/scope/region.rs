@@ -269,7 +269,8 @@ impl<F: Future> Future for Held<F> {
 /// Runs `future` so that a cancel of the scope around does not reach it.
 ///
 /// A cancelled body that is in here is polled on until `future` has ended or the grace period is
-/// over; its value is then returned, and the body goes on to its next leaf of ours and no further.
+/// over; its value is then returned, and the body goes on to its next leaf of ours, or its next shield,
+/// and no further.
 /// As trio's shielded scope; asyncio's `shield` differs: it abandons the wait.
 ///
 /// # Cancel safety
@@ -294,6 +295,12 @@ impl<F: Future> Future for Held<F> {
 /// assert_eq!(ended.unwrap(), "committed");
 /// ```
 pub async fn shield<F: Future>(future: F) -> F::Output {
+    // A cancelled body, polled for regions that are under way, begins no new one.
+    poll_fn(|_| match budget::is_frozen() {
+        true => Poll::Pending,
+        false => Poll::Ready(()),
+    })
+    .await;
     Held::new(future).await
 }
 

@@ -461,6 +461,10 @@ impl<T> Run<T> {
 
     /// Polls the clean-ups and waits for the children.
     fn drain(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, Arc<Cause>>> {
+        if self.cleanups.is_empty() && self.scope().try_end() {
+            // Nothing to wait for: the deadline's timer is not even made.
+            return self.leave();
+        }
         self.check_deadline(cx);
         loop {
             self.cleanups.append(&mut self.scope().take_cleanups());
@@ -510,6 +514,7 @@ impl<T> Run<T> {
     fn leave(&mut self) -> Poll<Result<T, Arc<Cause>>> {
         let stall = self.outer.take().is_some_and(|outer| outer.is_cancelled());
         self.waker = None;
+        self.deadline = Timer::at(Instant::NEVER);
         let Phase::Drain(outcome) = std::mem::replace(&mut self.phase, Phase::Done) else {
             unreachable!("only a drained run leaves")
         };
