@@ -470,12 +470,12 @@ fn a_child_spawned_in_a_cancelled_group_never_starts() {
 
 #[test]
 fn a_dropped_group_cancels_its_children_and_the_scope_around_waits_for_them() {
-    let (hand, outer, log, gate) = <(Hand, _, Log, Gate)>::from((
+    let (hand, outer, log, gate) = (
         Hand::default(),
         Scope::detached(),
         Log::default(),
         Gate::default(),
-    ));
+    );
     let (spawner, said, shut) = (hand.clone(), log.clone(), gate.clone());
     let mut run = pin!(outer.run(async move {
         let cleaned = said.clone();

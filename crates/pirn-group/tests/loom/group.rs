@@ -46,6 +46,12 @@ impl Drop for Dropped {
     }
 }
 
+/// A child that drops `guard` when it runs, or with itself.
+async fn done(guard: Dropped) -> Result<(), u8> {
+    drop(guard);
+    Ok(())
+}
+
 fn count(dropped: &AtomicUsize) -> usize {
     // Ordering: Acquire, pairs with the Release in `Dropped`.
     dropped.load(Ordering::Acquire)
@@ -91,8 +97,8 @@ fn two_children_on_two_threads_end_before_the_group() {
         let dropped = Arc::new(AtomicUsize::new(0));
         let (one, two) = (Dropped(dropped.clone()), Dropped(dropped.clone()));
         let Started { future, hand } = Started::new(async move |g| {
-            g.spawn(async move { Ok(drop(one)) });
-            g.spawn(async move { Ok(drop(two)) });
+            g.spawn(done(one));
+            g.spawn(done(two));
             Ok(())
         });
         let children = [hand.take(), hand.take()].map(|task| thread::spawn(|| block_on(task)));
@@ -121,7 +127,7 @@ fn a_child_ends_as_the_group_is_cancelled() {
         let (sender, receiver) = channel();
         let Started { future, hand } = Started::new(async move |g| {
             sender.send(g.clone()).unwrap();
-            g.spawn(async move { Ok(drop(guard)) });
+            g.spawn(done(guard));
             Ok(1)
         });
         let group = receiver.recv().unwrap();
@@ -144,7 +150,7 @@ fn a_child_ends_as_its_group_is_dropped_and_the_scope_around_waits_for_it() {
         let inside = async move {
             let spawner = hand.clone();
             let mut group = Box::pin(GroupBuilder::on(spawner).run(async move |g| {
-                g.spawn(async move { Ok::<_, u8>(drop(guard)) });
+                g.spawn(done(guard));
                 Ok(())
             }));
             poll_fn(|cx| Poll::Ready(group.as_mut().poll(cx).is_pending())).await;
@@ -173,7 +179,7 @@ fn a_child_spawned_as_the_group_closes_is_refused_or_awaited() {
         let late = Dropped(ran.clone());
         let spawns = thread::spawn(move || {
             // Counted only if it runs: a refused future is given back.
-            let future = async move { Ok(drop(late)) };
+            let future = done(late);
             match group.try_spawn(TaskMeta::here(), future) {
                 Ok(_) => {
                     hand.run_one();
