@@ -79,6 +79,7 @@ impl fmt::Debug for Report {
     }
 }
 
+// `std`'s on purpose: process-wide, set at start; there is nothing in it for a model.
 type Hook = Arc<dyn Fn(&Report) + Send + Sync>;
 static HOOK: RwLock<Option<Hook>> = RwLock::new(None);
 

@@ -13,6 +13,8 @@ const UNSAFE_HOMES: &[&str] = &[
     "crates/pirn-core/src/waker_cell.rs",
     "crates/pirn-core/src/waker_set.rs",
     // The task cell and the steal queue.
+    // A value bound to its thread.
+    "crates/pirn-executor/src/bound.rs",
     "crates/pirn-executor/src/task.rs",
     "crates/pirn-executor/src/task/",
     "crates/pirn-executor/src/pool/deque.rs",

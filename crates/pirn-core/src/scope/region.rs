@@ -21,8 +21,8 @@ use std::task::{Context, Poll, Waker};
 
 /// The regions under way in one body.
 ///
-/// Counted by std's atomics, all relaxed: whoever polls the body counts, and a region that is
-/// dropped elsewhere wakes the run through the scope's lock after counting.
+/// `std`'s on purpose, all relaxed: whoever polls the body counts, and a region that is dropped
+/// elsewhere wakes the run through the scope's lock after counting.
 #[derive(Default)]
 pub(crate) struct Regions {
     held: AtomicUsize,

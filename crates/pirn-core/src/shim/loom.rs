@@ -108,8 +108,8 @@ impl Condvar {
 
 /// Explores a model.
 ///
-/// Preemption bound 2, or `LOOM_MAX_PREEMPTIONS` (`none` for no bound); branches 100,000 or
-/// `LOOM_MAX_BRANCHES`; no time limit unless `LOOM_MAX_DURATION` (seconds) is set. Prints one line
+/// Preemption bound 2, or `LOOM_MAX_PREEMPTIONS` (at most 255, which is as good as none); branches
+/// 100,000, or `LOOM_MAX_BRANCHES`; no time limit unless `LOOM_MAX_DURATION` (seconds) is set. Prints one line
 /// `loom: executions=N seconds=S verdict=exhausted|capped`, which `cargo xtask loom` reads: loom
 /// itself passes in silence when its time limit stops it.
 pub fn model(f: impl Fn() + Send + Sync + 'static) {
@@ -135,15 +135,8 @@ fn explore(f: impl Fn() + Send + Sync + 'static) {
     let executions = std::sync::Arc::new(AtomicU64::new(0));
     let count = std::sync::Arc::clone(&executions);
     let mut builder = loom::model::Builder::new();
-    builder.preemption_bound = match std::env::var("LOOM_MAX_PREEMPTIONS").as_deref() {
-        Ok("none") => None,
-        Ok(number) => Some(
-            number
-                .parse()
-                .expect("LOOM_MAX_PREEMPTIONS is `none` or a number"),
-        ),
-        Err(_) => Some(2),
-    };
+    // From the environment, where it is set.
+    builder.preemption_bound.get_or_insert(2);
     if std::env::var_os("LOOM_MAX_BRANCHES").is_none() {
         builder.max_branches = 100_000;
     }

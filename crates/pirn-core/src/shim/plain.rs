@@ -151,7 +151,11 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
     let mut cx = std::task::Context::from_waker(&waker);
     let mut future = std::pin::pin!(future);
     loop {
-        if let std::task::Poll::Ready(value) = future.as_mut().poll(&mut cx) {
+        // Inside a task, whose budget may be spent: what blocks here has nobody to give way to.
+        let unbounded = crate::budget::lift();
+        let polled = future.as_mut().poll(&mut cx);
+        drop(unbounded);
+        if let std::task::Poll::Ready(value) = polled {
             return value;
         }
         thread::park();
