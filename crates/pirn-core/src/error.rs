@@ -4,7 +4,9 @@ use std::any::Any;
 use std::borrow::Cow;
 use std::fmt;
 use std::panic::Location;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
+// `std`'s on purpose: it makes the payload `Sync`, and nobody contends for it.
+use std::sync::Mutex;
 
 /// What sort of event cancelled a scope.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -100,12 +102,70 @@ impl fmt::Display for Cause {
 /// What a panic carried.
 pub type Payload = Box<dyn Any + Send>;
 
+/// The panic of a task: what it carried, kept so that it can be shared between threads.
+///
+/// # Examples
+///
+/// ```
+/// use pirn_core::Panic;
+///
+/// let payload = std::panic::catch_unwind(|| panic!("out of luck")).unwrap_err();
+/// let panic = Panic::from(payload);
+/// assert_eq!(panic.message(), "out of luck");
+/// assert!(panic.into_payload().is::<&'static str>());
+/// ```
+pub struct Panic(Mutex<Payload>);
+
+impl Panic {
+    /// Its message, where it is a string, as it nearly always is.
+    pub fn message(&self) -> String {
+        panic_message(&**self.0.lock().unwrap_or_else(PoisonError::into_inner)).to_owned()
+    }
+
+    /// What it carried.
+    pub fn into_payload(self) -> Payload {
+        self.0.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Goes on with the panic on this thread.
+    pub fn resume(self) -> ! {
+        std::panic::resume_unwind(self.into_payload())
+    }
+}
+
+impl From<Payload> for Panic {
+    fn from(payload: Payload) -> Self {
+        Panic(Mutex::new(payload))
+    }
+}
+
+impl fmt::Debug for Panic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Panic").field(&self.message()).finish()
+    }
+}
+
 /// Why a task gave no value.
+///
+/// # Examples
+///
+/// It can be passed on as any error:
+///
+/// ```
+/// use pirn_core::JoinError;
+///
+/// fn joined(ended: Result<u32, JoinError>) -> Result<u32, Box<dyn std::error::Error + Send + Sync>> {
+///     Ok(ended? + 1)
+/// }
+/// let payload = std::panic::catch_unwind(|| panic!("oh")).unwrap_err();
+/// let error = joined(Err(JoinError::Panicked(payload.into()))).unwrap_err();
+/// assert_eq!(error.to_string(), "the task panicked: oh");
+/// ```
 pub enum JoinError {
     /// It was cancelled, for this cause.
     Cancelled(Arc<Cause>),
-    /// It panicked, with this payload.
-    Panicked(Payload),
+    /// It panicked.
+    Panicked(Panic),
     /// It was never spawned, for this reason: there was no runtime, or it was shut down.
     Refused(&'static str),
 }
@@ -128,7 +188,7 @@ impl JoinError {
     /// Gives `self` back if it is not a panic.
     pub fn resume_panic(self) -> Result<std::convert::Infallible, Self> {
         match self {
-            JoinError::Panicked(payload) => std::panic::resume_unwind(payload),
+            JoinError::Panicked(panic) => panic.resume(),
             other => Err(other),
         }
     }
@@ -156,10 +216,9 @@ impl fmt::Debug for JoinError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             JoinError::Cancelled(cause) => f.debug_tuple("Cancelled").field(cause).finish(),
-            JoinError::Panicked(payload) => f
-                .debug_tuple("Panicked")
-                .field(&panic_message(&**payload))
-                .finish(),
+            JoinError::Panicked(panic) => {
+                f.debug_tuple("Panicked").field(&panic.message()).finish()
+            }
             JoinError::Refused(reason) => f.debug_tuple("Refused").field(reason).finish(),
         }
     }
@@ -169,9 +228,7 @@ impl fmt::Display for JoinError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             JoinError::Cancelled(cause) => write!(f, "the task was {cause}"),
-            JoinError::Panicked(payload) => {
-                write!(f, "the task panicked: {}", panic_message(&**payload))
-            }
+            JoinError::Panicked(panic) => write!(f, "the task panicked: {}", panic.message()),
             JoinError::Refused(reason) => write!(f, "the task was not spawned: {reason}"),
         }
     }

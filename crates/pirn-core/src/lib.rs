@@ -15,7 +15,7 @@ pub mod wake;
 mod yield_now;
 
 pub use clock::{BoxSleep, Clock, Instant};
-pub use error::{Cause, JoinError, Kind, Missing, Payload, panic_message};
+pub use error::{Cause, JoinError, Kind, Missing, Panic, Payload, panic_message};
 pub use park::{Park, ParkError, Unpark, Until};
 pub use scope::{
     Cancelled, ChildGuard, Cleanup, Grace, Rooted, Scope, Scoped, finally, finally_in_place,

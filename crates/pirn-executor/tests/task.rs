@@ -212,8 +212,8 @@ fn check(
             What::DropTheExecutor => assert_eq!(cause.kind(), Kind::Shutdown, "{case}"),
             _ => panic!("{case}: nobody cancelled"),
         },
-        Some(Poll::Ready(Err(JoinError::Panicked(payload)))) => {
-            let text = pirn_core::panic_message(&*payload).to_owned();
+        Some(Poll::Ready(Err(JoinError::Panicked(panic)))) => {
+            let text = panic.message();
             let expected = match body {
                 Body::Panic | Body::YieldThenPanic => text == "the body",
                 _ => false,

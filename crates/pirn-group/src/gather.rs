@@ -167,7 +167,7 @@ impl<S: Spawn> GroupBuilder<S> {
         let mut results: Vec<_> = children
             .into_iter()
             .filter_map(|child| child.take())
-            .map(|ended| ended?.map_err(JoinError::Panicked))
+            .map(|ended| ended?.map_err(|payload| JoinError::Panicked(payload.into())))
             .collect();
         // A group that was cancelled before its first poll spawned nothing.
         if let Some(cause) = ended.as_ref().err().and_then(GroupError::cause) {

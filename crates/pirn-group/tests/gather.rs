@@ -81,9 +81,7 @@ fn every_outcome_is_kept_and_none_ends_the_others() {
         }
         i
     })));
-    assert!(
-        matches!(&results[0], Err(JoinError::Panicked(p)) if pirn_core::panic_message(&**p) == "zero")
-    );
+    assert!(matches!(&results[0], Err(JoinError::Panicked(p)) if p.message() == "zero"));
     assert!(matches!(&results[1], Err(JoinError::Cancelled(cause)) if cause.text() == "one"));
     assert_eq!(results[2].as_ref().unwrap(), &2);
     assert_eq!(results[3].as_ref().unwrap(), &3);

@@ -60,7 +60,9 @@ fn a_panic_comes_back_with_its_payload_and_the_thread_lives_on() {
     everywhere(|| async {
         let error = to_thread(|| -> () { std::panic::panic_any(7_u8) }).await;
         match error.unwrap_err() {
-            JoinError::Panicked(payload) => assert_eq!(payload.downcast_ref(), Some(&7_u8)),
+            JoinError::Panicked(panic) => {
+                assert_eq!(panic.into_payload().downcast_ref(), Some(&7_u8))
+            }
             other => panic!("{other:?}"),
         }
         assert_eq!(to_thread(|| 1).await.unwrap(), 1);

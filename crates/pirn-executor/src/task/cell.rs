@@ -425,7 +425,7 @@ impl<F: Future + 'static, S: Schedule> Harness<F, S> {
         match polled {
             Ok(Poll::Pending) => None,
             Ok(Poll::Ready(output)) => Some(output.map_err(JoinError::Cancelled)),
-            Err(payload) => Some(Err(JoinError::Panicked(payload))),
+            Err(payload) => Some(Err(JoinError::Panicked(payload.into()))),
         }
     }
 
@@ -462,7 +462,7 @@ impl<F: Future + 'static, S: Schedule> Harness<F, S> {
             (Some(output), Ok(())) => output,
             (None, Ok(())) => Err(JoinError::Cancelled(cell.shutdown_cause().into())),
             (None | Some(Err(JoinError::Cancelled(_))), Err(payload)) => {
-                Err(JoinError::Panicked(payload))
+                Err(JoinError::Panicked(payload.into()))
             }
             (Some(output), Err(payload)) => {
                 // The task has a result to give, or panicked before.
@@ -538,7 +538,7 @@ impl<F: Future + 'static, S: Schedule> Harness<F, S> {
         // SAFETY: passed on.
         let output = unsafe { self.take_output() };
         let payload = match output {
-            Err(JoinError::Panicked(payload)) => payload,
+            Err(JoinError::Panicked(panic)) => panic.into_payload(),
             other => match catch_unwind(AssertUnwindSafe(|| drop(other))) {
                 Ok(()) => return,
                 Err(payload) => payload,

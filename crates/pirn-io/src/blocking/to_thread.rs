@@ -10,7 +10,7 @@ use std::fmt;
 use std::future::Future;
 use std::io;
 use std::mem;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker, ready};
 
@@ -61,7 +61,7 @@ where
 {
     match ToThread::new(TaskMeta::here().named(name), None, f).await {
         Ok(result) => result,
-        Err(JoinError::Panicked(payload)) => resume_unwind(payload),
+        Err(JoinError::Panicked(panic)) => panic.resume(),
         Err(error) => Err(io::Error::other(error.to_string())),
     }
 }
@@ -178,7 +178,10 @@ impl<T> Slot<T> {
 impl<T> Ticket<T> {
     fn run(self) {
         if let Some(job) = self.start() {
-            self.finish(catch_unwind(AssertUnwindSafe(job)).map_err(JoinError::Panicked));
+            self.finish(
+                catch_unwind(AssertUnwindSafe(job))
+                    .map_err(|payload| JoinError::Panicked(payload.into())),
+            );
         }
     }
 
@@ -216,10 +219,10 @@ impl<T> State<T> {
     /// Drops what nobody wants any more, with no lock held: the job, the waker and the value are
     /// user code. A panic goes to the hook.
     fn abandon(self) {
-        if let State::Done(Err(JoinError::Panicked(payload))) = self {
+        if let State::Done(Err(JoinError::Panicked(panic))) = self {
             report(Report::Panic {
                 task: None,
-                payload,
+                payload: panic.into_payload(),
             });
         }
     }

@@ -11,7 +11,6 @@ use std::fmt;
 use std::fs::OpenOptions;
 use std::future::Future;
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -261,7 +260,7 @@ fn settle<T>(joined: Result<T, JoinError>, state: &mut State) -> io::Result<T> {
     joined.map_err(|error| {
         *state = State::Lost;
         match error {
-            JoinError::Panicked(payload) => resume_unwind(payload),
+            JoinError::Panicked(panic) => panic.resume(),
             error => io::Error::other(error.to_string()),
         }
     })
