@@ -1,4 +1,4 @@
-//! The bottom of pirn: what its crates share, and nothing else.
+#![doc = include_str!("../README.md")]
 
 pub mod budget;
 mod clock;
@@ -10,6 +10,8 @@ mod scope;
 #[doc(hidden)]
 pub mod shim;
 mod spawn;
+mod thread_park;
+mod time_source;
 pub mod wait;
 pub mod wake;
 mod yield_now;
@@ -25,4 +27,6 @@ pub use spawn::{
     Blocking, BoxJob, BoxTask, DynSpawn, DynSpawnLocal, LocalBoxTask, Refused, Spawn, SpawnLocal,
     TaskMeta,
 };
+pub use thread_park::{ThreadPark, ThreadUnpark};
+pub use time_source::{Monotonic, TimeSource};
 pub use yield_now::yield_now;

@@ -8,14 +8,13 @@ pub mod internals;
 mod local;
 mod pool;
 mod task;
-mod thread_park;
 mod unparker;
 
 pub use current::{spawn, spawn_local, try_spawn, try_spawn_local};
 pub use local::{LocalExecutor, LocalHandle, LocalStatistics, Order, PARK_INTERVAL};
+pub use pirn_core::{ThreadPark, ThreadUnpark};
 pub use pool::{
     Closed, PoolExecutor, PoolHandle, PoolStatistics, SharedDriver, SharedPark, SharedUnpark,
     Worker, WorkerStatistics,
 };
 pub use task::{Task, TaskId};
-pub use thread_park::{ThreadPark, ThreadUnpark};

@@ -23,8 +23,8 @@
 //! time. So a timer is never early, and late by at most the slack on an idle machine.
 
 use crate::sleep::Sleep;
-use crate::time_source::TimeSource;
 use crate::wheel::{Key, Wheel};
+use pirn_core::TimeSource;
 use pirn_core::shim::{Arc, Mutex};
 use pirn_core::wake::{WakeBatch, wake};
 use pirn_core::{BoxSleep, Clock, Instant, Park, ParkError, Unpark, Until};

@@ -1,8 +1,8 @@
 //! Time without a runtime: a thread that fires timers.
 
 use crate::driver::{Timer, TimerPark};
-use crate::thread_park::ThreadPark;
-use crate::time_source::Monotonic;
+use pirn_core::Monotonic;
+use pirn_core::ThreadPark;
 use pirn_core::{Park, Until, context};
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};

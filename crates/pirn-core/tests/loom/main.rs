@@ -2,5 +2,6 @@
 
 mod count;
 mod scope;
+mod thread_park;
 mod tokens;
 mod wait;

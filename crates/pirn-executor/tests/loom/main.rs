@@ -8,7 +8,6 @@ mod pool;
 mod shared_park;
 mod support;
 mod task;
-mod thread_park;
 
 use pirn_core::shim::atomic::{AtomicBool, Ordering};
 use pirn_core::shim::{Arc, UnsafeCell, model_must_fail, thread};

@@ -1,4 +1,3 @@
 //! Models of pirn-timer.
 
 mod driver;
-mod thread_park;

@@ -1,18 +1,17 @@
-//! Where a timer driver reads the time.
+//! Where drivers read the time.
 
-use pirn_core::Instant;
+use crate::Instant;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-/// The time that a [`TimerPark`](crate::TimerPark) goes by.
+/// The time that drivers go by: a timer's, and the one that sleeps under it.
 ///
 /// [`Monotonic`] is the real one; a simulation gives its own.
 ///
 /// # Examples
 ///
 /// ```
-/// use pirn_core::Instant;
-/// use pirn_timer::TimeSource;
+/// use pirn_core::{Instant, TimeSource};
 /// use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 /// use std::time::Duration;
 ///
@@ -63,7 +62,7 @@ impl<T: TimeSource + ?Sized> TimeSource for Arc<T> {
 /// # Examples
 ///
 /// ```
-/// use pirn_timer::{Monotonic, TimeSource};
+/// use pirn_core::{Monotonic, TimeSource};
 ///
 /// let earlier = Monotonic.now();
 /// assert!(Monotonic.now() >= earlier);

@@ -2,8 +2,7 @@
 
 use pirn_core::shim::atomic::{AtomicBool, Ordering::Relaxed};
 use pirn_core::shim::{Arc, model, thread};
-use pirn_core::{Park, Unpark, Until};
-use pirn_executor::ThreadPark;
+use pirn_core::{Park, ThreadPark, Unpark, Until};
 
 #[test]
 fn an_unpark_ends_the_sleep_and_publishes_what_came_before() {
@@ -42,5 +41,19 @@ fn of_two_unparks_the_later_one_is_not_lost() {
             park.park(Until::Woken).unwrap();
         }
         thread.join().unwrap();
+    });
+}
+
+#[test]
+fn an_unpark_after_a_sleep_that_another_ended_is_kept() {
+    model(|| {
+        let mut park = ThreadPark::new();
+        let unparker = park.unparker();
+        unparker.unpark();
+        let other = thread::spawn(move || unparker.unpark());
+        park.park(Until::Woken).unwrap();
+        other.join().unwrap();
+        // The two tokens were one, or the second is still there: either way nobody hangs.
+        park.park(Until::Now).unwrap();
     });
 }
