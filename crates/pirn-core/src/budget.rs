@@ -44,7 +44,36 @@ pub(crate) fn freeze() -> Refilled {
     Refilled(LEFT.with(|left| left.replace(FROZEN)))
 }
 
-pub(crate) fn is_frozen() -> bool {
+/// True while a cancelled body is polled for its clean-up's sake alone, outside of its regions.
+///
+/// Nothing that is polled then goes on. A leaf that waits in a queue leaves it, and hands on what
+/// had been set aside for it, since others may need that before the body is dropped.
+///
+/// # Examples
+///
+/// ```
+/// use pirn_core::{Cause, Scope, budget, shield};
+/// use std::future::{Future, pending, poll_fn};
+/// use std::pin::pin;
+/// use std::task::{Context, Poll, Waker};
+///
+/// let (scope, frozen) = (Scope::detached(), std::cell::Cell::new(false));
+/// let mut run = pin!(scope.run(async {
+///     let mut clean_up = pin!(shield(pending::<()>()));
+///     poll_fn(|cx| {
+///         frozen.set(budget::is_frozen());
+///         clean_up.as_mut().poll(cx)
+///     })
+///     .await
+/// }));
+/// let mut cx = Context::from_waker(Waker::noop());
+/// assert!(run.as_mut().poll(&mut cx).is_pending());
+/// assert!(!frozen.get());
+/// scope.cancel(Cause::requested("enough"));
+/// assert!(run.as_mut().poll(&mut cx).is_pending());
+/// assert!(frozen.get());
+/// ```
+pub fn is_frozen() -> bool {
     LEFT.with(Cell::get) == FROZEN
 }
 

@@ -11,7 +11,7 @@
 //! | state | in which list | who enters it | who leaves it |
 //! | --- | --- | --- | --- |
 //! | Idle | none | a new waiter; its own poll when it takes; its drop | its own poll |
-//! | Waiting | its queue | its own poll (`queue_up`); another's poll that claims its grant | `grant_head`; its drop |
+//! | Waiting | its queue | its own poll (`queue_up`); another's poll that claims its grant | `grant_head`; its drop; its own poll in a cancelled body |
 //! | Called | the ring of the door that granted it | `grant_head`, if the door has a waker already | the door as it closes (`Door::drop`); its own poll or drop |
 //! | Granted | the granted list | `grant_head`; the door as it closes | its own poll; another's poll that claims it; its drop |
 //! | Given | none | the same, for a grant that nobody else may claim | its own poll or drop |
@@ -24,19 +24,39 @@
 //!
 //! A future that was granted may never be polled again, while its task awaits another future on
 //! the same primitive: then both would hang. So a grant remembers the task it woke, and if that
-//! task polls another waiter of the same queue, the grant is *claimed*: it goes back to the
-//! primitive, the former owner to the head of the queue, and the one being polled before it.
+//! task polls another waiter of the same queue, the grant is *claimed*: the two change places. The
+//! grant goes back to the primitive, which serves the one being polled with it, and the former owner
+//! takes the other's place in the queue. So a task has no more turns before a stranger than it had
+//! futures in the queue before it; were the former owner put back to the head, a task that keeps one
+//! unpolled future and asks again and again would keep all others waiting for ever.
+//!
+//! A grant is claimed only if what the task was granted, with what is free, serves the claimer at
+//! once ([`Policy::suffices`]). Else a small request, granted and about to be polled, would lose its
+//! grant to a large one that cannot use it. The price: a task that awaits a large request alone, and
+//! no longer polls a small one which was granted, hangs until the rest comes before that poll; the
+//! rest coming later does not wake it.
+//!
+//! A claim lets the futures of one task overtake each other. A task whose one future, once served,
+//! waits for another of its futures that came before it may rely on the order of arrival only if it
+//! polls them in that order.
 //!
 //! The task is known by the data and vtable pointers of the waker that was woken, as in
 //! [`Waker::will_wake`]. That waker is gone, so its task may be freed and another task may get the
-//! same address. Then a claim takes a grant from a stranger. That is harmless: the stranger's task
-//! being gone, its future has moved to a task that has not polled it yet (a poll would have renewed
-//! the memory of its task), and which has to poll it before it may rely on a wake-up. That poll
-//! finds the future at the head of the queue, or granted again, and registers its own waker. Until
-//! then a grant to it costs the new task at the old address one needless wake-up.
+//! same address. Then a claim takes a grant from a stranger. That costs the stranger its turn, but
+//! loses no wake-up: the stranger's task being gone, its future has moved to a task that has not
+//! polled it yet (a poll would have renewed the memory of its task), and which has to poll it before
+//! it may rely on a wake-up. That poll finds the future in the queue, or granted again, and registers
+//! its own waker. Until then a grant to it costs the new task at the old address one needless
+//! wake-up.
 //!
 //! What this cannot see is a part of a task with wakers of its own (`FuturesUnordered`, say) which
-//! its owner stops polling.
+//! its owner stops polling, and a task whose waker has no data, such as [`Waker::noop`]: nothing
+//! tells it from others, so it claims nothing.
+//!
+//! # A cancelled body
+//!
+//! What is polled in a cancelled body, outside its regions, does not go on. Its waiters leave their
+//! queues at that poll and hand on what they were granted, as if they had been dropped.
 //!
 //! # User code
 //!
@@ -84,9 +104,18 @@ pub trait Policy<const N: usize>: Sized {
         true
     }
 
-    /// False for a grant that is of no use to another waiter of the same task.
-    fn transfers(granted: Self::Want) -> bool {
-        let _ = granted;
+    /// False for a grant that is of no use to another waiter of the same task and queue.
+    fn transfers(queue: usize, granted: Self::Want) -> bool {
+        let _ = (queue, granted);
+        true
+    }
+
+    /// True if all that a task was `granted` in one queue, with what is free, serves another waiter
+    /// of that task which wants `want`: then that one claims it, one grant after the other, and
+    /// [`settle`](Self::settle) has to serve it once it has claimed enough. By default one grant is
+    /// as good as another.
+    fn suffices(&self, want: Self::Want, granted: impl Iterator<Item = Self::Want>) -> bool {
+        let _ = (want, granted);
         true
     }
 }
@@ -190,7 +219,7 @@ enum Phase {
 }
 
 /// Which task a waker wakes, without keeping the task alive. Only ever compared.
-#[derive(Clone, Copy, PartialEq)]
+#[derive(Clone, Copy)]
 struct TaskId(*const (), *const RawWakerVTable);
 
 /// The two neighbours in a ring. Touched only with the lock held.
@@ -317,12 +346,14 @@ impl<'d, P: Policy<N>, const N: usize> Door<'d, P, N> {
         let queue = usize::from(node.queue);
         // `will_wake` may say no to a waker's own clone, so remember what was registered here.
         let mut registered = false;
+        // False once the spare is a waker that was replaced.
+        let mut fresh = true;
         loop {
             let look = self
                 .inner()
                 .lists
                 .body(node, |body| body.look(waker, registered));
-            match look.then(spare.is_some()) {
+            match look.then(fresh && spare.is_some()) {
                 Action::Arrive => {
                     if let Some(granted) = P::admit(self, queue, look.want) {
                         return Step::Take(granted, Spare(None));
@@ -341,6 +372,7 @@ impl<'d, P: Policy<N>, const N: usize> Door<'d, P, N> {
                         }
                     });
                     registered = true;
+                    fresh = false;
                 }
                 Action::Claim => {
                     if !self.claim(node, waker) {
@@ -387,39 +419,35 @@ impl<'d, P: Policy<N>, const N: usize> Door<'d, P, N> {
         })
     }
 
-    /// Lets the Waiting `node`, polled by `waker`'s task, have a grant that another waiter of that
-    /// task has not taken. False if there is none. `node` is then the first of its queue, without
-    /// a waker, or Granted.
+    /// Lets the Waiting `node`, polled by `waker`'s task, have the last grant that another waiter of
+    /// that task has not taken, if the task's grants suffice for it. False if not. `node` is then
+    /// Granted, or if one grant was not enough the first of its queue, without a waker.
     fn claim(&mut self, node: &Node<P::Want>, waker: &Waker) -> bool {
         let queue = usize::from(node.queue);
-        let lists = &mut self.inner().lists;
         let task = TaskId::of(waker);
-        let Some(holder) = lists.granted.find_last::<P::Want>(|other| {
-            other.queue == node.queue
-                && other.body.with(|body| {
-                    // SAFETY: the lock is held, and nobody has a reference to the body.
-                    let body = unsafe { &*body };
-                    matches!(body.phase, Phase::Granted(of) if of == task)
-                })
-        }) else {
+        let policy = self.policy();
+        let lists = &mut self.inner().lists;
+        let want = lists.body(node, |body| body.want);
+        let Some((holder, granted)) = lists.grants::<P::Want>(queue, task).next() else {
             return false;
         };
+        let grants = lists.grants::<P::Want>(queue, task);
+        if !policy.suffices(want, grants.map(|(_, granted)| granted)) {
+            return false;
+        }
         lists.remove(holder);
-        lists.remove(node);
         // The node's waker is this task's, and the task is being polled: the holder may have it.
         let waker = lists.body(node, |body| {
             std::mem::replace(&mut body.phase, Phase::Waiting(None))
         });
-        let want = lists.body(holder, |body| {
-            body.phase = waker;
-            body.want
-        });
-        // SAFETY: both were removed above; both are pinned, and their owners remove them.
+        lists.body(holder, |body| body.phase = waker);
+        // SAFETY: the node is in this queue, the holder was removed above; both are pinned, and
+        // their owners remove them.
         unsafe {
-            lists.waiting[queue].push_front(holder.as_link());
+            lists.waiting[queue].replace(node.as_link(), holder.as_link());
             lists.waiting[queue].push_front(node.as_link());
         }
-        P::put_back(self, queue, want);
+        P::put_back(self, queue, granted);
         P::settle(self, queue);
         true
     }
@@ -571,13 +599,18 @@ impl<'a, P: Policy<N>, const N: usize> Waiter<'a, P, N> {
     ///
     /// A newcomer that is [admitted](Policy::admit) is granted at once, and spends none of the
     /// task's [budget]; a waiter spends one unit as it takes its grant, and keeps the grant while
-    /// it has none. After it was ready it is a newcomer again.
+    /// it has none. After it was ready it is a newcomer again. In a body that was cancelled, where
+    /// nothing goes on, it is one too: it leaves the queue, and hands on what it was granted.
     pub fn poll_grant<R>(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         give: impl FnOnce(&mut Door<'_, P, N>, P::Want) -> R,
     ) -> Poll<R> {
         let this = self.into_ref().get_ref();
+        if budget::is_frozen() {
+            this.leave_if_linked();
+            return Poll::Pending;
+        }
         let eager =
             !this.node.linked.get() && this.list.policy.expects_wait(usize::from(this.node.queue));
         let mut give = Some(give);
@@ -613,13 +646,18 @@ impl<'a, P: Policy<N>, const N: usize> Waiter<'a, P, N> {
 impl<P: Policy<N>, const N: usize> Drop for Waiter<'_, P, N> {
     #[inline]
     fn drop(&mut self) {
-        if self.node.linked.get() {
-            self.leave();
-        }
+        self.leave_if_linked();
     }
 }
 
 impl<P: Policy<N>, const N: usize> Waiter<'_, P, N> {
+    #[inline]
+    fn leave_if_linked(&self) {
+        if self.node.linked.get() {
+            self.leave();
+        }
+    }
+
     #[cold]
     fn leave(&self) {
         let node = &self.node;
@@ -690,6 +728,11 @@ impl TaskId {
     fn of(waker: &Waker) -> Self {
         TaskId(waker.data(), waker.vtable())
     }
+
+    /// False if either has no data: nothing tells one such task from another.
+    fn is(self, other: TaskId) -> bool {
+        !self.0.is_null() && self.0 == other.0 && ptr::eq(self.1, other.1)
+    }
 }
 
 impl<W> Node<W> {
@@ -705,6 +748,25 @@ impl<const N: usize> Lists<N> {
         // SAFETY: a body is touched only with the lock of its waiter's one list held, which
         // `&mut self` proves, and no `f` in this file calls `body` again.
         node.body.with_mut(|body| f(unsafe { &mut *body }))
+    }
+
+    /// What `task` was granted in a queue and has not taken, the last grant first. The caller
+    /// changes nothing meanwhile.
+    fn grants<'n, W: Copy + 'n>(
+        &mut self,
+        queue: usize,
+        task: TaskId,
+    ) -> impl Iterator<Item = (&'n Node<W>, W)> + use<'n, W, N> {
+        self.granted.backwards::<W>().filter_map(move |node| {
+            let granted = node.body.with(|body| {
+                // SAFETY: the lock is held, and nobody has a reference to the body.
+                let body = unsafe { &*body };
+                matches!(body.phase, Phase::Granted(of) if of.is(task)).then_some(body.want)
+            });
+            granted
+                .filter(|_| usize::from(node.queue) == queue)
+                .map(|granted| (node, granted))
+        })
     }
 
     /// Takes a node out of the list that its phase says it is in.
@@ -725,9 +787,14 @@ impl<const N: usize> Lists<N> {
     }
 
     /// Grants a node that is in no list.
-    fn set_granted<W: Copy>(&mut self, node: &Node<W>, task: TaskId, transfers: fn(W) -> bool) {
+    fn set_granted<W: Copy>(
+        &mut self,
+        node: &Node<W>,
+        task: TaskId,
+        transfers: fn(usize, W) -> bool,
+    ) {
         let claimable = self.body(node, |body| {
-            let claimable = transfers(body.want);
+            let claimable = transfers(usize::from(node.queue), body.want);
             body.phase = match claimable {
                 true => Phase::Granted(task),
                 false => Phase::Given,
@@ -742,7 +809,11 @@ impl<const N: usize> Lists<N> {
     }
 
     /// Takes a Called node out of its ring and the waker out of the node.
-    fn set_called_granted<W: Copy>(&mut self, node: &Node<W>, transfers: fn(W) -> bool) -> Waker {
+    fn set_called_granted<W: Copy>(
+        &mut self,
+        node: &Node<W>,
+        transfers: fn(usize, W) -> bool,
+    ) -> Waker {
         self.remove(node);
         let waker = self.body(node, |body| {
             match std::mem::replace(&mut body.phase, Phase::Idle) {
@@ -820,24 +891,21 @@ impl Head {
         unsafe { self.0.cast::<Node<W>>().as_ref() }
     }
 
-    /// The last node that `matches`.
-    fn find_last<'n, W>(&mut self, matches: impl Fn(&Node<W>) -> bool) -> Option<&'n Node<W>> {
-        if self.0.is_null() {
-            return None;
-        }
-        let mut link = self.0;
-        loop {
-            // SAFETY: the caller holds the lock, and all nodes of a list are alive.
-            link = unsafe { prev(link) };
-            // SAFETY: as in `first`.
-            let node: &'n Node<W> = unsafe { &*link.cast() };
-            if matches(node) {
-                return Some(node);
-            }
-            if link == self.0 {
+    /// All nodes, the last one first. The caller holds the lock and changes nothing meanwhile.
+    fn backwards<'n, W: 'n>(&mut self) -> impl Iterator<Item = &'n Node<W>> + use<'n, W> {
+        let first = self.0;
+        let mut link = first;
+        let mut done = first.is_null();
+        std::iter::from_fn(move || {
+            if done {
                 return None;
             }
-        }
+            // SAFETY: the caller holds the lock, and all nodes of a list are alive.
+            link = unsafe { prev(link) };
+            done = link == first;
+            // SAFETY: as in `first`.
+            Some(unsafe { &*link.cast::<Node<W>>() })
+        })
     }
 
     /// # Safety
@@ -864,6 +932,24 @@ impl Head {
         // first.
         unsafe { self.push_back(link) };
         self.0 = link;
+    }
+
+    /// Puts `link` where `old` was.
+    ///
+    /// # Safety
+    ///
+    /// As `push_back`; `old` is in this ring.
+    unsafe fn replace(&mut self, old: *const Links, link: *const Links) {
+        // SAFETY: the caller's contract, for these and their neighbours; `link` is in the ring by
+        // the time that `old` leaves it.
+        unsafe {
+            join(prev(old), link);
+            join(link, old);
+            if self.0 == old {
+                self.0 = link;
+            }
+            self.remove(old);
+        }
     }
 
     /// # Safety

@@ -6,8 +6,10 @@ mod count;
 mod tokens;
 
 use count::Count;
-use pirn_core::budget;
+use pirn_core::wait::{Door, Policy, WaitList, Waiter};
 use pirn_core::wake::WakeBatch;
+use pirn_core::{Cause, Scope, budget, shield};
+use std::future::{Future, pending, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::{Arc, LazyLock, Mutex};
 use std::task::{Context, Poll, RawWaker, RawWakerVTable, Wake, Waker};
@@ -239,16 +241,147 @@ fn a_grant_goes_to_whichever_future_its_task_polls_first() {
     // A stranger cannot claim it; another future of the task can, whether it waited or is new.
     assert!(poll_once(strange.as_mut(), &other.waker()).is_pending());
     assert!(poll_once(awaited.as_mut(), &task.waker()).is_ready());
+    drop(strange);
     tokens.add(1);
-    assert_eq!((task.wakes(), other.wakes()), (2, 0));
+    assert_eq!(task.wakes(), 2);
     assert!(poll_and_drop(&tokens, &task.waker()).is_ready());
-    // The first is at the head of the queue still.
-    tokens.add(1);
-    assert_eq!((task.wakes(), other.wakes()), (3, 0));
-    assert!(poll_once(unpolled.as_mut(), &task.waker()).is_ready());
-    tokens.add(1);
-    assert!(poll_once(strange.as_mut(), &other.waker()).is_ready());
     assert_eq!(tokens.left(), 0);
+    drop(unpolled);
+    assert!(!tokens.has_waiting());
+}
+
+#[test]
+fn a_task_whose_grant_was_claimed_waits_where_the_claimer_did() {
+    let tokens = Tokens::new(0);
+    let (task, others) = (Count::new(), Count::new());
+    let owners = [&task, &others, &task, &others];
+    let mut waiters = owners.map(|_| Box::pin(tokens.take()));
+    for (waiter, owner) in waiters.iter_mut().zip(owners) {
+        assert!(poll_once(waiter.as_mut(), &owner.waker()).is_pending());
+    }
+    let [unpolled, before, claimer, behind] = waiters;
+    tokens.add(1);
+    assert!(poll_once({ claimer }.as_mut(), &task.waker()).is_ready());
+    for (mut waiter, owner) in [(before, &others), (unpolled, &task), (behind, &others)] {
+        let woken = owner.wakes();
+        tokens.add(1);
+        assert_eq!(owner.wakes(), woken + 1);
+        assert!(poll_once(waiter.as_mut(), &owner.waker()).is_ready());
+    }
+}
+
+#[test]
+fn a_task_that_keeps_one_waiter_and_asks_again_and_again_does_not_starve_others() {
+    let tokens = Tokens::new(0);
+    let (task, other) = (Count::new(), Count::new());
+    let mut kept = pin!(tokens.take());
+    assert!(poll_once(kept.as_mut(), &task.waker()).is_pending());
+    let mut strange = pin!(tokens.take());
+    assert!(poll_once(strange.as_mut(), &other.waker()).is_pending());
+    let mut overtaken = 0;
+    loop {
+        let mut again = pin!(tokens.take());
+        assert!(poll_once(again.as_mut(), &task.waker()).is_pending());
+        tokens.add(1);
+        if poll_once(strange.as_mut(), &other.waker()).is_ready() {
+            break;
+        }
+        assert!(poll_once(again.as_mut(), &task.waker()).is_ready());
+        overtaken += 1;
+        assert!(overtaken < 2, "once, for the one that was kept");
+    }
+    // And the task does not hang.
+    tokens.add(1);
+    assert!(poll_and_drop(&tokens, &task.waker()).is_ready());
+}
+
+#[test]
+fn after_a_claim_that_was_not_enough_the_newest_waker_is_registered() {
+    /// Wants several, and believes that any grant is enough for anybody.
+    struct Greedy;
+    impl Policy<1> for Greedy {
+        type State = usize;
+        type Want = usize;
+        fn admit(_: &mut Door<'_, Self>, _: usize, _: usize) -> Option<usize> {
+            None
+        }
+        fn put_back(door: &mut Door<'_, Self>, _: usize, granted: usize) {
+            *door.state() += granted;
+        }
+        fn settle(door: &mut Door<'_, Self>, queue: usize) {
+            while let Some(want) = door.head(queue).filter(|want| *want <= *door.state()) {
+                *door.state() -= want;
+                door.grant_head(queue, want);
+            }
+        }
+    }
+    let list = WaitList::new(Greedy, 0);
+    let add = |count| {
+        list.enter(|door| {
+            *door.state() += count;
+            Greedy::settle(door, 0);
+        });
+    };
+    let poll = |waiter: Pin<&mut Waiter<'_, Greedy>>, count: &Arc<Count>| {
+        waiter.poll_grant(&mut Context::from_waker(&count.waker()), |_, n| n)
+    };
+    let (old, new) = (Count::new(), Count::new());
+    let mut small = pin!(Waiter::new(&list, 0, 1));
+    let mut large = pin!(Waiter::new(&list, 0, 5));
+    assert!(poll(small.as_mut(), &new).is_pending());
+    assert!(poll(large.as_mut(), &old).is_pending());
+    add(1);
+    assert_eq!(new.wakes(), 1);
+    // The second moves to the task of the first.
+    assert!(poll(large.as_mut(), &new).is_pending());
+    add(4);
+    assert_eq!((old.wakes(), new.wakes()), (0, 2));
+    assert_eq!(poll(large.as_mut(), &new), Poll::Ready(5));
+    assert_eq!(Arc::strong_count(&old), 1);
+}
+
+#[test]
+fn a_waiter_in_a_cancelled_body_leaves_the_queue_and_hands_its_token_on() {
+    for granted_first in [false, true] {
+        let tokens = Tokens::new(0);
+        let scope = Scope::detached();
+        let count = Count::new();
+        let mut body = pin!(scope.run(async {
+            let mut take = pin!(tokens.take());
+            let mut clean_up = pin!(shield(pending::<()>()));
+            poll_fn(|cx| {
+                assert!(take.as_mut().poll(cx).is_pending());
+                clean_up.as_mut().poll(cx)
+            })
+            .await;
+        }));
+        assert!(poll_once(body.as_mut(), &count.waker()).is_pending());
+        let (mut other, woken) = (pin!(tokens.take()), Count::new());
+        assert!(poll_once(other.as_mut(), &woken.waker()).is_pending());
+        if granted_first {
+            tokens.add(1);
+        }
+        scope.cancel(Cause::requested("enough"));
+        assert!(poll_once(body.as_mut(), &count.waker()).is_pending());
+        if !granted_first {
+            tokens.add(1);
+        }
+        assert_eq!(woken.wakes(), 1);
+        assert!(poll_once(other.as_mut(), &woken.waker()).is_ready());
+        // It does not come back.
+        assert!(poll_once(body.as_mut(), &count.waker()).is_pending());
+        assert!(!tokens.has_waiting());
+    }
+}
+
+#[test]
+fn polls_with_a_waker_without_data_are_not_taken_for_one_task() {
+    let tokens = Tokens::new(0);
+    let mut waiter = pin!(tokens.take());
+    assert!(poll_once(waiter.as_mut(), Waker::noop()).is_pending());
+    tokens.add(1);
+    assert!(poll_and_drop(&tokens, Waker::noop()).is_pending());
+    assert!(poll_once(waiter.as_mut(), Waker::noop()).is_ready());
 }
 
 #[test]
@@ -261,7 +394,7 @@ fn a_grant_that_was_claimed_by_mistake_reaches_its_owner_at_its_next_poll() {
     assert!(poll_once(moved.as_mut(), &address.waker()).is_pending());
     tokens.add(1);
     assert!(poll_and_drop(&tokens, &address.waker()).is_ready());
-    // What the claim left behind registers its own waker, and is first in the queue.
+    // What the claim left behind registers its own waker where the claimer was.
     assert!(poll_once(moved.as_mut(), &new_task.waker()).is_pending());
     let behind = queue(&tokens, 1);
     tokens.add(1);

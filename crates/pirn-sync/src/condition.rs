@@ -1,10 +1,11 @@
 //! Waiting for a change of what a lock protects.
 
 use crate::lock::{Lock, LockGuard};
+use pirn_core::budget;
 use pirn_core::const_unless_loom;
 use pirn_core::wait::{Door, Policy, WaitList, Waiter};
 use std::fmt;
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::pin::pin;
 
 /// Lets tasks wait until another task has changed what a [`Lock`] protects.
@@ -104,8 +105,17 @@ impl Condition {
     /// ```
     pub async fn wait<'l, T: ?Sized>(&self, guard: LockGuard<'l, T>) -> LockGuard<'l, T> {
         let lock: &'l Lock<T> = LockGuard::lock(&guard);
-        let taken = self.notified(guard).await;
-        let guard = lock.lock().await;
+        let mut taken = Some(self.notified(guard).await);
+        let mut locked = pin!(lock.lock());
+        let guard = poll_fn(|cx| {
+            let poll = locked.as_mut().poll(cx);
+            if poll.is_pending() && budget::is_frozen() {
+                // A cancelled body does not go on: the notification is for another.
+                taken = None;
+            }
+            poll
+        })
+        .await;
         std::mem::forget(taken);
         guard
     }
@@ -208,7 +218,7 @@ impl Policy<1> for Notices {
         *door.state() = 0;
     }
 
-    fn transfers(notice: Notice) -> bool {
+    fn transfers(_: usize, notice: Notice) -> bool {
         notice == Notice::One
     }
 }

@@ -125,7 +125,7 @@ impl Policy<1> for Flag {
 
     fn settle(_: &mut Door<'_, Self>, _: usize) {}
 
-    fn transfers((): ()) -> bool {
+    fn transfers(_: usize, (): ()) -> bool {
         false
     }
 }

@@ -448,6 +448,11 @@ impl<T> Policy<3> for Flow<T> {
         }
     }
 
+    fn transfers(queue: usize, (): ()) -> bool {
+        // Who was told that all is done was told for good.
+        queue != JOIN
+    }
+
     fn expects_wait(&self, queue: usize) -> bool {
         // Ordering: Relaxed, a hint: a wrong one costs a clone of a waker, or one more look.
         match queue {

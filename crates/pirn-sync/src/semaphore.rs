@@ -451,8 +451,14 @@ impl Policy<1> for Word {
         word.0.fetch_and(!WAITERS, Ordering::Relaxed);
     }
 
-    fn transfers(granted: Want) -> bool {
+    fn transfers(_: usize, granted: Want) -> bool {
         granted != Want::CLOSED
+    }
+
+    fn suffices(&self, want: Want, granted: impl Iterator<Item = Want>) -> bool {
+        // Ordering: Relaxed; while somebody waits only holders of the list's lock change the count.
+        let free = self.0.load(Ordering::Relaxed) / ONE;
+        granted.fold(free, |sum, granted| sum.saturating_add(granted.0)) >= want.0
     }
 }
 

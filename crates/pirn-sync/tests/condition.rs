@@ -4,6 +4,7 @@
 mod count;
 
 use count::{Count, poll_once};
+use pirn_core::{Cause, Scope, shield};
 use pirn_sync::{Condition, Lock, LockGuard};
 use std::future::Future;
 use std::pin::{Pin, pin};
@@ -142,6 +143,36 @@ fn a_task_may_have_its_notification_in_whichever_future_it_polls() {
     assert!(poll_once(waits[0].as_mut(), &task.waker()).is_pending());
     condition.notify(1);
     assert!(poll_once(waits[0].as_mut(), &task.waker()).is_ready());
+}
+
+#[test]
+fn a_waiter_in_a_cancelled_body_passes_its_notification_on_at_whichever_step_it_is() {
+    for step in ["waiting", "notified", "locking"] {
+        let (lock, condition) = (Lock::new(0), Condition::new());
+        let scope = Scope::detached();
+        let mut body = pin!(scope.run(async {
+            let waits = async { drop(condition.wait(lock.try_lock().unwrap()).await) };
+            tokio::join!(waits, shield(std::future::pending::<()>()));
+        }));
+        let task = Count::new();
+        assert!(poll_once(body.as_mut(), &task.waker()).is_pending());
+        let others = queue(&lock, &condition, 1);
+        let held = lock.try_lock().unwrap();
+        if step != "waiting" {
+            condition.notify(1);
+        }
+        if step == "locking" {
+            assert!(poll_once(body.as_mut(), &task.waker()).is_pending());
+        }
+        scope.cancel(Cause::requested("enough"));
+        assert!(poll_once(body.as_mut(), &task.waker()).is_pending());
+        if step == "waiting" {
+            condition.notify(1);
+        }
+        assert_eq!(wakes(&others), [1], "{step}");
+        drop(held);
+        assert!(!lock.is_locked());
+    }
 }
 
 #[test]

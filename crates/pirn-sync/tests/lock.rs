@@ -4,7 +4,7 @@
 mod count;
 
 use count::{Count, poll_once};
-use pirn_core::budget;
+use pirn_core::{Cause, Scope, budget, shield};
 use pirn_sync::{Lock, LockAcquire, LockGuard};
 use std::cell::Cell;
 use std::future::Future;
@@ -132,11 +132,57 @@ fn a_grant_that_its_task_does_not_want_is_not_given_to_strangers() {
         panic!("the task had been granted the lock");
     };
     drop(guard);
-    // The first is at the head still.
-    assert_eq!((task.wakes(), other.wakes()), (2, 0));
-    assert!(poll_once(first.as_mut(), &task.waker()).is_ready());
-    assert_eq!(other.wakes(), 1);
+    // The first waits where the other of its task did, behind the stranger.
+    assert_eq!((task.wakes(), other.wakes()), (1, 1));
+    assert!(poll_once(first.as_mut(), &task.waker()).is_pending());
     assert!(poll_once(strange.as_mut(), &other.waker()).is_ready());
+    assert_eq!(task.wakes(), 2);
+    assert!(poll_once(first.as_mut(), &task.waker()).is_ready());
+}
+
+#[test]
+fn a_task_that_keeps_one_future_and_locks_again_and_again_does_not_starve_others() {
+    let lock = Lock::new(());
+    let mut guard = lock.try_lock().unwrap();
+    let (task, other) = (Count::new(), Count::new());
+    let mut kept = pin!(lock.lock());
+    assert!(poll_once(kept.as_mut(), &task.waker()).is_pending());
+    let mut strange = pin!(lock.lock());
+    assert!(poll_once(strange.as_mut(), &other.waker()).is_pending());
+    for turn in 0.. {
+        assert!(
+            turn < 2,
+            "the stranger is overtaken once, for the future that was kept"
+        );
+        let mut again = Box::pin(lock.lock());
+        assert!(poll_once(again.as_mut(), &task.waker()).is_pending());
+        drop(guard);
+        match poll_once(again.as_mut(), &task.waker()) {
+            Poll::Ready(again) => guard = again,
+            Poll::Pending => break,
+        }
+    }
+    assert!(poll_once(strange.as_mut(), &other.waker()).is_ready());
+}
+
+#[test]
+fn a_waiter_in_a_cancelled_body_does_not_keep_the_lock_from_others() {
+    let lock = Lock::new(());
+    let guard = lock.try_lock().unwrap();
+    let scope = Scope::detached();
+    let mut body = pin!(scope.run(async {
+        let _ = tokio::join!(lock.lock(), shield(std::future::pending::<()>()));
+    }));
+    let (task, other) = (Count::new(), Count::new());
+    assert!(poll_once(body.as_mut(), &task.waker()).is_pending());
+    scope.cancel(Cause::requested("enough"));
+    drop(guard);
+    assert!(lock.is_locked());
+    assert!(poll_once(body.as_mut(), &task.waker()).is_pending());
+    // Another task, for which the clean-up waits, perhaps.
+    assert!(poll_once(pin!(lock.lock()), &other.waker()).is_ready());
+    assert!(poll_once(body.as_mut(), &task.waker()).is_pending());
+    assert!(!lock.is_locked());
 }
 
 #[test]

@@ -4,7 +4,7 @@
 mod count;
 
 use count::{Count, poll_once};
-use pirn_core::budget;
+use pirn_core::{Cause, Scope, budget, shield};
 use pirn_sync::{Closed, PutError, Queue, QueueGet, QueueJoin, QueuePut, TryGetError, TryPutError};
 use std::cell::Cell;
 use std::collections::VecDeque;
@@ -271,6 +271,39 @@ fn a_task_is_served_in_whichever_of_its_futures_it_polls() {
     assert!(poll_once(puts[0].as_mut(), &task.waker()).is_ready());
     // A place that was granted is of no use to a getter of the same task.
     assert_eq!(queue.try_get(), Ok(4));
+}
+
+#[test]
+fn who_was_told_that_all_is_done_is_not_sent_back_to_wait() {
+    let queue = Queue::bounded(2);
+    queue.try_put(1).unwrap();
+    let task = Count::new();
+    let mut told = pin!(queue.join());
+    assert!(poll_once(told.as_mut(), &task.waker()).is_pending());
+    queue.try_get().unwrap();
+    queue.task_done();
+    queue.try_put(2).unwrap();
+    let mut later = pin!(queue.join());
+    assert!(poll_once(later.as_mut(), &task.waker()).is_pending());
+    assert!(poll_once(told.as_mut(), &task.waker()).is_ready());
+    queue.task_done();
+    assert!(poll_once(later.as_mut(), &task.waker()).is_ready());
+}
+
+#[test]
+fn a_getter_in_a_cancelled_body_leaves_its_item_to_others() {
+    let queue = Queue::bounded(1);
+    let scope = Scope::detached();
+    let task = Count::new();
+    let mut body = pin!(scope.run(async {
+        let _ = tokio::join!(queue.get(), shield(std::future::pending::<()>()));
+    }));
+    assert!(poll_once(body.as_mut(), &task.waker()).is_pending());
+    queue.try_put(1).unwrap();
+    assert_eq!(queue.try_get(), Err(TryGetError::Empty));
+    scope.cancel(Cause::requested("enough"));
+    assert!(poll_once(body.as_mut(), &task.waker()).is_pending());
+    assert_eq!(queue.try_get(), Ok(1));
 }
 
 #[test]

@@ -241,15 +241,57 @@ fn a_task_may_claim_several_of_its_own_grants_and_what_is_left_over_goes_on() {
         (permit.count(), semaphore.available(), other.wakes()),
         (3, 1, 0)
     );
+    // The grants that were claimed are waited for again, the later one behind the stranger.
     drop(permit);
-    for acquire in &mut unpolled {
-        let Poll::Ready(Ok(permit)) = poll_once(acquire.as_mut(), &task.waker()) else {
+    assert_eq!((task.wakes(), other.wakes()), (3, 1));
+    let [first, second] = &mut unpolled;
+    for (acquire, count) in [(first, &task), (&mut strange, &other)] {
+        let Poll::Ready(Ok(permit)) = poll_once(acquire.as_mut(), &count.waker()) else {
             panic!("granted in turn");
         };
         permit.forget();
     }
+    assert!(poll_once(second.as_mut(), &task.waker()).is_pending());
     semaphore.add_permits(1);
-    assert!(poll_once(strange.as_mut(), &other.waker()).is_ready());
+    assert_eq!(task.wakes(), 4);
+    assert!(poll_once(second.as_mut(), &task.waker()).is_ready());
+}
+
+#[test]
+fn a_small_grant_is_not_lost_to_a_large_request_that_it_does_not_serve() {
+    let semaphore = Semaphore::new(2);
+    let [held, returned] = [(); 2].map(|()| semaphore.try_acquire().unwrap());
+    let task = Count::new();
+    let mut small = pin!(semaphore.acquire());
+    let mut large = pin!(semaphore.acquire_many(2));
+    assert!(poll_once(small.as_mut(), &task.waker()).is_pending());
+    assert!(poll_once(large.as_mut(), &task.waker()).is_pending());
+    drop(returned);
+    // One task that waits for both polls them in whichever order.
+    assert!(poll_once(large.as_mut(), &task.waker()).is_pending());
+    let Poll::Ready(Ok(permit)) = poll_once(small.as_mut(), &task.waker()) else {
+        panic!("it came first, and one permit is enough for it");
+    };
+    drop((permit, held));
+    assert!(poll_once(large.as_mut(), &task.waker()).is_ready());
+}
+
+#[test]
+fn those_whose_grants_were_claimed_are_woken_by_the_newest_waker() {
+    let semaphore = Semaphore::new(0);
+    let (old, new) = (Count::new(), Count::new());
+    let mut unpolled = [1, 1].map(|n| Box::pin(semaphore.acquire_many(n)));
+    for acquire in &mut unpolled {
+        assert!(poll_once(acquire.as_mut(), &new.waker()).is_pending());
+    }
+    let mut moved = pin!(semaphore.acquire_many(2));
+    assert!(poll_once(moved.as_mut(), &old.waker()).is_pending());
+    semaphore.add_permits(2);
+    let Poll::Ready(Ok(permit)) = poll_once(moved.as_mut(), &new.waker()) else {
+        panic!("two had been granted to the task");
+    };
+    drop(permit);
+    assert_eq!((old.wakes(), new.wakes()), (0, 4));
 }
 
 #[test]

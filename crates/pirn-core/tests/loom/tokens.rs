@@ -38,7 +38,7 @@ impl Policy<1> for Counter {
         }
     }
 
-    fn transfers(granted: Granted) -> bool {
+    fn transfers(_: usize, granted: Granted) -> bool {
         granted == Granted::Token
     }
 }

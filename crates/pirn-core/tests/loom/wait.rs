@@ -232,7 +232,7 @@ fn a_grant_is_claimed_by_another_future_of_its_task() {
         }
         assert!(ready);
         drop(awaited);
-        // The first went back to the head of the queue.
+        // The first waits where the second did.
         let woken = task.wakes();
         tokens.add(1);
         assert_eq!(task.wakes(), woken + 1);
