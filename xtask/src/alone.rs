@@ -29,6 +29,9 @@ const CRATES: [&str; 5] = [
     "pirn-executor",
 ];
 
+/// What their doctests use besides.
+const SIBLINGS: [&str; 1] = ["pirn-compat"];
+
 /// The command.
 ///
 /// # Errors
@@ -67,6 +70,28 @@ pub fn run(mut arguments: lexopt::Parser) -> Result {
     steps.finish()
 }
 
+/// Packaging strips dev-dependencies that have a path and no version. Puts back those that lie
+/// unpacked beside the crate, for its doctests.
+fn restore_siblings(from: &Path, unpacked: &Path) -> Result {
+    let edit = || -> std::io::Result<()> {
+        let original = fs::read_to_string(from.join("Cargo.toml"))?;
+        let path = unpacked.join("Cargo.toml");
+        let mut manifest = fs::read_to_string(&path)?;
+        let siblings = original.lines().filter(|line| {
+            let name = line.split_whitespace().next().unwrap_or_default();
+            line.contains("path = \"../")
+                && CRATES.iter().chain(&SIBLINGS).any(|known| *known == name)
+        });
+        manifest.push_str("\n[dev-dependencies]\n");
+        for line in siblings {
+            manifest.push_str(line);
+            manifest.push('\n');
+        }
+        fs::write(path, manifest)
+    };
+    edit().map_err(|error| format!("cannot edit {}: {error}", unpacked.display()))
+}
+
 /// The folder outside, removed when this is dropped.
 struct Outside {
     dir: PathBuf,
@@ -90,11 +115,11 @@ impl Outside {
         package
             .args(["package", "--quiet", "--no-verify", "--allow-dirty"])
             .current_dir(&workspace.root);
-        for name in CRATES {
+        for name in CRATES.iter().chain(&SIBLINGS) {
             package.args(["--package", name]);
         }
         process::run(&mut package)?;
-        for name in CRATES {
+        for name in CRATES.iter().chain(&SIBLINGS) {
             let unpacked = outside.unpack_one(&workspace, name)?;
             outside.patches.push(format!(
                 "patch.crates-io.{name}.path=\"{}\"",
@@ -137,6 +162,7 @@ impl Outside {
             .args(["--strip-components", "1", "-C"])
             .arg(&into);
         process::run(&mut tar)?;
+        restore_siblings(&workspace.root.join("crates").join(name), &into)?;
         Ok(into)
     }
 
@@ -170,6 +196,8 @@ impl Outside {
         };
         command.env("CARGO_TARGET_DIR", self.target.join(target));
         process::add_rustflags(&mut command, rustflags);
+        // A user's model has loom's own defaults, which are without bound.
+        command.env("LOOM_MAX_PREEMPTIONS", "2");
         process::run(&mut command)?;
         Ok(Outcome::Done)
     }

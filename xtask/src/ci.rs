@@ -3,7 +3,7 @@
 use std::{fs, process::Command};
 
 use crate::{
-    Result,
+    Result, alone,
     metadata::Workspace,
     process,
     steps::{Outcome, Steps},
@@ -44,6 +44,10 @@ pub fn run(mut arguments: lexopt::Parser) -> Result {
             .args(["doc", "--no-deps"])
             .env("RUSTDOCFLAGS", "-D warnings");
         process::run(&mut command)?;
+        Ok(Outcome::Done)
+    });
+    steps.run("each low crate alone", || {
+        alone::run(lexopt::Parser::from_args(Vec::<String>::new()))?;
         Ok(Outcome::Done)
     });
     steps.run("AddressSanitizer", test::address_sanitizer);

@@ -70,7 +70,7 @@ async fn use_everything(spawner: impl Spawn + Clone + 'static) {
 
     // The first failure ends the siblings.
     let failed = GroupBuilder::on(spawner).run(async |group| {
-        group.spawn(pending());
+        group.spawn(pending::<Result<(), &str>>());
         group.spawn(async { Err::<(), _>("out of luck") });
         Ok(())
     });
