@@ -12,8 +12,7 @@ const UNSAFE_HOMES: &[&str] = &[
     "crates/pirn-core/src/wait/",
     "crates/pirn-core/src/waker_cell.rs",
     "crates/pirn-core/src/waker_set.rs",
-    // The task cell and the steal queue.
-    // A value bound to its thread.
+    // The task cell, the value bound to its thread, the steal queue.
     "crates/pirn-executor/src/bound.rs",
     "crates/pirn-executor/src/task.rs",
     "crates/pirn-executor/src/task/",
