@@ -171,6 +171,44 @@ fn a_putter_who_waits_for_room_hears_of_the_close_or_has_put() {
 }
 
 #[test]
+fn putters_who_wait_for_room_or_are_about_to_hear_of_the_close() {
+    shim::model(|| {
+        let queue = Arc::new(Queue::bounded(1));
+        queue.try_put(1).unwrap();
+        let putters = [2, 3].map(|item| {
+            let queue = Arc::clone(&queue);
+            thread::spawn(move || block_on(queue.put(item)).is_err())
+        });
+        queue.close();
+        for putter in putters {
+            assert!(putter.join().unwrap());
+        }
+        assert_eq!(queue.try_get(), Ok(1));
+    });
+}
+
+#[test]
+fn who_takes_the_last_item_of_a_closed_queue_ends_the_wait_of_the_others() {
+    shim::model(|| {
+        let queue = Arc::new(Queue::bounded(1));
+        let count = Count::new();
+        let mut last = pin!(queue.get());
+        assert!(poll_once(last.as_mut(), &count.waker()).is_pending());
+        queue.try_put(1).unwrap();
+        queue.close();
+        // The item is set aside, so these wait for it in vain, or come after it was taken.
+        let others = [(); 2].map(|()| {
+            let queue = Arc::clone(&queue);
+            thread::spawn(move || block_on(queue.get()).is_err())
+        });
+        assert_eq!(poll_once(last.as_mut(), &count.waker()), Poll::Ready(Ok(1)));
+        for other in others {
+            assert!(other.join().unwrap());
+        }
+    });
+}
+
+#[test]
 fn join_waits_for_the_last_one_to_be_done() {
     shim::model(|| {
         let queue = Arc::new(Queue::bounded(2));
