@@ -43,8 +43,9 @@ use cell::LockCell;
 ///
 /// First come, first served: unlocking hands the lock to the first in the queue, and neither
 /// [`try_lock`](Self::try_lock) nor a newcomer overtakes anybody. A lock that was handed to a task
-/// belongs to that task: whichever of its `lock` futures it polls first gets it, so a task that
-/// stops polling one such future to await another does not hang. (A part of a task with wakers of
+/// belongs to that task: whichever of its `lock` futures it polls first gets it, and the one that
+/// was handed it takes the other's place in the queue. So a task that stops polling one such future
+/// to await another does not hang. (A part of a task with wakers of
 /// its own, such as `FuturesUnordered`, counts as a task: if it is granted the lock, it has to be
 /// polled or dropped.)
 ///

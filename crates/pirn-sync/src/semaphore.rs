@@ -35,7 +35,9 @@ use crate::error::{Closed, TryAcquireError};
 /// the queue until enough are free, and nobody overtakes it meanwhile, neither
 /// [`try_acquire`](Self::try_acquire) nor a smaller request. Permits that were granted to a task
 /// belong to that task: whichever of its `acquire` futures it polls first gets them, as with
-/// [`Lock`](crate::Lock#fairness).
+/// [`Lock`](crate::Lock#fairness), if they and the free ones are enough for it. If they are too few,
+/// they stay where they are, for the smaller request to take; so a task that awaits a large request
+/// alone, while it keeps a small one which was granted and which it does not poll, may hang.
 ///
 /// # Examples
 ///

@@ -228,6 +228,38 @@ fn a_task_gets_its_permit_by_the_future_that_it_polls() {
 }
 
 #[test]
+fn a_task_claims_two_of_its_grants_while_a_permit_comes() {
+    shim::model(|| {
+        let semaphore = Arc::new(Semaphore::new(0));
+        let task = Count::new();
+        let mut unpolled = [(); 2].map(|()| Box::pin(semaphore.acquire()));
+        for acquire in &mut unpolled {
+            assert!(poll_once(acquire.as_mut(), &task.waker()).is_pending());
+        }
+        semaphore.add_permits(2);
+        let adder = {
+            let semaphore = Arc::clone(&semaphore);
+            thread::spawn(move || semaphore.add_permits(1))
+        };
+        let mut awaited = Box::pin(semaphore.acquire_many(2));
+        let Poll::Ready(Ok(permits)) = poll_once(awaited.as_mut(), &task.waker()) else {
+            panic!("two had been granted to the task");
+        };
+        adder.join().unwrap();
+        drop(permits);
+        // The third went to one of the two, and one of what came back to the other.
+        assert!(task.wakes() >= 3);
+        for acquire in &mut unpolled {
+            match poll_once(acquire.as_mut(), &task.waker()) {
+                Poll::Ready(Ok(permit)) => permit.forget(),
+                _ => panic!("three permits are enough for both"),
+            }
+        }
+        assert_eq!(semaphore.available(), 1);
+    });
+}
+
+#[test]
 fn who_finds_a_permit_after_the_only_waiter_left_sees_what_its_holder_wrote() {
     shim::model(|| {
         let shared = Shared::new(1);
