@@ -59,7 +59,10 @@ fn server() -> SocketAddr {
 
 fn pirn() -> Contender {
     let url = format!("http://{}/", server());
-    let mut runtime = pirn::Runtime::new().expect("a runtime");
+    let mut runtime = pirn::Runtime::builder()
+        .current_thread()
+        .build()
+        .expect("a runtime");
     let builder = pirn_http::Session::builder();
     let session = builder
         .max_idle_per_host(IN_FLIGHT as usize)
