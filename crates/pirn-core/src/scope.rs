@@ -23,7 +23,7 @@
 //! | `Post` | meaning | set by |
 //! |---|---|---|
 //! | `Vacant` | nobody runs the body yet | [`Scope::new`] and its kin |
-//! | `Kept` | somebody polls the body, the clean-ups and waits for the children | `claim` |
+//! | `Kept` | somebody polls the body, the clean-ups and waits for the children | `claim`; at birth for a task's, made when it is first asked for |
 //! | `Ended` | the run has ended or was dropped; what comes now goes to an ancestor that is `Kept` | `try_end`, `abandon` |
 
 mod region;

@@ -385,6 +385,9 @@ impl Runtime {
     /// Ends the runtime: asks what is left to end, waits for it up to the grace period, and drops
     /// the rest.
     ///
+    /// A poll that is in progress on a worker thread cannot be interrupted: this waits for it,
+    /// however long it takes.
+    ///
     /// # Errors
     ///
     /// [`Unended`] if something had not ended by then.
