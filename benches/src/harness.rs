@@ -101,9 +101,10 @@ pub struct Figures {
     samples: Vec<Vec<Sample>>,
 }
 
-/// Runs the rounds of a row.
-pub fn measure(row: &Row, settings: Settings) -> Figures {
+/// Runs the rounds of a row, for the contenders whose names begin with `only`.
+pub fn measure(row: &Row, settings: Settings, only: &str) -> Figures {
     let mut contenders = (row.contenders)();
+    contenders.retain(|contender| contender.name.starts_with(only));
     let counted = matches!(contenders.first().map(|c| &c.work), Some(Work::Counted(_)));
     let counts: Vec<u64> = contenders
         .iter_mut()

@@ -1,4 +1,4 @@
-//! `cargo xtask bench [ROW] [--rounds N] [--list]`.
+//! `cargo xtask bench [ROW] [--rounds N] [--only NAME] [--list]`.
 
 use std::process::ExitCode;
 
@@ -25,11 +25,13 @@ fn main() -> ExitCode {
 fn run() -> Result<(), lexopt::Error> {
     let mut settings = Settings::default();
     let mut prefix = String::new();
+    let mut only = String::new();
     let mut list = false;
     let mut arguments = lexopt::Parser::from_env();
     while let Some(argument) = arguments.next()? {
         match argument {
             Long("rounds") => settings.rounds = arguments.value()?.parse()?,
+            Long("only") => only = arguments.value()?.string()?,
             Long("list") => list = true,
             Value(row) if prefix.is_empty() => prefix = row.string()?,
             other => return Err(other.unexpected()),
@@ -51,7 +53,7 @@ fn run() -> Result<(), lexopt::Error> {
     }
     let mut measured = Vec::new();
     for row in rows {
-        let figures = harness::measure(&row, settings);
+        let figures = harness::measure(&row, settings, &only);
         print!("{}", figures.table());
         measured.push(figures);
     }
