@@ -161,9 +161,26 @@ pub(crate) struct Frame {
     pub(crate) scope: Option<Scope>,
     /// The regions that are under way in the body that is polled; made when there is a first one.
     pub(crate) regions: Option<Arc<Regions>>,
-    /// Set while a cancelled body is polled for the sake of its regions: leaves outside a region
-    /// stay pending.
-    pub(crate) winding: bool,
+    pub(crate) winding: Winding,
+}
+
+/// Whether a cancelled body is polled for the sake of its regions: leaves outside a region stay
+/// pending.
+///
+/// As wide as a word: the frame is moved in and out at each poll, and a `bool` with its padding is
+/// moved in pieces that overlap, each of which waits for the one before.
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+#[repr(usize)]
+pub(crate) enum Winding {
+    #[default]
+    No,
+    Yes,
+}
+
+impl From<bool> for Winding {
+    fn from(winding: bool) -> Self {
+        if winding { Winding::Yes } else { Winding::No }
+    }
 }
 
 impl Frame {
@@ -171,7 +188,7 @@ impl Frame {
     /// unwind.
     #[inline]
     pub(crate) fn enter<R>(self, f: impl FnOnce() -> R) -> (R, Frame) {
-        let _budget = if self.winding {
+        let _budget = if self.winding == Winding::Yes {
             Some(budget::freeze())
         } else if budget::is_frozen() {
             Some(budget::refill())

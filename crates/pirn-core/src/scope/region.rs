@@ -8,7 +8,7 @@
 use super::run::{Pass, pass};
 use super::{Cleanup, Scope, Watch, lose};
 use crate::budget;
-use crate::context::{self, Frame};
+use crate::context::{self, Frame, Winding};
 use crate::error::Cause;
 use crate::report::{Report, report};
 use pin_project_lite::pin_project;
@@ -67,7 +67,7 @@ impl Region {
             let frame = frame?;
             Some((
                 Arc::clone(frame.regions.get_or_insert_default()),
-                frame.winding,
+                frame.winding == Winding::Yes,
             ))
         }) else {
             return false;

@@ -10,7 +10,7 @@
 use super::{Cleanup, Regions, Scope, lose};
 use crate::budget;
 use crate::clock::{BoxSleep, Instant};
-use crate::context::{self, Frame};
+use crate::context::{self, Frame, Winding};
 use crate::error::{Cause, Kind, Payload};
 use crate::report::{Report, report};
 use crate::scope::region::Region;
@@ -161,8 +161,12 @@ impl<F: Future> Future for Rooted<F> {
             .as_pin_mut()
             .expect("`Rooted` polled after completion");
         let passed = pass(body, &mut scope, &mut regions, false, cx);
+        // The common case on its own: in the match below `passed` is moved, which waits for what was
+        // just written to it.
+        if matches!(passed, Pass::Pending) && scope.is_none() && regions.is_none() {
+            return Poll::Pending;
+        }
         match (scope, passed) {
-            (None, Pass::Pending) if regions.is_none() => Poll::Pending,
             (None, Pass::Ready(value)) => {
                 this.body.set(None);
                 Poll::Ready(Ok(value))
@@ -205,7 +209,7 @@ pub(super) fn pass<F: Future + ?Sized>(
     let frame = Frame {
         scope: scope.take(),
         regions: regions.take(),
-        winding,
+        winding: Winding::from(winding),
     };
     let (polled, frame) = frame.enter(|| catch_unwind(AssertUnwindSafe(|| body.poll(cx))));
     *scope = frame.scope;
@@ -440,7 +444,7 @@ impl<T> Run<T> {
         let frame = Frame {
             scope: self.scope.take(),
             regions: self.regions.take(),
-            winding: false,
+            winding: Winding::No,
         };
         // A destructor that blocks on a leaf of ours has nobody to go back to.
         let _unbounded = budget::lift();
