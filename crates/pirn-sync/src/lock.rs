@@ -7,8 +7,8 @@
 //! | word | meaning | set by | left by |
 //! | --- | --- | --- | --- |
 //! | `FREE` | nobody holds it, nobody waits | `Word::release`, `Word::settle` | `Word::try_take` |
-//! | `HELD` | somebody holds it or was granted it | `Word::try_take`, `Word::settle` | `Word::release`, `Word::take_or_flag` |
-//! | `CONTENDED` | the same, and somebody waits | `Word::take_or_flag`, `Word::settle` | `Word::open` |
+//! | `HELD` | somebody holds it or was granted it | `Word::try_take`, `Word::settle` | `Word::release`, `Word::flag` |
+//! | `CONTENDED` | the same, and somebody waits | `Word::flag`, `Word::settle` | `Word::open`, `Word::settle` |
 //! | `OPEN` | nobody holds it; the wait list is locked and decides who is next | `Word::open` | `Word::settle` |
 //!
 //! The fast paths are `FREE` to `HELD` and back, one read-modify-write each. All other transitions
@@ -193,27 +193,36 @@ impl Word {
     /// Unlocks if nobody waits.
     #[inline]
     fn release(&self) -> bool {
-        // Ordering: Release, pairs with the Acquire in `try_take` and `take_or_flag`; publishes the
-        // holder's writes. Relaxed on failure: the wait list's lock publishes them.
-        self.0
-            .compare_exchange(HELD, FREE, Ordering::Release, Ordering::Relaxed)
-            .is_ok()
+        // Ordering: Relaxed, a guess, which spares the exchange that would fail.
+        self.0.load(Ordering::Relaxed) == HELD
+            && self
+                .0
+                // Ordering: Release, pairs with the Acquire in `try_take`; publishes the holder's
+                // writes. Relaxed on failure: the wait list's lock publishes them.
+                .compare_exchange(HELD, FREE, Ordering::Release, Ordering::Relaxed)
+                .is_ok()
     }
 
     /// Takes the lock, or lets its holder know that somebody waits. With the list locked.
     fn take_or_flag(&self) -> bool {
         loop {
-            if self.try_take() {
-                return true;
-            }
-            // Ordering: Relaxed, publishes nothing: the holder, who sees the flag, locks the list.
-            let flagged =
-                self.0
-                    .compare_exchange(HELD, CONTENDED, Ordering::Relaxed, Ordering::Relaxed);
-            if !matches!(flagged, Err(FREE)) {
-                return false;
+            // Ordering: Relaxed, a guess that the exchanges check. `CONTENDED` and `OPEN` stay while
+            // the list is locked.
+            match self.0.load(Ordering::Relaxed) {
+                FREE if self.try_take() => return true,
+                HELD if self.flag() => return false,
+                FREE | HELD => {}
+                _ => return false,
             }
         }
+    }
+
+    /// Lets the holder know that somebody waits. With the list locked.
+    fn flag(&self) -> bool {
+        // Ordering: Relaxed, publishes nothing: the holder, who sees the flag, locks the list.
+        self.0
+            .compare_exchange(HELD, CONTENDED, Ordering::Relaxed, Ordering::Relaxed)
+            .is_ok()
     }
 
     /// With the list locked, by whoever holds the lock.
@@ -276,7 +285,7 @@ impl<'a, T: ?Sized> Future for Acquire<'a, T> {
                 return Poll::Ready(this.lock.guard());
             }
         }
-        ready!(this.waiter.poll_grant(cx, |_, ()| ()));
+        ready!(this.waiter.poll_granted(cx));
         Poll::Ready(this.lock.guard())
     }
 }

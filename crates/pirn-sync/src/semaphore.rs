@@ -394,6 +394,24 @@ impl Word {
             .is_ok()
     }
 
+    /// Returns permits, with the list locked.
+    fn put(&self, count: usize) {
+        // Ordering: Relaxed, a guess where it is not final.
+        let word = self.0.load(Ordering::Relaxed);
+        if word & WAITERS != 0 {
+            // Ordering: Relaxed, the list's lock publishes what the holder did. No exchange: see
+            // `WAITERS`.
+            self.0.store(put(word, count), Ordering::Relaxed);
+        } else {
+            // Ordering: Release, as in `try_return`. Never fails: the closure always gives a word.
+            let _ = self
+                .0
+                .fetch_update(Ordering::Release, Ordering::Relaxed, |word| {
+                    Some(put(word, count))
+                });
+        }
+    }
+
     /// With the list locked and nobody waiting: takes permits, or says that somebody waits now.
     fn take_or_flag(&self, count: usize) -> bool {
         // Ordering: Acquire, as in `try_take`; setting the flag publishes nothing, since whoever
@@ -422,35 +440,37 @@ impl Policy<1> for Word {
 
     fn put_back(door: &mut Door<'_, Self>, _: usize, granted: Want) {
         if granted != Want::CLOSED {
-            // Ordering: Release, as in `try_return`. Never fails: the closure always gives a word.
-            let _ = door
-                .policy()
-                .0
-                .fetch_update(Ordering::Release, Ordering::Relaxed, |word| {
-                    Some(put(word, granted.0))
-                });
+            door.policy().put(granted.0);
         }
     }
 
     fn settle(door: &mut Door<'_, Self>, queue: usize) {
-        let word = door.policy();
+        let word = &door.policy().0;
+        // Ordering: Relaxed; what came back through the list is ordered by the list's lock, and
+        // what came back before anybody waited by the Acquire in `take_or_flag`.
+        let before = word.load(Ordering::Relaxed);
+        if before & WAITERS == 0 {
+            return;
+        }
+        let mut now = before;
         while let Some(want) = door.head(queue) {
-            // Ordering: Relaxed; what came back through the list is ordered by the list's lock, and
-            // what came back before anybody waited by the Acquire in `take_or_flag`.
-            let now = word.0.load(Ordering::Relaxed);
             if now & CLOSED != 0 {
                 door.grant_head(queue, Want::CLOSED);
             } else if now / ONE >= want.0 {
-                // Ordering: Relaxed; while somebody waits only holders of the list's lock change
-                // the word, and this grants what the load above saw.
-                word.0.fetch_sub(want.0 * ONE, Ordering::Relaxed);
+                now -= want.0 * ONE;
                 door.grant_head(queue, want);
             } else {
-                return;
+                break;
             }
         }
-        // Ordering: Relaxed; a read-modify-write passes on what `put_back` and `try_return` released.
-        word.0.fetch_and(!WAITERS, Ordering::Relaxed);
+        if !door.has_waiting(queue) {
+            now &= !WAITERS;
+        }
+        if now != before {
+            // Ordering: Release, pairs with the Acquire in `try_take`; passes on what former holders
+            // did, whom the list's lock ordered before. No exchange: see `WAITERS`.
+            word.store(now, Ordering::Release);
+        }
     }
 
     fn transfers(_: usize, granted: Want) -> bool {
@@ -477,7 +497,7 @@ impl<'a> Future for Acquire<'a> {
                 return Poll::Ready(Ok(Permit { list, count }));
             }
         }
-        match ready!(this.waiter.poll_grant(cx, |_, granted| granted)) {
+        match ready!(this.waiter.poll_granted(cx)) {
             Want::CLOSED => Poll::Ready(Err(Closed)),
             Want(count) => Poll::Ready(Ok(Permit { list, count })),
         }
