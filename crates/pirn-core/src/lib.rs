@@ -10,6 +10,8 @@ mod scope;
 #[doc(hidden)]
 pub mod shim;
 mod spawn;
+#[doc(hidden)]
+pub mod spin;
 mod thread_park;
 mod time_source;
 pub mod wait;

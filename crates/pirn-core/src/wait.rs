@@ -20,6 +20,14 @@
 //! its own poll takes it. They differ in where the waker is, in the node or out, and in who can
 //! find the node.
 //!
+//! # Without the lock
+//!
+//! A waiter takes its grant without the lock ([`Waiter::poll_granted`]) where nobody else can come
+//! upon its node any more: if it is Given, or Granted and alone in the granted list, whose head is
+//! then one word that either its owner empties or a holder of the lock *pins*. So a grant may be
+//! taken before the door that made it has closed. Whoever grants has finished with the node by then,
+//! and a policy has to bear that the one who was granted goes on at once.
+//!
 //! # A grant belongs to the task
 //!
 //! A future that was granted may never be polled again, while its task awaits another future on
@@ -66,7 +74,8 @@
 
 use crate::budget;
 use crate::report::{Report, report};
-use crate::shim::{Mutex, MutexGuard, UnsafeCell};
+use crate::shim::atomic::{AtomicBool, Ordering};
+use crate::shim::{ListGuard, ListLock, UnsafeCell};
 use crate::wake::{self, WakeBatch};
 use std::cell::Cell;
 use std::fmt;
@@ -76,6 +85,9 @@ use std::pin::Pin;
 use std::ptr;
 use std::task::{Context, Poll, RawWakerVTable, Waker};
 
+mod ring;
+use ring::{Granted, Head, Links};
+
 /// What a primitive gives, and to whom. `N` is the number of its queues.
 ///
 /// Every function runs with the list's lock held: it calls no code of users and does not panic.
@@ -84,6 +96,10 @@ pub trait Policy<const N: usize>: Sized {
     type State;
     /// What one waiter wants; after a grant, what it was granted.
     type Want: Copy;
+
+    /// False if waiters take their grants with [`Waiter::poll_grant`] alone, under the lock: then
+    /// taking them the other way is not prepared.
+    const UNLOCKED: bool = true;
 
     /// Grants a newcomer something, if nobody is to be served before it. Otherwise it will wait at
     /// the tail of its queue.
@@ -163,7 +179,8 @@ pub trait Policy<const N: usize>: Sized {
 /// ```
 pub struct WaitList<P: Policy<N>, const N: usize = 1> {
     policy: P,
-    inner: Mutex<Inner<P, N>>,
+    granted: Granted,
+    inner: ListLock<Inner<P, N>>,
 }
 
 struct Inner<P: Policy<N>, const N: usize> {
@@ -175,7 +192,7 @@ struct Inner<P: Policy<N>, const N: usize> {
 pub struct Door<'d, P: Policy<N>, const N: usize = 1> {
     list: &'d WaitList<P, N>,
     /// `None` only while the door closes.
-    guard: Option<MutexGuard<'d, Inner<P, N>>>,
+    guard: Option<ListGuard<'d, Inner<P, N>>>,
     /// The waker of the first grant; the others wait in the ring.
     first: Option<Waker>,
     /// The fixed node of a ring of Called waiters, in the frame of [`WaitList::enter`].
@@ -199,7 +216,9 @@ struct Node<W> {
     queue: u8,
     /// False exactly if Idle. Only the owner touches it.
     linked: Cell<bool>,
-    /// Touched only with the lock held.
+    /// True if Given: from then on only the owner touches the node.
+    given: AtomicBool,
+    /// Touched only with the lock held, or by the owner while nobody else knows the node.
     body: UnsafeCell<Body<W>>,
 }
 
@@ -222,18 +241,8 @@ enum Phase {
 #[derive(Clone, Copy)]
 struct TaskId(*const (), *const RawWakerVTable);
 
-/// The two neighbours in a ring. Touched only with the lock held.
-struct Links {
-    prev: UnsafeCell<*const Links>,
-    next: UnsafeCell<*const Links>,
-}
-
-/// A ring, by its first node; null if empty.
-struct Head(*const Links);
-
 struct Lists<const N: usize> {
     waiting: [Head; N],
-    granted: Head,
 }
 
 impl<P: Policy<N>, const N: usize> WaitList<P, N> {
@@ -243,9 +252,10 @@ impl<P: Policy<N>, const N: usize> WaitList<P, N> {
             const { assert!(N <= u8::MAX as usize) };
             WaitList {
                 policy,
-                inner: Mutex::new(Inner {
+                granted: Granted::new(),
+                inner: ListLock::new(Inner {
                     state,
-                    lists: Lists { waiting: [const { Head::EMPTY }; N], granted: Head::EMPTY },
+                    lists: Lists { waiting: [const { Head::EMPTY }; N] },
                 }),
             }
         }
@@ -291,7 +301,7 @@ impl<'d, P: Policy<N>, const N: usize> Door<'d, P, N> {
     /// True if somebody waits in this queue for a grant.
     #[inline]
     pub fn has_waiting(&mut self, queue: usize) -> bool {
-        !self.inner().lists.waiting[queue].0.is_null()
+        !self.inner().lists.waiting[queue].is_empty()
     }
 
     /// What the first in this queue wants.
@@ -305,12 +315,12 @@ impl<'d, P: Policy<N>, const N: usize> Door<'d, P, N> {
     /// waits.
     pub fn grant_head(&mut self, queue: usize, want: P::Want) -> bool {
         let has_first = self.first.is_some();
-        let ring = self.ring;
+        let (ring, list) = (self.ring, self.list);
         let lists = &mut self.inner().lists;
         let Some(node) = lists.waiting[queue].first::<P::Want>() else {
             return false;
         };
-        lists.remove(node);
+        lists.remove::<P>(&list.granted, node);
         let waker = lists.body(node, |body| {
             body.want = want;
             match std::mem::replace(&mut body.phase, Phase::Idle) {
@@ -327,7 +337,8 @@ impl<'d, P: Policy<N>, const N: usize> Door<'d, P, N> {
             }
             waker => {
                 let task = waker.as_ref().map_or(TaskId::NOBODY, TaskId::of);
-                lists.set_granted(node, task, P::transfers);
+                // SAFETY: the node was removed above, and is not touched after this.
+                unsafe { lists.set_granted::<P>(&list.granted, node, task) };
                 if waker.is_some() {
                     self.first = waker;
                 }
@@ -406,9 +417,12 @@ impl<'d, P: Policy<N>, const N: usize> Door<'d, P, N> {
 
     /// Takes a node out of its list, whichever it is in. True if it had a grant.
     fn let_go(&mut self, node: &Node<P::Want>) -> (bool, Option<Waker>) {
+        let list = self.list;
         let lists = &mut self.inner().lists;
-        lists.remove(node);
+        lists.remove::<P>(&list.granted, node);
         node.linked.set(false);
+        // Ordering: Relaxed, only its owner is concerned with a node that is in no list.
+        node.given.store(false, Ordering::Relaxed);
         lists.body(node, |body| {
             match std::mem::replace(&mut body.phase, Phase::Idle) {
                 Phase::Idle => (false, None),
@@ -425,17 +439,27 @@ impl<'d, P: Policy<N>, const N: usize> Door<'d, P, N> {
     fn claim(&mut self, node: &Node<P::Want>, waker: &Waker) -> bool {
         let queue = usize::from(node.queue);
         let task = TaskId::of(waker);
-        let policy = self.policy();
+        let list = self.list;
         let lists = &mut self.inner().lists;
         let want = lists.body(node, |body| body.want);
-        let Some((holder, granted)) = lists.grants::<P::Want>(queue, task).next() else {
-            return false;
-        };
-        let grants = lists.grants::<P::Want>(queue, task);
-        if !policy.suffices(want, grants.map(|(_, granted)| granted)) {
+        let mut ring = list.granted.pin();
+        if ring.is_empty() {
             return false;
         }
-        lists.remove(holder);
+        let grants = |lists: &mut Lists<N>| lists.grants::<P::Want>(&ring, queue, task);
+        let last = grants(lists).next().filter(|_| {
+            let sum = grants(lists).map(|(_, granted)| granted);
+            list.policy.suffices(want, sum)
+        });
+        if let Some((holder, _)) = last {
+            // SAFETY: it was found in this ring, where it is alive until `unpin`; from here on it is
+            // in no list, and its owner has to take the lock.
+            unsafe { ring.remove(holder.as_link()) };
+        }
+        list.granted.unpin(ring, P::UNLOCKED);
+        let Some((holder, granted)) = last else {
+            return false;
+        };
         // The node's waker is this task's, and the task is being polled: the holder may have it.
         let waker = lists.body(node, |body| {
             std::mem::replace(&mut body.phase, Phase::Waiting(None))
@@ -478,11 +502,16 @@ impl<P: Policy<N>, const N: usize> Door<'_, P, N> {
         }
         loop {
             let ring = self.ring;
+            let granted = &self.list.granted;
             let lists = &mut self.inner().lists;
             let mut empty = false;
             while !empty && !batch.is_full() {
                 match ring.after::<P::Want>() {
-                    Some(node) => batch.push(lists.set_called_granted(node, P::transfers)),
+                    Some(node) => {
+                        // SAFETY: the node is in this ring, and is not touched after this.
+                        let waker = unsafe { lists.set_called_granted::<P>(granted, node) };
+                        batch.push(waker);
+                    }
                     None => empty = true,
                 }
             }
@@ -572,6 +601,7 @@ impl<'a, P: Policy<N>, const N: usize> Waiter<'a, P, N> {
                 links: Links::new(),
                 queue: queue as u8,
                 linked: Cell::new(false),
+                given: AtomicBool::new(false),
                 body: UnsafeCell::new(Body {
                     phase: Phase::Idle,
                     want,
@@ -640,6 +670,44 @@ impl<'a, P: Policy<N>, const N: usize> Waiter<'a, P, N> {
                 Done::Exhausted => return exhausted(cx),
             }
         }
+    }
+}
+
+impl<P: Policy<N>, const N: usize> Waiter<'_, P, N> {
+    /// Waits for the grant, as [`poll_grant`](Self::poll_grant), where nothing is to be done with
+    /// the lock held: a grant is then taken without the lock, as a rule.
+    #[inline]
+    pub fn poll_granted(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<P::Want> {
+        match self.as_ref().get_ref().take_unlocked() {
+            Some(want) => Poll::Ready(want),
+            None => self.poll_grant(cx, |_, want| want),
+        }
+    }
+
+    /// Takes a grant that the node's list lets it take without the lock. If there is no budget for
+    /// it, that is left to the look under the lock.
+    #[inline]
+    fn take_unlocked(&self) -> Option<P::Want> {
+        let (node, granted) = (&self.node, &self.list.granted);
+        if !node.linked.get() {
+            return None;
+        }
+        let link = node.as_link();
+        // Ordering: Acquire, pairs with the Release in `set_granted`; makes the grant visible.
+        let given = node.given.load(Ordering::Acquire);
+        let may = (given || granted.is_sole(link)) && spend_quietly();
+        if !may || !(given || granted.take_sole(link)) {
+            return None;
+        }
+        node.linked.set(false);
+        // Ordering: Relaxed, only its owner is concerned with a node that is in no list.
+        node.given.store(false, Ordering::Relaxed);
+        // SAFETY: nobody else knows the node: a Given one was in no list, and the other one was just
+        // taken out of the list. It is this task's own, which polls it.
+        Some(node.body.with_mut(|body| unsafe {
+            (*body).phase = Phase::Idle;
+            (*body).want
+        }))
     }
 }
 
@@ -750,14 +818,15 @@ impl<const N: usize> Lists<N> {
         node.body.with_mut(|body| f(unsafe { &mut *body }))
     }
 
-    /// What `task` was granted in a queue and has not taken, the last grant first. The caller
-    /// changes nothing meanwhile.
+    /// What `task` was granted in a queue and has not taken, the last grant first. `ring` is the
+    /// granted list, pinned; the caller changes nothing meanwhile.
     fn grants<'n, W: Copy + 'n>(
         &mut self,
+        ring: &Head,
         queue: usize,
         task: TaskId,
     ) -> impl Iterator<Item = (&'n Node<W>, W)> + use<'n, W, N> {
-        self.granted.backwards::<W>().filter_map(move |node| {
+        ring.backwards::<W>().filter_map(move |node| {
             let granted = node.body.with(|body| {
                 // SAFETY: the lock is held, and nobody has a reference to the body.
                 let body = unsafe { &*body };
@@ -770,7 +839,7 @@ impl<const N: usize> Lists<N> {
     }
 
     /// Takes a node out of the list that its phase says it is in.
-    fn remove<W>(&mut self, node: &Node<W>) {
+    fn remove<P: Policy<N>>(&mut self, granted: &Granted, node: &Node<P::Want>) {
         let link = node.as_link();
         let queue = usize::from(node.queue);
         // SAFETY (all three): the phase names the list or ring that the node is in, all of whose
@@ -779,22 +848,33 @@ impl<const N: usize> Lists<N> {
             Place::Nowhere => {}
             // SAFETY: as above.
             Place::Waiting => unsafe { self.waiting[queue].remove(link) },
-            // SAFETY: as above.
-            Place::Granted => unsafe { self.granted.remove(link) },
+            Place::Granted => {
+                let mut ring = granted.pin();
+                // SAFETY: as above.
+                unsafe { ring.remove(link) };
+                granted.unpin(ring, P::UNLOCKED);
+            }
             // SAFETY: as above; a ring has a node of its own, so that it needs no new head.
-            Place::Ring => unsafe { unlink(link) },
+            Place::Ring => unsafe { ring::unlink(link) },
         }
     }
 
-    /// Grants a node that is in no list.
-    fn set_granted<W: Copy>(
+    /// Grants a node that is in no list. Its owner may take that and go before this returns.
+    ///
+    /// # Safety
+    ///
+    /// The node is alive, and the caller does not touch it afterwards. (A pointer, since a reference
+    /// that is passed to a function must stay good until that returns.)
+    unsafe fn set_granted<P: Policy<N>>(
         &mut self,
-        node: &Node<W>,
+        granted: &Granted,
+        node: *const Node<P::Want>,
         task: TaskId,
-        transfers: fn(usize, W) -> bool,
     ) {
+        // SAFETY: the caller's contract; the last use is what lets the owner go.
+        let node = unsafe { &*node };
         let claimable = self.body(node, |body| {
-            let claimable = transfers(usize::from(node.queue), body.want);
+            let claimable = P::transfers(usize::from(node.queue), body.want);
             body.phase = match claimable {
                 true => Phase::Granted(task),
                 false => Phase::Given,
@@ -802,26 +882,38 @@ impl<const N: usize> Lists<N> {
             claimable
         });
         if claimable {
-            // SAFETY: the caller removed the node; it is pinned, and its owner removes it before it
-            // goes.
-            unsafe { self.granted.push_back(node.as_link()) };
+            let mut ring = granted.pin();
+            // SAFETY: the caller removed the node; it is pinned in its place, and its owner removes
+            // it before it goes.
+            unsafe { ring.push_back(node.as_link()) };
+            granted.unpin(ring, P::UNLOCKED);
+        } else {
+            // Ordering: Release, pairs with the Acquire in `take_unlocked`; publishes the grant.
+            node.given.store(true, Ordering::Release);
         }
     }
 
     /// Takes a Called node out of its ring and the waker out of the node.
-    fn set_called_granted<W: Copy>(
+    ///
+    /// # Safety
+    ///
+    /// As [`set_granted`](Self::set_granted).
+    unsafe fn set_called_granted<P: Policy<N>>(
         &mut self,
-        node: &Node<W>,
-        transfers: fn(usize, W) -> bool,
+        granted: &Granted,
+        node: *const Node<P::Want>,
     ) -> Waker {
-        self.remove(node);
+        // SAFETY: the caller's contract; the last use is before `set_granted`.
+        let node = unsafe { &*node };
+        self.remove::<P>(granted, node);
         let waker = self.body(node, |body| {
             match std::mem::replace(&mut body.phase, Phase::Idle) {
                 Phase::Called(waker) => waker,
                 _ => unreachable!("a node in a ring is Called"),
             }
         });
-        self.set_granted(node, TaskId::of(&waker), transfers);
+        // SAFETY: the caller's contract, passed on.
+        unsafe { self.set_granted::<P>(granted, node, TaskId::of(&waker)) };
         waker
     }
 }
@@ -842,170 +934,6 @@ impl Phase {
             Phase::Granted(_) => Place::Granted,
         }
     }
-}
-
-impl Links {
-    fn new() -> Self {
-        Links {
-            prev: UnsafeCell::new(ptr::null()),
-            next: UnsafeCell::new(ptr::null()),
-        }
-    }
-
-    /// True for a door that never had two wakers. Only that door writes to an unused ring.
-    #[inline]
-    fn is_unused(&self) -> bool {
-        // SAFETY: the door holds the lock.
-        self.next.with(|next| unsafe { (*next).is_null() })
-    }
-
-    /// The ring around this fixed node, made if there is none.
-    fn as_ring(&self) -> Head {
-        let link = ptr::from_ref(self);
-        if self.is_unused() {
-            // SAFETY: the node is in no ring, so nobody else knows it.
-            unsafe { join(link, link) };
-        }
-        Head(link)
-    }
-
-    /// The first node after the fixed node of a ring.
-    fn after<'n, W>(&self) -> Option<&'n Node<W>> {
-        let link = ptr::from_ref(self);
-        // SAFETY: the door holds the lock, and its ring's nodes are alive.
-        let after = unsafe { next(link) };
-        // SAFETY: every other node of the ring is the `Links` of a `Node<W>`, alive while it is in
-        // the ring, which it does not leave without the lock.
-        (after != link).then(|| unsafe { &*after.cast() })
-    }
-}
-
-impl Head {
-    const EMPTY: Head = Head(ptr::null());
-
-    /// The first node. The caller holds the lock and lets go of the node before it.
-    #[inline]
-    fn first<'n, W>(&mut self) -> Option<&'n Node<W>> {
-        // SAFETY: null, or the `Links` of a `Node<W>` that is alive while it is in the list, which
-        // it does not leave without the lock.
-        unsafe { self.0.cast::<Node<W>>().as_ref() }
-    }
-
-    /// All nodes, the last one first. The caller holds the lock and changes nothing meanwhile.
-    fn backwards<'n, W: 'n>(&mut self) -> impl Iterator<Item = &'n Node<W>> + use<'n, W> {
-        let first = self.0;
-        let mut link = first;
-        let mut done = first.is_null();
-        std::iter::from_fn(move || {
-            if done {
-                return None;
-            }
-            // SAFETY: the caller holds the lock, and all nodes of a list are alive.
-            link = unsafe { prev(link) };
-            done = link == first;
-            // SAFETY: as in `first`.
-            Some(unsafe { &*link.cast::<Node<W>>() })
-        })
-    }
-
-    /// # Safety
-    ///
-    /// The lock is held; `link` is in no list and stays in place until it is removed.
-    unsafe fn push_back(&mut self, link: *const Links) {
-        // SAFETY: both are alive, by the contract and as nodes of this ring.
-        unsafe {
-            if self.0.is_null() {
-                join(link, link);
-                self.0 = link;
-            } else {
-                join(prev(self.0), link);
-                join(link, self.0);
-            }
-        }
-    }
-
-    /// # Safety
-    ///
-    /// As `push_back`.
-    unsafe fn push_front(&mut self, link: *const Links) {
-        // SAFETY: the caller's contract. In a ring the place after the last is the one before the
-        // first.
-        unsafe { self.push_back(link) };
-        self.0 = link;
-    }
-
-    /// Puts `link` where `old` was.
-    ///
-    /// # Safety
-    ///
-    /// As `push_back`; `old` is in this ring.
-    unsafe fn replace(&mut self, old: *const Links, link: *const Links) {
-        // SAFETY: the caller's contract, for these and their neighbours; `link` is in the ring by
-        // the time that `old` leaves it.
-        unsafe {
-            join(prev(old), link);
-            join(link, old);
-            if self.0 == old {
-                self.0 = link;
-            }
-            self.remove(old);
-        }
-    }
-
-    /// # Safety
-    ///
-    /// The lock is held; `link` is in this ring.
-    unsafe fn remove(&mut self, link: *const Links) {
-        // SAFETY: all nodes of the ring are alive.
-        unsafe {
-            let after = next(link);
-            if after == link {
-                self.0 = ptr::null();
-            } else if self.0 == link {
-                self.0 = after;
-            }
-            unlink(link);
-        }
-    }
-}
-
-/// # Safety
-///
-/// The lock is held and `link` is alive.
-#[inline]
-unsafe fn next(link: *const Links) -> *const Links {
-    // SAFETY: the caller's contract.
-    unsafe { (*link).next.with(|next| *next) }
-}
-
-/// # Safety
-///
-/// The lock is held and `link` is alive.
-#[inline]
-unsafe fn prev(link: *const Links) -> *const Links {
-    // SAFETY: the caller's contract.
-    unsafe { (*link).prev.with(|prev| *prev) }
-}
-
-/// # Safety
-///
-/// The lock is held and both are alive.
-#[inline]
-unsafe fn join(before: *const Links, after: *const Links) {
-    // SAFETY: the caller's contract.
-    unsafe {
-        (*before).next.with_mut(|next| *next = after);
-        (*after).prev.with_mut(|prev| *prev = before);
-    }
-}
-
-/// # Safety
-///
-/// The lock is held and `link` is in a ring.
-#[inline]
-unsafe fn unlink(link: *const Links) {
-    // SAFETY: the neighbours in a ring are alive.
-    unsafe { join(prev(link), next(link)) };
 }
 
 impl<P: Policy<N> + fmt::Debug, const N: usize> fmt::Debug for WaitList<P, N> {

@@ -42,7 +42,7 @@ impl Limit {
     pub(crate) async fn slot(self: Arc<Self>) -> Slot {
         {
             let mut waiter = pin!(Waiter::new(&self.0, 0, ()));
-            poll_fn(|cx| waiter.as_mut().poll_grant(cx, |_, ()| ())).await;
+            poll_fn(|cx| waiter.as_mut().poll_granted(cx)).await;
         }
         Slot(self)
     }

@@ -184,7 +184,7 @@ impl Condition {
         let mut guard = Some(guard);
         let mut waiter = pin!(Waiter::new(&self.list, 0, Notice::One));
         let notice = poll_fn(|cx| {
-            let poll = waiter.as_mut().poll_grant(cx, |_, notice| notice);
+            let poll = waiter.as_mut().poll_granted(cx);
             // Whoever locks from now on finds this waiter in the queue.
             guard = None;
             poll

@@ -142,7 +142,7 @@ impl Future for Wait<'_> {
                 return Poll::Ready(());
             }
         }
-        this.waiter.poll_grant(cx, |_, ()| ())
+        this.waiter.poll_granted(cx)
     }
 }
 

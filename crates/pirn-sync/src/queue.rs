@@ -122,8 +122,6 @@ struct State<T> {
     to_get: usize,
     to_put: usize,
     unfinished: usize,
-    /// Items that were ever put.
-    put: u64,
     closed: bool,
 }
 
@@ -143,7 +141,6 @@ impl<T> Queue<T> {
                 to_get: 0,
                 to_put: 0,
                 unfinished: 0,
-                put: 0,
                 closed: false,
             };
             let flow = Flow {
@@ -205,10 +202,12 @@ impl<T> Queue<T> {
     /// assert_eq!(queue.try_put('b'), Err(TryPutError::Full('b')));
     /// ```
     pub fn try_put(&self, item: T) -> Result<(), TryPutError<T>> {
-        self.list.enter(|door| match Flow::admit(door, PUT, ()) {
-            Some(()) => State::add(door, item).map_err(|PutError(item)| TryPutError::Closed(item)),
-            None => Err(TryPutError::Full(item)),
-        })
+        let mut item = Some(item);
+        match (State::put_now(&self.list, &mut item), item) {
+            (Some(put), _) => put.map_err(|PutError(item)| TryPutError::Closed(item)),
+            (None, Some(item)) => Err(TryPutError::Full(item)),
+            (None, None) => unreachable!("what was not put is still here"),
+        }
     }
 
     /// Takes the first item out if there is one for which nobody waits.
@@ -228,10 +227,10 @@ impl<T> Queue<T> {
     /// assert_eq!(queue.try_get(), Err(TryGetError::Empty));
     /// ```
     pub fn try_get(&self) -> Result<T, TryGetError> {
-        self.list.enter(|door| match Flow::admit(door, GET, ()) {
-            Some(()) => State::take(door).map_err(|Closed| TryGetError::Closed),
+        match State::get_now(&self.list) {
+            Some(got) => got.map_err(|Closed| TryGetError::Closed),
             None => Err(TryGetError::Empty),
-        })
+        }
     }
 
     /// Puts an item in, and waits while there is no room.
@@ -274,20 +273,17 @@ impl<T> Queue<T> {
     /// If all items that were ever put are done.
     #[track_caller]
     pub fn task_done(&self) {
-        let too_many = self.list.enter(|door| {
+        let counted = self.list.enter(|door| {
             let state = door.state();
-            if state.unfinished == 0 {
-                return Some(state.put);
-            }
-            state.unfinished -= 1;
+            let counted = state.unfinished > 0;
+            state.unfinished -= usize::from(counted);
             Flow::settle(door, JOIN);
-            None
+            counted
         });
-        if let Some(put) = too_many {
-            panic!(
-                "task_done() was called more often than items were put: all {put} are done already"
-            );
-        }
+        assert!(
+            counted,
+            "task_done() was called more often than items were put: 0 are unfinished"
+        );
     }
 
     /// Waits until all items that were put are [done](Self::task_done).
@@ -350,8 +346,26 @@ impl<T> Queue<T> {
     }
 }
 
+type List<T> = WaitList<Flow<T>, 3>;
+
 impl<T> State<T> {
+    /// Puts the item in, unless it would have to wait.
+    #[inline]
+    fn put_now(list: &List<T>, item: &mut Option<T>) -> Option<Result<(), PutError<T>>> {
+        list.enter(|door| {
+            Flow::admit(door, PUT, ())?;
+            item.take().map(|item| State::add(door, item))
+        })
+    }
+
+    /// Takes the first item, unless it would have to wait.
+    #[inline]
+    fn get_now(list: &List<T>) -> Option<Result<T, Closed>> {
+        list.enter(|door| Flow::admit(door, GET, ()).map(|()| State::take(door)))
+    }
+
     /// Sets an item aside for a getter, or lets it hear that there will be none.
+    #[inline]
     fn grant_get(&mut self) -> bool {
         let ended = self.closed && self.items.is_empty();
         let granted = self.items.len() > self.to_get;
@@ -360,6 +374,7 @@ impl<T> State<T> {
     }
 
     /// Sets a place aside for a putter, or lets it hear that there will be none.
+    #[inline]
     fn grant_put(&mut self) -> bool {
         let granted = !self.closed && self.items.len() + self.to_put < self.capacity;
         self.to_put += usize::from(granted);
@@ -367,6 +382,7 @@ impl<T> State<T> {
     }
 
     /// Takes the item that was set aside for the caller.
+    #[inline]
     fn take(door: &mut Door<'_, Flow<T>, 3>) -> Result<T, Closed> {
         let state = door.state();
         let item = state.items.pop_front().ok_or(Closed)?;
@@ -381,6 +397,7 @@ impl<T> State<T> {
     }
 
     /// Fills the place that was set aside for the caller.
+    #[inline]
     fn add(door: &mut Door<'_, Flow<T>, 3>, item: T) -> Result<(), PutError<T>> {
         let state = door.state();
         if state.closed {
@@ -389,7 +406,6 @@ impl<T> State<T> {
         state.items.push_back(item);
         state.to_put -= 1;
         state.unfinished += 1;
-        state.put += 1;
         Flow::settle(door, GET);
         Flow::note(door);
         Ok(())
@@ -398,6 +414,7 @@ impl<T> State<T> {
 
 impl<T> Flow<T> {
     /// Brings the hints up to date.
+    #[inline]
     fn note(door: &mut Door<'_, Self, 3>) {
         let state = door.state();
         let empty = state.items.len() <= state.to_get;
@@ -412,6 +429,10 @@ impl<T> Policy<3> for Flow<T> {
     type State = State<T>;
     type Want = ();
 
+    // What is granted is a claim, made good with the lock held.
+    const UNLOCKED: bool = false;
+
+    #[inline]
     fn admit(door: &mut Door<'_, Self, 3>, queue: usize, (): ()) -> Option<()> {
         let first = !door.has_waiting(queue);
         let state = door.state();
@@ -433,6 +454,7 @@ impl<T> Policy<3> for Flow<T> {
         }
     }
 
+    #[inline]
     fn settle(door: &mut Door<'_, Self, 3>, queue: usize) {
         while door.has_waiting(queue) {
             let state = door.state();
@@ -453,6 +475,7 @@ impl<T> Policy<3> for Flow<T> {
         queue != JOIN
     }
 
+    #[inline]
     fn expects_wait(&self, queue: usize) -> bool {
         // Ordering: Relaxed, a hint: a wrong one costs a clone of a waker, or one more look.
         match queue {
@@ -469,11 +492,17 @@ impl<T> Future for Put<'_, T> {
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        if this.waiter.as_mut().newcomer().is_some() {
-            ready!(budget::poll_spend(cx));
-        }
         let item = this.item;
         assert!(item.is_some(), "a `Put` was polled after it was done");
+        let list = this.waiter.list();
+        if this.waiter.as_mut().newcomer().is_some() {
+            ready!(budget::poll_spend(cx));
+            if !list.policy().expects_wait(PUT) {
+                if let Some(put) = State::put_now(list, item) {
+                    return Poll::Ready(put);
+                }
+            }
+        }
         this.waiter.poll_grant(cx, |door, ()| match item.take() {
             Some(item) => State::add(door, item),
             None => Ok(()),
@@ -487,8 +516,14 @@ impl<T> Future for Get<'_, T> {
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
+        let list = this.waiter.list();
         if this.waiter.as_mut().newcomer().is_some() {
             ready!(budget::poll_spend(cx));
+            if !list.policy().expects_wait(GET) {
+                if let Some(got) = State::get_now(list) {
+                    return Poll::Ready(got);
+                }
+            }
         }
         this.waiter.poll_grant(cx, |door, ()| State::take(door))
     }
@@ -503,7 +538,7 @@ impl<T> Future for Join<'_, T> {
         if this.waiter.as_mut().newcomer().is_some() {
             ready!(budget::poll_spend(cx));
         }
-        this.waiter.poll_grant(cx, |_, ()| ())
+        this.waiter.poll_granted(cx)
     }
 }
 

@@ -9,6 +9,9 @@ use crate::source::{Line, Source, find_word, is_word};
 const UNSAFE_HOMES: &[&str] = &[
     // The wait list.
     "crates/pirn-core/src/wait.rs",
+    "crates/pirn-core/src/wait/ring.rs",
+    // Its lock.
+    "crates/pirn-core/src/spin.rs",
     // The task cell, the value bound to its thread, the steal queue.
     "crates/pirn-executor/src/bound.rs",
     "crates/pirn-executor/src/task.rs",

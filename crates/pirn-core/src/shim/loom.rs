@@ -34,6 +34,20 @@ macro_rules! per_thread {
 }
 pub use crate::per_thread;
 
+/// The lock of a wait list: loom's own, whose waiters it knows. `pirn_core::spin` has models of its
+/// own.
+pub use self::{Mutex as ListLock, MutexGuard as ListGuard};
+
+/// Does not try: loom gains nothing from it.
+pub fn spin(_succeeds: impl FnMut() -> bool) -> bool {
+    false
+}
+
+/// Lets the other threads go on.
+pub fn back_off(_turn: u32) {
+    thread::yield_now();
+}
+
 /// loom's mutex, without poisoning and with `plain.rs`'s interface.
 pub struct Mutex<T>(loom::sync::Mutex<T>);
 

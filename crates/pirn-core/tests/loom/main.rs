@@ -2,6 +2,7 @@
 
 mod count;
 mod scope;
+mod spin;
 mod thread_park;
 mod tokens;
 mod wait;

@@ -83,7 +83,7 @@ impl Future for Take<'_> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Granted> {
         // SAFETY: the waiter is pinned with the future around it, which moves nothing out of it.
         let waiter = unsafe { self.map_unchecked_mut(|take| &mut take.0) };
-        waiter.poll_grant(cx, |_, granted| granted)
+        waiter.poll_granted(cx)
     }
 }
 

@@ -273,3 +273,108 @@ fn a_grant_is_claimed_while_its_owner_is_dropped_elsewhere() {
         assert_eq!(tokens.left(), 0);
     });
 }
+
+/// A value that is written before a grant and read after it, by somebody who polls unasked: so the
+/// waker publishes nothing.
+fn who_polls_unasked_and_is_served_sees_what_came_before(
+    serve: impl Fn(&Tokens) + Send + Sync + Copy + 'static,
+) {
+    struct Shared {
+        tokens: Tokens,
+        value: UnsafeCell<u32>,
+    }
+    // SAFETY: the value is read only by who was granted what its writer gave after writing it; that
+    // this orders the two is what the model checks.
+    unsafe impl Sync for Shared {}
+    shim::model(move || {
+        let shared = Arc::new(Shared {
+            tokens: Tokens::new(0),
+            value: UnsafeCell::new(0),
+        });
+        let count = Count::new();
+        let reader = {
+            let shared = Arc::clone(&shared);
+            thread::spawn(move || {
+                let mut take = pin!(shared.tokens.take());
+                for _ in 0..2 {
+                    if poll_once(take.as_mut(), &count.waker()).is_ready() {
+                        // SAFETY: see above.
+                        return shared.value.with(|value| unsafe { *value });
+                    }
+                }
+                1
+            })
+        };
+        // SAFETY: see above.
+        shared.value.with_mut(|value| unsafe { *value = 1 });
+        serve(&shared.tokens);
+        assert_eq!(reader.join().unwrap(), 1);
+    });
+}
+
+#[test]
+fn who_takes_a_grant_without_the_lock_sees_what_came_before_it() {
+    who_polls_unasked_and_is_served_sees_what_came_before(|tokens| tokens.add(1));
+}
+
+#[test]
+fn who_takes_what_is_its_own_without_the_lock_sees_what_came_before_it() {
+    who_polls_unasked_and_is_served_sees_what_came_before(Tokens::call_all);
+}
+
+#[test]
+fn a_grant_that_is_taken_and_claimed_at_once_goes_to_one_of_them() {
+    shim::model(|| {
+        let tokens = Arc::new(Tokens::new(0));
+        let (task, other) = (Count::new(), Count::new());
+        // SAFETY: the thread that has the future also has the tokens, and drops them after it.
+        let list: &'static Tokens = unsafe { &*Arc::as_ptr(&tokens) };
+        let mut moved = Box::pin(list.take());
+        assert!(poll_once(moved.as_mut(), &task.waker()).is_pending());
+        tokens.add(1);
+        let taker = {
+            let (tokens, waker) = (Arc::clone(&tokens), other.waker());
+            thread::spawn(move || {
+                let taken = poll_once(moved.as_mut(), &waker).is_ready();
+                (taken, moved, tokens)
+            })
+        };
+        let mut second = Box::pin(tokens.take());
+        let claimed = poll_once(second.as_mut(), &task.waker()).is_ready();
+        let (taken, mut moved, _tokens) = taker.join().unwrap();
+        assert!(taken != claimed);
+        // Whoever has not got it waits for the next.
+        tokens.add(1);
+        let served = match taken {
+            true => poll_once(second.as_mut(), &task.waker()),
+            false => poll_once(moved.as_mut(), &other.waker()),
+        };
+        assert!(served.is_ready());
+        assert_eq!(tokens.left(), 0);
+    });
+}
+
+#[test]
+fn a_grant_that_is_dropped_as_the_next_one_comes_is_not_lost() {
+    shim::model(|| {
+        let tokens = Arc::new(Tokens::new(0));
+        let counts = [Count::new(), Count::new(), Count::new()];
+        let mut waiters = [tokens.take(), tokens.take(), tokens.take()].map(Box::pin);
+        for (waiter, count) in waiters.iter_mut().zip(&counts) {
+            assert!(poll_once(waiter.as_mut(), &count.waker()).is_pending());
+        }
+        tokens.add(1);
+        let adder = {
+            let tokens = Arc::clone(&tokens);
+            thread::spawn(move || tokens.add(1))
+        };
+        let [mut first, second, mut third] = waiters;
+        // The first takes, perhaps without the lock, while the second is granted and goes.
+        assert!(poll_once(first.as_mut(), &counts[0].waker()).is_ready());
+        drop(second);
+        adder.join().unwrap();
+        assert_eq!(counts[2].wakes(), 1);
+        assert!(poll_once(third.as_mut(), &counts[2].waker()).is_ready());
+        assert_eq!(tokens.left(), 0);
+    });
+}

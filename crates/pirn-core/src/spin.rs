@@ -1,0 +1,122 @@
+//! The lock of the wait lists: it spins, and unlocking it is one plain store.
+//!
+//! # States
+//!
+//! | `held` | meaning | set by | cleared by |
+//! | --- | --- | --- | --- |
+//! | false | nobody has the value | | |
+//! | true | one guard has it | `SpinLock::try_acquire` | `SpinGuard::drop` |
+//!
+//! The price of a lock that can let its waiters sleep is a second read-modify-write, in the unlock,
+//! which has to see them; here that would be most of what an uncontended queue costs. So whoever
+//! finds this one held looks again a few times, then gives the processor away, and in the end sleeps
+//! for short times: also where the holder was preempted, or is of a lower priority and needs the
+//! processor to go on, nobody waits for ever. Sections are to be a few dozen instructions, and run
+//! no code of users.
+
+use crate::shim::UnsafeCell;
+use crate::shim::atomic::{AtomicBool, Ordering};
+use crate::shim::{back_off, spin};
+use std::marker::PhantomData;
+use std::ops::{Deref, DerefMut};
+
+/// A lock for a few instructions.
+///
+/// # Examples
+///
+/// ```
+/// use pirn_core::spin::SpinLock;
+///
+/// let count = SpinLock::new(0);
+/// *count.lock() += 1;
+/// assert_eq!(*count.lock(), 1);
+/// ```
+pub struct SpinLock<T> {
+    held: AtomicBool,
+    value: UnsafeCell<T>,
+}
+
+/// Access to the value of a [`SpinLock`], which is unlocked as this is dropped.
+#[must_use = "the lock is unlocked as soon as its guard is dropped"]
+pub struct SpinGuard<'a, T> {
+    lock: &'a SpinLock<T>,
+    /// `Send` and `Sync` as a `&mut T` is.
+    _value: PhantomData<&'a mut T>,
+}
+
+impl<T> SpinLock<T> {
+    crate::const_unless_loom! {
+        /// An unlocked lock around `value`.
+        pub fn new(value: T) -> Self {
+            SpinLock { held: AtomicBool::new(false), value: UnsafeCell::new(value) }
+        }
+    }
+
+    /// Waits for the lock, on this thread. Not re-entrant.
+    #[inline]
+    pub fn lock(&self) -> SpinGuard<'_, T> {
+        if !self.try_acquire() {
+            self.acquire_contended();
+        }
+        SpinGuard {
+            lock: self,
+            _value: PhantomData,
+        }
+    }
+
+    #[inline]
+    fn try_acquire(&self) -> bool {
+        // Ordering: Acquire, pairs with the Release in the guard's drop; the former holder's writes.
+        // Relaxed on failure: nothing is taken.
+        self.held
+            .compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed)
+            .is_ok()
+    }
+
+    #[cold]
+    fn acquire_contended(&self) {
+        if spin(|| self.try_acquire()) {
+            return;
+        }
+        let mut turn = 0;
+        loop {
+            back_off(turn);
+            turn += 1;
+            // Ordering: Relaxed, a guess, which leaves the cache line to the holder.
+            if !self.held.load(Ordering::Relaxed) && self.try_acquire() {
+                return;
+            }
+        }
+    }
+}
+
+impl<T> Deref for SpinGuard<'_, T> {
+    type Target = T;
+
+    #[inline]
+    fn deref(&self) -> &T {
+        // SAFETY: a guard is made by whoever set `held`, and nobody else sets it until the guard is
+        // dropped; `&self` keeps it, and keeps others from the `&mut` below.
+        self.lock.value.with(|value| unsafe { &*value })
+    }
+}
+
+impl<T> DerefMut for SpinGuard<'_, T> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut T {
+        // SAFETY: as above; `&mut self` is the only reference to the only guard.
+        self.lock.value.with_mut(|value| unsafe { &mut *value })
+    }
+}
+
+impl<T> Drop for SpinGuard<'_, T> {
+    #[inline]
+    fn drop(&mut self) {
+        // Ordering: Release, pairs with the Acquire in `try_acquire`; publishes the holder's writes.
+        self.lock.held.store(false, Ordering::Release);
+    }
+}
+
+// SAFETY: a shared lock gives `&mut T` to one thread after the other, so `T` moves between threads;
+// it never gives `&T` to two at once unless a guard is shared, which needs `T: Sync` there.
+unsafe impl<T: Send> Sync for SpinLock<T> {}
