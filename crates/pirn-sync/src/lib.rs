@@ -10,6 +10,6 @@ mod semaphore;
 pub use condition::Condition;
 pub use error::{Closed, PutError, TryAcquireError, TryGetError, TryPutError};
 pub use event::{Event, Wait as EventWait};
-pub use lock::{Acquire as LockAcquire, Lock, LockGuard};
+pub use lock::{Acquire as LockAcquire, Lock, LockGuard, MappedLockGuard, OwnedLockGuard};
 pub use queue::{Get as QueueGet, Join as QueueJoin, Put as QueuePut, Queue};
 pub use semaphore::{Acquire as SemaphoreAcquire, OwnedPermit, Permit, Semaphore};

@@ -23,10 +23,13 @@ use std::fmt;
 use std::future::Future;
 use std::marker::PhantomData;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 mod cell;
+mod guard;
 use cell::LockCell;
+pub use guard::{MappedLockGuard, OwnedLockGuard};
 
 /// A value that one task at a time may use, also across awaits.
 ///
@@ -155,6 +158,46 @@ impl<T: ?Sized> Lock<T> {
         }
     }
 
+    /// As [`try_lock`](Self::try_lock), for a guard that keeps the lock alive.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let lock = std::sync::Arc::new(pirn_sync::Lock::new(1));
+    /// let guard = lock.try_lock_owned().unwrap();
+    /// assert!(lock.try_lock_owned().is_none());
+    /// assert_eq!(*guard, 1);
+    /// ```
+    pub fn try_lock_owned(self: &Arc<Self>) -> Option<OwnedLockGuard<T>> {
+        let taken = self.list.policy().try_take();
+        taken.then(|| OwnedLockGuard::of(Arc::clone(self)))
+    }
+
+    /// As [`lock`](Self::lock), for a guard that keeps the lock alive and can move to another task.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future leaves the queue; a lock that it had been handed goes to the next.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pirn_sync::Lock;
+    /// use std::sync::Arc;
+    ///
+    /// # let rt = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    /// # rt.block_on(async {
+    /// let total = Arc::new(Lock::new(1));
+    /// let mut guard = total.lock_owned().await;
+    /// tokio::spawn(async move { *guard += 41 }).await.unwrap();
+    /// assert_eq!(*total.lock().await, 42);
+    /// # });
+    /// ```
+    pub async fn lock_owned(self: &Arc<Self>) -> OwnedLockGuard<T> {
+        std::mem::forget(self.lock().await);
+        OwnedLockGuard::of(Arc::clone(self))
+    }
+
     /// To be made by whoever took the lock.
     #[inline]
     fn guard(&self) -> LockGuard<'_, T> {
@@ -163,14 +206,21 @@ impl<T: ?Sized> Lock<T> {
             _value: PhantomData,
         }
     }
+}
 
-    #[cold]
-    fn hand_over(&self) {
-        self.list.enter(|door| {
-            door.policy().open();
-            Word::settle(door, 0);
-        });
+#[inline]
+fn unlock(list: &WaitList<Word>) {
+    if !list.policy().release() {
+        hand_over(list);
     }
+}
+
+#[cold]
+fn hand_over(list: &WaitList<Word>) {
+    list.enter(|door| {
+        door.policy().open();
+        Word::settle(door, 0);
+    });
 }
 
 impl<'a, T: ?Sized> LockGuard<'a, T> {
@@ -293,9 +343,7 @@ impl<'a, T: ?Sized> Future for Acquire<'a, T> {
 impl<T: ?Sized> Drop for LockGuard<'_, T> {
     #[inline]
     fn drop(&mut self) {
-        if !self.lock.list.policy().release() {
-            self.lock.hand_over();
-        }
+        unlock(&self.lock.list);
     }
 }
 

@@ -2,15 +2,17 @@
 
 #[path = "loom/count.rs"]
 mod count;
+#[macro_use]
+mod is_not;
 
 use count::{Count, poll_once};
 use pirn_core::{Cause, Scope, budget, shield};
-use pirn_sync::{Lock, LockAcquire, LockGuard};
+use pirn_sync::{Lock, LockAcquire, LockGuard, MappedLockGuard, OwnedLockGuard};
 use std::cell::Cell;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard};
 use std::task::{Context, Poll, Waker};
 
 #[test]
@@ -245,6 +247,77 @@ fn it_prints_its_value_or_that_it_is_locked() {
 }
 
 #[test]
+fn an_owned_guard_keeps_its_lock() {
+    let lock = Arc::new(Lock::new(1));
+    let mut guard = lock.try_lock_owned().unwrap();
+    assert!(Arc::ptr_eq(OwnedLockGuard::lock(&guard), &lock));
+    assert!(lock.try_lock_owned().is_none());
+    let counts = [Count::new(), Count::new()];
+    let (mut first, mut second) = (Box::pin(lock.lock_owned()), Box::pin(lock.lock_owned()));
+    assert!(poll_once(first.as_mut(), &counts[0].waker()).is_pending());
+    assert!(poll_once(second.as_mut(), &counts[1].waker()).is_pending());
+    *guard += 1;
+    drop(guard);
+    assert_eq!(counts[1].wakes(), 0);
+    drop(first);
+    assert_eq!(counts[1].wakes(), 1);
+    let Poll::Ready(guard) = poll_once(second.as_mut(), &counts[1].waker()) else {
+        panic!("the lock was passed on");
+    };
+    drop(second);
+    assert_eq!(Arc::strong_count(&lock), 2);
+    drop(lock);
+    assert_eq!(format!("{guard} {guard:?}"), "2 2");
+}
+
+#[test]
+fn a_mapped_guard_holds_the_lock_and_unlocks_it_once() {
+    let lock = Lock::new((1, String::from("one")));
+    let mut name = LockGuard::map(lock.try_lock().unwrap(), |pair| pair.1.as_mut_str());
+    name.make_ascii_uppercase();
+    assert_eq!(format!("{name} {name:?}"), "ONE \"ONE\"");
+    let mut waiter = pin!(lock.lock());
+    let count = Count::new();
+    assert!(poll_once(waiter.as_mut(), &count.waker()).is_pending());
+    drop(name);
+    assert_eq!(count.wakes(), 1);
+    assert!(lock.try_lock().is_none());
+    let Poll::Ready(guard) = poll_once(waiter.as_mut(), &count.waker()) else {
+        panic!("it was handed the lock");
+    };
+    let guard = LockGuard::try_map(guard, |_| None::<&mut u8>).unwrap_err();
+    assert_eq!(guard.0, 1);
+    let number = LockGuard::try_map(guard, |pair| Some(&mut pair.0)).unwrap();
+    assert!(lock.is_locked());
+    drop(number);
+    assert!(!lock.is_locked());
+}
+
+#[test]
+fn a_panic_in_map_unlocks() {
+    let lock = Lock::new(1);
+    let panicked = catch_unwind(AssertUnwindSafe(|| {
+        let _ = LockGuard::map(lock.try_lock().unwrap(), |_| -> &mut u8 {
+            std::panic::resume_unwind(Box::new("in map"));
+        });
+    }));
+    assert!(panicked.is_err());
+    assert!(!lock.is_locked());
+}
+
+/// `Send` and not `Sync`.
+type OneByOne = Cell<u8>;
+/// `Sync` and not `Send`.
+type InPlace = MutexGuard<'static, u8>;
+
+is_not!(Send: Lock<InPlace>, LockGuard<'static, InPlace>, OwnedLockGuard<InPlace>);
+is_not!(Sync: Lock<InPlace>, LockGuard<'static, OneByOne>, OwnedLockGuard<OneByOne>);
+// They lead to the lock, which sends.
+is_not!(Sync: LockGuard<'static, InPlace>, OwnedLockGuard<InPlace>);
+is_not!(Send: MappedLockGuard<'static, InPlace>);
+is_not!(Sync: MappedLockGuard<'static, OneByOne>);
+
+#[test]
 fn its_types_cross_threads_as_the_value_does() {
     const fn send<T: Send>() {}
     const fn sync<T: Sync>() {}
@@ -252,6 +325,10 @@ fn its_types_cross_threads_as_the_value_does() {
     const { sync::<Lock<Cell<u8>>>() };
     const { send::<LockGuard<'static, Cell<u8>>>() };
     const { sync::<LockGuard<'static, u8>>() };
+    const { send::<OwnedLockGuard<OneByOne>>() };
+    const { sync::<OwnedLockGuard<u8>>() };
+    const { send::<MappedLockGuard<'static, OneByOne>>() };
+    const { sync::<MappedLockGuard<'static, InPlace>>() };
     const { send::<LockAcquire<'static, Cell<u8>>>() };
     const { sync::<LockAcquire<'static, Cell<u8>>>() };
 }
@@ -261,6 +338,8 @@ fn its_types_are_small() {
     assert_eq!(size_of::<Lock<()>>(), 32);
     assert_eq!(size_of::<LockAcquire<'static, ()>>(), 64);
     assert_eq!(size_of::<LockGuard<'static, ()>>(), 8);
+    assert_eq!(size_of::<OwnedLockGuard<()>>(), 8);
+    assert_eq!(size_of::<MappedLockGuard<'static, ()>>(), 16);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use crate::count::{Count, poll_once};
 use pirn_core::shim::{self, Arc, UnsafeCell, block_on, thread};
-use pirn_sync::Lock;
+use pirn_sync::{Lock, LockGuard};
 use std::pin::pin;
 
 #[test]
@@ -191,5 +191,22 @@ fn who_finds_it_free_after_the_only_waiter_left_sees_what_the_holder_wrote() {
         drop(held);
         let expected = 1 + u32::from(leaver.join().unwrap());
         assert_eq!(*lock.try_lock().unwrap(), expected);
+    });
+}
+
+#[test]
+fn an_owned_guard_and_a_mapped_one_exclude_each_other() {
+    shim::model(|| {
+        // std's on purpose: an owned guard has one, and what it orders is not what is modelled.
+        let lock = std::sync::Arc::new(Lock::new((0, 0)));
+        let owner = {
+            let lock = std::sync::Arc::clone(&lock);
+            thread::spawn(move || block_on(lock.lock_owned()).1 += 1)
+        };
+        let mut mapped = LockGuard::map(block_on(lock.lock()), |pair| &mut pair.1);
+        *mapped += 1;
+        drop(mapped);
+        owner.join().unwrap();
+        assert_eq!(lock.try_lock().unwrap().1, 2);
     });
 }
