@@ -5,6 +5,7 @@ mod error;
 mod event;
 mod lock;
 mod queue;
+mod rwlock;
 mod semaphore;
 
 pub use condition::Condition;
@@ -12,4 +13,8 @@ pub use error::{Closed, PutError, TryAcquireError, TryGetError, TryPutError};
 pub use event::{Event, Wait as EventWait};
 pub use lock::{Acquire as LockAcquire, Lock, LockGuard, MappedLockGuard, OwnedLockGuard};
 pub use queue::{Get as QueueGet, Join as QueueJoin, Put as QueuePut, Queue};
+pub use rwlock::{
+    MappedRwLockWriteGuard, OwnedRwLockReadGuard, OwnedRwLockWriteGuard, Read as RwLockRead,
+    RwLock, RwLockReadGuard, RwLockWriteGuard, Write as RwLockWrite,
+};
 pub use semaphore::{Acquire as SemaphoreAcquire, OwnedPermit, Permit, Semaphore};

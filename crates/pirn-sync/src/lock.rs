@@ -29,6 +29,7 @@ use std::task::{Context, Poll, ready};
 mod cell;
 mod guard;
 use cell::LockCell;
+pub(crate) use cell::Projected;
 pub use guard::{MappedLockGuard, OwnedLockGuard};
 
 /// A value that one task at a time may use, also across awaits.

@@ -5,4 +5,5 @@ mod count;
 mod event;
 mod lock;
 mod queue;
+mod rwlock;
 mod semaphore;
