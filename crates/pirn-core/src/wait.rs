@@ -218,13 +218,16 @@ struct Node<W> {
     linked: Cell<bool>,
     /// True if Given: from then on only the owner touches the node.
     given: AtomicBool,
-    /// Touched only with the lock held, or by the owner while nobody else knows the node.
-    body: UnsafeCell<Body<W>>,
+    /// Touched only with the lock held, or by the owner while nobody else knows the node; so is
+    /// `phase`. It stands here so that a small one fits beside the three above.
+    want: UnsafeCell<W>,
+    phase: UnsafeCell<Phase>,
 }
 
-struct Body<W> {
-    phase: Phase,
-    want: W,
+/// What of a node is touched only with the lock held.
+struct Body<'n, W> {
+    phase: &'n mut Phase,
+    want: &'n mut W,
 }
 
 enum Phase {
@@ -308,7 +311,7 @@ impl<'d, P: Policy<N>, const N: usize> Door<'d, P, N> {
     pub fn head(&mut self, queue: usize) -> Option<P::Want> {
         let lists = &mut self.inner().lists;
         let node = lists.waiting[queue].first::<P::Want>()?;
-        Some(lists.body(node, |body| body.want))
+        Some(lists.body(node, |body| *body.want))
     }
 
     /// Grants `want` to the first in this queue, who is woken when the door closes. False if nobody
@@ -322,15 +325,15 @@ impl<'d, P: Policy<N>, const N: usize> Door<'d, P, N> {
         };
         lists.remove::<P>(&list.granted, node);
         let waker = lists.body(node, |body| {
-            body.want = want;
-            match std::mem::replace(&mut body.phase, Phase::Idle) {
+            *body.want = want;
+            match std::mem::replace(body.phase, Phase::Idle) {
                 Phase::Waiting(waker) => waker,
                 _ => unreachable!("a node in a queue is Waiting"),
             }
         });
         match waker {
             Some(waker) if has_first => {
-                lists.body(node, |body| body.phase = Phase::Called(waker));
+                lists.body(node, |body| *body.phase = Phase::Called(waker));
                 // SAFETY: the node was removed above. The ring's own node stays in place until the
                 // door has closed, which empties the ring first.
                 unsafe { ring.as_ring().push_back(node.as_link()) };
@@ -378,7 +381,7 @@ impl<'d, P: Policy<N>, const N: usize> Door<'d, P, N> {
                 Action::Clone => return Step::Clone,
                 Action::Replace => {
                     self.inner().lists.body(node, |body| {
-                        if let Phase::Waiting(registered) = &mut body.phase {
+                        if let Phase::Waiting(registered) = body.phase {
                             std::mem::swap(registered, spare);
                         }
                     });
@@ -397,7 +400,7 @@ impl<'d, P: Policy<N>, const N: usize> Door<'d, P, N> {
                         return Step::Take(look.want, Spare(waker));
                     }
                     self.inner().lists.body(node, |body| {
-                        if let Phase::Granted(task) = &mut body.phase {
+                        if let Phase::Granted(task) = body.phase {
                             *task = TaskId::of(waker);
                         }
                     });
@@ -409,7 +412,7 @@ impl<'d, P: Policy<N>, const N: usize> Door<'d, P, N> {
 
     fn queue_up(&mut self, node: &Node<P::Want>, waker: Option<Waker>) {
         let lists = &mut self.inner().lists;
-        lists.body(node, |body| body.phase = Phase::Waiting(waker));
+        lists.body(node, |body| *body.phase = Phase::Waiting(waker));
         node.linked.set(true);
         // SAFETY: an Idle node is in no list; it is pinned, and its owner removes it before it goes.
         unsafe { lists.waiting[usize::from(node.queue)].push_back(node.as_link()) };
@@ -424,7 +427,7 @@ impl<'d, P: Policy<N>, const N: usize> Door<'d, P, N> {
         // Ordering: Relaxed, only its owner is concerned with a node that is in no list.
         node.given.store(false, Ordering::Relaxed);
         lists.body(node, |body| {
-            match std::mem::replace(&mut body.phase, Phase::Idle) {
+            match std::mem::replace(body.phase, Phase::Idle) {
                 Phase::Idle => (false, None),
                 Phase::Waiting(waker) => (false, waker),
                 Phase::Called(waker) => (true, Some(waker)),
@@ -441,7 +444,7 @@ impl<'d, P: Policy<N>, const N: usize> Door<'d, P, N> {
         let task = TaskId::of(waker);
         let list = self.list;
         let lists = &mut self.inner().lists;
-        let want = lists.body(node, |body| body.want);
+        let want = lists.body(node, |body| *body.want);
         let mut ring = list.granted.pin();
         if ring.is_empty() {
             return false;
@@ -462,9 +465,9 @@ impl<'d, P: Policy<N>, const N: usize> Door<'d, P, N> {
         };
         // The node's waker is this task's, and the task is being polled: the holder may have it.
         let waker = lists.body(node, |body| {
-            std::mem::replace(&mut body.phase, Phase::Waiting(None))
+            std::mem::replace(body.phase, Phase::Waiting(None))
         });
-        lists.body(holder, |body| body.phase = waker);
+        lists.body(holder, |body| *body.phase = waker);
         // SAFETY: the node is in this queue, the holder was removed above; both are pinned, and
         // their owners remove them.
         unsafe {
@@ -561,17 +564,17 @@ impl<W> Look<W> {
     }
 }
 
-impl<W: Copy> Body<W> {
+impl<W: Copy> Body<'_, W> {
     fn look(&self, waker: &Waker, is_new: bool) -> Look<W> {
         Look {
-            seen: match &self.phase {
+            seen: match &*self.phase {
                 Phase::Idle => Seen::Idle,
                 Phase::Waiting(registered) => {
                     Seen::Waiting(is_new || registered.as_ref().is_some_and(|w| w.will_wake(waker)))
                 }
                 Phase::Called(_) | Phase::Granted(_) | Phase::Given => Seen::Granted,
             },
-            want: self.want,
+            want: *self.want,
         }
     }
 }
@@ -602,10 +605,8 @@ impl<'a, P: Policy<N>, const N: usize> Waiter<'a, P, N> {
                 queue: queue as u8,
                 linked: Cell::new(false),
                 given: AtomicBool::new(false),
-                body: UnsafeCell::new(Body {
-                    phase: Phase::Idle,
-                    want,
-                }),
+                want: UnsafeCell::new(want),
+                phase: UnsafeCell::new(Phase::Idle),
             },
             _pin: PhantomPinned,
         }
@@ -622,7 +623,7 @@ impl<'a, P: Policy<N>, const N: usize> Waiter<'a, P, N> {
     pub fn newcomer(self: Pin<&mut Self>) -> Option<P::Want> {
         let node = &self.node;
         // SAFETY: a node that is in no list is known to its owner alone, which lends it here.
-        (!node.linked.get()).then(|| node.body.with(|body| unsafe { (*body).want }))
+        (!node.linked.get()).then(|| node.want.with(|want| unsafe { *want }))
     }
 
     /// Waits for the grant. `give` runs with the lock held, on what was granted.
@@ -704,10 +705,9 @@ impl<P: Policy<N>, const N: usize> Waiter<'_, P, N> {
         node.given.store(false, Ordering::Relaxed);
         // SAFETY: nobody else knows the node: a Given one was in no list, and the other one was just
         // taken out of the list. It is this task's own, which polls it.
-        Some(node.body.with_mut(|body| unsafe {
-            (*body).phase = Phase::Idle;
-            (*body).want
-        }))
+        node.phase.with_mut(|phase| unsafe { *phase = Phase::Idle });
+        // SAFETY: as above.
+        Some(node.want.with(|want| unsafe { *want }))
     }
 }
 
@@ -731,7 +731,7 @@ impl<P: Policy<N>, const N: usize> Waiter<'_, P, N> {
         let node = &self.node;
         let queue = usize::from(node.queue);
         let waker = self.list.enter(|door| {
-            let want = door.inner().lists.body(node, |body| body.want);
+            let want = door.inner().lists.body(node, |body| *body.want);
             let (granted, waker) = door.let_go(node);
             if granted {
                 P::put_back(door, queue, want);
@@ -812,10 +812,17 @@ impl<W> Node<W> {
 impl<const N: usize> Lists<N> {
     /// Looks into a node of these lists. `&mut self` is the proof that the lock is held.
     #[inline]
-    fn body<W, R>(&mut self, node: &Node<W>, f: impl FnOnce(&mut Body<W>) -> R) -> R {
-        // SAFETY: a body is touched only with the lock of its waiter's one list held, which
-        // `&mut self` proves, and no `f` in this file calls `body` again.
-        node.body.with_mut(|body| f(unsafe { &mut *body }))
+    fn body<W, R>(&mut self, node: &Node<W>, f: impl FnOnce(Body<'_, W>) -> R) -> R {
+        node.phase.with_mut(|phase| {
+            // SAFETY: the two are touched only with the lock of the waiter's one list held, which
+            // `&mut self` proves, and no `f` in this file calls `body` again.
+            let phase = unsafe { &mut *phase };
+            node.want.with_mut(|want| {
+                // SAFETY: as above.
+                let want = unsafe { &mut *want };
+                f(Body { phase, want })
+            })
+        })
     }
 
     /// What `task` was granted in a queue and has not taken, the last grant first. `ring` is the
@@ -827,11 +834,13 @@ impl<const N: usize> Lists<N> {
         task: TaskId,
     ) -> impl Iterator<Item = (&'n Node<W>, W)> + use<'n, W, N> {
         ring.backwards::<W>().filter_map(move |node| {
-            let granted = node.body.with(|body| {
-                // SAFETY: the lock is held, and nobody has a reference to the body.
-                let body = unsafe { &*body };
-                matches!(body.phase, Phase::Granted(of) if of.is(task)).then_some(body.want)
+            let is_of_task = node.phase.with(|phase| {
+                // SAFETY: the lock is held, and nobody has a reference to the phase.
+                let phase = unsafe { &*phase };
+                matches!(phase, Phase::Granted(of) if of.is(task))
             });
+            // SAFETY: as above, for what it wants.
+            let granted = is_of_task.then(|| node.want.with(|want| unsafe { *want }));
             granted
                 .filter(|_| usize::from(node.queue) == queue)
                 .map(|granted| (node, granted))
@@ -874,8 +883,8 @@ impl<const N: usize> Lists<N> {
         // SAFETY: the caller's contract; the last use is what lets the owner go.
         let node = unsafe { &*node };
         let claimable = self.body(node, |body| {
-            let claimable = P::transfers(usize::from(node.queue), body.want);
-            body.phase = match claimable {
+            let claimable = P::transfers(usize::from(node.queue), *body.want);
+            *body.phase = match claimable {
                 true => Phase::Granted(task),
                 false => Phase::Given,
             };
@@ -907,7 +916,7 @@ impl<const N: usize> Lists<N> {
         let node = unsafe { &*node };
         self.remove::<P>(granted, node);
         let waker = self.body(node, |body| {
-            match std::mem::replace(&mut body.phase, Phase::Idle) {
+            match std::mem::replace(body.phase, Phase::Idle) {
                 Phase::Called(waker) => waker,
                 _ => unreachable!("a node in a ring is Called"),
             }

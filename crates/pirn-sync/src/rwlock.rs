@@ -484,7 +484,7 @@ fn poll_take(mut waiter: Pin<&mut Waiter<'_, Word>>, want: Want, cx: &mut Contex
             word.panic_if_full();
         }
     }
-    waiter.poll_grant(cx, |_, _| ())
+    waiter.poll_granted(cx).map(|_| ())
 }
 
 impl<'a, T: ?Sized> Future for Read<'a, T> {

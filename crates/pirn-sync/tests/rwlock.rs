@@ -646,8 +646,8 @@ fn its_types_cross_threads_as_the_value_does() {
 #[test]
 fn its_types_are_small() {
     assert_eq!(size_of::<RwLock<()>>(), 32);
-    assert_eq!(size_of::<RwLockRead<'static, ()>>(), 72);
-    assert_eq!(size_of::<RwLockWrite<'static, ()>>(), 72);
+    assert_eq!(size_of::<RwLockRead<'static, ()>>(), 64);
+    assert_eq!(size_of::<RwLockWrite<'static, ()>>(), 64);
     assert_eq!(size_of::<RwLockWriteGuard<'static, ()>>(), 8);
     assert_eq!(size_of::<OwnedRwLockWriteGuard<()>>(), 16);
 }
