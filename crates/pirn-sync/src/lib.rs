@@ -4,6 +4,7 @@ mod condition;
 mod error;
 mod event;
 mod lock;
+pub mod oneshot;
 mod queue;
 mod rwlock;
 mod semaphore;

@@ -4,6 +4,7 @@ mod condition;
 mod count;
 mod event;
 mod lock;
+mod oneshot;
 mod queue;
 mod rwlock;
 mod semaphore;
