@@ -8,6 +8,7 @@ pub mod oneshot;
 mod queue;
 mod rwlock;
 mod semaphore;
+pub mod watch;
 
 pub use condition::Condition;
 pub use error::{Closed, PutError, TryAcquireError, TryGetError, TryPutError};

@@ -42,7 +42,8 @@ use cell::Half;
 
 /// The half that sends. Dropping it without [`send`](Self::send) lets the receiver hear [`Closed`].
 ///
-/// For more than one value, take a [`Queue`](crate::Queue).
+/// For more than one value, take a [`Queue`](crate::Queue); for the latest of many, a
+/// [`watch`](crate::watch) channel.
 ///
 /// # Examples
 ///

@@ -8,3 +8,4 @@ mod oneshot;
 mod queue;
 mod rwlock;
 mod semaphore;
+mod watch;
