@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+pub mod broadcast;
 mod condition;
 mod error;
 mod event;

@@ -42,8 +42,9 @@ use cell::Half;
 
 /// The half that sends. Dropping it without [`send`](Self::send) lets the receiver hear [`Closed`].
 ///
-/// For more than one value, take a [`Queue`](crate::Queue); for the latest of many, a
-/// [`watch`](crate::watch) channel.
+/// For more than one value, take a [`Queue`](crate::Queue); for more than one receiver, a
+/// [`watch`](crate::watch) channel, which has the latest value, or a
+/// [`broadcast`](crate::broadcast) channel, which has all.
 ///
 /// # Examples
 ///

@@ -54,7 +54,9 @@ pub struct Sender<T> {
 /// The half that watches the value. Each clone remembers by itself what it has seen.
 ///
 /// Values that are replaced before a receiver looks are skipped; the last one is not. Where each
-/// value counts, take a [`Queue`](crate::Queue).
+/// value counts, take a [`broadcast`](crate::broadcast) channel, or a [`Queue`](crate::Queue), whose
+/// items go to one receiver each. Values are shared between receivers, so to cross threads they have
+/// to be `Sync` as well as `Send`.
 ///
 /// # Examples
 ///

@@ -1,5 +1,6 @@
 //! Models of pirn-sync.
 
+mod broadcast;
 mod condition;
 mod count;
 mod event;
