@@ -519,7 +519,7 @@ impl<T> Future for Closing<'_, T> {
         if this.waiter.as_mut().newcomer().is_some() {
             ready!(budget::poll_spend(cx));
         }
-        this.waiter.poll_grant(cx, |_, _| ())
+        this.waiter.poll_granted(cx).map(|_| ())
     }
 }
 
