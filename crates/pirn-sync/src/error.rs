@@ -7,6 +7,10 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Closed;
 
+/// [`Barrier::wait`](crate::Barrier::wait) found the barrier broken, or was sent away by a reset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BrokenBarrier;
+
 /// Why [`Semaphore::try_acquire`](crate::Semaphore::try_acquire) gave no permit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TryAcquireError {
@@ -50,6 +54,12 @@ impl<T> TryPutError<T> {
 impl fmt::Display for Closed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("closed")
+    }
+}
+
+impl fmt::Display for BrokenBarrier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the barrier was aborted or reset")
     }
 }
 
@@ -103,6 +113,7 @@ impl<T> fmt::Debug for TryPutError<T> {
 }
 
 impl Error for Closed {}
+impl Error for BrokenBarrier {}
 impl<T> Error for PutError<T> {}
 impl<T> Error for TryPutError<T> {}
 impl Error for TryGetError {}

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod barrier;
 pub mod broadcast;
 mod condition;
 mod error;
@@ -11,8 +12,9 @@ mod rwlock;
 mod semaphore;
 pub mod watch;
 
+pub use barrier::{Barrier, BarrierTurn, Wait as BarrierWait};
 pub use condition::Condition;
-pub use error::{Closed, PutError, TryAcquireError, TryGetError, TryPutError};
+pub use error::{BrokenBarrier, Closed, PutError, TryAcquireError, TryGetError, TryPutError};
 pub use event::{Event, Wait as EventWait};
 pub use lock::{Acquire as LockAcquire, Lock, LockGuard, MappedLockGuard, OwnedLockGuard};
 pub use queue::{Get as QueueGet, Join as QueueJoin, Put as QueuePut, Queue};

@@ -1,5 +1,6 @@
 //! Models of pirn-sync.
 
+mod barrier;
 mod broadcast;
 mod condition;
 mod count;
