@@ -42,11 +42,29 @@ pub enum TryGetError {
     Closed,
 }
 
+/// Why [`OnceCell::set`](crate::OnceCell::set) did not take the value, and the value.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum SetError<T> {
+    /// The cell has a value.
+    Full(T),
+    /// Somebody is making a value for it.
+    Busy(T),
+}
+
 impl<T> TryPutError<T> {
     /// The item.
     pub fn into_inner(self) -> T {
         match self {
             TryPutError::Full(item) | TryPutError::Closed(item) => item,
+        }
+    }
+}
+
+impl<T> SetError<T> {
+    /// The value.
+    pub fn into_inner(self) -> T {
+        match self {
+            SetError::Full(value) | SetError::Busy(value) => value,
         }
     }
 }
@@ -96,6 +114,15 @@ impl fmt::Display for TryGetError {
     }
 }
 
+impl<T> fmt::Display for SetError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            SetError::Full(_) => "the cell has a value",
+            SetError::Busy(_) => "the value of the cell is being made",
+        })
+    }
+}
+
 // Not derived: the item need not be `Debug`.
 impl<T> fmt::Debug for PutError<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -112,9 +139,19 @@ impl<T> fmt::Debug for TryPutError<T> {
     }
 }
 
+impl<T> fmt::Debug for SetError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            SetError::Full(_) => "Full(..)",
+            SetError::Busy(_) => "Busy(..)",
+        })
+    }
+}
+
 impl Error for Closed {}
 impl Error for BrokenBarrier {}
 impl<T> Error for PutError<T> {}
 impl<T> Error for TryPutError<T> {}
 impl Error for TryGetError {}
+impl<T> Error for SetError<T> {}
 impl Error for TryAcquireError {}

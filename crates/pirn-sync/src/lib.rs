@@ -6,6 +6,7 @@ mod condition;
 mod error;
 mod event;
 mod lock;
+mod once_cell;
 pub mod oneshot;
 mod queue;
 mod rwlock;
@@ -14,9 +15,13 @@ pub mod watch;
 
 pub use barrier::{Barrier, BarrierTurn, Wait as BarrierWait};
 pub use condition::Condition;
-pub use error::{BrokenBarrier, Closed, PutError, TryAcquireError, TryGetError, TryPutError};
+pub use error::{
+    BrokenBarrier, Closed, PutError, SetError, TryAcquireError, TryGetError, TryPutError,
+};
 pub use event::{Event, Wait as EventWait};
+pub use lock::{Acquire as LockAcquire, Lock, LockGuard};
 pub use lock::{Acquire as LockAcquire, Lock, LockGuard, MappedLockGuard, OwnedLockGuard};
+pub use once_cell::{OnceCell, Wait as OnceWait};
 pub use queue::{Get as QueueGet, Join as QueueJoin, Put as QueuePut, Queue};
 pub use rwlock::{
     MappedRwLockWriteGuard, OwnedRwLockReadGuard, OwnedRwLockWriteGuard, Read as RwLockRead,

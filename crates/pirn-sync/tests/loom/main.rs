@@ -6,6 +6,7 @@ mod condition;
 mod count;
 mod event;
 mod lock;
+mod once_cell;
 mod oneshot;
 mod queue;
 mod rwlock;
