@@ -11,6 +11,15 @@ pub struct Closed;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BrokenBarrier;
 
+/// [`Semaphore::release`](crate::Semaphore::release) was to give back more than was forgotten.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TooManyReleased {
+    /// How many permits were to be given back.
+    pub released: usize,
+    /// How many were forgotten and not released, just then.
+    pub forgotten: usize,
+}
+
 /// Why [`Semaphore::try_acquire`](crate::Semaphore::try_acquire) gave no permit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TryAcquireError {
@@ -78,6 +87,19 @@ impl fmt::Display for Closed {
 impl fmt::Display for BrokenBarrier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("the barrier was aborted or reset")
+    }
+}
+
+impl fmt::Display for TooManyReleased {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let TooManyReleased {
+            released,
+            forgotten,
+        } = self;
+        write!(
+            f,
+            "{released} permits were to be released, and {forgotten} were forgotten"
+        )
     }
 }
 
@@ -150,6 +172,7 @@ impl<T> fmt::Debug for SetError<T> {
 
 impl Error for Closed {}
 impl Error for BrokenBarrier {}
+impl Error for TooManyReleased {}
 impl<T> Error for PutError<T> {}
 impl<T> Error for TryPutError<T> {}
 impl Error for TryGetError {}

@@ -16,7 +16,8 @@ pub mod watch;
 pub use barrier::{Barrier, BarrierTurn, Wait as BarrierWait};
 pub use condition::Condition;
 pub use error::{
-    BrokenBarrier, Closed, PutError, SetError, TryAcquireError, TryGetError, TryPutError,
+    BrokenBarrier, Closed, PutError, SetError, TooManyReleased, TryAcquireError, TryGetError,
+    TryPutError,
 };
 pub use event::{Event, Wait as EventWait};
 pub use lock::{Acquire as LockAcquire, Lock, LockGuard};

@@ -12,6 +12,10 @@
 //! Without `WAITERS`, permits are taken and returned by one compare-exchange each. With it, a
 //! request is served when it is the first of the queue and enough permits are free, so permits may
 //! be free while somebody waits for more.
+//!
+//! The wait list's lock protects how many permits were forgotten, which are all that
+//! `Semaphore::release` may give back: so what is free, in hands and forgotten is always what the
+//! semaphore was made with and what was added.
 
 use pirn_core::budget;
 use pirn_core::const_unless_loom;
@@ -23,7 +27,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use crate::error::{Closed, TryAcquireError};
+use crate::error::{Closed, TooManyReleased, TryAcquireError};
 
 /// A limit on how many do something at once: a number of permits that tasks take and return.
 ///
@@ -113,7 +117,7 @@ impl Semaphore {
                 permits <= Semaphore::MAX_PERMITS,
                 "a semaphore holds at most usize::MAX >> 3 permits, and was to be made with more"
             );
-            Semaphore { list: WaitList::new(Word(AtomicUsize::new(permits * ONE)), ()) }
+            Semaphore { list: WaitList::new(Word(AtomicUsize::new(permits * ONE)), 0) }
         }
     }
 
@@ -281,6 +285,43 @@ impl Semaphore {
         async move { Ok(OwnedPermit::of(self, acquire.await?)) }
     }
 
+    /// Gives back permits that were [forgotten](Permit::forget), for those that are taken in one
+    /// place and given back in another with no guard to carry between them.
+    ///
+    /// What this gives back cannot be more than was taken, as in asyncio's `BoundedSemaphore`. To
+    /// have more permits than at first, use [`add_permits`](Self::add_permits).
+    ///
+    /// # Errors
+    ///
+    /// [`TooManyReleased`], if fewer were forgotten and not released yet. None is given back then.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pirn_sync::{Semaphore, TooManyReleased};
+    ///
+    /// let semaphore = Semaphore::new(2);
+    /// semaphore.try_acquire().unwrap().forget();
+    /// assert_eq!(semaphore.release(1), Ok(()));
+    /// assert_eq!(semaphore.release(1), Err(TooManyReleased { released: 1, forgotten: 0 }));
+    /// assert_eq!(semaphore.available(), 2);
+    /// ```
+    pub fn release(&self, count: usize) -> Result<(), TooManyReleased> {
+        self.list.enter(|door| {
+            let forgotten = *door.state();
+            let Some(left) = forgotten.checked_sub(count) else {
+                return Err(TooManyReleased {
+                    released: count,
+                    forgotten,
+                });
+            };
+            *door.state() = left;
+            Word::put_back(door, 0, Want(count));
+            Word::settle(door, 0);
+            Ok(())
+        })
+    }
+
     /// Adds permits, for ever.
     ///
     /// # Panics
@@ -341,6 +382,11 @@ fn give_back(list: &WaitList<Word>, count: usize) {
     if !list.policy().try_return(count) {
         return_slowly(list, count);
     }
+}
+
+/// What cannot be counted is never released.
+fn note_forgotten(list: &WaitList<Word>, count: usize) {
+    list.enter(|door| *door.state() = door.state().saturating_add(count));
 }
 
 #[cold]
@@ -426,7 +472,8 @@ impl Word {
 }
 
 impl Policy<1> for Word {
-    type State = ();
+    /// How many permits were forgotten and not released.
+    type State = usize;
     type Want = Want;
 
     fn admit(door: &mut Door<'_, Self>, queue: usize, want: Want) -> Option<Want> {
@@ -510,7 +557,8 @@ impl Permit<'_> {
         self.count
     }
 
-    /// Takes its permits from the semaphore for ever.
+    /// Takes its permits from the semaphore, for ever or until somebody
+    /// [releases](Semaphore::release) them.
     ///
     /// # Examples
     ///
@@ -520,6 +568,7 @@ impl Permit<'_> {
     /// assert_eq!(semaphore.available(), 1);
     /// ```
     pub fn forget(mut self) {
+        note_forgotten(self.list, self.count);
         self.count = 0;
     }
 }
@@ -536,7 +585,7 @@ impl Drop for Permit<'_> {
 impl OwnedPermit {
     fn of(semaphore: &Arc<Semaphore>, permit: Permit<'_>) -> Self {
         let count = permit.count;
-        permit.forget();
+        std::mem::forget(permit);
         OwnedPermit {
             semaphore: Arc::clone(semaphore),
             count,
@@ -553,8 +602,10 @@ impl OwnedPermit {
         &self.semaphore
     }
 
-    /// Takes its permits from the semaphore for ever.
+    /// Takes its permits from the semaphore, for ever or until somebody
+    /// [releases](Semaphore::release) them.
     pub fn forget(mut self) {
+        note_forgotten(&self.semaphore.list, self.count);
         self.count = 0;
     }
 }

@@ -5,7 +5,9 @@ mod count;
 
 use count::{Count, poll_once};
 use pirn_core::budget;
-use pirn_sync::{Closed, OwnedPermit, Permit, Semaphore, SemaphoreAcquire, TryAcquireError};
+use pirn_sync::{
+    Closed, OwnedPermit, Permit, Semaphore, SemaphoreAcquire, TooManyReleased, TryAcquireError,
+};
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
@@ -177,6 +179,40 @@ fn a_forgotten_permit_does_not_come_back() {
     assert_eq!(semaphore.available(), 1);
     semaphore.try_acquire_owned().unwrap().forget();
     assert_eq!(semaphore.available(), 0);
+}
+
+#[test]
+fn what_was_forgotten_may_be_released_and_no_more() {
+    let semaphore = Arc::new(Semaphore::new(3));
+    let too_many = |released, forgotten| {
+        Err(TooManyReleased {
+            released,
+            forgotten,
+        })
+    };
+    assert_eq!(semaphore.release(0), Ok(()));
+    assert_eq!(semaphore.release(1), too_many(1, 0));
+    // What is in hands comes back by itself, so it cannot be released.
+    let held = semaphore.try_acquire_owned().unwrap();
+    assert_eq!(semaphore.release(1), too_many(1, 0));
+    semaphore.try_acquire_many(2).unwrap().forget();
+    assert_eq!(semaphore.release(3), too_many(3, 2));
+    assert_eq!(semaphore.available(), 0);
+    let queued = queue(&semaphore, &[1, 1]);
+    assert_eq!(semaphore.release(1), Ok(()));
+    assert_eq!(wakes(&queued), [1, 0]);
+    held.forget();
+    assert_eq!(semaphore.release(2), Ok(()));
+    assert_eq!(wakes(&queued), [1, 1]);
+    drop(queued);
+    assert_eq!(
+        (semaphore.available(), semaphore.release(1)),
+        (3, too_many(1, 0))
+    );
+    assert_eq!(
+        semaphore.release(1).unwrap_err().to_string(),
+        "1 permits were to be released, and 0 were forgotten"
+    );
 }
 
 #[test]
@@ -376,7 +412,7 @@ fn its_types_are_small_and_cross_threads() {
     const { crosses::<Permit<'static>>() };
     const { crosses::<OwnedPermit>() };
     const { crosses::<SemaphoreAcquire<'static>>() };
-    assert_eq!(size_of::<Semaphore>(), 32);
+    assert_eq!(size_of::<Semaphore>(), 40);
     assert_eq!(size_of::<SemaphoreAcquire<'static>>(), 64);
     assert_eq!(size_of::<Permit<'static>>(), 16);
 }

@@ -307,3 +307,58 @@ fn who_sees_it_closed_sees_what_came_before() {
         closer.join().unwrap();
     });
 }
+
+#[test]
+fn of_two_that_release_what_one_forgot_one_gives_it_back() {
+    shim::model(|| {
+        let semaphore = Arc::new(Semaphore::new(1));
+        semaphore.try_acquire().unwrap().forget();
+        let threads = [(); 2].map(|()| {
+            let semaphore = Arc::clone(&semaphore);
+            thread::spawn(move || semaphore.release(1).is_ok())
+        });
+        let [first, second] = threads.map(|thread| thread.join().unwrap());
+        assert!(first != second);
+        assert_eq!(semaphore.available(), 1);
+    });
+}
+
+#[test]
+fn what_is_released_reaches_those_who_wait_or_are_about_to() {
+    shim::model(|| {
+        let shared = Shared::new(1);
+        shared.semaphore.try_acquire().unwrap().forget();
+        let threads = [(); 2].map(|()| {
+            let shared = Arc::clone(&shared);
+            thread::spawn(move || shared.add_one())
+        });
+        shared.semaphore.release(1).unwrap();
+        for thread in threads {
+            thread.join().unwrap();
+        }
+        assert_eq!(shared.value(), 2);
+    });
+}
+
+#[test]
+fn what_came_before_a_permit_was_forgotten_comes_before_its_next_holder() {
+    shim::model(|| {
+        let shared = Shared::new(1);
+        let forgetter = {
+            let shared = Arc::clone(&shared);
+            thread::spawn(move || {
+                let permit = block_on(shared.semaphore.acquire()).unwrap();
+                // SAFETY: see above.
+                shared.value.with_mut(|value| unsafe { *value += 1 });
+                permit.forget();
+            })
+        };
+        let released = shared.semaphore.release(1).is_ok();
+        if released {
+            shared.add_one();
+        }
+        forgetter.join().unwrap();
+        assert_eq!(shared.semaphore.release(1).is_ok(), !released);
+        assert_eq!(shared.value(), 1 + u32::from(released));
+    });
+}
