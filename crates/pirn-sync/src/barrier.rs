@@ -270,7 +270,7 @@ impl Future for Wait<'_> {
             ready!(budget::poll_spend(cx));
         }
         let parties = this.waiter.list().policy().0;
-        match ready!(this.waiter.poll_grant(cx, |_, end| end)) {
+        match ready!(this.waiter.poll_granted(cx)) {
             End::Turn(index) => Poll::Ready(Ok(BarrierTurn {
                 index,
                 is_leader: index + 1 == parties,

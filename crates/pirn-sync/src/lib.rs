@@ -20,7 +20,6 @@ pub use error::{
     TryPutError,
 };
 pub use event::{Event, Wait as EventWait};
-pub use lock::{Acquire as LockAcquire, Lock, LockGuard};
 pub use lock::{Acquire as LockAcquire, Lock, LockGuard, MappedLockGuard, OwnedLockGuard};
 pub use once_cell::{OnceCell, Wait as OnceWait};
 pub use queue::{Get as QueueGet, Join as QueueJoin, Put as QueuePut, Queue};

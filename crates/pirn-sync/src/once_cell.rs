@@ -337,7 +337,7 @@ impl<T> OnceCell<T> {
                 return Poll::Ready(Grant::Value);
             }
         }
-        waiter.poll_grant(cx, |_, granted| granted)
+        waiter.poll_granted(cx)
     }
 
     /// For whoever was told that it is.
