@@ -307,6 +307,13 @@ impl<'d, P: Policy<N>, const N: usize> Door<'d, P, N> {
         !self.inner().lists.waiting[queue].is_empty()
     }
 
+    /// How many wait in this queue for a grant: a look at each of them.
+    pub fn waiting(&mut self, queue: usize) -> usize {
+        self.inner().lists.waiting[queue]
+            .backwards::<P::Want>()
+            .count()
+    }
+
     /// What the first in this queue wants.
     pub fn head(&mut self, queue: usize) -> Option<P::Want> {
         let lists = &mut self.inner().lists;

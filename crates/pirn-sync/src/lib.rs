@@ -22,7 +22,11 @@ pub use error::{
 pub use event::{Event, Wait as EventWait};
 pub use lock::{Acquire as LockAcquire, Lock, LockGuard, MappedLockGuard, OwnedLockGuard};
 pub use once_cell::{OnceCell, Wait as OnceWait};
-pub use queue::{Get as QueueGet, Join as QueueJoin, Put as QueuePut, Queue};
+pub use queue::{
+    ByPriority, Fifo, Get as QueueGet, GetPermit, Join as QueueJoin, Lifo, LifoQueue, Order,
+    OrderedQueue, Priority, PriorityQueue, Put as QueuePut, PutPermit, Queue, QueueItem,
+    QueueReceiver, QueueSender, QueueSink, QueueStatistics, QueueStream,
+};
 pub use rwlock::{
     MappedRwLockWriteGuard, OwnedRwLockReadGuard, OwnedRwLockWriteGuard, Read as RwLockRead,
     RwLock, RwLockReadGuard, RwLockWriteGuard, Write as RwLockWrite,

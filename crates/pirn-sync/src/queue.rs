@@ -1,4 +1,4 @@
-//! A bounded queue between tasks.
+//! Queues between tasks: first in first out, last in first out, or by priority.
 //!
 //! # States
 //!
@@ -7,43 +7,59 @@
 //!
 //! | count | meaning | counted up | counted down |
 //! | --- | --- | --- | --- |
-//! | `to_get` | items set aside for getters who were granted one | `admit`, `settle` | the getter's own poll in `State::take`; `put_back` |
-//! | `to_put` | places set aside for putters who were granted one | `admit`, `settle` | the putter's own poll in `State::add`; `put_back`; `close` |
-//! | `unfinished` | items put and not yet done | `State::add` | `task_done` |
+//! | `to_get` | items set aside for getters who were granted one | `admit`, `settle` | the getter's own poll in `take`, or its permit; `put_back` |
+//! | `to_put` | places set aside for putters who were granted one | `admit`, `settle` | the putter's own poll in `add`, or its permit; `put_back`; `close` |
+//! | `unfinished` | items put and not yet done | `add` | `count_done`; `close_now` |
 //!
 //! Always `to_get <= items.len()` and, unless closed, `items.len() + to_put <= capacity`; a getter
 //! waits only while all items are set aside, a putter only while all places are. An item stays in
-//! the queue until a getter's own poll takes it, so dropping a future loses no item.
+//! the queue until a getter's own poll takes it, so dropping a future loses no item. Which item a
+//! claim stands for is decided as it is made good: the one that is then next.
 
 use crate::error::{Closed, PutError, TryGetError, TryPutError};
+use flow::{Flow, GET, JOIN, List, PUT, State};
 use pirn_core::budget;
 use pirn_core::const_unless_loom;
-use pirn_core::shim::atomic::{AtomicBool, Ordering};
-use pirn_core::wait::{Door, Policy, WaitList, Waiter};
-use std::collections::VecDeque;
+use pirn_core::wait::{Policy, WaitList, Waiter};
 use std::fmt;
 use std::future::Future;
-use std::marker::PhantomData;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-/// A first-in first-out queue of at most so many items, for many producers and many consumers.
+mod flow;
+mod halves;
+mod item;
+mod order;
+mod permit;
+mod streams;
+
+pub use halves::{QueueReceiver, QueueSender};
+pub use item::QueueItem;
+pub use order::{ByPriority, Fifo, Lifo, Order, Priority};
+pub use permit::{GetPermit, PutPermit};
+pub use streams::{QueueSink, QueueStream};
+
+/// A queue for many producers and many consumers, of at most so many items or of any number.
 ///
-/// Share it by reference or in an `Arc`. To end it, [`close`](Self::close) it: what is in it can
-/// still be taken out.
+/// One type under three names, which differ in the order in which items come out: [`Queue`],
+/// [`LifoQueue`] and [`PriorityQueue`].
+///
+/// Share it by reference or in an `Arc`, or [`split`](Self::split) it into halves that close it as
+/// the last one of a side is dropped. To end it, [`close`](Self::close) it: what is in it can still
+/// be taken out.
 ///
 /// # Fairness
 ///
-/// Items come out in the order in which they went in. Among those who wait, the first to come is
-/// the first to be served, and neither [`try_put`](Self::try_put) and [`try_get`](Self::try_get)
-/// nor newcomers overtake them. As with [`Lock`](crate::Lock#fairness), what was granted to a task
-/// is had by whichever of its futures it polls first.
+/// Among those who wait, the first to come is the first to be served, and neither
+/// [`try_put`](Self::try_put) and [`try_get`](Self::try_get) nor newcomers overtake them. As with
+/// [`Lock`](crate::Lock#fairness), what was granted to a task is had by whichever of its futures it
+/// polls first.
 ///
 /// # Work that is done
 ///
 /// As in asyncio, each item counts as unfinished from its `put` until somebody calls
 /// [`task_done`](Self::task_done) for it, and [`join`](Self::join) waits until none is. Who does
-/// not use `join` need not call `task_done`.
+/// not use `join` need not call `task_done`. A [`QueueItem`] counts as done as it is dropped.
 ///
 /// # Examples
 ///
@@ -71,61 +87,94 @@ use std::task::{Context, Poll, ready};
 /// assert_eq!(consumer.await.unwrap(), 10);
 /// # Ok::<_, pirn_sync::PutError<i32>>(()) }).unwrap();
 /// ```
-pub struct Queue<T> {
-    list: WaitList<Flow<T>, 3>,
+pub struct OrderedQueue<T, O: Order<T>> {
+    list: List<T, O>,
+}
+
+/// A queue whose items come out in the order in which they went in.
+pub type Queue<T> = OrderedQueue<T, Fifo<T>>;
+
+/// A queue that gives the item first which was put in last.
+///
+/// # Examples
+///
+/// ```
+/// use pirn_sync::LifoQueue;
+///
+/// let stack = LifoQueue::bounded(2);
+/// stack.try_put(1).unwrap();
+/// stack.try_put(2).unwrap();
+/// assert_eq!(stack.try_get(), Ok(2));
+/// ```
+pub type LifoQueue<T> = OrderedQueue<T, Lifo<T>>;
+
+/// A queue of pairs of a [priority](Priority) and an item, that gives the pair of the least priority
+/// first, as asyncio's does, and of equal ones the one that was put in first.
+///
+/// # Examples
+///
+/// ```
+/// use pirn_sync::PriorityQueue;
+///
+/// let jobs = PriorityQueue::unbounded();
+/// for job in [(2, "late"), (1, "soon"), (2, "later")] {
+///     jobs.try_put(job).unwrap();
+/// }
+/// assert_eq!(jobs.try_get(), Ok((1, "soon")));
+/// assert_eq!(jobs.try_get(), Ok((2, "late")));
+/// ```
+pub type PriorityQueue<P, T> = OrderedQueue<(P, T), ByPriority<P, T>>;
+
+/// What is in a queue at one moment, and who waits at it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct QueueStatistics {
+    /// Items in it.
+    pub len: usize,
+    /// How many it holds at most; `usize::MAX` if there is no bound.
+    pub capacity: usize,
+    /// Items that were put and are not done.
+    pub unfinished: usize,
+    /// Those who wait for an item.
+    pub getters: usize,
+    /// Those who wait for a place.
+    pub putters: usize,
+    /// Those who wait until all is done.
+    pub joiners: usize,
+    /// Whether it was closed.
+    pub is_closed: bool,
 }
 
 pin_project_lite::pin_project! {
-    /// The future of [`Queue::put`].
+    /// The future of [`OrderedQueue::put`].
     #[must_use = "futures do nothing unless awaited"]
-    pub struct Put<'a, T> {
+    pub struct Put<'a, T, O: Order<T> = Fifo<T>> {
         #[pin]
-        waiter: Waiter<'a, Flow<T>, 3>,
+        waiter: Waiter<'a, Flow<T, O>, 3>,
         // `None` once it is done.
         item: Option<T>,
     }
 }
 
 pin_project_lite::pin_project! {
-    /// The future of [`Queue::get`].
+    /// The future of [`OrderedQueue::get`].
     #[must_use = "futures do nothing unless awaited"]
-    pub struct Get<'a, T> {
+    pub struct Get<'a, T, O: Order<T> = Fifo<T>> {
         #[pin]
-        waiter: Waiter<'a, Flow<T>, 3>,
+        waiter: Waiter<'a, Flow<T, O>, 3>,
     }
 }
 
 pin_project_lite::pin_project! {
-    /// The future of [`Queue::join`].
+    /// The future of [`OrderedQueue::join`].
     #[must_use = "futures do nothing unless awaited"]
-    pub struct Join<'a, T> {
+    pub struct Join<'a, T, O: Order<T> = Fifo<T>> {
         #[pin]
-        waiter: Waiter<'a, Flow<T>, 3>,
+        waiter: Waiter<'a, Flow<T, O>, 3>,
     }
 }
 
-/// The queues of the wait list.
-const GET: usize = 0;
-const PUT: usize = 1;
-const JOIN: usize = 2;
-
-/// Beside the lock: which way a newcomer would probably have to wait.
-struct Flow<T> {
-    empty: AtomicBool,
-    full: AtomicBool,
-    _items: PhantomData<fn() -> T>,
-}
-
-struct State<T> {
-    items: VecDeque<T>,
-    capacity: usize,
-    to_get: usize,
-    to_put: usize,
-    unfinished: usize,
-    closed: bool,
-}
-
-impl<T> Queue<T> {
+impl<T, O: Order<T>> OrderedQueue<T, O> {
     const_unless_loom! {
         /// An empty queue that holds at most `capacity` items. Memory is taken as items come.
         ///
@@ -135,24 +184,29 @@ impl<T> Queue<T> {
         #[track_caller]
         pub fn bounded(capacity: usize) -> Self {
             assert!(capacity > 0, "the capacity of a queue is at least 1, and 0 was asked for");
-            let state = State {
-                items: VecDeque::new(),
-                capacity,
-                to_get: 0,
-                to_put: 0,
-                unfinished: 0,
-                closed: false,
-            };
-            let flow = Flow {
-                empty: AtomicBool::new(true),
-                full: AtomicBool::new(false),
-                _items: PhantomData,
-            };
-            Queue { list: WaitList::new(flow, state) }
+            OrderedQueue { list: WaitList::new(Flow::new(), State::new(O::EMPTY, capacity)) }
         }
     }
 
-    /// How many items it holds at most.
+    const_unless_loom! {
+        /// An empty queue without a bound: a put never waits. Nothing keeps a producer that is
+        /// faster than the consumers from filling the memory; prefer [`bounded`](Self::bounded).
+        ///
+        /// # Examples
+        ///
+        /// ```
+        /// let queue = pirn_sync::Queue::unbounded();
+        /// for item in 0..10_000 {
+        ///     queue.try_put(item).unwrap();
+        /// }
+        /// assert_eq!((queue.len(), queue.capacity()), (10_000, usize::MAX));
+        /// ```
+        pub fn unbounded() -> Self {
+            OrderedQueue { list: WaitList::new(Flow::new(), State::new(O::EMPTY, usize::MAX)) }
+        }
+    }
+
+    /// How many items it holds at most; `usize::MAX` if there is no bound.
     pub fn capacity(&self) -> usize {
         self.look(|state| state.capacity)
     }
@@ -182,7 +236,34 @@ impl<T> Queue<T> {
         self.look(|state| state.closed)
     }
 
-    fn look<R>(&self, look: impl FnOnce(&State<T>) -> R) -> R {
+    /// All of these figures at one moment. It looks at each of those who wait, with the queue locked:
+    /// for diagnosis.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let queue = pirn_sync::Queue::bounded(4);
+    /// queue.try_put('a').unwrap();
+    /// let now = queue.statistics();
+    /// assert_eq!((now.len, now.capacity, now.unfinished, now.getters), (1, 4, 1, 0));
+    /// ```
+    pub fn statistics(&self) -> QueueStatistics {
+        self.list.enter(|door| {
+            let [getters, putters, joiners] = [GET, PUT, JOIN].map(|queue| door.waiting(queue));
+            let state = door.state();
+            QueueStatistics {
+                len: state.items.len(),
+                capacity: state.capacity,
+                unfinished: state.unfinished,
+                getters,
+                putters,
+                joiners,
+                is_closed: state.closed,
+            }
+        })
+    }
+
+    fn look<R>(&self, look: impl FnOnce(&State<O>) -> R) -> R {
         self.list.enter(|door| look(door.state()))
     }
 
@@ -203,14 +284,14 @@ impl<T> Queue<T> {
     /// ```
     pub fn try_put(&self, item: T) -> Result<(), TryPutError<T>> {
         let mut item = Some(item);
-        match (State::put_now(&self.list, &mut item), item) {
+        match (Flow::put_now(&self.list, &mut item), item) {
             (Some(put), _) => put.map_err(|PutError(item)| TryPutError::Closed(item)),
             (None, Some(item)) => Err(TryPutError::Full(item)),
             (None, None) => unreachable!("what was not put is still here"),
         }
     }
 
-    /// Takes the first item out if there is one for which nobody waits.
+    /// Takes the next item out if there is one for which nobody waits.
     ///
     /// # Errors
     ///
@@ -227,7 +308,7 @@ impl<T> Queue<T> {
     /// assert_eq!(queue.try_get(), Err(TryGetError::Empty));
     /// ```
     pub fn try_get(&self) -> Result<T, TryGetError> {
-        match State::get_now(&self.list) {
+        match Flow::get_now(&self.list) {
             Some(got) => got.map_err(|Closed| TryGetError::Closed),
             None => Err(TryGetError::Empty),
         }
@@ -243,14 +324,14 @@ impl<T> Queue<T> {
     ///
     /// Dropping the future leaves the line; the item was not put, and is dropped with it.
     #[inline]
-    pub fn put(&self, item: T) -> Put<'_, T> {
+    pub fn put(&self, item: T) -> Put<'_, T, O> {
         Put {
             waiter: Waiter::new(&self.list, PUT, ()),
             item: Some(item),
         }
     }
 
-    /// Takes the first item out, and waits while there is none.
+    /// Takes the next item out, and waits while there is none.
     ///
     /// # Errors
     ///
@@ -260,10 +341,152 @@ impl<T> Queue<T> {
     ///
     /// Dropping the future leaves the line, and takes no item.
     #[inline]
-    pub fn get(&self) -> Get<'_, T> {
+    pub fn get(&self) -> Get<'_, T, O> {
         Get {
             waiter: Waiter::new(&self.list, GET, ()),
         }
+    }
+
+    /// Takes all items that are there, `limit` at most, and waits while there is none: they are added
+    /// to `items`. Gives how many they are.
+    ///
+    /// One look at the queue serves for all. Takes nothing that was set aside for others who wait;
+    /// with a `limit` of 0 it is done at once.
+    ///
+    /// # Errors
+    ///
+    /// [`Closed`], if it is closed and nothing is left.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future leaves the line, and takes no item.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pirn_sync::Queue;
+    ///
+    /// # let rt = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    /// # rt.block_on(async {
+    /// let queue = Queue::bounded(8);
+    /// for item in 1..=5 {
+    ///     queue.put(item).await.unwrap();
+    /// }
+    /// let mut items = Vec::new();
+    /// assert_eq!(queue.get_many(&mut items, 3).await, Ok(3));
+    /// assert_eq!(items, [1, 2, 3]);
+    /// # });
+    /// ```
+    pub async fn get_many(&self, items: &mut Vec<T>, limit: usize) -> Result<usize, Closed> {
+        if limit == 0 {
+            return Ok(0);
+        }
+        let before = items.len();
+        let first = self.get().await?;
+        // With the queue locked nothing is to be allocated.
+        items.reserve(limit.min(self.len() + 1));
+        items.push(first);
+        Flow::get_many_now(&self.list, items, limit - 1);
+        Ok(items.len() - before)
+    }
+
+    /// As [`get`](Self::get), for an item that counts as [done](Self::task_done) when it is dropped.
+    ///
+    /// # Errors
+    ///
+    /// [`Closed`], if it is closed and nothing is left.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future leaves the line, and takes no item.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pirn_sync::Queue;
+    ///
+    /// # let rt = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    /// # rt.block_on(async {
+    /// let queue = Queue::bounded(8);
+    /// queue.put("job").await.unwrap();
+    /// let job = queue.get_item().await.unwrap();
+    /// assert_eq!((*job, queue.unfinished()), ("job", 1));
+    /// drop(job);
+    /// assert_eq!(queue.unfinished(), 0);
+    /// # });
+    /// ```
+    pub async fn get_item(&self) -> Result<QueueItem<'_, T, O>, Closed> {
+        Ok(QueueItem::new(self, self.get().await?))
+    }
+
+    /// Waits for a place, for an item that is made once there is one. [`PutPermit::put`] fills it at
+    /// once.
+    ///
+    /// So an item need not be made before there is room for it, and cannot be lost where the future
+    /// is dropped.
+    ///
+    /// # Errors
+    ///
+    /// [`Closed`], if the queue is closed before.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future leaves the line; a place that it had been granted goes to the next.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pirn_sync::Queue;
+    ///
+    /// # let rt = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    /// # rt.block_on(async {
+    /// let queue = Queue::bounded(1);
+    /// let place = queue.reserve_put().await.unwrap();
+    /// assert!(queue.try_put("another").is_err());
+    /// place.put("made now").unwrap();
+    /// assert_eq!(queue.try_get(), Ok("made now"));
+    /// # });
+    /// ```
+    pub async fn reserve_put(&self) -> Result<PutPermit<'_, T, O>, Closed> {
+        self.granted(PUT).await?;
+        Ok(PutPermit::new(self))
+    }
+
+    /// Waits for an item, and leaves it in the queue until [`GetPermit::get`] takes it. A permit that
+    /// is dropped leaves it to the next.
+    ///
+    /// # Errors
+    ///
+    /// [`Closed`], if it is closed and nothing is left.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future leaves the line; an item that had been set aside for it goes to the next.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pirn_sync::Queue;
+    ///
+    /// # let rt = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    /// # rt.block_on(async {
+    /// let queue = Queue::bounded(1);
+    /// queue.put("job").await.unwrap();
+    /// let claim = queue.reserve_get().await.unwrap();
+    /// assert!(queue.try_get().is_err());
+    /// drop(claim);
+    /// assert_eq!(queue.try_get(), Ok("job"));
+    /// # });
+    /// ```
+    pub async fn reserve_get(&self) -> Result<GetPermit<'_, T, O>, Closed> {
+        self.granted(GET).await?;
+        Ok(GetPermit::new(self))
+    }
+
+    /// Waits until something is set aside in a queue of the wait list, and keeps it so.
+    async fn granted(&self, queue: usize) -> Result<(), Closed> {
+        let mut waiter = std::pin::pin!(Waiter::new(&self.list, queue, ()));
+        std::future::poll_fn(|cx| poll_claim(waiter.as_mut(), queue, cx)).await
     }
 
     /// Says that one of the items which were taken out is done.
@@ -273,15 +496,8 @@ impl<T> Queue<T> {
     /// If all items that were ever put are done.
     #[track_caller]
     pub fn task_done(&self) {
-        let counted = self.list.enter(|door| {
-            let state = door.state();
-            let counted = state.unfinished > 0;
-            state.unfinished -= usize::from(counted);
-            Flow::settle(door, JOIN);
-            counted
-        });
         assert!(
-            counted,
+            Flow::count_done(&self.list),
             "task_done() was called more often than items were put: 0 are unfinished"
         );
     }
@@ -311,7 +527,7 @@ impl<T> Queue<T> {
     /// # Ok::<_, pirn_sync::PutError<&str>>(()) }).unwrap();
     /// ```
     #[inline]
-    pub fn join(&self) -> Join<'_, T> {
+    pub fn join(&self) -> Join<'_, T, O> {
         Join {
             waiter: Waiter::new(&self.list, JOIN, ()),
         }
@@ -336,157 +552,43 @@ impl<T> Queue<T> {
     /// # });
     /// ```
     pub fn close(&self) {
-        self.list.enter(|door| {
-            let state = door.state();
-            state.closed = true;
-            state.to_put = 0;
-            Flow::settle(door, PUT);
-            Flow::settle(door, GET);
-        });
+        Flow::close(&self.list);
+    }
+
+    /// Closes it and takes out what is in it: the items, in their order, for the caller to deal with.
+    /// They count as done.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pirn_sync::Queue;
+    ///
+    /// let queue = Queue::bounded(8);
+    /// queue.try_put(1).unwrap();
+    /// queue.try_put(2).unwrap();
+    /// assert_eq!(queue.close_now(), [1, 2]);
+    /// assert_eq!(queue.unfinished(), 0);
+    /// assert!(queue.is_closed());
+    /// ```
+    pub fn close_now(&self) -> Vec<T> {
+        let mut items = Flow::close_now(&self.list);
+        std::iter::from_fn(|| items.pop()).collect()
     }
 }
 
-type List<T> = WaitList<Flow<T>, 3>;
-
-impl<T> State<T> {
-    /// Puts the item in, unless it would have to wait.
-    #[inline]
-    fn put_now(list: &List<T>, item: &mut Option<T>) -> Option<Result<(), PutError<T>>> {
-        list.enter(|door| {
-            Flow::admit(door, PUT, ())?;
-            item.take().map(|item| State::add(door, item))
-        })
+/// Polls for a claim in a queue of the wait list, which stays when this is ready.
+fn poll_claim<T, O: Order<T>>(
+    mut waiter: Pin<&mut Waiter<'_, Flow<T, O>, 3>>,
+    queue: usize,
+    cx: &mut Context<'_>,
+) -> Poll<Result<(), Closed>> {
+    if waiter.as_mut().newcomer().is_some() {
+        ready!(budget::poll_spend(cx));
     }
-
-    /// Takes the first item, unless it would have to wait.
-    #[inline]
-    fn get_now(list: &List<T>) -> Option<Result<T, Closed>> {
-        list.enter(|door| Flow::admit(door, GET, ()).map(|()| State::take(door)))
-    }
-
-    /// Sets an item aside for a getter, or lets it hear that there will be none.
-    #[inline]
-    fn grant_get(&mut self) -> bool {
-        let ended = self.closed && self.items.is_empty();
-        let granted = self.items.len() > self.to_get;
-        self.to_get += usize::from(granted);
-        granted || ended
-    }
-
-    /// Sets a place aside for a putter, or lets it hear that there will be none.
-    #[inline]
-    fn grant_put(&mut self) -> bool {
-        let granted = !self.closed && self.items.len() + self.to_put < self.capacity;
-        self.to_put += usize::from(granted);
-        granted || self.closed
-    }
-
-    /// Takes the item that was set aside for the caller.
-    #[inline]
-    fn take(door: &mut Door<'_, Flow<T>, 3>) -> Result<T, Closed> {
-        let state = door.state();
-        let item = state.items.pop_front().ok_or(Closed)?;
-        state.to_get -= 1;
-        let ends = state.closed && state.items.is_empty();
-        Flow::settle(door, PUT);
-        if ends {
-            Flow::settle(door, GET);
-        }
-        Flow::note(door);
-        Ok(item)
-    }
-
-    /// Fills the place that was set aside for the caller.
-    #[inline]
-    fn add(door: &mut Door<'_, Flow<T>, 3>, item: T) -> Result<(), PutError<T>> {
-        let state = door.state();
-        if state.closed {
-            return Err(PutError(item));
-        }
-        state.items.push_back(item);
-        state.to_put -= 1;
-        state.unfinished += 1;
-        Flow::settle(door, GET);
-        Flow::note(door);
-        Ok(())
-    }
+    waiter.poll_grant(cx, |door, ()| Flow::confirm(door, queue))
 }
 
-impl<T> Flow<T> {
-    /// Brings the hints up to date.
-    #[inline]
-    fn note(door: &mut Door<'_, Self, 3>) {
-        let state = door.state();
-        let empty = state.items.len() <= state.to_get;
-        let full = state.items.len() + state.to_put >= state.capacity;
-        // Ordering: Relaxed, hints: whoever acts on one looks again with the list locked.
-        door.policy().empty.store(empty, Ordering::Relaxed);
-        door.policy().full.store(full, Ordering::Relaxed);
-    }
-}
-
-impl<T> Policy<3> for Flow<T> {
-    type State = State<T>;
-    type Want = ();
-
-    // What is granted is a claim, made good with the lock held.
-    const UNLOCKED: bool = false;
-
-    #[inline]
-    fn admit(door: &mut Door<'_, Self, 3>, queue: usize, (): ()) -> Option<()> {
-        let first = !door.has_waiting(queue);
-        let state = door.state();
-        let granted = match queue {
-            GET => first && state.grant_get(),
-            PUT => first && state.grant_put(),
-            _ => state.unfinished == 0,
-        };
-        granted.then_some(())
-    }
-
-    fn put_back(door: &mut Door<'_, Self, 3>, queue: usize, (): ()) {
-        let state = door.state();
-        match queue {
-            // None was set aside for those who were to hear the end.
-            GET => state.to_get = state.to_get.saturating_sub(1),
-            PUT => state.to_put = state.to_put.saturating_sub(1),
-            _ => {}
-        }
-    }
-
-    #[inline]
-    fn settle(door: &mut Door<'_, Self, 3>, queue: usize) {
-        while door.has_waiting(queue) {
-            let state = door.state();
-            let granted = match queue {
-                GET => state.grant_get(),
-                PUT => state.grant_put(),
-                _ => state.unfinished == 0,
-            };
-            if !granted {
-                return;
-            }
-            door.grant_head(queue, ());
-        }
-    }
-
-    fn transfers(queue: usize, (): ()) -> bool {
-        // Who was told that all is done was told for good.
-        queue != JOIN
-    }
-
-    #[inline]
-    fn expects_wait(&self, queue: usize) -> bool {
-        // Ordering: Relaxed, a hint: a wrong one costs a clone of a waker, or one more look.
-        match queue {
-            GET => self.empty.load(Ordering::Relaxed),
-            PUT => self.full.load(Ordering::Relaxed),
-            _ => true,
-        }
-    }
-}
-
-impl<T> Future for Put<'_, T> {
+impl<T, O: Order<T>> Future for Put<'_, T, O> {
     type Output = Result<(), PutError<T>>;
 
     #[inline]
@@ -498,19 +600,19 @@ impl<T> Future for Put<'_, T> {
         if this.waiter.as_mut().newcomer().is_some() {
             ready!(budget::poll_spend(cx));
             if !list.policy().expects_wait(PUT) {
-                if let Some(put) = State::put_now(list, item) {
+                if let Some(put) = Flow::put_now(list, item) {
                     return Poll::Ready(put);
                 }
             }
         }
         this.waiter.poll_grant(cx, |door, ()| match item.take() {
-            Some(item) => State::add(door, item),
+            Some(item) => Flow::add(door, item),
             None => Ok(()),
         })
     }
 }
 
-impl<T> Future for Get<'_, T> {
+impl<T, O: Order<T>> Future for Get<'_, T, O> {
     type Output = Result<T, Closed>;
 
     #[inline]
@@ -520,16 +622,16 @@ impl<T> Future for Get<'_, T> {
         if this.waiter.as_mut().newcomer().is_some() {
             ready!(budget::poll_spend(cx));
             if !list.policy().expects_wait(GET) {
-                if let Some(got) = State::get_now(list) {
+                if let Some(got) = Flow::get_now(list) {
                     return Poll::Ready(got);
                 }
             }
         }
-        this.waiter.poll_grant(cx, |door, ()| State::take(door))
+        this.waiter.poll_grant(cx, |door, ()| Flow::take(door))
     }
 }
 
-impl<T> Future for Join<'_, T> {
+impl<T, O: Order<T>> Future for Join<'_, T, O> {
     type Output = ();
 
     #[inline]
@@ -542,7 +644,7 @@ impl<T> Future for Join<'_, T> {
     }
 }
 
-impl<T> fmt::Debug for Queue<T> {
+impl<T, O: Order<T>> fmt::Debug for OrderedQueue<T, O> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (len, capacity, unfinished, closed) = self.look(|state| {
             (
@@ -561,19 +663,19 @@ impl<T> fmt::Debug for Queue<T> {
     }
 }
 
-impl<T> fmt::Debug for Put<'_, T> {
+impl<T, O: Order<T>> fmt::Debug for Put<'_, T, O> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Put").finish_non_exhaustive()
     }
 }
 
-impl<T> fmt::Debug for Get<'_, T> {
+impl<T, O: Order<T>> fmt::Debug for Get<'_, T, O> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Get").finish_non_exhaustive()
     }
 }
 
-impl<T> fmt::Debug for Join<'_, T> {
+impl<T, O: Order<T>> fmt::Debug for Join<'_, T, O> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Join").finish_non_exhaustive()
     }

@@ -4,9 +4,14 @@
 mod count;
 
 use count::{Count, poll_once};
+use futures::{Sink, SinkExt, StreamExt};
 use pirn_core::{Cause, Scope, budget, shield};
-use pirn_sync::{Closed, PutError, Queue, QueueGet, QueueJoin, QueuePut, TryGetError, TryPutError};
+use pirn_sync::{
+    Closed, LifoQueue, PriorityQueue, PutError, Queue, QueueGet, QueueJoin, QueuePut, TryGetError,
+    TryPutError,
+};
 use std::cell::Cell;
+use std::cmp::Reverse;
 use std::collections::VecDeque;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -338,15 +343,20 @@ fn an_item_may_be_destroyed_where_the_queue_is_used_again() {
     drop(queue.try_put(Looks(Arc::clone(&queue))));
 }
 
-#[test]
-fn any_sequence_of_tries_agrees_with_a_plain_deque() {
+/// Numbers below the one that is asked for, the same at each run.
+fn numbers() -> impl FnMut(u64) -> u64 {
     let mut seed = 7_u64;
-    let mut next = move |n: u64| {
+    move |n| {
         seed = seed
             .wrapping_mul(6364136223846793005)
             .wrapping_add(1442695040888963407);
         (seed >> 33) % n
-    };
+    }
+}
+
+#[test]
+fn any_sequence_of_tries_agrees_with_a_plain_deque() {
+    let mut next = numbers();
     for capacity in 1..6 {
         let (queue, mut model) = (Queue::bounded(capacity), VecDeque::new());
         for i in 0..5000 {
@@ -362,6 +372,285 @@ fn any_sequence_of_tries_agrees_with_a_plain_deque() {
             assert_eq!(queue.len(), model.len());
         }
     }
+}
+
+#[test]
+fn any_sequence_of_tries_agrees_with_a_plain_stack() {
+    let mut next = numbers();
+    for capacity in 1..6 {
+        let (queue, mut model) = (LifoQueue::bounded(capacity), Vec::new());
+        for i in 0..5000 {
+            if next(2) == 0 {
+                let put = queue.try_put(i);
+                assert_eq!(put.is_ok(), model.len() < capacity);
+                if put.is_ok() {
+                    model.push(i);
+                }
+            } else {
+                assert_eq!(queue.try_get().ok(), model.pop());
+            }
+            assert_eq!(queue.len(), model.len());
+        }
+    }
+}
+
+#[test]
+fn any_sequence_of_tries_by_priority_agrees_with_a_stable_sort() {
+    let mut next = numbers();
+    for capacity in 1..6 {
+        let (queue, mut model) = (PriorityQueue::bounded(capacity), Vec::new());
+        for i in 0..5000 {
+            if next(2) == 0 {
+                let item = (next(3), i);
+                let put = queue.try_put(item);
+                assert_eq!(put.is_ok(), model.len() < capacity);
+                if put.is_ok() {
+                    model.push(item);
+                    model.sort_by_key(|&(priority, _)| priority);
+                }
+            } else {
+                let first = (!model.is_empty()).then(|| model.remove(0));
+                assert_eq!(queue.try_get().ok(), first);
+            }
+            assert_eq!(queue.len(), model.len());
+        }
+    }
+}
+
+#[test]
+fn a_getter_who_was_granted_an_item_gets_the_one_that_is_then_the_first_by_priority() {
+    let queue = PriorityQueue::unbounded();
+    let mut getters = Waiting::new([queue.get()]);
+    queue.try_put((Reverse(1), "late")).unwrap();
+    assert_eq!(getters.wakes(), [1]);
+    queue.try_put((Reverse(2), "soon")).unwrap();
+    assert_eq!(getters.poll(0), Poll::Ready(Ok((Reverse(2), "soon"))));
+    assert_eq!(queue.try_get(), Ok((Reverse(1), "late")));
+}
+
+#[test]
+fn a_queue_without_a_bound_is_never_full() {
+    let queue = Queue::unbounded();
+    for i in 0..1000 {
+        let mut put = pin!(queue.put(i));
+        assert!(poll_once(put.as_mut(), Waker::noop()).is_ready());
+    }
+    assert!(!queue.is_full());
+    assert_eq!(queue.len(), 1000);
+}
+
+#[test]
+fn many_are_taken_at_once_but_none_that_was_set_aside() {
+    let queue = Queue::bounded(8);
+    let mut getters = Waiting::new([queue.get(), queue.get()]);
+    for i in 0..6 {
+        queue.try_put(i).unwrap();
+    }
+    assert_eq!(getters.wakes(), [1, 1]);
+    let mut items = vec![99];
+    pirn_core::shim::block_on(async {
+        assert_eq!(queue.get_many(&mut items, 0).await, Ok(0));
+        assert_eq!(queue.get_many(&mut items, 3).await, Ok(3));
+        assert_eq!(queue.get_many(&mut items, 10).await, Ok(1));
+    });
+    assert_eq!(items, [99, 0, 1, 2, 3]);
+    assert_eq!(getters.poll(0), Poll::Ready(Ok(4)));
+    assert_eq!(getters.poll(1), Poll::Ready(Ok(5)));
+    queue.close();
+    let mut rest = pin!(queue.get_many(&mut items, 3));
+    assert_eq!(
+        poll_once(rest.as_mut(), Waker::noop()),
+        Poll::Ready(Err(Closed))
+    );
+}
+
+#[test]
+fn taking_many_makes_room_for_as_many_who_wait() {
+    let queue = Queue::bounded(3);
+    for i in 0..3 {
+        queue.try_put(i).unwrap();
+    }
+    let putters = Waiting::new([queue.put(3), queue.put(4), queue.put(5)]);
+    let mut items = Vec::new();
+    let mut many = pin!(queue.get_many(&mut items, 2));
+    assert_eq!(poll_once(many.as_mut(), Waker::noop()), Poll::Ready(Ok(2)));
+    assert_eq!(putters.wakes(), [1, 1, 0]);
+}
+
+#[test]
+fn a_reserved_place_is_filled_or_given_up_and_nobody_else_has_it() {
+    let queue = Queue::bounded(1);
+    let place = pirn_core::shim::block_on(queue.reserve_put()).unwrap();
+    assert_eq!(queue.try_put(1), Err(TryPutError::Full(1)));
+    let mut putters = Waiting::new([queue.put(2), queue.put(3)]);
+    drop(place);
+    assert_eq!(putters.wakes(), [1, 0]);
+    assert_eq!(putters.poll(0), Poll::Ready(Ok(())));
+    assert_eq!(queue.try_get(), Ok(2));
+    assert_eq!(putters.poll(1), Poll::Ready(Ok(())));
+    assert_eq!(queue.try_get(), Ok(3));
+    let place = pirn_core::shim::block_on(queue.reserve_put()).unwrap();
+    queue.close();
+    assert_eq!(place.put(4), Err(PutError(4)));
+    assert!(pirn_core::shim::block_on(queue.reserve_put()).is_err());
+}
+
+#[test]
+fn a_reserved_item_is_taken_or_left_and_nobody_else_has_it() {
+    let queue = Queue::bounded(2);
+    queue.try_put(1).unwrap();
+    let claim = pirn_core::shim::block_on(queue.reserve_get()).unwrap();
+    assert_eq!(queue.try_get(), Err(TryGetError::Empty));
+    let mut getters = Waiting::new([queue.get()]);
+    drop(claim);
+    assert_eq!(getters.wakes(), [1]);
+    assert_eq!(getters.poll(0), Poll::Ready(Ok(1)));
+    queue.try_put(2).unwrap();
+    let claim = pirn_core::shim::block_on(queue.reserve_get()).unwrap();
+    queue.close();
+    assert_eq!(claim.get(), Ok(2));
+    assert!(pirn_core::shim::block_on(queue.reserve_get()).is_err());
+}
+
+#[test]
+fn who_is_told_of_the_end_while_it_reserves_is_given_no_permit() {
+    let queue: Queue<u8> = Queue::bounded(1);
+    let mut getters = Waiting::new([Box::pin(queue.reserve_get())]);
+    queue.close();
+    assert!(matches!(getters.poll(0), Poll::Ready(Err(Closed))));
+    let queue = Queue::bounded(1);
+    queue.try_put(1).unwrap();
+    let mut putters = Waiting::new([Box::pin(queue.reserve_put())]);
+    assert_eq!(queue.try_get(), Ok(1));
+    assert_eq!(putters.wakes(), [1]);
+    queue.close();
+    assert!(matches!(putters.poll(0), Poll::Ready(Err(Closed))));
+}
+
+#[test]
+fn closing_now_gives_the_items_back_and_ends_every_wait() {
+    let queue = Queue::bounded(2);
+    queue.try_put(1).unwrap();
+    queue.try_put(2).unwrap();
+    let claim = pirn_core::shim::block_on(queue.reserve_get()).unwrap();
+    let mut putters = Waiting::new([queue.put(3)]);
+    let mut joins = Waiting::new([queue.join()]);
+    assert_eq!(queue.close_now(), [1, 2]);
+    assert_eq!((putters.wakes(), joins.wakes()), (vec![1], vec![1]));
+    assert_eq!(putters.poll(0), Poll::Ready(Err(PutError(3))));
+    assert_eq!(joins.poll(0), Poll::Ready(()));
+    assert_eq!(claim.get(), Err(Closed));
+    assert_eq!(queue.try_get(), Err(TryGetError::Closed));
+    assert_eq!(queue.close_now(), []);
+}
+
+#[test]
+fn items_that_are_out_as_it_closes_now_stay_unfinished() {
+    let queue = Queue::bounded(2);
+    queue.try_put(1).unwrap();
+    queue.try_put(2).unwrap();
+    assert_eq!(queue.try_get(), Ok(1));
+    assert_eq!(queue.close_now(), [2]);
+    let mut joins = Waiting::new([queue.join()]);
+    queue.task_done();
+    assert_eq!(joins.poll(0), Poll::Ready(()));
+}
+
+#[test]
+fn an_item_counts_as_done_after_it_was_dropped_also_if_its_destructor_panics() {
+    struct Panics;
+    impl Drop for Panics {
+        fn drop(&mut self) {
+            panic!("a destructor of the test's");
+        }
+    }
+    let queue = Queue::bounded(1);
+    queue.try_put(Panics).unwrap();
+    let item = pirn_core::shim::block_on(queue.get_item()).unwrap();
+    assert_eq!(queue.unfinished(), 1);
+    assert!(catch_unwind(AssertUnwindSafe(|| drop(item))).is_err());
+    assert_eq!(queue.unfinished(), 0);
+}
+
+#[test]
+fn an_item_may_be_said_to_be_done_and_then_dropped() {
+    let queue = Queue::bounded(1);
+    queue.try_put(1).unwrap();
+    let mut item = pirn_core::shim::block_on(queue.get_item()).unwrap();
+    *item += 1;
+    queue.task_done();
+    assert_eq!(item.into_inner(), 2);
+    assert_eq!(queue.unfinished(), 0);
+}
+
+#[test]
+fn the_last_sender_to_go_closes_it_and_the_last_receiver_empties_it() {
+    let (sender, receiver) = Queue::bounded(2).split();
+    let second = sender.clone();
+    sender.try_put(Rc::new(1)).unwrap();
+    drop(sender);
+    assert!(!receiver.is_closed());
+    drop(second);
+    assert!(receiver.is_closed());
+    assert_eq!(receiver.try_get(), Ok(Rc::new(1)));
+
+    let (sender, receiver) = Queue::bounded(2).split();
+    let second = receiver.clone();
+    let item = Rc::new(1);
+    sender.try_put(Rc::clone(&item)).unwrap();
+    drop(receiver);
+    assert!(!sender.is_closed());
+    drop(second);
+    assert_eq!(Rc::strong_count(&item), 1);
+    assert_eq!(sender.try_put(item), Err(TryPutError::Closed(Rc::new(1))));
+}
+
+#[test]
+fn its_stream_ends_and_its_sink_gives_an_item_back_once_it_is_closed() {
+    let queue = Queue::bounded(1);
+    let mut sink = pin!(queue.sink());
+    pirn_core::shim::block_on(async {
+        sink.feed(1).await.unwrap();
+        assert_eq!(pin!(queue.stream()).next().await, Some(1));
+        // The sink has a place from here on.
+        futures::future::poll_fn(|cx| sink.as_mut().poll_ready(cx))
+            .await
+            .unwrap();
+        assert_eq!(queue.try_put(2), Err(TryPutError::Full(2)));
+        queue.close();
+        assert_eq!(sink.as_mut().start_send(3), Err(PutError(Some(3))));
+        assert_eq!(sink.feed(4).await, Err(PutError(None)));
+        let mut stream = pin!(queue.stream());
+        assert_eq!(stream.next().await, None);
+        assert_eq!(stream.next().await, None);
+    });
+}
+
+#[test]
+fn a_sink_that_is_dropped_gives_its_place_up() {
+    let queue = Queue::bounded(1);
+    {
+        let mut sink = pin!(queue.sink());
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(sink.as_mut().poll_ready(&mut cx).is_ready());
+        assert!(queue.try_put(1).is_err());
+    }
+    queue.try_put(1).unwrap();
+}
+
+#[test]
+fn its_statistics_count_who_waits_where() {
+    let queue = Queue::bounded(1);
+    queue.try_put(1).unwrap();
+    let putters = Waiting::new([queue.put(2), queue.put(3)]);
+    let join = Waiting::new([queue.join()]);
+    let now = queue.statistics();
+    assert_eq!((now.putters, now.getters, now.joiners), (2, 0, 1));
+    assert_eq!((now.len, now.capacity, now.unfinished), (1, 1, 1));
+    assert!(!now.is_closed);
+    drop((putters, join));
+    let now = queue.statistics();
+    assert_eq!((now.putters, now.joiners), (0, 0));
 }
 
 #[test]

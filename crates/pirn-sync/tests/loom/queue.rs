@@ -1,8 +1,9 @@
 //! Models of the queue.
 
 use crate::count::{Count, poll_once};
+use pirn_core::shim::atomic::{AtomicUsize, Ordering};
 use pirn_core::shim::{self, Arc, block_on, thread};
-use pirn_sync::{Queue, TryPutError};
+use pirn_sync::{Closed, PutError, Queue, TryPutError};
 use std::pin::pin;
 use std::task::Poll;
 
@@ -244,5 +245,123 @@ fn after_a_waker_is_replaced_the_newest_is_woken() {
         producer.join().unwrap();
         assert!(ready || new.wakes() == 1);
         assert!(ready || poll_once(getter.as_mut(), &new.waker()).is_ready());
+    });
+}
+
+#[test]
+fn a_place_that_is_given_up_goes_to_the_next_of_two_who_wait() {
+    shim::model(|| {
+        let queue = Arc::new(Queue::bounded(1));
+        let place = block_on(queue.reserve_put()).unwrap();
+        let putters = [1, 2].map(|item| {
+            let queue = Arc::clone(&queue);
+            thread::spawn(move || block_on(queue.put(item)).unwrap())
+        });
+        drop(place);
+        let sum = block_on(queue.get()).unwrap() + block_on(queue.get()).unwrap();
+        assert_eq!(sum, 3);
+        for putter in putters {
+            putter.join().unwrap();
+        }
+    });
+}
+
+#[test]
+fn an_item_that_is_left_goes_to_the_next() {
+    shim::model(|| {
+        let queue = Arc::new(Queue::bounded(2));
+        queue.try_put(1).unwrap();
+        let claim = block_on(queue.reserve_get()).unwrap();
+        let getters = [(); 2].map(|()| {
+            let queue = Arc::clone(&queue);
+            thread::spawn(move || block_on(queue.get()).unwrap())
+        });
+        drop(claim);
+        block_on(queue.put(2)).unwrap();
+        let sum: i32 = getters.map(|getter| getter.join().unwrap()).iter().sum();
+        assert_eq!(sum, 3);
+    });
+}
+
+#[test]
+fn a_permit_that_is_used_as_the_queue_is_emptied_gets_its_item_or_leaves_it_there() {
+    shim::model(|| {
+        let queue = Arc::new(Queue::bounded(2));
+        queue.try_put(1).unwrap();
+        queue.try_put(2).unwrap();
+        let emptier = {
+            let queue = Arc::clone(&queue);
+            thread::spawn(move || queue.close_now())
+        };
+        let mut items = match block_on(queue.reserve_get()) {
+            Ok(claim) => Vec::from_iter(claim.get()),
+            Err(Closed) => Vec::new(),
+        };
+        items.extend(emptier.join().unwrap());
+        assert_eq!(items, [1, 2]);
+    });
+}
+
+#[test]
+fn an_item_that_is_put_as_the_queue_is_emptied_is_in_one_place() {
+    shim::model(|| {
+        let queue = Arc::new(Queue::bounded(1));
+        queue.try_put(1).unwrap();
+        let putter = {
+            let queue = Arc::clone(&queue);
+            thread::spawn(move || block_on(queue.put(2)))
+        };
+        let got = queue.try_get();
+        let mut items = queue.close_now();
+        items.extend(got);
+        items.extend(putter.join().unwrap().err().map(|PutError(item)| item));
+        items.sort_unstable();
+        assert_eq!(items, [1, 2]);
+    });
+}
+
+#[test]
+fn who_hears_that_the_last_sender_left_sees_what_each_of_them_did() {
+    shim::model(|| {
+        let (sender, receiver) = Queue::<u8>::bounded(1).split();
+        let done = Arc::new([AtomicUsize::new(0), AtomicUsize::new(0)]);
+        let senders = [0, 1].map(|i| {
+            let (sender, done) = (sender.clone(), Arc::clone(&done));
+            thread::spawn(move || {
+                // Ordering: Relaxed, that leaving publishes it is what the model checks.
+                done[i].store(1, Ordering::Relaxed);
+                drop(sender);
+            })
+        });
+        drop(sender);
+        assert_eq!(block_on(receiver.get()), Err(Closed));
+        // Ordering: Relaxed, as above.
+        let all = done.iter().map(|done| done.load(Ordering::Relaxed));
+        assert_eq!(all.sum::<usize>(), 2);
+        for sender in senders {
+            sender.join().unwrap();
+        }
+    });
+}
+
+#[test]
+fn who_takes_many_and_who_takes_one_share_what_comes() {
+    shim::model(|| {
+        let queue = Arc::new(Queue::bounded(3));
+        let getter = {
+            let queue = Arc::clone(&queue);
+            thread::spawn(move || block_on(queue.get()).unwrap())
+        };
+        for item in 1..=3 {
+            queue.try_put(item).unwrap();
+        }
+        let mut items = Vec::new();
+        let taken = block_on(queue.get_many(&mut items, 3)).unwrap();
+        // In case they were all taken here.
+        queue.try_put(4).unwrap();
+        let one = getter.join().unwrap();
+        assert_eq!(taken, items.len());
+        let left = queue.close_now();
+        assert_eq!(items.iter().chain(&left).sum::<i32>() + one, 10);
     });
 }

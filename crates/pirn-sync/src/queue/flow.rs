@@ -1,0 +1,280 @@
+//! What lies under the queue's lock, and who is served when.
+
+use super::order::Order;
+use crate::error::{Closed, PutError};
+use pirn_core::shim::atomic::{AtomicBool, Ordering};
+use pirn_core::wait::{Door, Policy, WaitList};
+use std::marker::PhantomData;
+
+/// The queues of the wait list.
+pub(super) const GET: usize = 0;
+pub(super) const PUT: usize = 1;
+pub(super) const JOIN: usize = 2;
+
+/// A whole queue.
+pub(super) type List<T, O> = WaitList<Flow<T, O>, 3>;
+type Open<'d, T, O> = Door<'d, Flow<T, O>, 3>;
+
+/// Beside the lock: which way a newcomer would probably have to wait.
+pub(super) struct Flow<T, O> {
+    empty: AtomicBool,
+    full: AtomicBool,
+    _items: PhantomData<fn() -> (T, O)>,
+}
+
+pub(super) struct State<O> {
+    pub(super) items: O,
+    pub(super) capacity: usize,
+    to_get: usize,
+    to_put: usize,
+    pub(super) unfinished: usize,
+    pub(super) closed: bool,
+}
+
+impl<O> State<O> {
+    pub(super) const fn new(items: O, capacity: usize) -> Self {
+        State {
+            items,
+            capacity,
+            to_get: 0,
+            to_put: 0,
+            unfinished: 0,
+            closed: false,
+        }
+    }
+}
+
+impl<T, O: Order<T>> Flow<T, O> {
+    pirn_core::const_unless_loom! {
+        pub(super) fn new() -> Self {
+            Flow {
+                empty: AtomicBool::new(true),
+                full: AtomicBool::new(false),
+                _items: PhantomData,
+            }
+        }
+    }
+
+    /// Puts the item in, unless it would have to wait.
+    #[inline]
+    pub(super) fn put_now(
+        list: &List<T, O>,
+        item: &mut Option<T>,
+    ) -> Option<Result<(), PutError<T>>> {
+        list.enter(|door| {
+            Self::admit(door, PUT, ())?;
+            item.take().map(|item| Self::add(door, item))
+        })
+    }
+
+    /// Takes the next item, unless it would have to wait.
+    #[inline]
+    pub(super) fn get_now(list: &List<T, O>) -> Option<Result<T, Closed>> {
+        list.enter(|door| Self::admit(door, GET, ()).map(|()| Self::take(door)))
+    }
+
+    /// Takes items as long as `items` has room without growing, `limit` at most, and nobody waits
+    /// for them.
+    pub(super) fn get_many_now(list: &List<T, O>, items: &mut Vec<T>, limit: usize) {
+        list.enter(|door| {
+            let mut left = limit.min(items.capacity() - items.len());
+            while left > 0 && !door.has_waiting(GET) && door.state().set_item_aside() {
+                match Self::take(door) {
+                    Ok(item) => items.push(item),
+                    Err(Closed) => return,
+                }
+                left -= 1;
+            }
+        });
+    }
+
+    /// Takes the item that was set aside for the caller.
+    #[inline]
+    pub(super) fn take(door: &mut Open<'_, T, O>) -> Result<T, Closed> {
+        let state = door.state();
+        let item = state.items.pop().ok_or(Closed)?;
+        state.to_get -= 1;
+        let ends = state.closed && state.items.len() == 0;
+        Self::settle(door, PUT);
+        if ends {
+            Self::settle(door, GET);
+        }
+        Self::note(door);
+        Ok(item)
+    }
+
+    /// Fills the place that was set aside for the caller.
+    #[inline]
+    pub(super) fn add(door: &mut Open<'_, T, O>, item: T) -> Result<(), PutError<T>> {
+        let state = door.state();
+        if state.closed {
+            return Err(PutError(item));
+        }
+        state.items.push(item);
+        state.to_put -= 1;
+        state.unfinished += 1;
+        Self::settle(door, GET);
+        Self::note(door);
+        Ok(())
+    }
+
+    /// With a claim just granted: whether it is one, or word of the end.
+    pub(super) fn confirm(door: &mut Open<'_, T, O>, queue: usize) -> Result<(), Closed> {
+        let state = door.state();
+        let ended = state.closed && (queue == PUT || state.items.len() == 0);
+        if ended { Err(Closed) } else { Ok(()) }
+    }
+
+    /// Counts an item as done. False if all are.
+    pub(super) fn count_done(list: &List<T, O>) -> bool {
+        list.enter(|door| {
+            let state = door.state();
+            let counted = state.unfinished > 0;
+            state.unfinished -= usize::from(counted);
+            Self::settle(door, JOIN);
+            counted
+        })
+    }
+
+    /// Gives back what had been set aside in a queue, by a permit that is dropped.
+    pub(super) fn give_back(list: &List<T, O>, queue: usize) {
+        list.enter(|door| {
+            Self::put_back(door, queue, ());
+            Self::settle(door, queue);
+            Self::note(door);
+        });
+    }
+
+    pub(super) fn close(list: &List<T, O>) {
+        list.enter(|door| {
+            let state = door.state();
+            state.closed = true;
+            state.to_put = 0;
+            Self::settle(door, PUT);
+            Self::settle(door, GET);
+        });
+    }
+
+    /// Closes it and takes all items, which count as done.
+    pub(super) fn close_now(list: &List<T, O>) -> O {
+        list.enter(|door| {
+            let state = door.state();
+            let items = std::mem::replace(&mut state.items, O::EMPTY);
+            state.closed = true;
+            state.to_put = 0;
+            state.to_get = 0;
+            state.unfinished = state.unfinished.saturating_sub(items.len());
+            Self::settle(door, PUT);
+            Self::settle(door, GET);
+            Self::settle(door, JOIN);
+            Self::note(door);
+            items
+        })
+    }
+
+    /// Brings the hints up to date.
+    #[inline]
+    fn note(door: &mut Open<'_, T, O>) {
+        let state = door.state();
+        let empty = state.items.len() <= state.to_get;
+        let full = state.items.len() + state.to_put >= state.capacity;
+        // Ordering: Relaxed, hints: whoever acts on one looks again with the list locked.
+        door.policy().empty.store(empty, Ordering::Relaxed);
+        door.policy().full.store(full, Ordering::Relaxed);
+    }
+}
+
+impl<O> State<O> {
+    /// Sets an item aside for a getter.
+    #[inline]
+    fn set_item_aside<T>(&mut self) -> bool
+    where
+        O: Order<T>,
+    {
+        let granted = self.items.len() > self.to_get;
+        self.to_get += usize::from(granted);
+        granted
+    }
+
+    /// The same, or lets it hear that there will be none.
+    #[inline]
+    fn grant_get<T>(&mut self) -> bool
+    where
+        O: Order<T>,
+    {
+        let ended = self.closed && self.items.len() == 0;
+        self.set_item_aside() || ended
+    }
+
+    /// Sets a place aside for a putter, or lets it hear that there will be none.
+    #[inline]
+    fn grant_put<T>(&mut self) -> bool
+    where
+        O: Order<T>,
+    {
+        let granted = !self.closed && self.items.len() + self.to_put < self.capacity;
+        self.to_put += usize::from(granted);
+        granted || self.closed
+    }
+}
+
+impl<T, O: Order<T>> Policy<3> for Flow<T, O> {
+    type State = State<O>;
+    type Want = ();
+
+    // What is granted is a claim, made good with the lock held.
+    const UNLOCKED: bool = false;
+
+    #[inline]
+    fn admit(door: &mut Open<'_, T, O>, queue: usize, (): ()) -> Option<()> {
+        let first = !door.has_waiting(queue);
+        let state = door.state();
+        let granted = match queue {
+            GET => first && state.grant_get(),
+            PUT => first && state.grant_put(),
+            _ => state.unfinished == 0,
+        };
+        granted.then_some(())
+    }
+
+    fn put_back(door: &mut Open<'_, T, O>, queue: usize, (): ()) {
+        let state = door.state();
+        match queue {
+            // None was set aside for those who were to hear the end.
+            GET => state.to_get = state.to_get.saturating_sub(1),
+            PUT => state.to_put = state.to_put.saturating_sub(1),
+            _ => {}
+        }
+    }
+
+    #[inline]
+    fn settle(door: &mut Open<'_, T, O>, queue: usize) {
+        while door.has_waiting(queue) {
+            let state = door.state();
+            let granted = match queue {
+                GET => state.grant_get(),
+                PUT => state.grant_put(),
+                _ => state.unfinished == 0,
+            };
+            if !granted {
+                return;
+            }
+            door.grant_head(queue, ());
+        }
+    }
+
+    fn transfers(queue: usize, (): ()) -> bool {
+        // Who was told that all is done was told for good.
+        queue != JOIN
+    }
+
+    #[inline]
+    fn expects_wait(&self, queue: usize) -> bool {
+        // Ordering: Relaxed, a hint: a wrong one costs a clone of a waker, or one more look.
+        match queue {
+            GET => self.empty.load(Ordering::Relaxed),
+            PUT => self.full.load(Ordering::Relaxed),
+            _ => true,
+        }
+    }
+}
