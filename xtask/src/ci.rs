@@ -7,7 +7,7 @@ use crate::{
     metadata::Workspace,
     process,
     steps::{Outcome, Steps},
-    test, tidy, usage,
+    test, tidy, usage, weaken,
 };
 
 /// The command.
@@ -50,12 +50,28 @@ pub fn run(mut arguments: lexopt::Parser) -> Result {
         alone::run(lexopt::Parser::from_args(Vec::<String>::new()))?;
         Ok(Outcome::Done)
     });
+    steps.run("weaken what changed", weaken_changed);
     steps.run("AddressSanitizer", test::address_sanitizer);
     steps.finish()
 }
 
 fn cargo(arguments: &[&str]) -> Result<Outcome> {
     process::run(process::cargo().args(arguments))?;
+    Ok(Outcome::Done)
+}
+
+/// Weakens what the last commit changed: of a pull request, all of it, where that is merged first.
+fn weaken_changed() -> Result<Outcome> {
+    let mut command = Command::new("git");
+    command.args(["rev-parse", "--quiet", "--verify", weaken::BASE]);
+    if process::capture(&mut command).is_err() {
+        return Ok(Outcome::Skipped(format!("there is no {}", weaken::BASE)));
+    }
+    let options = weaken::Options {
+        changed: Some(weaken::BASE.into()),
+        ..weaken::Options::default()
+    };
+    weaken::weaken(&options)?;
     Ok(Outcome::Done)
 }
 

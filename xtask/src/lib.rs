@@ -3,6 +3,7 @@
 
 pub mod alone;
 pub mod bench;
+pub mod binary;
 pub mod ci;
 pub mod loom;
 pub mod metadata;
@@ -11,6 +12,7 @@ pub mod source;
 pub mod steps;
 pub mod test;
 pub mod tidy;
+pub mod weaken;
 
 /// What every command returns: an error is one line for the reader, already complete.
 pub type Result<T = ()> = std::result::Result<T, String>;

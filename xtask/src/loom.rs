@@ -17,18 +17,18 @@ use std::{
         atomic::{AtomicUsize, Ordering},
     },
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use lexopt::prelude::*;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use self::{
     baseline::Baseline,
     verdict::{Report, Verdict},
 };
 use crate::{
-    Result,
+    Result, binary,
     metadata::{Package, Workspace},
     process, usage,
 };
@@ -36,7 +36,7 @@ use crate::{
 /// How many models run at once.
 const AT_ONCE: usize = 2;
 /// A model that runs longer than this has hung: loom's own checks are finite.
-const HUNG: Duration = Duration::from_secs(15 * 60);
+pub const HUNG: Duration = Duration::from_secs(15 * 60);
 /// The bound at which counts are remembered.
 const DEFAULT_BOUND: &str = "2";
 
@@ -51,6 +51,8 @@ pub struct Options {
     pub bound: Option<String>,
     /// Seconds after which a model is stopped.
     pub cap: Option<u32>,
+    /// How long a model may run before it has hung, if not [`HUNG`].
+    pub hung: Option<Duration>,
     /// Only list the models.
     pub list: bool,
     /// Report in JSON on standard output.
@@ -111,10 +113,10 @@ impl Options {
 }
 
 /// One model: a test in a crate's `tests/loom`.
-struct Model {
+pub(crate) struct Model {
     package: String,
     /// Its name within the test binary.
-    test: String,
+    pub(crate) test: String,
     executable: PathBuf,
     /// Where cargo runs tests.
     dir: PathBuf,
@@ -146,7 +148,9 @@ pub fn explore(options: &Options) -> Result {
     let packages = pick(&workspace, options.package.as_deref())?;
     let mut models = Vec::new();
     for package in &packages {
-        let executable = build(&workspace, package)?;
+        let executable = binary::build(&mut build(&workspace, package), "loom", Stdio::inherit())
+            .map_err(|_| format!("the models of {} do not build", package.name))?
+            .executable;
         models.extend(list(package, &executable)?);
     }
     if let Some(filter) = &options.filter {
@@ -204,33 +208,21 @@ fn pick<'a>(workspace: &'a Workspace, wanted: Option<&str>) -> Result<Vec<&'a Pa
     Ok(all.filter(|p| p.models().is_some()).collect())
 }
 
-/// Builds a crate's models and returns the test binary.
-fn build(workspace: &Workspace, package: &Package) -> Result<PathBuf> {
+/// The command that builds a crate's models, for [`binary::build`].
+pub(crate) fn build(workspace: &Workspace, package: &Package) -> Command {
     let mut command = process::cargo();
     command
         .current_dir(&workspace.root)
         .args(["test", "--quiet", "--no-run", "--package", &package.name])
         .args(["--features", "loom", "--profile", "loom", "--test", "loom"])
         .arg("--target-dir")
-        .arg(workspace.target.join("loom"))
-        .arg("--message-format=json-render-diagnostics");
+        .arg(workspace.target.join("loom"));
     process::add_rustflags(&mut command, &["--cfg", "loom"]);
-    let messages = process::capture(&mut command)
-        .map_err(|_| format!("the models of {} do not build", package.name))?;
-    messages
-        .lines()
-        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
-        .filter(|message| message["target"]["name"] == "loom")
-        .find_map(|message| message["executable"].as_str().map(PathBuf::from))
-        .ok_or_else(|| {
-            format!(
-                "cargo names no test binary for the models of {}",
-                package.name
-            )
-        })
+    command
 }
 
-fn list(package: &Package, executable: &Path) -> Result<Vec<Model>> {
+/// The models in a test binary.
+pub(crate) fn list(package: &Package, executable: &Path) -> Result<Vec<Model>> {
     let mut command = Command::new(executable);
     command.args(["--list", "--format", "terse"]);
     let text = process::capture(&mut command)?;
@@ -282,7 +274,8 @@ fn run_all(models: &[Model], options: &Options, logs: &Path) -> Result<Vec<Repor
     Ok(reports)
 }
 
-fn run_one(model: &Model, options: &Options, logs: &Path) -> Result<Report> {
+/// Runs one model; what it prints is left in `logs`.
+pub(crate) fn run_one(model: &Model, options: &Options, logs: &Path) -> Result<Report> {
     let name = model.name();
     let path = logs.join(name.replace("::", "."));
     let broken = |error: std::io::Error| format!("cannot run {name}: {error}");
@@ -300,18 +293,8 @@ fn run_one(model: &Model, options: &Options, logs: &Path) -> Result<Report> {
         command.env("LOOM_MAX_DURATION", cap.to_string());
     }
     let mut child = command.spawn().map_err(broken)?;
-    let started = Instant::now();
-    let status = loop {
-        if let Some(status) = child.try_wait().map_err(broken)? {
-            break Some(status);
-        }
-        if started.elapsed() > HUNG {
-            child.kill().map_err(broken)?;
-            child.wait().map_err(broken)?;
-            break None;
-        }
-        thread::sleep(Duration::from_millis(5));
-    };
+    let limit = options.hung.unwrap_or(HUNG);
+    let status = binary::wait(&mut child, limit, || false).map_err(broken)?;
     let output = fs::read(&path).map_err(broken)?;
     let output = String::from_utf8_lossy(&output).into_owned();
     let passed = status.is_some_and(|status| status.success());

@@ -2,13 +2,13 @@
 
 use std::process::ExitCode;
 
-use xtask::{Result, alone, bench, ci, loom, test, tidy};
+use xtask::{Result, alone, bench, ci, loom, test, tidy, weaken};
 
 const HELP: &str = "\
 cargo xtask COMMAND
 
   test [--deep]     the tests of every default crate, doctests and loom models included;
-                    --deep adds AddressSanitizer (with a nightly toolchain) and loom at bound 3
+                    --deep adds AddressSanitizer (with a nightly toolchain), weaken, and loom at bound 3
   loom [CRATE]      explores the loom models, one process each, and prints what each explored
        --list         only lists them, as crate::file::model
        --filter X     only models whose name contains X
@@ -16,6 +16,15 @@ cargo xtask COMMAND
        --cap S        stops each model after S seconds, and says so
        --json         a machine-readable report
        --record       writes the counts into xtask/loom-baseline.txt
+  weaken [CRATE]    makes one ordering, wake or hand-over weaker at a time, and runs the tests and
+                    models of the file's name: one must notice. Without CRATE, those enrolled
+       --list         only lists them, as file:line:kind:what
+       --file NAME    only files of this name, or in a folder of this name
+       --only KIND    only `ordering`, `wake` or `hand-over`
+       --changed[=B]  only files that changed since B (default HEAD~1), or whose tests did
+       --limit S      each test or model may take S seconds (default 40), a model explores for half
+       --fresh        forgets what target/weaken/results knows
+       --json         a machine-readable report
   alone             the low crates outside the workspace: doctests, tokio, a bare thread, loom
   tidy              house rules: crate arrows, comments that carry proof, unsafe's homes
   ci                everything above as CI runs it, with formatting, clippy, docs and the README
@@ -40,6 +49,7 @@ fn dispatch() -> Result {
     match command.to_str() {
         Some("test") => test::run(rest),
         Some("loom") => loom::run(rest),
+        Some("weaken") => weaken::run(rest),
         Some("alone") => alone::run(rest),
         Some("tidy") => tidy::run(rest),
         Some("ci") => ci::run(rest),
@@ -49,7 +59,7 @@ fn dispatch() -> Result {
             Ok(())
         }
         _ => Err(format!(
-            "no command is called `{}`; there are test, loom, alone, tidy, ci, bench and help",
+            "no command is called `{}`; there are test, loom, weaken, alone, tidy, ci, bench and help",
             command.to_string_lossy()
         )),
     }

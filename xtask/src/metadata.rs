@@ -57,7 +57,17 @@ impl Workspace {
     ///
     /// When cargo fails, or answers in a form unknown here.
     pub fn load() -> Result<Self> {
+        Self::load_from(Path::new("."))
+    }
+
+    /// Asks cargo about the workspace that has `folder`.
+    ///
+    /// # Errors
+    ///
+    /// As [`load`](Self::load).
+    pub fn load_from(folder: &Path) -> Result<Self> {
         let mut command = process::cargo();
+        command.current_dir(folder);
         command.args(["metadata", "--format-version", "1", "--no-deps"]);
         Self::parse(&process::capture(&mut command)?)
     }

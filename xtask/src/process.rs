@@ -26,8 +26,13 @@ pub fn run(command: &mut Command) -> Result {
 
 /// Runs a command and returns its standard output; its standard error stays the terminal's.
 pub fn capture(command: &mut Command) -> Result<String> {
+    capture_beside(command, Stdio::inherit())
+}
+
+/// Runs a command and returns its standard output; its standard error goes to `errors`.
+pub fn capture_beside(command: &mut Command, errors: Stdio) -> Result<String> {
     let output = command
-        .stderr(Stdio::inherit())
+        .stderr(errors)
         .output()
         .map_err(|error| format!("cannot start `{}`: {error}", show(command)))?;
     if !output.status.success() {

@@ -1,4 +1,5 @@
-//! A Rust file split, line by line, into code and comments: as much of a lexer as `tidy` needs.
+//! A Rust file split, line by line, into code and comments: as much of a lexer as `tidy` and
+//! `weaken` need.
 //!
 //! Strings and character literals are blanked in the code, so that what they hold is not mistaken
 //! for code; comments are kept apart, so that they can be looked for.
@@ -24,6 +25,9 @@ impl Line {
 pub struct Source {
     /// Its lines.
     pub lines: Vec<Line>,
+    /// The file byte for byte, with blanks for comments and for what strings hold: what is found in
+    /// it at some place stands in the file at the same place.
+    pub blanked: String,
 }
 
 /// Where the lexer stands.
@@ -44,6 +48,7 @@ impl Source {
     pub fn parse(text: &str) -> Self {
         let chars: Vec<char> = text.chars().collect();
         let mut lines = vec![Line::default()];
+        let mut blanked = String::with_capacity(text.len());
         let mut state = State::Code;
         let mut at = 0;
         while let Some(&c) = chars.get(at) {
@@ -52,15 +57,21 @@ impl Source {
                     state = State::Code;
                 }
                 lines.push(Line::default());
+                blanked.push(c);
                 at += 1;
                 continue;
             }
             let line = lines.last_mut().expect("there is always a line");
+            let before = line.code.len();
             let (next, used) = step(state, &chars[at..], line);
+            // What the step put into the code is never longer than what it used up.
+            let end = blanked.len() + bytes(&chars[at..at + used]);
+            blanked.push_str(&line.code[before..]);
+            blanked.extend(std::iter::repeat_n(' ', end - blanked.len()));
             state = next;
             at += used;
         }
-        Source { lines }
+        Source { lines, blanked }
     }
 
     /// The code of all lines, joined by newlines.
@@ -89,6 +100,10 @@ impl Source {
         }
         false
     }
+}
+
+fn bytes(chars: &[char]) -> usize {
+    chars.iter().map(|c| c.len_utf8()).sum()
 }
 
 /// Consumes one token's worth of `rest`, which neither is empty nor starts with a newline.

@@ -5,7 +5,7 @@ use lexopt::prelude::*;
 use crate::{
     Result, loom, process,
     steps::{Outcome, Steps},
-    usage,
+    usage, weaken,
 };
 
 /// The packages that hold most of our unsafe code.
@@ -37,6 +37,10 @@ pub fn run(mut arguments: lexopt::Parser) -> Result {
     });
     if deep {
         steps.run("AddressSanitizer", address_sanitizer);
+        steps.run("weaken", || {
+            weaken::weaken(&weaken::Options::default())?;
+            Ok(Outcome::Done)
+        });
         steps.run("loom models at bound 3", || {
             let options = loom::Options {
                 bound: Some("3".into()),

@@ -12,7 +12,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{Result, metadata::Workspace, source::Source, usage};
+use crate::{Result, metadata::Workspace, source::Source, usage, weaken::survivors::Survivors};
 
 /// The folders that hold our Rust files.
 const FOLDERS: [&str; 5] = ["crates", "xtask", "benches", "examples", "fuzz"];
@@ -42,6 +42,8 @@ pub fn run(mut arguments: lexopt::Parser) -> Result {
     breaches.extend(places::check(&files, |path| {
         fs::read_to_string(workspace.root.join(path)).unwrap_or_default()
     }));
+    let survivors = Survivors::load(&workspace.root)?;
+    breaches.extend(survivors.stale(|path| fs::read_to_string(workspace.root.join(path)).ok()));
     for breach in &breaches {
         println!("{breach}");
     }
@@ -60,7 +62,7 @@ pub fn run(mut arguments: lexopt::Parser) -> Result {
 }
 
 /// Every Rust file of ours, relative to the root, sorted.
-fn rust_files(workspace: &Workspace) -> Result<Vec<PathBuf>> {
+pub(crate) fn rust_files(workspace: &Workspace) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for folder in FOLDERS {
         let folder = workspace.root.join(folder);

@@ -289,6 +289,37 @@ fn who_finds_a_permit_after_the_only_waiter_left_sees_what_its_holder_wrote() {
 }
 
 #[test]
+fn who_finds_a_permit_that_came_as_the_only_waiter_left_sees_what_its_giver_wrote() {
+    shim::model(|| {
+        let shared = Shared::new(0);
+        let mut waiter = Box::pin(shared.semaphore.acquire());
+        assert!(poll_once(waiter.as_mut(), &Count::new().waker()).is_pending());
+        let giver = {
+            let shared = Arc::clone(&shared);
+            thread::spawn(move || {
+                // SAFETY: the permit that lets others at the value is not there yet.
+                shared.value.with_mut(|value| unsafe { *value += 1 });
+                shared.semaphore.add_permits(1);
+            })
+        };
+        // A third thread, which never locks the list: only the permit orders it after the giver.
+        let finder = {
+            let shared = Arc::clone(&shared);
+            thread::spawn(move || {
+                if let Ok(permit) = shared.semaphore.try_acquire() {
+                    // SAFETY: see `Shared`.
+                    shared.value.with_mut(|value| unsafe { *value += 1 });
+                    permit.forget();
+                }
+            })
+        };
+        drop(waiter);
+        giver.join().unwrap();
+        finder.join().unwrap();
+    });
+}
+
+#[test]
 fn who_sees_it_closed_sees_what_came_before() {
     shim::model(|| {
         let shared = Shared::new(0);
