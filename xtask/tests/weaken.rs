@@ -333,7 +333,7 @@ fn a_file_is_judged_by_what_bears_its_name_or_its_folders() {
         judges("pirn-executor", "pool/idle.rs"),
         both("pool", "idle pool")
     );
-    assert_eq!(judges("pirn-core", "wake.rs"), both("", ""));
+    assert_eq!(judges("pirn-core", "report.rs"), both("", ""));
 }
 
 #[test]

@@ -1,8 +1,10 @@
 //! The races of scopes: cancel, children, clean-ups and runs on several threads.
 
+use crate::count::Count;
+use crate::tokens::poll_once;
 use pirn_core::shim::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use pirn_core::shim::{self, Arc, block_on, thread};
-use pirn_core::{Cause, Scope, shield};
+use pirn_core::{Cause, Instant, Scope, shield};
 use std::future::{Future, pending, poll_fn, ready};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Wake, Waker};
@@ -19,6 +21,24 @@ fn a_cancel_wakes_a_run_that_waits() {
         let canceller = thread::spawn(move || elsewhere.cancel(stop()));
         assert!(block_on(scope.run(pending::<()>())).is_err());
         assert!(canceller.join().unwrap());
+    });
+}
+
+#[test]
+fn who_sees_it_cancelled_sees_what_came_before() {
+    shim::model(|| {
+        let scope = Scope::detached();
+        let value = Arc::new(AtomicUsize::new(0));
+        let (elsewhere, written) = (scope.clone(), Arc::clone(&value));
+        let looker = thread::spawn(move || {
+            if elsewhere.is_cancelled() {
+                assert_eq!(written.load(Relaxed), 1);
+            }
+        });
+        // Ordering: Relaxed; that the cancel publishes it is what is checked.
+        value.store(1, Relaxed);
+        scope.cancel(stop());
+        looker.join().unwrap();
     });
 }
 
@@ -171,6 +191,21 @@ fn a_clean_up_that_comes_while_its_run_ends_is_run_here_or_above() {
 }
 
 #[test]
+fn a_clean_up_that_comes_while_a_run_waits_for_a_child_wakes_it() {
+    shim::model(|| {
+        let scope = Scope::detached();
+        let guard = scope.enter();
+        let elsewhere = scope.clone();
+        let handing_over = thread::spawn(move || {
+            // The child ends with its clean-up, and not before.
+            elsewhere.hand_over(Box::pin(async move { drop(guard) }));
+        });
+        block_on(scope.run(ready(()))).unwrap();
+        handing_over.join().unwrap();
+    });
+}
+
+#[test]
 fn children_of_an_abandoned_run_keep_the_run_around_waiting() {
     shim::model(|| {
         let outer = Scope::detached();
@@ -186,6 +221,56 @@ fn children_of_an_abandoned_run_keep_the_run_around_waiting() {
         block_on(outer.run(body)).unwrap();
         assert!(ended.load(Relaxed));
         child.join().unwrap();
+    });
+}
+
+#[test]
+fn a_cancelled_run_ends_as_its_last_region_is_dropped_elsewhere() {
+    shim::model(|| {
+        let scope = Scope::detached();
+        let region = Arc::new(shim::Mutex::new(Some(Box::pin(shield(pending::<()>())))));
+        let elsewhere = Arc::clone(&region);
+        let mut run = pin!(scope.run(poll_fn(|cx| {
+            if let Some(region) = region.lock().as_mut() {
+                assert!(region.as_mut().poll(cx).is_pending());
+            }
+            Poll::<()>::Pending
+        })));
+        let count = Count::new();
+        assert!(poll_once(run.as_mut(), &count.waker()).is_pending());
+        scope.cancel(stop());
+        assert!(poll_once(run.as_mut(), &count.waker()).is_pending());
+        let dropper = thread::spawn(move || {
+            let region = elsewhere.lock().take();
+            drop(region);
+        });
+        assert!(block_on(run).is_err());
+        dropper.join().unwrap();
+    });
+}
+
+#[test]
+fn a_run_that_is_polled_while_a_cancel_wakes_is_told_when_that_is_done() {
+    shim::model(|| {
+        let scope = Scope::detached();
+        let elsewhere = scope.clone();
+        // Under way, and never polled again: the run waits for it only until all are woken.
+        let mut run = pin!(scope.run(async {
+            let mut region = pin!(shield(pending::<()>()));
+            poll_fn(|cx| {
+                assert!(region.as_mut().poll(cx).is_pending());
+                Poll::Ready(())
+            })
+            .await;
+            pending::<()>().await;
+        }));
+        let canceller = thread::spawn(move || {
+            // Takes the run's waker out, so that the cancel may find none.
+            elsewhere.set_deadline(Instant::NEVER).unwrap();
+            elsewhere.cancel(stop());
+        });
+        assert!(block_on(run.as_mut()).is_err());
+        canceller.join().unwrap();
     });
 }
 
