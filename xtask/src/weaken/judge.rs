@@ -161,11 +161,13 @@ impl Court {
         match outcome.fate {
             Fate::Survived => Ok(()),
             fate => Err(format!(
-                "{}: unweakened, this is {}: {} (see {})",
+                "{}: unweakened, this is {}: {}\n{}",
                 judges.package,
                 fate.name(),
                 outcome.by,
-                self.log().display()
+                fs::read_to_string(self.log())
+                    .unwrap_or_default()
+                    .trim_end()
             )),
         }
     }
@@ -279,8 +281,11 @@ impl Court {
         let path = self.log();
         let log =
             File::create(&path).map_err(|e| format!("cannot write {}: {e}", path.display()))?;
-        let Ok(built) = binary::build(command, name, log.into()) else {
-            return Ok(None);
+        let built = match binary::build(command, name, log.into()) {
+            Ok(built) => built,
+            // The compiler said no. Else cargo has other troubles, which are no mutant's doing.
+            Err(_) if self.printed().contains("could not compile") => return Ok(None),
+            Err(error) => return Err(format!("{error}\n{}", self.printed().trim_end())),
         };
         let library = judges.package.replace('-', "_");
         match mutant {
@@ -291,9 +296,15 @@ impl Court {
         }
     }
 
-    /// What the last build or test printed.
+    /// Where the last build or test printed.
     fn log(&self) -> PathBuf {
         self.scratch.workspace.target.join("log")
+    }
+
+    /// What it printed.
+    fn printed(&self) -> String {
+        let bytes = fs::read(self.log()).unwrap_or_default();
+        String::from_utf8_lossy(&bytes).into_owned()
     }
 
     fn run_test(
@@ -314,8 +325,7 @@ impl Court {
             .stderr(log)
             .spawn()
             .map_err(broken)?;
-        let output = || fs::read(&path).unwrap_or_default();
-        let failed = || failed(&String::from_utf8_lossy(&output())).map(str::to_owned);
+        let failed = || failed(&self.printed()).map(str::to_owned);
         // Where one test has failed, others may hang.
         let stop = || failed().is_some();
         let started = Instant::now();

@@ -2,9 +2,11 @@
 
 use crate::support::Drops;
 use pirn_core::TaskMeta;
-use pirn_core::shim::{model, thread};
+use pirn_core::shim::atomic::{AtomicUsize, Ordering::Relaxed};
+use pirn_core::shim::{Arc, model, thread};
 use pirn_executor::{LocalExecutor, ThreadPark};
-use std::task::{Context, Waker};
+use std::future::poll_fn;
+use std::task::{Context, Poll, Waker};
 
 #[test]
 fn a_spawn_from_another_thread_ends_the_sleep() {
@@ -30,6 +32,30 @@ fn a_wake_of_what_is_run_for_ends_the_sleep() {
         let thread = thread::spawn(move || flag.set());
         executor.run(&mut ThreadPark::new(), end).unwrap();
         thread.join().unwrap();
+    });
+}
+
+#[test]
+fn what_is_run_for_sees_what_its_waker_s_thread_wrote() {
+    model(|| {
+        let executor = LocalExecutor::new();
+        let value = Arc::new(AtomicUsize::new(0));
+        let mut thread = None;
+        let end = poll_fn(|cx| {
+            if thread.is_some() {
+                // Ordering: Relaxed; that the wake publishes it is what is checked.
+                assert_eq!(value.load(Relaxed), 1);
+                return Poll::Ready(());
+            }
+            let (waker, value) = (cx.waker().clone(), Arc::clone(&value));
+            thread = Some(thread::spawn(move || {
+                value.store(1, Relaxed);
+                waker.wake();
+            }));
+            Poll::Pending
+        });
+        executor.run(&mut ThreadPark::new(), end).unwrap();
+        thread.unwrap().join().unwrap();
     });
 }
 

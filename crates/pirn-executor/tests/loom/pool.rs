@@ -1,8 +1,11 @@
 //! Workers together: nothing is lost, all end.
 
 use crate::support::{Drops, Flag};
-use pirn_core::shim::{model, thread};
+use pirn_core::shim::atomic::{AtomicUsize, Ordering::Relaxed};
+use pirn_core::shim::{Arc, model, thread};
 use pirn_executor::{PoolExecutor, ThreadPark, spawn};
+use std::future::poll_fn;
+use std::task::Poll;
 
 #[test]
 fn a_spawn_from_outside_ends_the_worker_s_sleep() {
@@ -28,6 +31,30 @@ fn a_wake_of_what_a_worker_runs_for_ends_its_sleep() {
         let thread = thread::spawn(move || worker.run(&mut ThreadPark::new(), end).unwrap());
         flag.set();
         thread.join().unwrap();
+    });
+}
+
+#[test]
+fn what_a_worker_runs_for_sees_what_its_waker_s_thread_wrote() {
+    model(|| {
+        let (_executor, mut workers) = PoolExecutor::new(1);
+        let value = Arc::new(AtomicUsize::new(0));
+        let mut thread = None;
+        let end = poll_fn(|cx| {
+            if thread.is_some() {
+                // Ordering: Relaxed; that the wake publishes it is what is checked.
+                assert_eq!(value.load(Relaxed), 1);
+                return Poll::Ready(());
+            }
+            let (waker, value) = (cx.waker().clone(), Arc::clone(&value));
+            thread = Some(thread::spawn(move || {
+                value.store(1, Relaxed);
+                waker.wake();
+            }));
+            Poll::Pending
+        });
+        workers[0].run(&mut ThreadPark::new(), end).unwrap();
+        thread.unwrap().join().unwrap();
     });
 }
 
