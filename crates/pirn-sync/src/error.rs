@@ -29,6 +29,22 @@ pub enum TryAcquireError {
     Closed,
 }
 
+/// A [`CapacityLimiter`](crate::CapacityLimiter) was asked for a token on behalf of a borrower who
+/// has one or asks for one; this is the borrower.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AlreadyBorrowed<B>(pub B);
+
+/// Why [`CapacityLimiter::try_acquire_on_behalf_of`] gave no token, and the borrower.
+///
+/// [`CapacityLimiter::try_acquire_on_behalf_of`]: crate::CapacityLimiter::try_acquire_on_behalf_of
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TryBorrowError<B> {
+    /// The borrower has a token or asks for one.
+    AlreadyBorrowed(B),
+    /// None is free, or somebody waits for one.
+    NoTokens(B),
+}
+
 /// [`Queue::put`](crate::Queue::put) found the queue closed; this is the item.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct PutError<T>(pub T);
@@ -103,6 +119,21 @@ impl fmt::Display for TooManyReleased {
     }
 }
 
+impl<B: fmt::Debug> fmt::Display for AlreadyBorrowed<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} has a token already, or asks for one", self.0)
+    }
+}
+
+impl<B: fmt::Debug> fmt::Display for TryBorrowError<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            TryBorrowError::AlreadyBorrowed(borrower) => AlreadyBorrowed(borrower).fmt(f),
+            TryBorrowError::NoTokens(borrower) => write!(f, "no token is free for {borrower:?}"),
+        }
+    }
+}
+
 impl fmt::Display for TryAcquireError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -173,6 +204,8 @@ impl<T> fmt::Debug for SetError<T> {
 impl Error for Closed {}
 impl Error for BrokenBarrier {}
 impl Error for TooManyReleased {}
+impl<B: fmt::Debug> Error for AlreadyBorrowed<B> {}
+impl<B: fmt::Debug> Error for TryBorrowError<B> {}
 impl<T> Error for PutError<T> {}
 impl<T> Error for TryPutError<T> {}
 impl Error for TryGetError {}

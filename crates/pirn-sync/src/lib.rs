@@ -2,6 +2,7 @@
 
 mod barrier;
 pub mod broadcast;
+mod capacity_limiter;
 mod condition;
 mod error;
 mod event;
@@ -14,10 +15,11 @@ mod semaphore;
 pub mod watch;
 
 pub use barrier::{Barrier, BarrierTurn, Wait as BarrierWait};
+pub use capacity_limiter::{CapacityLimiter, LimiterStatistics, LimiterToken};
 pub use condition::Condition;
 pub use error::{
-    BrokenBarrier, Closed, PutError, SetError, TooManyReleased, TryAcquireError, TryGetError,
-    TryPutError,
+    AlreadyBorrowed, BrokenBarrier, Closed, PutError, SetError, TooManyReleased, TryAcquireError,
+    TryBorrowError, TryGetError, TryPutError,
 };
 pub use event::{Event, Wait as EventWait};
 pub use lock::{Acquire as LockAcquire, Lock, LockGuard, MappedLockGuard, OwnedLockGuard};

@@ -2,6 +2,7 @@
 
 mod barrier;
 mod broadcast;
+mod capacity_limiter;
 mod condition;
 mod count;
 mod event;
