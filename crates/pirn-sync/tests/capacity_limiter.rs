@@ -4,11 +4,11 @@
 mod count;
 
 use count::{Count, poll_once};
-use pirn_core::budget;
+use pirn_core::{Cause, Scope, budget, shield};
 use pirn_sync::{
     AlreadyBorrowed, CapacityLimiter, LimiterStatistics, LimiterToken, TryBorrowError,
 };
-use std::future::Future;
+use std::future::{Future, pending, poll_fn};
 use std::hash::{Hash, Hasher};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
@@ -269,6 +269,29 @@ fn a_panic_of_a_comparison_leaves_the_limiter_in_order() {
     drop(token);
     assert_eq!((limiter.borrowed(), limiter.waiting()), (0, 0));
     assert!(limiter.try_acquire_on_behalf_of(Bad(false)).is_ok());
+}
+
+#[test]
+fn who_was_granted_in_a_body_that_is_cancelled_passes_it_on() {
+    let limiter = CapacityLimiter::new(0);
+    let scope = Scope::detached();
+    let mut run = pin!(scope.run(async {
+        let mut clean_up = pin!(shield(pending::<()>()));
+        let mut asks = pin!(limiter.acquire_on_behalf_of(1));
+        poll_fn(|cx| {
+            assert!(clean_up.as_mut().poll(cx).is_pending());
+            asks.as_mut().poll(cx).map(drop)
+        })
+        .await
+    }));
+    let count = Count::new();
+    assert!(poll_once(run.as_mut(), &count.waker()).is_pending());
+    let asks = queue(&limiter, [2]);
+    limiter.set_total(1);
+    scope.cancel(Cause::requested("enough"));
+    assert_eq!(wakes(&asks), [0]);
+    assert!(poll_once(run.as_mut(), &count.waker()).is_pending());
+    assert_eq!(wakes(&asks), [1]);
 }
 
 #[test]
