@@ -7,8 +7,8 @@
 //!
 //! | word | meaning | set by | left by |
 //! | --- | --- | --- | --- |
-//! | `EMPTY` | no value, and nobody makes one: nobody is in the first queue | `new`; `Word::settle`; `take` | `Word::admit`, `Word::settle` |
-//! | `BUSY` | somebody has the turn to make it, or was granted it | `Word::admit`, `Word::settle` | `Turn::drop`, `Word::put_back` |
+//! | `EMPTY` | no value, and nobody makes one; nobody is in the first queue, once settled | `new`; `Turn::drop`, `Word::put_back`; `take` | `Word::begin`, `Word::settle` |
+//! | `BUSY` | somebody has the turn to make it, or was granted it | `Word::begin`, `Word::settle` | `Turn::drop`, `Word::put_back` |
 //! | `FULL` | the value is there | `with_value`; `Turn::drop` | `take`, through `&mut` |
 //!
 //! All transitions through a shared reference happen with the wait list locked; looking for the
