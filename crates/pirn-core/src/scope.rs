@@ -524,8 +524,8 @@ impl Scope {
     }
 
     fn signal(&self) -> u32 {
-        // Ordering: Acquire, pairs with the Release in `publish`.
-        self.0.signal.load(Ordering::Acquire)
+        // Ordering: Relaxed: whoever finds it moved locks, and where it has not moved is no news.
+        self.0.signal.load(Ordering::Relaxed)
     }
 
     fn take_cleanups(&self) -> Vec<Cleanup> {
@@ -662,7 +662,7 @@ impl Node {
     /// every change, and again after the watchers if it was polled meanwhile.
     fn publish(&self, mut state: crate::shim::MutexGuard<'_, State>, bits: u32) {
         // Ordering: Relaxed load, only written under the lock held here. Release store, pairs with
-        // the Acquire in `is_cancelled` and `signal`.
+        // the Acquire in `is_cancelled`.
         let signal = self.signal.load(Ordering::Relaxed);
         self.signal
             .store(signal.wrapping_add(CHANGE) | bits, Ordering::Release);

@@ -36,7 +36,7 @@ use std::future::{Future, poll_fn};
 use std::marker::PhantomData;
 use std::panic::Location;
 use std::pin::pin;
-use std::sync::atomic::Ordering::{AcqRel, Relaxed};
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::task::{Context, Poll, Wake, Waker};
 
 /// How many tasks are polled before an executor looks at its [`Park`], and at what other threads
@@ -542,9 +542,9 @@ struct Root {
 impl Root {
     /// Takes the wake, if there was one.
     fn take(&self) -> bool {
-        // Ordering: Relaxed, only a guess, to spare the swap. The swap AcqRel, pairs with the one
-        // in `wake`; publishes what the waker's thread wrote.
-        self.woken.load(Relaxed) && self.woken.swap(false, AcqRel)
+        // Ordering: Relaxed, only a guess, to spare the swap. The swap Acquire, pairs with the
+        // Release in `wake_by_ref`: what the waker's thread wrote is visible. It publishes nothing.
+        self.woken.load(Relaxed) && self.woken.swap(false, Acquire)
     }
 }
 
@@ -554,8 +554,8 @@ impl Wake for Root {
     }
 
     fn wake_by_ref(self: &std::sync::Arc<Self>) {
-        // Ordering: AcqRel, pairs with the one in `take`; publishes what this thread wrote.
-        if !self.woken.swap(true, AcqRel) && self.shared.own.get().is_none() {
+        // Ordering: Release, pairs with the Acquire in `take`; publishes what this thread wrote.
+        if !self.woken.swap(true, Release) && self.shared.own.get().is_none() {
             self.shared.notify();
         }
     }

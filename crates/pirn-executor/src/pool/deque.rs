@@ -23,7 +23,7 @@ use std::marker::PhantomData;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 
 /// How many items the ring holds.
-pub const CAPACITY: usize = choose(256, 2);
+pub const CAPACITY: usize = choose(256, 4);
 
 /// Something that owns one pointer, which is not null.
 pub trait Word: Send + Sized {

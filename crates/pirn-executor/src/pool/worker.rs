@@ -15,7 +15,7 @@ use std::fmt;
 use std::future::Future;
 use std::pin::pin;
 use std::rc::Rc;
-use std::sync::atomic::Ordering::{AcqRel, Relaxed, SeqCst};
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
@@ -543,9 +543,9 @@ impl Root {
 
     /// Takes the wake, if there was one.
     fn take(&self) -> bool {
-        // Ordering: AcqRel, pairs with the one in `wake_by_ref`; publishes what the waker's thread
-        // wrote.
-        self.is_woken() && self.woken.swap(false, AcqRel)
+        // Ordering: Acquire, pairs with the Release in `wake_by_ref`: what the waker's thread wrote
+        // is visible. It publishes nothing.
+        self.is_woken() && self.woken.swap(false, Acquire)
     }
 }
 
@@ -555,8 +555,8 @@ impl Wake for Root {
     }
 
     fn wake_by_ref(self: &std::sync::Arc<Self>) {
-        // Ordering: AcqRel, pairs with the one in `take`; publishes what this thread wrote.
-        if self.woken.swap(true, AcqRel) {
+        // Ordering: Release, pairs with the Acquire in `take`; publishes what this thread wrote.
+        if self.woken.swap(true, Release) {
             return;
         }
         // Ordering: pairs with the fence in `Idle::sleep`: either the sleeper sees the wake, or

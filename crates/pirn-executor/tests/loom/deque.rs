@@ -82,15 +82,15 @@ fn a_thief_and_the_owner_take_each_item_once() {
 fn an_overflow_that_meets_a_thief_loses_nothing() {
     model(|| {
         let (local, stealer) = deque();
-        let mut got = push(&local, 1);
-        got.extend(push(&local, 2));
+        let mut got: Vec<usize> = (1..=4).flat_map(|number| push(&local, number)).collect();
+        assert!(got.is_empty());
         let thief = thief(stealer, 1);
-        got.extend(push(&local, 3));
-        got.extend(push(&local, 4));
+        got.extend(push(&local, 5));
+        got.extend(push(&local, 6));
         got.extend(drain(&local));
         got.extend(thief.join().unwrap());
         got.sort();
-        assert_eq!(got, [1, 2, 3, 4]);
+        assert_eq!(got, [1, 2, 3, 4, 5, 6]);
     });
 }
 
@@ -106,6 +106,30 @@ fn two_thieves_take_different_items() {
         got.extend(drain(&local));
         got.extend(one.join().unwrap());
         got.extend(two.join().unwrap());
+        got.sort();
+        assert_eq!(got, [1, 2, 3]);
+    });
+}
+
+#[test]
+fn what_a_thief_took_along_is_whole_for_the_next_thief() {
+    model(|| {
+        let (local, stealer) = deque();
+        let (second, second_stealer) = deque();
+        let last = thief(second_stealer, 1);
+        let thief = thread::spawn(move || {
+            let mut got: Vec<_> = stealer
+                .steal_into(&second)
+                .map(Item::number)
+                .into_iter()
+                .collect();
+            got.extend(drain(&second));
+            got
+        });
+        let mut got: Vec<usize> = (1..=3).flat_map(|number| push(&local, number)).collect();
+        got.extend(drain(&local));
+        got.extend(thief.join().unwrap());
+        got.extend(last.join().unwrap());
         got.sort();
         assert_eq!(got, [1, 2, 3]);
     });
