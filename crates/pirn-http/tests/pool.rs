@@ -6,6 +6,9 @@ use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
 use pirn_core::shim::block_on;
 use pirn_http::{Bytes, ErrorKind, Session, SessionBuilder};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 use support::clock::StillClock;
 use support::script::Act::{Close, Reply, Stall};
@@ -21,6 +24,22 @@ fn session(script: &Script) -> Session {
 
 fn build(script: &Script, builder: SessionBuilder) -> Session {
     builder.connect_with(script.clone()).build().unwrap()
+}
+
+/// Counts how often it is woken.
+#[derive(Default)]
+struct Count(AtomicUsize);
+
+impl Count {
+    fn take(&self) -> usize {
+        self.0.swap(0, Ordering::Relaxed)
+    }
+}
+
+impl Wake for Count {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
 async fn get(session: &Session, url: &str) -> Result<String, pirn_http::Error> {
@@ -324,4 +343,87 @@ fn the_last_of_a_known_length_gives_the_connection_back() {
         assert_eq!(session.statistics().connections_idle, 1);
         assert_eq!(response.chunk().await.unwrap(), None);
     });
+}
+
+#[test]
+fn a_task_is_woken_once_for_its_response() {
+    let script = Script::new([vec![Stall]]);
+    let session = session(&script);
+    let count = Arc::new(Count::default());
+    let waker = Waker::from(count.clone());
+    let mut cx = Context::from_waker(&waker);
+    let mut request = Box::pin(get(&session, "http://a/"));
+    assert!(request.poll_unpin(&mut cx).is_pending());
+    // The script wakes who writes to it.
+    count.take();
+    assert!(request.poll_unpin(&mut cx).is_pending());
+    assert_eq!(count.take(), 0);
+    script.say("HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\n");
+    assert_eq!(count.take(), 1);
+    assert!(request.poll_unpin(&mut cx).is_pending());
+    script.say("o");
+    assert_eq!(count.take(), 1);
+    assert!(request.poll_unpin(&mut cx).is_pending());
+    script.say("kay");
+    assert_eq!(count.take(), 1);
+    assert!(request.poll_unpin(&mut cx).is_ready());
+    assert_eq!(count.take(), 0);
+}
+
+#[test]
+fn a_wake_goes_to_the_task_that_polled_last() {
+    let script = Script::new([vec![Stall]]);
+    let session = session(&script);
+    let counts = [Arc::new(Count::default()), Arc::new(Count::default())];
+    let mut request = Box::pin(get(&session, "http://a/"));
+    for count in &counts {
+        let waker = Waker::from(count.clone());
+        let polled = request.poll_unpin(&mut Context::from_waker(&waker));
+        assert!(polled.is_pending());
+        count.take();
+    }
+    script.say(OK);
+    assert_eq!(counts.map(|count| count.take()), [0, 1]);
+}
+
+#[test]
+fn what_happens_to_an_idle_connection_wakes_nobody_and_is_noticed() {
+    let script = Script::new([vec![Reply(OK)], vec![Reply(OK)]]);
+    let session = session(&script);
+    let count = Arc::new(Count::default());
+    let waker = Waker::from(count.clone());
+    let mut first = Box::pin(get(&session, "http://a/"));
+    let mut cx = Context::from_waker(&waker);
+    while first.poll_unpin(&mut cx).is_pending() {
+        assert_eq!(count.take(), 1);
+    }
+    drop(first);
+    drop(waker);
+    assert_eq!(Arc::strong_count(&count), 1);
+    assert_eq!(session.statistics().connections_idle, 1);
+
+    script.say("nobody asked for this");
+    assert_eq!(count.take(), 0);
+    assert_eq!(block_on(get(&session, "http://a/")).unwrap(), "ok");
+    assert_eq!(script.log().opened.len(), 2);
+    assert_eq!(script.log().requests.len(), 2);
+}
+
+#[test]
+fn an_idle_connection_that_died_gives_place_to_another_idle_one() {
+    let script = Script::new([vec![Reply(OK)], vec![Reply(OK)], vec![Reply(OK)]]);
+    let session = session(&script);
+    let mut first = Box::pin(get(&session, "http://a/1"));
+    assert!((&mut first).now_or_never().is_none());
+    let mut second = Box::pin(get(&session, "http://a/2"));
+    assert!((&mut second).now_or_never().is_none());
+    block_on(async {
+        first.await.unwrap();
+        second.await.unwrap();
+        script.say("nobody asked for this");
+        // To the second connection, which would be the next.
+        get(&session, "http://a/3").await.unwrap();
+    });
+    assert_eq!(script.log().opened.len(), 2);
+    assert_eq!(script.log().closed, 1);
 }
