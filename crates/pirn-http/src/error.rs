@@ -1,12 +1,12 @@
 //! What can go wrong with a request.
 
+use crate::address::Address;
 use crate::tls;
 use http::StatusCode;
 use std::error::Error as StdError;
 use std::fmt;
 use std::io;
 use std::time::Duration;
-use url::Url;
 
 /// Why a request gave no response, or not the one that was wanted.
 ///
@@ -119,8 +119,8 @@ pub enum Limit {
 
 impl Error {
     #[cold]
-    pub(crate) fn new(kind: ErrorKind, url: &Url) -> Error {
-        Error::named(kind, redacted(url))
+    pub(crate) fn new(kind: ErrorKind, address: &Address) -> Error {
+        Error::named(kind, address.redacted())
     }
 
     /// An error about what is not a URL, or not known as one.
@@ -146,7 +146,7 @@ impl Error {
 
     /// Of a connection that could not be made.
     #[cold]
-    pub(crate) fn connecting(error: io::Error, url: &Url) -> Error {
+    pub(crate) fn connecting(error: io::Error, address: &Address) -> Error {
         let lookup =
             pirn_io::Failure::of(&error).is_some_and(|f| f.action() == pirn_io::Action::Lookup);
         let kind = match error.kind() {
@@ -154,13 +154,13 @@ impl Error {
             io::ErrorKind::ConnectionRefused => ErrorKind::Refused,
             _ => ErrorKind::Connect,
         };
-        Error::new(kind, url).with(error)
+        Error::new(kind, address).with(error)
     }
 
     /// Of an exchange on a connection.
     #[cold]
-    pub(crate) fn exchanging(error: hyper::Error, url: &Url) -> Error {
-        Error::new(kind_of(&error), url).with(error)
+    pub(crate) fn exchanging(error: hyper::Error, address: &Address) -> Error {
+        Error::new(kind_of(&error), address).with(error)
     }
 
     /// What sort of thing went wrong.
@@ -192,17 +192,6 @@ impl Error {
     pub(crate) fn is_closed(&self) -> bool {
         self.0.kind == ErrorKind::ClosedEarly
     }
-}
-
-/// The URL without its password.
-fn redacted(url: &Url) -> String {
-    if url.password().is_none() {
-        return url.as_str().to_owned();
-    }
-    let mut url = url.clone();
-    // It fails for URLs that cannot have a password.
-    let _ = url.set_password(Some("***"));
-    url.into()
 }
 
 fn kind_of(error: &hyper::Error) -> ErrorKind {

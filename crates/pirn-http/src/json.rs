@@ -16,8 +16,7 @@ impl RequestBuilder {
             request.put_body_back(Outgoing::Bytes(serde_json::to_vec(value)?.into()));
             request
                 .headers
-                .entry(CONTENT_TYPE)
-                .or_insert(HeaderValue::from_static("application/json"));
+                .insert_if_absent(CONTENT_TYPE, HeaderValue::from_static("application/json"));
             Ok(())
         })
     }
@@ -55,9 +54,9 @@ impl Response {
     /// # Ok::<(), pirn_http::Error>(()) }).unwrap();
     /// ```
     pub async fn json<T: DeserializeOwned>(self) -> Result<T, Error> {
-        let url = self.url().clone();
+        let address = self.address().clone();
         let bytes = self.bytes().await?;
         serde_json::from_slice(&bytes)
-            .map_err(|error| Error::new(ErrorKind::Decode, &url).with(error))
+            .map_err(|error| Error::new(ErrorKind::Decode, &address).with(error))
     }
 }

@@ -1,13 +1,14 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
+mod address;
 mod connect;
 mod connection;
 mod deadlines;
 mod error;
+mod headers;
 #[cfg(feature = "json")]
 mod json;
-mod origin;
 mod outgoing;
 mod pool;
 mod redirect;

@@ -10,8 +10,8 @@
 //! A lease holds a permit of its host, so a host has at most as many used connections as permits.
 //! A new one is opened only when none is idle, so the idle ones do not add to that.
 
+use crate::address::Address;
 use crate::connection::Connection;
-use crate::origin::Origin;
 use pirn_core::Instant;
 use pirn_core::shim::Mutex;
 use pirn_sync::{OwnedPermit, Semaphore};
@@ -58,7 +58,7 @@ pub struct Statistics {
 }
 
 struct State {
-    hosts: HashMap<Origin, Arc<Semaphore>>,
+    hosts: HashMap<Box<str>, Arc<Semaphore>>,
     /// At that many hosts, those are forgotten that have neither connections nor requests.
     crowded: usize,
     /// In the order in which they became idle.
@@ -91,8 +91,11 @@ impl Pool {
     }
 
     /// Waits, first come, first served, until the host may have one more request.
-    pub(crate) async fn lease(self: &Arc<Pool>, origin: &Origin) -> Lease {
-        let host = self.state.lock().host(origin, self.capacity.per_host);
+    pub(crate) async fn lease(self: &Arc<Pool>, address: &Address) -> Lease {
+        let host = self
+            .state
+            .lock()
+            .host(address.origin(), self.capacity.per_host);
         let Ok(permit) = host.acquire_owned().await else {
             unreachable!("the permits of a host are never closed");
         };
@@ -104,6 +107,7 @@ impl Pool {
             pool: Arc::downgrade(self),
             connection: None,
             permit,
+            is_counted: true,
         }
     }
 
@@ -139,9 +143,11 @@ impl Pool {
         found.map(|idle| idle.connection)
     }
 
+    /// Keeps the connection of a request that has ended.
     fn keep(&self, host: &Arc<Semaphore>, connection: Box<Connection>) {
         let now = self.now();
         let mut state = self.state.lock();
+        state.in_flight -= 1;
         let expired = state.expire(now);
         state.idle.push_back(Idle {
             host: Arc::clone(host),
@@ -165,7 +171,7 @@ impl Pool {
 }
 
 impl State {
-    fn host(&mut self, origin: &Origin, permits: usize) -> Arc<Semaphore> {
+    fn host(&mut self, origin: &str, permits: usize) -> Arc<Semaphore> {
         if let Some(host) = self.hosts.get(origin) {
             return Arc::clone(host);
         }
@@ -175,7 +181,7 @@ impl State {
             self.crowded = (2 * self.hosts.len()).max(64);
         }
         let host = Arc::new(Semaphore::new(permits));
-        self.hosts.insert(origin.clone(), Arc::clone(&host));
+        self.hosts.insert(origin.into(), Arc::clone(&host));
         host
     }
 
@@ -185,6 +191,9 @@ impl State {
     fn expire(&mut self, now: Instant) -> Vec<Idle> {
         let expired = self.idle.iter().take_while(|idle| idle.expires <= now);
         let count = expired.count();
+        if count == 0 {
+            return Vec::new();
+        }
         self.idle.drain(..count).collect()
     }
 
@@ -192,6 +201,9 @@ impl State {
     /// lock.
     #[must_use]
     fn make_room(&mut self, host: &Arc<Semaphore>, capacity: &Capacity) -> Option<Idle> {
+        if self.idle.len() <= capacity.idle.min(capacity.idle_per_host) {
+            return None;
+        }
         let is_hosts = |idle: &Idle| Arc::ptr_eq(&idle.host, host);
         let of_host = self.idle.iter().filter(|idle| is_hosts(idle)).count();
         if of_host > capacity.idle_per_host {
@@ -214,6 +226,8 @@ pub(crate) struct Lease {
     /// Boxed: it is large, and moves with the response.
     connection: Option<Box<Connection>>,
     permit: OwnedPermit,
+    /// Its request is in flight, by the pool's count.
+    is_counted: bool,
 }
 
 impl Lease {
@@ -255,6 +269,7 @@ impl Lease {
             return;
         }
         if let Some(pool) = self.pool.upgrade() {
+            self.is_counted = false;
             pool.keep(self.permit.semaphore(), connection);
         }
     }
@@ -263,6 +278,9 @@ impl Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         self.connection = None;
+        if !self.is_counted {
+            return;
+        }
         if let Some(pool) = self.pool.upgrade() {
             pool.state.lock().in_flight -= 1;
         }

@@ -1,17 +1,17 @@
 //! Where a redirect leads, and what goes along.
 
-use crate::origin::Origin;
+use crate::address::Address;
+use crate::headers::Headers;
 use http::header::{
     AUTHORIZATION, CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_LENGTH, CONTENT_LOCATION,
     CONTENT_TYPE, COOKIE, PROXY_AUTHORIZATION, TRANSFER_ENCODING,
 };
-use http::{HeaderMap, HeaderValue, Method, StatusCode};
-use url::Url;
+use http::{HeaderValue, Method, StatusCode};
 
 /// The next request of a chain.
 #[derive(Debug)]
 pub(crate) struct Next {
-    pub(crate) url: Url,
+    pub(crate) address: Address,
     pub(crate) method: Method,
     pub(crate) keeps_body: bool,
 }
@@ -28,7 +28,7 @@ pub(crate) struct Next {
 pub(crate) fn next(
     status: StatusCode,
     method: &Method,
-    from: &Url,
+    from: &Address,
     location: Option<&HeaderValue>,
 ) -> Result<Option<Next>, String> {
     let becomes_get = match status {
@@ -43,14 +43,16 @@ pub(crate) fn next(
     let location = std::str::from_utf8(location.as_bytes())
         .map_err(|_| "its `Location` is not UTF-8".to_owned())?;
     let mut url = from
+        .url()
         .join(location)
         .map_err(|error| format!("its `Location` is `{location}`: {error}"))?;
-    Origin::of(&url).map_err(|why| format!("its `Location` is `{location}`: {why}"))?;
     if url.fragment().is_none() {
-        url.set_fragment(from.fragment());
+        url.set_fragment(from.url().fragment());
     }
+    let address =
+        Address::of(url).map_err(|(_, why)| format!("its `Location` is `{location}`: {why}"))?;
     Ok(Some(Next {
-        url,
+        address,
         method: if becomes_get {
             Method::GET
         } else {
@@ -61,22 +63,18 @@ pub(crate) fn next(
 }
 
 /// Takes out what must not go to where the redirect leads.
-pub(crate) fn strip(headers: &mut HeaderMap, from: &Url, next: &Next) {
+pub(crate) fn strip(headers: &mut Headers, from: &Address, next: &Next) {
     if !next.keeps_body {
-        for name in [
+        headers.remove([
             CONTENT_ENCODING,
             CONTENT_LANGUAGE,
             CONTENT_LENGTH,
             CONTENT_LOCATION,
             CONTENT_TYPE,
             TRANSFER_ENCODING,
-        ] {
-            headers.remove(name);
-        }
+        ]);
     }
-    if from.origin() != next.url.origin() {
-        for name in [AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION] {
-            headers.remove(name);
-        }
+    if from.origin() != next.address.origin() {
+        headers.remove([AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION]);
     }
 }

@@ -1,7 +1,8 @@
 //! A request, as it is made.
 
+use crate::address::Address;
 use crate::error::{Error, ErrorKind};
-use crate::origin;
+use crate::headers::Headers;
 use crate::outgoing::{BoxError, Outgoing};
 use crate::response::Response;
 use crate::session::{Session, Timeouts};
@@ -9,11 +10,10 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use futures_core::Stream;
-use http::header::{AUTHORIZATION, HOST};
-use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use http::header::AUTHORIZATION;
+use http::{HeaderName, HeaderValue, Method};
 use std::fmt;
 use std::time::Duration;
-use url::Url;
 
 /// A request that is being put together. From [`Session::get`] and its like.
 ///
@@ -42,8 +42,8 @@ pub struct RequestBuilder {
 
 pub(crate) struct Request {
     pub(crate) method: Method,
-    pub(crate) url: Url,
-    pub(crate) headers: HeaderMap,
+    pub(crate) address: Address,
+    pub(crate) headers: Headers,
     pub(crate) timeouts: Timeouts,
     body: Outgoing,
 }
@@ -87,7 +87,9 @@ impl RequestBuilder {
         self.change(|request| {
             let mut pairs = pairs.into_iter().peekable();
             if pairs.peek().is_some() {
-                request.url.query_pairs_mut().extend_pairs(pairs);
+                let mut url = request.address.url().clone();
+                url.query_pairs_mut().extend_pairs(pairs);
+                request.address = Address::of(url).map_err(|(_, why)| why)?;
             }
             Ok(())
         })
@@ -169,7 +171,7 @@ impl RequestBuilder {
     ) -> Self {
         if let Ok(request) = &mut self.request {
             if let Err(error) = change(request) {
-                let error = Error::new(ErrorKind::InvalidRequest, &request.url).with(error);
+                let error = Error::new(ErrorKind::InvalidRequest, &request.address).with(error);
                 self.request = Err(error);
             }
         }
@@ -183,7 +185,7 @@ impl fmt::Debug for RequestBuilder {
             Ok(request) => f
                 .debug_struct("RequestBuilder")
                 .field("method", &request.method)
-                .field("url", &request.url.as_str())
+                .field("url", &request.address.as_str())
                 .finish_non_exhaustive(),
             Err(error) => f.debug_tuple("RequestBuilder").field(error).finish(),
         }
@@ -194,16 +196,13 @@ impl Request {
     pub(crate) fn new(
         method: Method,
         url: &str,
-        headers: HeaderMap,
+        headers: Headers,
         timeouts: Timeouts,
     ) -> Result<Request, Error> {
-        let url = Url::parse(url)
-            .map_err(|error| Error::named(ErrorKind::InvalidUrl, url).with(error))?;
-        origin::Origin::of(&url)
-            .map_err(|why| Error::new(ErrorKind::InvalidUrl, &url).because(why))?;
+        let address = Address::parse(url)?;
         Ok(Request {
             method,
-            url,
+            address,
             headers,
             timeouts,
             body: Outgoing::Empty,
@@ -213,22 +212,23 @@ impl Request {
     /// As hyper takes it.
     pub(crate) fn prepare(&mut self) -> Result<http::Request<Outgoing>, Error> {
         if self.body.is_spent() {
-            return Err(Error::new(ErrorKind::InvalidRedirect, &self.url)
+            return Err(Error::new(ErrorKind::InvalidRedirect, &self.address)
                 .because("the body was a stream, which cannot be sent again"));
         }
-        let (target, host) = origin::target(&self.url)
-            .map_err(|error| Error::new(ErrorKind::InvalidUrl, &self.url).with(error))?;
+        let (target, host) = self
+            .address
+            .target()
+            .map_err(|error| Error::new(ErrorKind::InvalidUrl, &self.address).with(error))?;
         let mut request = http::Request::new(self.body.take());
         *request.method_mut() = self.method.clone();
         *request.uri_mut() = target;
-        *request.headers_mut() = self.headers.clone();
+        *request.headers_mut() = self.headers.for_host(host);
         let headers = request.headers_mut();
-        headers.entry(HOST).or_insert(host);
-        let user = (self.url.username(), self.url.password().unwrap_or(""));
-        if user != ("", "") && !headers.contains_key(AUTHORIZATION) {
-            let credentials = basic(decoded(user.0), decoded(user.1));
-            if let Ok(value) = secret(credentials) {
-                headers.insert(AUTHORIZATION, value);
+        if let Some((user, password)) = self.address.credentials() {
+            if !headers.contains_key(AUTHORIZATION) {
+                if let Ok(value) = secret(basic(decoded(user), decoded(password))) {
+                    headers.insert(AUTHORIZATION, value);
+                }
             }
         }
         Ok(request)

@@ -1,5 +1,6 @@
 //! A response: its head, and its body as it comes.
 
+use crate::address::Address;
 use crate::deadlines::Deadlines;
 use crate::error::{Error, ErrorKind, Limit};
 use crate::pool::Lease;
@@ -90,7 +91,7 @@ pub struct Response {
 /// # Ok::<(), pirn_http::Error>(()) }).unwrap();
 /// ```
 pub struct Body {
-    url: Url,
+    address: Address,
     /// Until the end, or an error.
     incoming: Option<Incoming>,
     /// As long as `incoming`, and shorter where the response ended with its head.
@@ -104,10 +105,15 @@ pub struct Body {
 /// The most that is allocated because a server says that so much will come.
 const MOST_AT_ONCE: u64 = 1 << 20;
 
+/// How long the body will be, as the server says.
+fn announced(headers: &HeaderMap) -> Option<u64> {
+    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
 impl Response {
     pub(crate) fn new(
         response: http::Response<Incoming>,
-        url: Url,
+        address: Address,
         lease: Lease,
         deadlines: Deadlines,
         read_timeout: Option<Duration>,
@@ -115,7 +121,7 @@ impl Response {
     ) -> Response {
         let (head, incoming) = response.into_parts();
         let mut body = Body {
-            url,
+            address,
             incoming: Some(incoming),
             lease: Some(lease),
             deadlines,
@@ -156,12 +162,17 @@ impl Response {
 
     /// Where the response came from: after redirects, the last URL.
     pub fn url(&self) -> &Url {
-        &self.body.url
+        self.body.address.url()
+    }
+
+    #[cfg(feature = "json")]
+    pub(crate) fn address(&self) -> &Address {
+        &self.body.address
     }
 
     /// How long the body is, if the server said so.
     pub fn content_length(&self) -> Option<u64> {
-        self.header(CONTENT_LENGTH)?.parse().ok()
+        announced(&self.headers)
     }
 
     /// The response, unless its status is that of a failure: 400 or more.
@@ -171,7 +182,10 @@ impl Response {
     /// [`ErrorKind::Status`]; the response is dropped.
     pub fn error_for_status(self) -> Result<Response, Error> {
         if self.status.is_client_error() || self.status.is_server_error() {
-            return Err(Error::new(ErrorKind::Status(self.status), &self.body.url));
+            return Err(Error::new(
+                ErrorKind::Status(self.status),
+                &self.body.address,
+            ));
         }
         Ok(self)
     }
@@ -240,8 +254,7 @@ impl Response {
     /// # Ok::<(), pirn_http::Error>(()) }).unwrap();
     /// ```
     pub async fn bytes(mut self) -> Result<Bytes, Error> {
-        let length = self.content_length();
-        self.body.collect(length).await
+        self.body.collect(&self.headers).await
     }
 
     /// Reads the whole body as text in UTF-8.
@@ -272,10 +285,9 @@ impl Response {
     /// # Ok::<(), pirn_http::Error>(()) }).unwrap();
     /// ```
     pub async fn text(mut self) -> Result<String, Error> {
-        let length = self.content_length();
-        let bytes = self.body.collect(length).await?;
+        let bytes = self.body.collect(&self.headers).await?;
         String::from_utf8(bytes.into()).map_err(|error| {
-            let error = Error::new(ErrorKind::Decode, &self.body.url).with(error);
+            let error = Error::new(ErrorKind::Decode, &self.body.address).with(error);
             match self.header(http::header::CONTENT_TYPE) {
                 Some(kind) => error.because(format!("not UTF-8, but `{kind}`")),
                 None => error.because("not UTF-8"),
@@ -321,7 +333,9 @@ impl Body {
                     }
                 }
                 Poll::Ready(Some(Err(error))) => {
-                    return Poll::Ready(Some(Err(self.fail(Error::exchanging(error, &self.url)))));
+                    return Poll::Ready(Some(Err(
+                        self.fail(Error::exchanging(error, &self.address))
+                    )));
                 }
                 Poll::Ready(None) => {
                     self.let_go();
@@ -336,21 +350,20 @@ impl Body {
                     return self
                         .deadlines
                         .poll(progress, cx)
-                        .map(|kind| Some(Err(self.fail(Error::new(kind, &self.url)))));
+                        .map(|kind| Some(Err(self.fail(Error::new(kind, &self.address)))));
                 }
             }
         }
     }
 
-    async fn collect(&mut self, length: Option<u64>) -> Result<Bytes, Error> {
+    async fn collect(&mut self, headers: &HeaderMap) -> Result<Bytes, Error> {
         let limit = self.max_bytes;
-        let announced = length.unwrap_or(0).min(MOST_AT_ONCE) as usize;
         // A body that comes in one piece is not copied.
         let mut first = Bytes::new();
         let mut all = BytesMut::new();
         while let Some(chunk) = poll_fn(|cx| self.poll_chunk(cx)).await.transpose()? {
             if (first.len() + all.len() + chunk.len()) as u64 > limit {
-                let error = Error::new(ErrorKind::BodyTooLarge { limit }, &self.url);
+                let error = Error::new(ErrorKind::BodyTooLarge { limit }, &self.address);
                 return Err(self.fail(error));
             }
             if first.is_empty() && all.is_empty() {
@@ -358,6 +371,7 @@ impl Body {
                 continue;
             }
             if all.is_empty() {
+                let announced = announced(headers).unwrap_or(0).min(MOST_AT_ONCE) as usize;
                 all.reserve(announced.max(first.len() + chunk.len()));
                 all.extend_from_slice(&std::mem::take(&mut first));
             }
@@ -401,7 +415,7 @@ impl Stream for Body {
 impl fmt::Debug for Response {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Response")
-            .field("url", &self.body.url.as_str())
+            .field("url", &self.body.address.as_str())
             .field("status", &self.status)
             .field("headers", &self.headers)
             .finish_non_exhaustive()
@@ -411,7 +425,7 @@ impl fmt::Debug for Response {
 impl fmt::Debug for Body {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Body")
-            .field("url", &self.url.as_str())
+            .field("url", &self.address.as_str())
             .field("has_ended", &self.incoming.is_none())
             .finish_non_exhaustive()
     }

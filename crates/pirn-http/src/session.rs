@@ -1,17 +1,18 @@
 //! The session: what requests are made with.
 
+use crate::address::Address;
 use crate::connect::{Connect, Tcp};
 use crate::connection::Connection;
 use crate::deadlines::Deadlines;
 use crate::error::{Error, ErrorKind, Limit};
-use crate::origin::Origin;
+use crate::headers::Headers;
 use crate::pool::{Capacity, Lease, Pool, Statistics};
 use crate::redirect;
 use crate::request::{Request, RequestBuilder};
 use crate::response::Response;
 use crate::tls::{Roots, Tls};
 use http::header::{ACCEPT, LOCATION, USER_AGENT};
-use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use http::{HeaderName, HeaderValue, Method};
 use hyper::body::Incoming;
 use std::fmt;
 use std::future::poll_fn;
@@ -19,7 +20,6 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
-use url::Url;
 
 /// A client of HTTP/1.1 servers, which keeps connections to be used again.
 ///
@@ -57,7 +57,7 @@ struct Inner {
     pool: Arc<Pool>,
     connect: Box<dyn Connect>,
     tls: Tls,
-    headers: HeaderMap,
+    headers: Headers,
     timeouts: Timeouts,
     redirects: u32,
     max_body_bytes: u64,
@@ -88,7 +88,7 @@ pub struct SessionBuilder {
     capacity: Capacity,
     connect: Box<dyn Connect>,
     pub(crate) roots: Roots,
-    headers: HeaderMap,
+    headers: Headers,
     timeouts: Timeouts,
     redirects: u32,
     max_body_bytes: u64,
@@ -115,7 +115,7 @@ impl Session {
             },
             connect: Box::new(Tcp),
             roots: Roots::default(),
-            headers: HeaderMap::from_iter([
+            headers: Headers::new([
                 (
                     USER_AGENT,
                     HeaderValue::from_static(concat!("pirn-http/", env!("CARGO_PKG_VERSION"))),
@@ -180,7 +180,7 @@ impl Session {
     /// Sends a request, and what it is redirected to, until there is a response to be had.
     pub(crate) async fn execute(&self, mut request: Request) -> Result<Response, Error> {
         let mut deadlines = Deadlines::start(request.timeouts.total);
-        let mut visited: Vec<Url> = Vec::new();
+        let mut visited: Vec<Address> = Vec::new();
         loop {
             let (lease, response) = self.exchange(&mut request, &mut deadlines).await?;
             let next = match self.0.redirects {
@@ -188,14 +188,16 @@ impl Session {
                 _ => redirect::next(
                     response.status(),
                     &request.method,
-                    &request.url,
+                    &request.address,
                     response.headers().get(LOCATION),
                 )
-                .map_err(|why| Error::new(ErrorKind::InvalidRedirect, &request.url).because(why))?,
+                .map_err(|why| {
+                    Error::new(ErrorKind::InvalidRedirect, &request.address).because(why)
+                })?,
             };
             let response = Response::new(
                 response,
-                request.url.clone(),
+                request.address.clone(),
                 lease,
                 deadlines,
                 request.timeouts.read,
@@ -207,14 +209,16 @@ impl Session {
             // The body, if it is there already, is not looked at, and the connection is kept.
             deadlines = response.into_deadlines();
 
-            let from = std::mem::replace(&mut request.url, next.url.clone());
-            visited.push(from);
+            visited.push(std::mem::replace(
+                &mut request.address,
+                next.address.clone(),
+            ));
             let from = &visited[visited.len() - 1];
             if visited.len() > self.0.redirects as usize {
                 let limit = self.0.redirects;
                 let error = Error::new(ErrorKind::TooManyRedirects { limit }, from);
-                return Err(match visited.contains(&next.url) {
-                    true => error.because(format!("in a circle, by {}", next.url)),
+                return Err(match visited.contains(&next.address) {
+                    true => error.because(format!("in a circle, by {}", next.address.as_str())),
                     false => error,
                 });
             }
@@ -232,12 +236,10 @@ impl Session {
         request: &mut Request,
         deadlines: &mut Deadlines,
     ) -> Result<(Lease, http::Response<Incoming>), Error> {
-        let origin = Origin::of(&request.url)
-            .map_err(|why| Error::new(ErrorKind::InvalidUrl, &request.url).because(why))?;
         let mut lease = deadlines
-            .within(self.0.pool.lease(&origin))
+            .within(self.0.pool.lease(&request.address))
             .await
-            .map_err(|kind| Error::new(kind, &request.url))?;
+            .map_err(|kind| Error::new(kind, &request.address))?;
 
         let mut is_retry = false;
         loop {
@@ -248,9 +250,9 @@ impl Session {
                 deadlines.begin(Limit::Connect, request.timeouts.connect);
                 let connection = deadlines
                     // Boxed: it is rare, and larger than all the rest.
-                    .within(Box::pin(self.open(&origin, &request.url)))
+                    .within(Box::pin(self.open(&request.address)))
                     .await
-                    .map_err(|kind| Error::new(kind, &request.url))??;
+                    .map_err(|kind| Error::new(kind, &request.address))??;
                 lease.use_new(connection);
             }
             let Some(connection) = lease.connection() else {
@@ -262,7 +264,9 @@ impl Session {
                 Poll::Ready(head) => Poll::Ready(Ok(head)),
                 Poll::Pending => deadlines.poll(connection.progress(), cx).map(Err),
             });
-            let head = head.await.map_err(|kind| Error::new(kind, &request.url))?;
+            let head = head
+                .await
+                .map_err(|kind| Error::new(kind, &request.address))?;
             let mut failed = match head {
                 Ok(response) => {
                     deadlines.end();
@@ -276,7 +280,7 @@ impl Session {
             if let Some(unsent) = unsent {
                 request.put_body_back(unsent.into_body());
             }
-            let error = Error::exchanging(failed.into_error(), &request.url);
+            let error = Error::exchanging(failed.into_error(), &request.address);
             let may_repeat = !was_sent || request.is_repeatable();
             if !reused || !error.is_closed() || !may_repeat {
                 return Err(error);
@@ -285,21 +289,21 @@ impl Session {
         }
     }
 
-    async fn open(&self, origin: &Origin, url: &Url) -> Result<Box<Connection>, Error> {
-        let connect = self.0.connect.connect(&origin.host, origin.port);
+    async fn open(&self, address: &Address) -> Result<Box<Connection>, Error> {
+        let connect = self.0.connect.connect(address.host(), address.port());
         let mut stream = connect
             .await
-            .map_err(|error| Error::connecting(error, url))?;
-        if origin.tls {
-            let secured = self.0.tls.lay_over(stream, &origin.host);
+            .map_err(|error| Error::connecting(error, address))?;
+        if address.is_tls() {
+            let secured = self.0.tls.lay_over(stream, address.host());
             stream = secured
                 .await
-                .map_err(|error| Error::new(ErrorKind::Tls, url).with(error))?;
+                .map_err(|error| Error::new(ErrorKind::Tls, address).with(error))?;
         }
         Connection::start(stream)
             .await
             .map(Box::new)
-            .map_err(|error| Error::exchanging(error, url))
+            .map_err(|error| Error::exchanging(error, address))
     }
 }
 
@@ -386,7 +390,7 @@ impl SessionBuilder {
         let pair = (name.try_into().map_err(Into::into))
             .and_then(|name| Ok((name, value.try_into().map_err(Into::into)?)));
         match pair {
-            Ok((name, value)) => drop(self.headers.insert(name, value)),
+            Ok((name, value)) => self.headers.insert(name, value),
             Err(error) => {
                 self.fail(Error::named(ErrorKind::InvalidConfig, "a default header").with(error))
             }

@@ -57,6 +57,11 @@ impl Script {
         }
     }
 
+    /// What was opened since the last call.
+    pub(crate) fn take_opened(&self) -> Vec<String> {
+        std::mem::take(&mut self.0.lock().unwrap().log.opened)
+    }
+
     pub(crate) fn log(&self) -> Log {
         self.0.lock().unwrap().log.clone()
     }
