@@ -15,7 +15,7 @@ use std::future::Future;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker, ready};
 
 type Driver = http1::Connection<Io<Watched>, Outgoing>;
@@ -241,31 +241,39 @@ impl Wake for Watch {
 /// response and its body.
 ///
 /// The sides wake each other, which is no news to the task while it polls one and will look at the
-/// other: then the ear is closed. Nobody else polls either side, so all its wakes are of the task's
-/// own thread, during a poll; or later ones, of a poll that was given up for the sake of other
-/// tasks.
+/// other: then the ear is closed to the thread that polls. Other threads are always heard: a body
+/// that is streamed may be woken by any, at any time.
 struct Ear {
     watch: Arc<Watch>,
-    closed: AtomicBool,
+    /// The [`thread_mark`] of the thread that is not listened to; 0 for none.
+    closed_to: AtomicUsize,
+}
+
+/// A number that no other thread has, while this one lives. It is not 0.
+fn thread_mark() -> usize {
+    thread_local! {
+        static MARK: u8 = const { 0 };
+    }
+    MARK.with(|mark| std::ptr::from_ref(mark).addr())
 }
 
 impl Ear {
     fn on(watch: &Arc<Watch>) -> (Arc<Ear>, Waker) {
         let ear = Arc::new(Ear {
             watch: Arc::clone(watch),
-            closed: AtomicBool::new(false),
+            closed_to: AtomicUsize::new(0),
         });
         (Arc::clone(&ear), Waker::from(ear))
     }
 
     fn close(&self) {
         // Ordering: Relaxed, as in `wake_by_ref`.
-        self.closed.store(true, Ordering::Relaxed);
+        self.closed_to.store(thread_mark(), Ordering::Relaxed);
     }
 
     fn open(&self) {
         // Ordering: Relaxed, as in `wake_by_ref`.
-        self.closed.store(false, Ordering::Relaxed);
+        self.closed_to.store(0, Ordering::Relaxed);
     }
 }
 
@@ -275,8 +283,9 @@ impl Wake for Ear {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        // Ordering: Relaxed, about what this thread is doing itself.
-        if !self.closed.load(Ordering::Relaxed) {
+        // Ordering: Relaxed, about what this thread is doing itself: its own mark is there only if it
+        // stored it, and has not opened the ear since.
+        if self.closed_to.load(Ordering::Relaxed) != thread_mark() {
             self.watch.stir();
         }
     }

@@ -2,7 +2,7 @@
 
 mod support;
 
-use futures::StreamExt;
+use futures::{SinkExt, StreamExt};
 use hyper::body::Incoming;
 use hyper::{Request, Response};
 use pirn_http::{Bytes, ErrorKind, Session};
@@ -296,5 +296,26 @@ fn futures_may_move_between_threads() {
         let mut response = session.get("http://a/").send().await?;
         response.chunk().await?;
         response.text().await
+    });
+}
+
+#[test]
+fn a_streamed_body_that_another_thread_feeds_arrives_whole() {
+    const CHUNKS: usize = 20_000;
+    with_server(echo, |url| async move {
+        let (mut feed, chunks) = futures::channel::mpsc::channel(0);
+        // Each chunk is sent as soon as the one before was taken: just when the request, which found
+        // no other, is about to wait.
+        let feeder = std::thread::spawn(move || {
+            for _ in 0..CHUNKS {
+                let chunk = Ok::<_, std::io::Error>(Bytes::from_static(b"x"));
+                pirn_core::shim::block_on(feed.send(chunk)).unwrap();
+            }
+        });
+        let session = Session::new();
+        let sent = session.post(&url).body_stream(chunks, None).send().await;
+        let text = sent.unwrap().text().await.unwrap();
+        assert!(text.ends_with(&"x".repeat(CHUNKS)));
+        feeder.join().unwrap();
     });
 }
