@@ -62,28 +62,47 @@ impl<T, O: Order<T>> Flow<T, O> {
         item: &mut Option<T>,
     ) -> Option<Result<(), PutError<T>>> {
         list.enter(|door| {
-            Self::admit(door, PUT, ())?;
-            item.take().map(|item| Self::add(door, item))
+            if door.has_waiting(PUT) {
+                return None;
+            }
+            let state = door.state();
+            match (state.closed, state.has_room()) {
+                (true, _) => item.take().map(|item| Err(PutError(item))),
+                (false, true) => item.take().map(|item| {
+                    Self::insert(door, item);
+                    Ok(())
+                }),
+                (false, false) => None,
+            }
         })
     }
 
     /// Takes the next item, unless it would have to wait.
     #[inline]
     pub(super) fn get_now(list: &List<T, O>) -> Option<Result<T, Closed>> {
-        list.enter(|door| Self::admit(door, GET, ()).map(|()| Self::take(door)))
+        list.enter(|door| {
+            if door.has_waiting(GET) {
+                return None;
+            }
+            let state = door.state();
+            match (state.has_item(), state.is_ended()) {
+                (true, _) => Some(Self::remove(door)),
+                (false, true) => Some(Err(Closed)),
+                (false, false) => None,
+            }
+        })
     }
 
     /// Takes items as long as `items` has room without growing, `limit` at most, and nobody waits
     /// for them.
     pub(super) fn get_many_now(list: &List<T, O>, items: &mut Vec<T>, limit: usize) {
         list.enter(|door| {
-            let mut left = limit.min(items.capacity() - items.len());
-            while left > 0 && !door.has_waiting(GET) && door.state().set_item_aside() {
-                match Self::take(door) {
-                    Ok(item) => items.push(item),
-                    Err(Closed) => return,
+            let limit = limit.min(items.capacity() - items.len());
+            for _ in 0..limit {
+                if door.has_waiting(GET) || !door.state().has_item() {
+                    return;
                 }
-                left -= 1;
+                items.extend(Self::remove(door).ok());
             }
         });
     }
@@ -92,15 +111,9 @@ impl<T, O: Order<T>> Flow<T, O> {
     #[inline]
     pub(super) fn take(door: &mut Open<'_, T, O>) -> Result<T, Closed> {
         let state = door.state();
-        let item = state.items.pop().ok_or(Closed)?;
-        state.to_get -= 1;
-        let ends = state.closed && state.items.len() == 0;
-        Self::settle(door, PUT);
-        if ends {
-            Self::settle(door, GET);
-        }
-        Self::note(door);
-        Ok(item)
+        // Nothing was, if this is to hear of the end.
+        state.to_get = state.to_get.saturating_sub(1);
+        Self::remove(door)
     }
 
     /// Fills the place that was set aside for the caller.
@@ -110,18 +123,40 @@ impl<T, O: Order<T>> Flow<T, O> {
         if state.closed {
             return Err(PutError(item));
         }
-        state.items.push(item);
         state.to_put -= 1;
+        Self::insert(door, item);
+        Ok(())
+    }
+
+    #[inline]
+    fn remove(door: &mut Open<'_, T, O>) -> Result<T, Closed> {
+        let state = door.state();
+        let item = state.items.pop().ok_or(Closed)?;
+        let ended = state.is_ended();
+        Self::settle(door, PUT);
+        if ended {
+            Self::settle(door, GET);
+        }
+        Self::note(door);
+        Ok(item)
+    }
+
+    #[inline]
+    fn insert(door: &mut Open<'_, T, O>, item: T) {
+        let state = door.state();
+        state.items.push(item);
         state.unfinished += 1;
         Self::settle(door, GET);
         Self::note(door);
-        Ok(())
     }
 
     /// With a claim just granted: whether it is one, or word of the end.
     pub(super) fn confirm(door: &mut Open<'_, T, O>, queue: usize) -> Result<(), Closed> {
         let state = door.state();
-        let ended = state.closed && (queue == PUT || state.items.len() == 0);
+        let ended = match queue {
+            PUT => state.closed,
+            _ => state.is_ended(),
+        };
         if ended { Err(Closed) } else { Ok(()) }
     }
 
@@ -176,8 +211,7 @@ impl<T, O: Order<T>> Flow<T, O> {
     #[inline]
     fn note(door: &mut Open<'_, T, O>) {
         let state = door.state();
-        let empty = state.items.len() <= state.to_get;
-        let full = state.items.len() + state.to_put >= state.capacity;
+        let (empty, full) = (!state.has_item(), !state.has_room());
         // Ordering: Relaxed, hints: whoever acts on one looks again with the list locked.
         door.policy().empty.store(empty, Ordering::Relaxed);
         door.policy().full.store(full, Ordering::Relaxed);
@@ -185,25 +219,42 @@ impl<T, O: Order<T>> Flow<T, O> {
 }
 
 impl<O> State<O> {
-    /// Sets an item aside for a getter.
+    /// True if there is an item that was not set aside.
     #[inline]
-    fn set_item_aside<T>(&mut self) -> bool
+    fn has_item<T>(&self) -> bool
     where
         O: Order<T>,
     {
-        let granted = self.items.len() > self.to_get;
-        self.to_get += usize::from(granted);
-        granted
+        self.items.len() > self.to_get
     }
 
-    /// The same, or lets it hear that there will be none.
+    /// True if there is a place that was not set aside.
+    #[inline]
+    fn has_room<T>(&self) -> bool
+    where
+        O: Order<T>,
+    {
+        self.items.len() + self.to_put < self.capacity
+    }
+
+    /// True if there is no item and will be none.
+    #[inline]
+    fn is_ended<T>(&self) -> bool
+    where
+        O: Order<T>,
+    {
+        self.closed && self.items.len() == 0
+    }
+
+    /// Sets an item aside for a getter, or lets it hear that there will be none.
     #[inline]
     fn grant_get<T>(&mut self) -> bool
     where
         O: Order<T>,
     {
-        let ended = self.closed && self.items.len() == 0;
-        self.set_item_aside() || ended
+        let granted = self.has_item();
+        self.to_get += usize::from(granted);
+        granted || self.is_ended()
     }
 
     /// Sets a place aside for a putter, or lets it hear that there will be none.
@@ -212,7 +263,7 @@ impl<O> State<O> {
     where
         O: Order<T>,
     {
-        let granted = !self.closed && self.items.len() + self.to_put < self.capacity;
+        let granted = !self.closed && self.has_room();
         self.to_put += usize::from(granted);
         granted || self.closed
     }
