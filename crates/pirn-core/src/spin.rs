@@ -10,9 +10,9 @@
 //! The price of a lock that can let its waiters sleep is a second read-modify-write, in the unlock,
 //! which has to see them; here that would be most of what an uncontended queue costs. So whoever
 //! finds this one held looks again a few times, then gives the processor away, and in the end sleeps
-//! for short times: also where the holder was preempted, or is of a lower priority and needs the
-//! processor to go on, nobody waits for ever. Sections are to be a few dozen instructions, and run
-//! no code of users.
+//! for short times: so a holder that was preempted, or is of a lower priority and needs the processor
+//! to go on, does go on. There is no order among those who wait, and no bound. Sections are to be a
+//! few dozen instructions (and now and then the growth of a queue), and run no code of users.
 
 use crate::shim::UnsafeCell;
 use crate::shim::atomic::{AtomicBool, Ordering};
@@ -52,7 +52,7 @@ impl<T> SpinLock<T> {
         }
     }
 
-    /// Waits for the lock, on this thread. Not re-entrant.
+    /// Waits for the lock, on this thread; for ever, if this thread has it.
     #[inline]
     pub fn lock(&self) -> SpinGuard<'_, T> {
         if !self.try_acquire() {

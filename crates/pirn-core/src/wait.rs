@@ -24,9 +24,8 @@
 //!
 //! A waiter takes its grant without the lock ([`Waiter::poll_granted`]) where nobody else can come
 //! upon its node any more: if it is Given, or Granted and alone in the granted list, whose head is
-//! then one word that either its owner empties or a holder of the lock *pins*. So a grant may be
-//! taken before the door that made it has closed. Whoever grants has finished with the node by then,
-//! and a policy has to bear that the one who was granted goes on at once.
+//! then one word that either its owner empties or a holder of the lock *pins*. A door makes its
+//! grants known as it closes, so that whoever goes on finds the primitive settled.
 //!
 //! # A grant belongs to the task
 //!
@@ -43,6 +42,9 @@
 //! grant to a large one that cannot use it. The price: a task that awaits a large request alone, and
 //! no longer polls a small one which was granted, hangs until the rest comes before that poll; the
 //! rest coming later does not wake it.
+//!
+//! Of several grants that a claim needs, those that it has not come to may be taken by their owners,
+//! where another thread polls them. Then the claimer waits at the head.
 //!
 //! A claim lets the futures of one task overtake each other. A task whose one future, once served,
 //! waits for another of its futures that came before it may rely on the order of arrival only if it
@@ -90,15 +92,17 @@ use ring::{Granted, Head, Links};
 
 /// What a primitive gives, and to whom. `N` is the number of its queues.
 ///
-/// Every function runs with the list's lock held: it calls no code of users and does not panic.
+/// Every function but [`expects_wait`](Self::expects_wait) runs with the list's lock held: it calls
+/// no code of users and does not panic. For a waiter that finds it has to wait, `admit` is called
+/// once if `expects_wait` is true, else perhaps twice.
 pub trait Policy<const N: usize>: Sized {
     /// What the lock protects beside the waiters.
     type State;
     /// What one waiter wants; after a grant, what it was granted.
     type Want: Copy;
 
-    /// False if waiters take their grants with [`Waiter::poll_grant`] alone, under the lock: then
-    /// taking them the other way is not prepared.
+    /// False if grants that [transfer](Self::transfers) are always taken under the lock, with
+    /// [`Waiter::poll_grant`]: then granting them costs less.
     const UNLOCKED: bool = true;
 
     /// Grants a newcomer something, if nobody is to be served before it. Otherwise it will wait at
@@ -193,8 +197,9 @@ pub struct Door<'d, P: Policy<N>, const N: usize = 1> {
     list: &'d WaitList<P, N>,
     /// `None` only while the door closes.
     guard: Option<ListGuard<'d, Inner<P, N>>>,
-    /// The waker of the first grant; the others wait in the ring.
-    first: Option<Waker>,
+    /// The first who was granted, and its waker; the others wait in the ring. The node is in no list
+    /// until the door closes, so that nobody goes on before all is settled.
+    first: Option<(Waker, *const Node<P::Want>)>,
     /// The fixed node of a ring of Called waiters, in the frame of [`WaitList::enter`].
     ring: &'d Links,
 }
@@ -345,13 +350,11 @@ impl<'d, P: Policy<N>, const N: usize> Door<'d, P, N> {
                 // door has closed, which empties the ring first.
                 unsafe { ring.as_ring().push_back(node.as_link()) };
             }
-            waker => {
-                let task = waker.as_ref().map_or(TaskId::NOBODY, TaskId::of);
+            Some(waker) => self.first = Some((waker, ptr::from_ref(node))),
+            // The one that polls: it claimed, and has the lock.
+            None => {
                 // SAFETY: the node was removed above, and is not touched after this.
-                unsafe { lists.set_granted::<P>(&list.granted, node, task) };
-                if waker.is_some() {
-                    self.first = waker;
-                }
+                unsafe { lists.set_granted::<P>(&list.granted, node, TaskId::NOBODY) };
             }
         }
         true
@@ -490,7 +493,14 @@ impl<'d, P: Policy<N>, const N: usize> Door<'d, P, N> {
 impl<P: Policy<N>, const N: usize> Drop for Door<'_, P, N> {
     #[inline]
     fn drop(&mut self) {
-        let first = self.first.take();
+        let first = self.first.take().map(|(waker, node)| {
+            let granted = &self.list.granted;
+            let lists = &mut self.inner().lists;
+            // SAFETY: `grant_head` removed the node, whose owner cannot go without the lock, which
+            // this door has; it is not touched after this.
+            unsafe { lists.set_granted::<P>(granted, node, TaskId::of(&waker)) };
+            waker
+        });
         if self.ring.is_unused() {
             self.guard = None;
             if let Some(waker) = first {
@@ -652,15 +662,19 @@ impl<'a, P: Policy<N>, const N: usize> Waiter<'a, P, N> {
         let eager =
             !this.node.linked.get() && this.list.policy.expects_wait(usize::from(this.node.queue));
         let mut give = Some(give);
-        // What is left in it, a clone that was not needed or a waker that was replaced, is dropped
-        // with the lock released.
+        // What is left in these, a clone that was not needed or a waker that was replaced or is not
+        // needed any more, is dropped with the lock released.
         let mut spare = Spare(eager.then(|| cx.waker().clone()));
+        let mut unused = Spare(None);
         loop {
             let done =
                 this.list.enter(
                     |door| match door.step(&this.node, cx.waker(), &mut spare.0) {
-                        Step::Take(want, unused) => match give.take() {
-                            Some(give) => Done::Given(give(door, want), unused),
+                        Step::Take(want, waker) => match give.take() {
+                            Some(give) => {
+                                unused = waker;
+                                Done::Given(give(door, want))
+                            }
                             None => unreachable!("a poll gives once"),
                         },
                         Step::Wait => Done::Wait,
@@ -669,10 +683,7 @@ impl<'a, P: Policy<N>, const N: usize> Waiter<'a, P, N> {
                     },
                 );
             match done {
-                Done::Given(given, unused) => {
-                    drop(unused);
-                    return Poll::Ready(given);
-                }
+                Done::Given(given) => return Poll::Ready(given),
                 Done::Wait => return Poll::Pending,
                 Done::Clone => spare.renew(cx.waker()),
                 Done::Exhausted => return exhausted(cx),
@@ -752,7 +763,7 @@ impl<P: Policy<N>, const N: usize> Waiter<'_, P, N> {
 
 /// What `poll_grant` does once the lock is released.
 enum Done<R> {
-    Given(R, Spare),
+    Given(R),
     Wait,
     Clone,
     Exhausted,
@@ -976,7 +987,8 @@ where
 }
 
 // SAFETY: a waiter is a shared reference to its list and a node. Whatever thread it is on, other
-// threads touch the node's links and body only with the lock held, and `linked` not at all.
+// threads touch the node's links, phase and want only with the lock held, and only until its grant
+// is the owner's alone; `given` is atomic, and `linked` they do not touch at all.
 unsafe impl<P: Policy<N> + Sync, const N: usize> Send for Waiter<'_, P, N>
 where
     P::State: Send,

@@ -38,6 +38,14 @@ pub use crate::per_thread;
 /// own.
 pub use self::{Mutex as ListLock, MutexGuard as ListGuard};
 
+/// A read-modify-write that changes nothing. loom remembers the last access to a word by each
+/// thread alone: a load just before a store hides that another thread's load came between.
+pub fn load_before_store<T>(word: &atomic::AtomicPtr<T>, order: atomic::Ordering) -> *mut T {
+    let null = std::ptr::null_mut();
+    let (Ok(word) | Err(word)) = word.compare_exchange(null, null, order, order);
+    word
+}
+
 /// Does not try: loom gains nothing from it.
 pub fn spin(_succeeds: impl FnMut() -> bool) -> bool {
     false

@@ -44,6 +44,12 @@ pub use crate::spin::{SpinGuard as ListGuard, SpinLock as ListLock};
 const FIRST_WAIT: u32 = 16;
 const LOOKS: u32 = 4;
 
+/// A load that the same thread follows up with a store to the same word. See loom's.
+#[inline]
+pub fn load_before_store<T>(word: &atomic::AtomicPtr<T>, order: atomic::Ordering) -> *mut T {
+    word.load(order)
+}
+
 /// Tries a few times, with pauses that grow. False if it never succeeded.
 pub fn spin(mut succeeds: impl FnMut() -> bool) -> bool {
     (0..LOOKS).any(|look| {

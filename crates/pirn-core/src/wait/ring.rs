@@ -10,8 +10,8 @@
 //! | a node | the first of a ring, all of which stay while the lock is held | `pin`, `unpin` | `unpin` |
 
 use super::Node;
-use crate::shim::UnsafeCell;
 use crate::shim::atomic::{AtomicPtr, Ordering};
+use crate::shim::{self, UnsafeCell};
 use std::ptr;
 
 /// The two neighbours in a ring. Touched only with the lock held.
@@ -169,7 +169,7 @@ impl Granted {
     pub(super) fn pin(&self) -> Head {
         // Ordering: Relaxed, all but `take_sole` happens with the lock held, and whoever sees what
         // that left has nothing to read.
-        let mut word = self.0.load(Ordering::Relaxed);
+        let mut word = shim::load_before_store(&self.0, Ordering::Relaxed);
         if word.addr() & SOLE != 0 {
             let node = word.map_addr(|addr| addr & !SOLE);
             // Ordering: Relaxed, as above.

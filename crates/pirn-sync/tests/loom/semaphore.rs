@@ -393,3 +393,74 @@ fn what_came_before_a_permit_was_forgotten_comes_before_its_next_holder() {
         assert_eq!(shared.value(), 1 + u32::from(released));
     });
 }
+
+#[test]
+fn who_was_granted_the_only_permit_sees_none_free() {
+    shim::model(|| {
+        let semaphore = Arc::new(Semaphore::new(1));
+        let count = Count::new();
+        semaphore.try_acquire().unwrap().forget();
+        let giver = Arc::clone(&semaphore);
+        let mut waiter = Box::pin(semaphore.acquire());
+        assert!(poll_once(waiter.as_mut(), &count.waker()).is_pending());
+        let thread = thread::spawn(move || giver.add_permits(1));
+        if let Poll::Ready(permit) = poll_once(waiter.as_mut(), &count.waker()) {
+            let _permit = permit.unwrap();
+            assert_eq!(semaphore.available(), 0, "I hold the only permit");
+        }
+        thread.join().unwrap();
+    });
+}
+
+#[test]
+fn who_was_granted_one_of_two_finds_the_other() {
+    shim::model(|| {
+        let semaphore = Arc::new(Semaphore::new(0));
+        let count = Count::new();
+        let mut waiter = Box::pin(semaphore.acquire());
+        assert!(poll_once(waiter.as_mut(), &count.waker()).is_pending());
+        let thread = {
+            let semaphore = Arc::clone(&semaphore);
+            thread::spawn(move || semaphore.add_permits(2))
+        };
+        if let Poll::Ready(permit) = poll_once(waiter.as_mut(), &count.waker()) {
+            let _permit = permit.unwrap();
+            assert!(
+                semaphore.try_acquire().is_ok(),
+                "two were added at once, nobody waits"
+            );
+        }
+        thread.join().unwrap();
+    });
+}
+
+#[test]
+fn two_granted_in_one_settle_and_returned_at_once_leave_all_permits() {
+    shim::model(|| {
+        let semaphore = Arc::new(Semaphore::new(0));
+        let count = Count::new();
+        let mut a = Box::pin(semaphore.acquire());
+        assert!(poll_once(a.as_mut(), &count.waker()).is_pending());
+        let other = Count::new();
+        let mut b = Box::pin(semaphore.acquire());
+        assert!(poll_once(b.as_mut(), &other.waker()).is_pending());
+        let third = Count::new();
+        let mut c = Box::pin(semaphore.acquire_many(2));
+        assert!(poll_once(c.as_mut(), &third.waker()).is_pending());
+        let thread = {
+            let semaphore = Arc::clone(&semaphore);
+            thread::spawn(move || semaphore.add_permits(2))
+        };
+        let first = poll_once(a.as_mut(), &count.waker());
+        let taken = first.is_ready();
+        drop(first);
+        thread.join().unwrap();
+        if !taken {
+            assert!(poll_once(a.as_mut(), &count.waker()).is_ready());
+        }
+        assert!(poll_once(b.as_mut(), &other.waker()).is_ready());
+        assert_eq!(third.wakes(), 1);
+        assert!(poll_once(c.as_mut(), &third.waker()).is_ready());
+        assert_eq!(semaphore.available(), 2);
+    });
+}
