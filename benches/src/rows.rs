@@ -1,12 +1,20 @@
 //! The rows, a module per subject.
 
+mod barrier;
+mod broadcast;
+mod condition;
 mod echo;
+mod event;
 mod executor;
 mod http;
 mod lock;
+mod once_cell;
+mod oneshot;
 mod queue;
+mod rwlock;
 mod semaphore;
 mod timer;
+mod watch;
 
 use crate::harness::Row;
 
@@ -14,8 +22,16 @@ use crate::harness::Row;
 pub fn all() -> Vec<Row> {
     let mut rows = executor::rows();
     rows.extend(lock::rows());
+    rows.extend(rwlock::rows());
     rows.extend(semaphore::rows());
+    rows.extend(event::rows());
+    rows.extend(condition::rows());
+    rows.extend(barrier::rows());
+    rows.extend(once_cell::rows());
+    rows.extend(oneshot::rows());
     rows.extend(queue::rows());
+    rows.extend(watch::rows());
+    rows.extend(broadcast::rows());
     rows.extend(timer::rows());
     rows.extend(echo::rows());
     rows.extend(http::rows());

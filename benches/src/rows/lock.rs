@@ -1,4 +1,5 @@
-//! Locks: one task alone, and eight tasks that hold it over a yield. The host is tokio's for all.
+//! Locks: one task alone, and eight tasks that hold it over a yield or over nothing. The host is
+//! tokio's for all.
 
 use std::{future::Future, ops::DerefMut, sync::Arc};
 
@@ -20,6 +21,7 @@ trait Lock: Send + Sync + 'static {
 
 pub(super) fn rows() -> Vec<Row> {
     let alone = "lock, count, unlock, alone";
+    let short = "one of 8 tasks locks, counts, unlocks";
     let contended = "one of 8 tasks holds the lock over a yield";
     vec![
         Row::new("lock.uncontended", alone, || {
@@ -33,21 +35,22 @@ pub(super) fn rows() -> Vec<Row> {
                 uncontended::<maitake_sync::Mutex<u64>>("maitake-sync"),
             ]
         }),
-        Row::new("lock.contended_yield.1", contended, || everybody(1)),
-        Row::new("lock.contended_yield.2", contended, || everybody(2)),
+        Row::new("lock.contended_short.2", short, || everybody(2, false)),
+        Row::new("lock.contended_yield.1", contended, || everybody(1, true)),
+        Row::new("lock.contended_yield.2", contended, || everybody(2, true)),
     ]
 }
 
-fn everybody(workers: usize) -> Vec<Contender> {
+fn everybody(workers: usize, yields: bool) -> Vec<Contender> {
     let host = Tokio::with_workers(workers);
     vec![
-        contended::<pirn_sync::Lock<u64>>("pirn", &host),
-        contended::<tokio::sync::Mutex<u64>>("tokio", &host),
-        contended::<async_lock::Mutex<u64>>("async-lock", &host),
-        contended::<asyncband::mutex::Mutex<u64>>("asyncband", &host),
-        contended::<futures::lock::Mutex<u64>>("futures", &host),
-        contended::<futures_intrusive::sync::Mutex<u64>>("futures-intrusive", &host),
-        contended::<maitake_sync::Mutex<u64>>("maitake-sync", &host),
+        contended::<pirn_sync::Lock<u64>>("pirn", yields, &host),
+        contended::<tokio::sync::Mutex<u64>>("tokio", yields, &host),
+        contended::<async_lock::Mutex<u64>>("async-lock", yields, &host),
+        contended::<asyncband::mutex::Mutex<u64>>("asyncband", yields, &host),
+        contended::<futures::lock::Mutex<u64>>("futures", yields, &host),
+        contended::<futures_intrusive::sync::Mutex<u64>>("futures-intrusive", yields, &host),
+        contended::<maitake_sync::Mutex<u64>>("maitake-sync", yields, &host),
     ]
 }
 
@@ -62,7 +65,7 @@ fn uncontended<L: Lock>(name: &'static str) -> Contender {
     })
 }
 
-fn contended<L: Lock>(name: &'static str, host: &Tokio) -> Contender {
+fn contended<L: Lock>(name: &'static str, yields: bool, host: &Tokio) -> Contender {
     let host = host.clone();
     Contender::timed(name, move |count| {
         let each = count.div_ceil(TASKS);
@@ -76,7 +79,9 @@ fn contended<L: Lock>(name: &'static str, host: &Tokio) -> Contender {
                         for _ in 0..each {
                             let mut guard = lock.lock().await;
                             *guard += 1;
-                            yield_now().await;
+                            if yields {
+                                yield_now().await;
+                            }
                             drop(guard);
                         }
                     })

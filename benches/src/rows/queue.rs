@@ -1,5 +1,5 @@
-//! Bounded queues: one producer and four, one consumer, capacities 1, 16 and 1024. The host is
-//! tokio's for all.
+//! Bounded queues: one producer and one consumer, four and one, four and four; capacities 1, 16 and
+//! 1024. The host is tokio's for all.
 
 use std::{future::Future, hint::black_box, sync::Arc};
 
@@ -31,6 +31,13 @@ pub(super) fn rows() -> Vec<Row> {
             }
         }
     }
+    for capacity in [16, 1024] {
+        rows.push(Row::new(
+            format!("queue.mpmc4x4.{capacity}.2"),
+            "one item through the queue",
+            move || everybody_mpmc(capacity),
+        ));
+    }
     rows
 }
 
@@ -43,6 +50,16 @@ fn everybody(producers: u64, capacity: usize, workers: usize) -> Vec<Contender> 
         contender::<Tachyonix>("tachyonix", producers, capacity, &host),
         contender::<Crossfire>("crossfire-mpsc", producers, capacity, &host),
         contender::<Asyncband>("asyncband-mpsc", producers, capacity, &host),
+    ]
+}
+
+fn everybody_mpmc(capacity: usize) -> Vec<Contender> {
+    let host = Tokio::with_workers(2);
+    vec![
+        mpmc::<Pirn>("pirn", capacity, &host),
+        mpmc::<Kanal>("kanal", capacity, &host),
+        mpmc::<CrossfireMpmc>("crossfire-mpmc", capacity, &host),
+        mpmc::<AsyncbandMpmc>("asyncband-mpmc", capacity, &host),
     ]
 }
 
@@ -74,6 +91,47 @@ fn contender<Q: Queue>(
             for task in tasks {
                 task.await;
             }
+        });
+    })
+}
+
+fn mpmc<Q>(name: &'static str, capacity: usize, host: &Tokio) -> Contender
+where
+    Q: Queue,
+    Q::Receiver: Clone,
+{
+    let host = host.clone();
+    Contender::timed(name, move |count| {
+        let each = count.div_ceil(4);
+        let root = host.clone();
+        host.run(async move {
+            let (sender, receiver) = Q::new(capacity);
+            let producers = [(); 4].map(|()| {
+                let sender = sender.clone();
+                root.spawn(async move {
+                    for item in 0..each {
+                        Q::send(&sender, item).await;
+                    }
+                })
+            });
+            let consumers = [(); 4].map(|()| {
+                let mut receiver = receiver.clone();
+                root.spawn(async move {
+                    let mut sum = 0;
+                    for _ in 0..each {
+                        sum += Q::receive(&mut receiver).await;
+                    }
+                    sum
+                })
+            });
+            for producer in producers {
+                producer.await;
+            }
+            let mut sum = 0;
+            for consumer in consumers {
+                sum += consumer.await;
+            }
+            assert_eq!(sum, (0..each).sum::<u64>() * 4);
         });
     })
 }
@@ -186,6 +244,44 @@ impl Queue for Asyncband {
 
     async fn send(sender: &Self::Sender, item: u64) {
         sender.send(item).await.expect("the receiver lives");
+    }
+
+    async fn receive(receiver: &mut Self::Receiver) -> u64 {
+        receiver.recv().await.expect("a sender lives")
+    }
+}
+
+struct CrossfireMpmc;
+
+impl Queue for CrossfireMpmc {
+    type Sender = crossfire::MAsyncTx<crossfire::mpmc::Array<u64>>;
+    type Receiver = crossfire::MAsyncRx<crossfire::mpmc::Array<u64>>;
+
+    fn new(capacity: usize) -> (Self::Sender, Self::Receiver) {
+        crossfire::mpmc::bounded_async(capacity)
+    }
+
+    async fn send(sender: &Self::Sender, item: u64) {
+        sender.send(item).await.expect("the receivers live");
+    }
+
+    async fn receive(receiver: &mut Self::Receiver) -> u64 {
+        receiver.recv().await.expect("a sender lives")
+    }
+}
+
+struct AsyncbandMpmc;
+
+impl Queue for AsyncbandMpmc {
+    type Sender = asyncband::mpmc::BoundedSender<u64>;
+    type Receiver = asyncband::mpmc::BoundedReceiver<u64>;
+
+    fn new(capacity: usize) -> (Self::Sender, Self::Receiver) {
+        asyncband::mpmc::bounded(capacity)
+    }
+
+    async fn send(sender: &Self::Sender, item: u64) {
+        sender.send(item).await.expect("the receivers live");
     }
 
     async fn receive(receiver: &mut Self::Receiver) -> u64 {
