@@ -134,6 +134,14 @@ struct Slot<T> {
     left: usize,
 }
 
+/// An item that a receiver has taken, and looks at when the lock is free.
+enum Taken<T> {
+    /// Others had still to see it.
+    Shared(Arc<T>),
+    /// Nobody had still to see it, though some who have may not be done with it.
+    Last(Arc<T>),
+}
+
 /// A channel that keeps at most `capacity` items for receivers who have not seen them: exactly so
 /// many, it is not rounded. Memory is taken as items come.
 ///
@@ -296,7 +304,7 @@ impl<T: Clone> Receiver<T> {
             true => state.take(next).map_err(TryRecvError::from),
             false => Err(TryRecvError::Empty),
         });
-        taken.map(Arc::unwrap_or_clone)
+        taken.map(Taken::into_item)
     }
 
     /// Waits for the next item.
@@ -345,6 +353,17 @@ impl<T: Clone> Receiver<T> {
     }
 }
 
+impl<T: Clone> Taken<T> {
+    #[inline]
+    fn into_item(self) -> T {
+        match self {
+            // It will hardly ever be the only one: trying costs an atomic step.
+            Taken::Shared(item) => T::clone(&item),
+            Taken::Last(item) => Arc::unwrap_or_clone(item),
+        }
+    }
+}
+
 fn look<T, R>(list: &WaitList<Ring<T>>, look: impl FnOnce(&mut State<T>) -> R) -> R {
     list.enter(|door| look(door.state()))
 }
@@ -376,7 +395,7 @@ impl<T> State<T> {
     }
 
     /// Gives a receiver what is `next` for it.
-    fn take(&mut self, next: &mut u64) -> Result<Arc<T>, RecvError> {
+    fn take(&mut self, next: &mut u64) -> Result<Taken<T>, RecvError> {
         let first = self.first();
         if *next < first {
             let missed = first - *next;
@@ -388,11 +407,11 @@ impl<T> State<T> {
         *next += 1;
         slot.left -= 1;
         if slot.left > 0 {
-            return Ok(Arc::clone(&slot.item));
+            return Ok(Taken::Shared(Arc::clone(&slot.item)));
         }
         // Nobody has still to see it, so it is the first.
         let slot = self.items.pop_front().ok_or(RecvError::Closed)?;
-        Ok(slot.item)
+        Ok(Taken::Last(slot.item))
     }
 
     /// A receiver goes that is at `next`. Returns what nobody else has still to see.
@@ -455,7 +474,7 @@ impl<T: Clone> Future for Recv<'_, T> {
                 .poll_grant(cx, |door, _| door.state().take(next))
         );
         *this.next = None;
-        Poll::Ready(taken.map(Arc::unwrap_or_clone))
+        Poll::Ready(taken.map(Taken::into_item))
     }
 }
 
