@@ -18,7 +18,6 @@ use pirn_core::budget;
 use pirn_core::const_unless_loom;
 use pirn_core::shim::atomic::{AtomicU8, Ordering};
 use pirn_core::wait::{Door, Policy, WaitList, Waiter};
-use std::convert::Infallible;
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
@@ -242,10 +241,9 @@ impl<T> OnceCell<T> {
     where
         F: Future<Output = T>,
     {
-        let init = async || Ok::<T, Infallible>(init().await);
-        match self.get_or_try_init(init).await {
+        match self.value_or_turn().await {
             Ok(value) => value,
-            Err(never) => match never {},
+            Err(turn) => turn.fill(init().await),
         }
     }
 
@@ -321,6 +319,11 @@ impl<T> OnceCell<T> {
     }
 
     async fn value_or_turn(&self) -> Result<&T, Turn<'_, T>> {
+        if let Some(value) = self.get() {
+            // It stays there, so it may be paid for after the look; no waiter is made.
+            poll_fn(budget::poll_spend).await;
+            return Ok(value);
+        }
         let mut waiter = pin!(Waiter::new(&self.list, MAKE, Grant::Turn));
         let granted = poll_fn(|cx| self.poll(waiter.as_mut(), cx)).await;
         match granted {
