@@ -3,6 +3,8 @@
 use std::error::Error;
 use std::fmt;
 
+use crate::capacity_limiter::Borrower;
+
 /// The primitive was closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Closed;
@@ -32,17 +34,17 @@ pub enum TryAcquireError {
 /// A [`CapacityLimiter`](crate::CapacityLimiter) was asked for a token on behalf of a borrower who
 /// has one or asks for one; this is the borrower.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct AlreadyBorrowed<B>(pub B);
+pub struct AlreadyBorrowed(pub Borrower);
 
-/// Why [`CapacityLimiter::try_acquire_on_behalf_of`] gave no token, and the borrower.
+/// Why [`CapacityLimiter::try_acquire_on_behalf_of`] gave no token.
 ///
 /// [`CapacityLimiter::try_acquire_on_behalf_of`]: crate::CapacityLimiter::try_acquire_on_behalf_of
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TryBorrowError<B> {
-    /// The borrower has a token or asks for one.
-    AlreadyBorrowed(B),
+pub enum TryBorrowError {
+    /// This borrower has a token or asks for one.
+    AlreadyBorrowed(Borrower),
     /// None is free, or somebody waits for one.
-    NoTokens(B),
+    NoTokens,
 }
 
 /// [`Queue::put`](crate::Queue::put) found the queue closed; this is the item.
@@ -119,17 +121,17 @@ impl fmt::Display for TooManyReleased {
     }
 }
 
-impl<B: fmt::Debug> fmt::Display for AlreadyBorrowed<B> {
+impl fmt::Display for AlreadyBorrowed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:?} has a token already, or asks for one", self.0)
     }
 }
 
-impl<B: fmt::Debug> fmt::Display for TryBorrowError<B> {
+impl fmt::Display for TryBorrowError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
+        match *self {
             TryBorrowError::AlreadyBorrowed(borrower) => AlreadyBorrowed(borrower).fmt(f),
-            TryBorrowError::NoTokens(borrower) => write!(f, "no token is free for {borrower:?}"),
+            TryBorrowError::NoTokens => f.write_str("no token is free"),
         }
     }
 }
@@ -204,8 +206,8 @@ impl<T> fmt::Debug for SetError<T> {
 impl Error for Closed {}
 impl Error for BrokenBarrier {}
 impl Error for TooManyReleased {}
-impl<B: fmt::Debug> Error for AlreadyBorrowed<B> {}
-impl<B: fmt::Debug> Error for TryBorrowError<B> {}
+impl Error for AlreadyBorrowed {}
+impl Error for TryBorrowError {}
 impl<T> Error for PutError<T> {}
 impl<T> Error for TryPutError<T> {}
 impl Error for TryGetError {}

@@ -15,7 +15,7 @@ mod semaphore;
 pub mod watch;
 
 pub use barrier::{Barrier, BarrierTurn, Wait as BarrierWait};
-pub use capacity_limiter::{CapacityLimiter, LimiterStatistics, LimiterToken};
+pub use capacity_limiter::{Borrower, CapacityLimiter, LimiterStatistics, LimiterToken};
 pub use condition::Condition;
 pub use error::{
     AlreadyBorrowed, BrokenBarrier, Closed, PutError, SetError, TooManyReleased, TryAcquireError,

@@ -3,7 +3,7 @@
 use crate::count::{Count, poll_once};
 use pirn_core::shim::atomic::{AtomicUsize, Ordering};
 use pirn_core::shim::{self, Arc, block_on, thread};
-use pirn_sync::{AlreadyBorrowed, CapacityLimiter};
+use pirn_sync::{AlreadyBorrowed, Borrower, CapacityLimiter, TryBorrowError};
 use std::pin::pin;
 use std::task::Poll;
 
@@ -11,8 +11,8 @@ use std::task::Poll;
 fn no_more_are_out_than_there_are() {
     shim::model(|| {
         let shared = Arc::new((CapacityLimiter::new(1), AtomicUsize::new(0)));
-        let borrow = |shared: &(CapacityLimiter<usize>, AtomicUsize), me: usize| {
-            let token = block_on(shared.0.acquire_on_behalf_of(me)).unwrap();
+        let borrow = |shared: &(CapacityLimiter, AtomicUsize)| {
+            let token = block_on(shared.0.acquire_on_behalf_of(Borrower::new())).unwrap();
             // Ordering: Relaxed; that tokens order their holders is what this checks.
             assert_eq!(shared.1.fetch_add(1, Ordering::Relaxed), 0);
             shared.1.store(0, Ordering::Relaxed);
@@ -20,9 +20,9 @@ fn no_more_are_out_than_there_are() {
         };
         let thread = {
             let shared = Arc::clone(&shared);
-            thread::spawn(move || borrow(&shared, 0))
+            thread::spawn(move || borrow(&shared))
         };
-        borrow(&shared, 1);
+        borrow(&shared);
         thread.join().unwrap();
         assert_eq!(shared.0.borrowed(), 0);
     });
@@ -32,15 +32,18 @@ fn no_more_are_out_than_there_are() {
 fn of_two_that_ask_for_the_same_borrower_one_has_a_token() {
     shim::model(|| {
         let limiter = Arc::new(CapacityLimiter::new(2));
+        let same = Borrower::new();
         let thread = {
             let limiter = Arc::clone(&limiter);
             // It keeps what it gets.
-            thread::spawn(move || block_on(limiter.acquire_on_behalf_of(7)).map(std::mem::forget))
+            thread::spawn(move || {
+                block_on(limiter.acquire_on_behalf_of(same)).map(std::mem::forget)
+            })
         };
-        let here = limiter.try_acquire_on_behalf_of(7);
+        let here = limiter.try_acquire_on_behalf_of(same);
         let there = thread.join().unwrap();
         match here {
-            Ok(_) => assert_eq!(there, Err(AlreadyBorrowed(7))),
+            Ok(_) => assert_eq!(there, Err(AlreadyBorrowed(same))),
             Err(_) => assert_eq!(there, Ok(())),
         }
         assert_eq!(limiter.borrowed(), 1);
@@ -48,12 +51,40 @@ fn of_two_that_ask_for_the_same_borrower_one_has_a_token() {
 }
 
 #[test]
+fn none_of_those_who_enter_at_once_is_forgotten_as_room_runs_out() {
+    shim::model(|| {
+        let limiter = Arc::new(CapacityLimiter::new(3));
+        let [first, second, third] = [(); 3].map(|()| Borrower::new());
+        let thread = {
+            let limiter = Arc::clone(&limiter);
+            // It keeps what it gets.
+            thread::spawn(move || {
+                std::mem::forget(limiter.try_acquire_on_behalf_of(second).unwrap());
+            })
+        };
+        let _first = limiter.try_acquire_on_behalf_of(first).unwrap();
+        let _third = limiter.try_acquire_on_behalf_of(third).unwrap();
+        let seen = limiter.statistics().borrowers;
+        thread.join().unwrap();
+        assert!(seen == [first, third] || seen == [first, second, third]);
+        for borrower in [first, second, third] {
+            let again = limiter.try_acquire_on_behalf_of(borrower);
+            assert_eq!(
+                again.unwrap_err(),
+                TryBorrowError::AlreadyBorrowed(borrower)
+            );
+        }
+    });
+}
+
+#[test]
 fn a_borrower_who_gave_its_token_back_may_ask_again() {
     shim::model(|| {
         let limiter = Arc::new(CapacityLimiter::new(1));
-        let threads = [1, 2].map(|me| {
+        let threads = [(); 2].map(|()| {
             let limiter = Arc::clone(&limiter);
             thread::spawn(move || {
+                let me = Borrower::new();
                 drop(block_on(limiter.acquire_on_behalf_of(me)).unwrap());
                 drop(block_on(limiter.acquire_on_behalf_of(me)).unwrap());
             })
@@ -72,7 +103,7 @@ fn two_more_tokens_wake_two_of_three() {
         let limiter = Arc::new(CapacityLimiter::new(0));
         let counts = [(); 3].map(|()| Count::new());
         let mut asks: Vec<_> = (0..3)
-            .map(|me| Box::pin(limiter.acquire_on_behalf_of(me)))
+            .map(|_| Box::pin(limiter.acquire_on_behalf_of(Borrower::new())))
             .collect();
         for (ask, count) in asks.iter_mut().zip(&counts).take(2) {
             assert!(poll_once(ask.as_mut(), &count.waker()).is_pending());
@@ -94,9 +125,10 @@ fn a_token_that_comes_back_as_the_total_is_lowered_serves_nobody_too_many() {
     shim::model(|| {
         let limiter = Arc::new(CapacityLimiter::new(2));
         let count = Count::new();
-        let kept = limiter.try_acquire_on_behalf_of(0).unwrap();
-        let returned = limiter.try_acquire_on_behalf_of(1).unwrap();
-        let mut ask = pin!(limiter.acquire_on_behalf_of(2));
+        let [first, second, third] = [(); 3].map(|()| Borrower::new());
+        let kept = limiter.try_acquire_on_behalf_of(first).unwrap();
+        let returned = limiter.try_acquire_on_behalf_of(second).unwrap();
+        let mut ask = pin!(limiter.acquire_on_behalf_of(third));
         assert!(poll_once(ask.as_mut(), &count.waker()).is_pending());
         let lowerer = {
             let limiter = Arc::clone(&limiter);
@@ -111,7 +143,7 @@ fn a_token_that_comes_back_as_the_total_is_lowered_serves_nobody_too_many() {
         let Poll::Ready(token) = poll_once(ask.as_mut(), &count.waker()) else {
             panic!("woken, and yet it waits");
         };
-        assert_eq!(token.unwrap().borrower(), &2);
+        assert_eq!(token.unwrap().borrower(), third);
     });
 }
 
@@ -120,16 +152,17 @@ fn one_who_is_cancelled_as_it_is_granted_passes_its_token_on_and_may_ask_again()
     shim::model(|| {
         let limiter = Arc::new(CapacityLimiter::new(0));
         let (count, last) = (Count::new(), Count::new());
-        let mut cancelled = Box::pin(limiter.acquire_on_behalf_of(1));
+        let [first, second] = [(); 2].map(|()| Borrower::new());
+        let mut cancelled = Box::pin(limiter.acquire_on_behalf_of(first));
         assert!(poll_once(cancelled.as_mut(), &count.waker()).is_pending());
-        let mut next = pin!(limiter.acquire_on_behalf_of(2));
+        let mut next = pin!(limiter.acquire_on_behalf_of(second));
         assert!(poll_once(next.as_mut(), &last.waker()).is_pending());
         let raiser = {
             let limiter = Arc::clone(&limiter);
             thread::spawn(move || limiter.set_total(1))
         };
         drop(cancelled);
-        let mut again = pin!(limiter.acquire_on_behalf_of(1));
+        let mut again = pin!(limiter.acquire_on_behalf_of(first));
         assert!(poll_once(again.as_mut(), &count.waker()).is_pending());
         raiser.join().unwrap();
         assert_eq!(last.wakes(), 1);
@@ -142,7 +175,7 @@ fn after_a_waker_is_replaced_the_newest_is_woken() {
     shim::model(|| {
         let limiter = Arc::new(CapacityLimiter::new(0));
         let (old, new) = (Count::new(), Count::new());
-        let mut ask = pin!(limiter.acquire_on_behalf_of(1));
+        let mut ask = pin!(limiter.acquire_on_behalf_of(Borrower::new()));
         assert!(poll_once(ask.as_mut(), &old.waker()).is_pending());
         let raiser = {
             let limiter = Arc::clone(&limiter);
