@@ -1,5 +1,7 @@
 #![doc = include_str!("../README.md")]
 
+#[doc(hidden)]
+pub mod block_on;
 pub mod budget;
 mod clock;
 pub mod context;

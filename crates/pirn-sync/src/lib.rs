@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod barrier;
+mod block_on;
 pub mod broadcast;
 mod capacity_limiter;
 mod condition;
@@ -15,6 +16,7 @@ mod semaphore;
 pub mod watch;
 
 pub use barrier::{Barrier, BarrierTurn, Wait as BarrierWait};
+pub use block_on::block_on;
 pub use capacity_limiter::{Borrower, CapacityLimiter, LimiterStatistics, LimiterToken};
 pub use condition::Condition;
 pub use error::{

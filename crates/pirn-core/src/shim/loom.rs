@@ -1,6 +1,7 @@
 //! The shim over loom. The same names as `plain.rs`.
 
 pub use loom::cell::UnsafeCell;
+/// loom's own, whose waits it knows. `pirn_core::block_on` has models of its own.
 pub use loom::future::block_on;
 pub use loom::hint;
 pub use loom::sync::{Arc, MutexGuard, atomic};

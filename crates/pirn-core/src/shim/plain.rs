@@ -34,6 +34,9 @@ macro_rules! per_thread {
 }
 pub use crate::per_thread;
 
+/// Drives a future on this thread.
+pub use crate::block_on::block_on;
+
 /// The lock of a wait list.
 pub use crate::spin::{SpinGuard as ListGuard, SpinLock as ListLock};
 
@@ -188,27 +191,4 @@ pub fn model(f: impl Fn() + Send + Sync + 'static) {
 /// where it may or may not fail.
 pub fn model_must_fail(f: impl Fn() + Send + Sync + 'static) {
     drop(f);
-}
-
-/// Drives a future to its end on this thread, parking it in between.
-pub fn block_on<F: Future>(future: F) -> F::Output {
-    struct Unpark(thread::Thread);
-    impl std::task::Wake for Unpark {
-        fn wake(self: Arc<Self>) {
-            self.0.unpark();
-        }
-    }
-    let waker = Arc::new(Unpark(thread::current())).into();
-    let mut cx = std::task::Context::from_waker(&waker);
-    let mut future = std::pin::pin!(future);
-    loop {
-        // Inside a task, whose budget may be spent: what blocks here has nobody to give way to.
-        let unbounded = crate::budget::lift();
-        let polled = future.as_mut().poll(&mut cx);
-        drop(unbounded);
-        if let std::task::Poll::Ready(value) = polled {
-            return value;
-        }
-        thread::park();
-    }
 }

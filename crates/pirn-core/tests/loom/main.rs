@@ -1,5 +1,6 @@
 //! Models of pirn-core.
 
+mod block_on;
 mod count;
 mod scope;
 mod spin;

@@ -1,6 +1,7 @@
 //! Models of pirn-sync.
 
 mod barrier;
+mod block_on;
 mod broadcast;
 mod capacity_limiter;
 mod condition;
