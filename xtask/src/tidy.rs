@@ -1,9 +1,11 @@
 //! `cargo xtask tidy`: the house rules that a program can check.
 //!
 //! `tidy/arrows.rs` looks at the crates, `tidy/rules.rs` at one file each, `tidy/places.rs` at
-//! which files exist. All three are pure: what they are given is read here.
+//! which files exist, `tidy/models.rs` at the page that says which model shows what. All are pure:
+//! what they are given is read here.
 
 pub mod arrows;
+pub mod models;
 pub mod places;
 pub mod rules;
 
@@ -44,6 +46,12 @@ pub fn run(mut arguments: lexopt::Parser) -> Result {
     }));
     let survivors = Survivors::load(&workspace.root)?;
     breaches.extend(survivors.stale(|path| fs::read_to_string(workspace.root.join(path)).ok()));
+    let page = workspace.root.join("crates/pirn-sync/tests/loom/README.md");
+    let page = fs::read_to_string(&page)
+        .map_err(|error| format!("cannot read {}: {error}", page.display()))?;
+    breaches.extend(models::check(&page, &files, |path| {
+        fs::read_to_string(workspace.root.join(path)).unwrap_or_default()
+    }));
     for breach in &breaches {
         println!("{breach}");
     }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use xtask::{
     metadata::Workspace,
     source::Source,
-    tidy::{arrows, places, rules},
+    tidy::{arrows, models, places, rules},
 };
 
 /// The breaches of one file, without its path.
@@ -290,4 +290,71 @@ fn a_model_is_compiled_and_named_for_what_it_models() {
     assert_eq!(found.len(), 3, "{found:#?}");
     let named = ("crates/pirn-executor/src/task.rs", "");
     assert!(places_of(&[main, named, task, model]).is_empty());
+}
+
+/// The page of one primitive with one waiting operation, `wait`, each of whose cells is `cell`.
+fn page(columns: &str, cell: &str) -> String {
+    let rows = models::CASES.map(|case| format!("| {case} | {cell} |\n"));
+    format!(
+        "# Models\n\n## event\n\n| | {columns} |\n| --- | --- |\n{}",
+        rows.concat()
+    )
+}
+
+fn models_of(page: &str) -> Vec<String> {
+    let files = [
+        (
+            "crates/pirn-sync/src/event.rs",
+            "pub struct Wait<'a>; impl<F: Fn() -> u8> Event<F> {\n    pub fn wait(&self) -> Wait<'_> {}\n    \
+             pub fn set(&self) {}\n} impl Future for Wait<'_> { fn poll() -> Poll<()> {} }",
+        ),
+        ("crates/pirn-sync/src/lib.rs", "mod event;"),
+        ("crates/pirn-sync/tests/event.rs", "#[test]\nfn goes() {}"),
+        (
+            "crates/pirn-sync/tests/loom/event.rs",
+            "fn helper() {}\n#[test]\nfn reaches() {}",
+        ),
+        (
+            "crates/pirn-core/tests/loom/wait.rs",
+            "#[test]\nfn wakes() {}",
+        ),
+    ];
+    let paths: Vec<PathBuf> = files.iter().map(|(path, _)| path.into()).collect();
+    models::check(page, &paths, |path| {
+        let found = files
+            .iter()
+            .find(|(candidate, _)| Path::new(candidate) == path);
+        found.expect("a file that is there").1.into()
+    })
+}
+
+#[test]
+fn what_shows_a_case_is_there() {
+    let good = "`event::reaches`, `tests/event.rs::goes`, `pirn-core wait::wakes`";
+    assert_eq!(models_of(&page("`wait`", good)), [""; 0]);
+    // Eight cells, and the model is named nowhere.
+    let bad = "`event::helper`";
+    assert_eq!(models_of(&page("`wait`", bad)).len(), 9);
+    for none in [
+        "`event::reaches`, `lock::locks`",
+        "`event::reaches`, `tests/event.rs::reaches`",
+        "`event::reaches`, `pirn-core wait::goes`",
+    ] {
+        assert_eq!(models_of(&page("`wait`", none)).len(), 8, "{none}");
+    }
+    let types = "as `Event::wait`: `event::reaches`";
+    assert!(models_of(&page("`wait`", types)).is_empty());
+}
+
+#[test]
+fn each_waiting_operation_and_each_case_is_on_the_page() {
+    let good = page("`wait`", "`event::reaches`");
+    assert_eq!(models_of(&page("`set`", "`event::reaches`")).len(), 1);
+    assert_eq!(models_of(&good.replace("| closed |", "| shut |")).len(), 1);
+    let unnamed = good.replace("## event", "## lock");
+    assert_eq!(models_of(&unnamed).len(), 1);
+    assert_eq!(
+        models_of(&good.replacen("`event::reaches`", "", 1)),
+        ["crates/pirn-sync/tests/loom/README.md: a cell of event is empty"]
+    );
 }

@@ -218,3 +218,43 @@ fn after_a_waker_is_replaced_the_newest_is_woken() {
         assert!(ready || new.wakes() == 1);
     });
 }
+
+#[test]
+fn one_of_two_who_wait_that_is_cancelled_as_the_value_comes_takes_nothing_from_the_other() {
+    shim::model(|| {
+        let cell = Arc::new(OnceCell::new());
+        let (first, second) = (Count::new(), Count::new());
+        let mut cancelled = Box::pin(cell.wait());
+        assert!(poll_once(cancelled.as_mut(), &first.waker()).is_pending());
+        let mut other = pin!(cell.wait());
+        assert!(poll_once(other.as_mut(), &second.waker()).is_pending());
+        let setter = {
+            let cell = Arc::clone(&cell);
+            thread::spawn(move || cell.set(1).unwrap())
+        };
+        drop(cancelled);
+        setter.join().unwrap();
+        assert_eq!(second.wakes(), 1);
+        assert_eq!(poll_once(other.as_mut(), &second.waker()), Poll::Ready(&1));
+    });
+}
+
+#[test]
+fn who_is_handed_the_turn_as_its_waker_is_replaced_is_woken_by_the_newest() {
+    shim::model(|| {
+        let cell = Arc::new(OnceCell::new());
+        let (count, old, new) = (Count::new(), Count::new(), Count::new());
+        let mut maker = {
+            let cell = Arc::clone(&cell);
+            Box::pin(async move { *cell.get_or_init(pending::<u8>).await })
+        };
+        assert!(poll_once(maker.as_mut(), &count.waker()).is_pending());
+        let mut next = pin!(cell.get_or_init(|| ready(1)));
+        assert!(poll_once(next.as_mut(), &old.waker()).is_pending());
+        let leaver = thread::spawn(move || drop(maker));
+        let is_ready = poll_once(next.as_mut(), &new.waker()).is_ready();
+        leaver.join().unwrap();
+        assert!(is_ready || new.wakes() == 1);
+        assert!(is_ready || poll_once(next.as_mut(), &new.waker()).is_ready());
+    });
+}

@@ -440,3 +440,27 @@ fn no_more_readers_than_the_most_are_in_at_once() {
         assert!(lock.try_write().is_some());
     });
 }
+
+#[test]
+fn a_writer_that_leaves_the_middle_as_it_is_let_go_lets_the_reader_behind_it_in() {
+    shim::model(|| {
+        let lock = Value::new();
+        let held = lock.try_write_owned().unwrap();
+        let counts = [Count::new(), Count::new(), Count::new()];
+        let mut head = pin!(lock.read());
+        assert!(poll_once(head.as_mut(), &counts[0].waker()).is_pending());
+        let mut cancelled = Box::pin(lock.write());
+        assert!(poll_once(cancelled.as_mut(), &counts[1].waker()).is_pending());
+        let mut tail = pin!(lock.read());
+        assert!(poll_once(tail.as_mut(), &counts[2].waker()).is_pending());
+        let holder = thread::spawn(move || drop(held));
+        drop(cancelled);
+        holder.join().unwrap();
+        assert_eq!(counts.map(|count| count.wakes()), [1, 0, 1]);
+        let guards = [
+            poll_once(head.as_mut(), &Count::new().waker()),
+            poll_once(tail.as_mut(), &Count::new().waker()),
+        ];
+        assert!(guards.iter().all(Poll::is_ready));
+    });
+}

@@ -464,3 +464,52 @@ fn two_granted_in_one_settle_and_returned_at_once_leave_all_permits() {
         assert_eq!(semaphore.available(), 2);
     });
 }
+
+#[test]
+fn a_large_request_that_leaves_the_middle_as_permits_come_lets_the_one_behind_it_go() {
+    shim::model(|| {
+        let semaphore = Arc::new(Semaphore::new(0));
+        let counts = [Count::new(), Count::new(), Count::new()];
+        let [mut head, mut large, mut tail] =
+            [1, 5, 1].map(|count| Box::pin(semaphore.acquire_many(count)));
+        for (waiter, count) in [&mut head, &mut large, &mut tail].into_iter().zip(&counts) {
+            assert!(poll_once(waiter.as_mut(), &count.waker()).is_pending());
+        }
+        let adder = {
+            let semaphore = Arc::clone(&semaphore);
+            thread::spawn(move || semaphore.add_permits(2))
+        };
+        drop(large);
+        adder.join().unwrap();
+        assert_eq!(counts.each_ref().map(|count| count.wakes()), [1, 0, 1]);
+        for (mut waiter, count) in [(head, &counts[0]), (tail, &counts[2])] {
+            assert!(poll_once(waiter.as_mut(), &count.waker()).is_ready());
+        }
+        assert_eq!(semaphore.available(), 2);
+    });
+}
+
+#[test]
+fn the_latest_that_leaves_as_a_permit_comes_leaves_it_to_the_first() {
+    shim::model(|| {
+        let semaphore = Arc::new(Semaphore::new(0));
+        let (first, second) = (Count::new(), Count::new());
+        let mut head = Box::pin(semaphore.acquire());
+        assert!(poll_once(head.as_mut(), &first.waker()).is_pending());
+        let mut tail = Box::pin(semaphore.acquire());
+        assert!(poll_once(tail.as_mut(), &second.waker()).is_pending());
+        let adder = {
+            let semaphore = Arc::clone(&semaphore);
+            thread::spawn(move || semaphore.add_permits(1))
+        };
+        drop(tail);
+        adder.join().unwrap();
+        assert_eq!((first.wakes(), second.wakes()), (1, 0));
+        let permit = poll_once(head.as_mut(), &first.waker());
+        assert!(matches!(permit, Poll::Ready(Ok(_))));
+        drop(permit);
+        // Nobody waits any more, and the word says so; no permit came of the one that left.
+        assert!(semaphore.try_acquire().is_ok());
+        assert_eq!(semaphore.available(), 1);
+    });
+}

@@ -194,3 +194,20 @@ fn a_value_that_is_sent_as_it_is_subscribed_to_is_there_or_is_news() {
         drop(receiver);
     });
 }
+
+#[test]
+fn a_sender_that_waits_no_longer_as_the_last_receiver_goes_takes_nothing_from_the_other() {
+    shim::model(|| {
+        let (sender, receiver) = watch::channel(0);
+        let (first, second) = (Count::new(), Count::new());
+        let mut cancelled = Box::pin(sender.closed());
+        assert!(poll_once(cancelled.as_mut(), &first.waker()).is_pending());
+        let mut other = pin!(sender.closed());
+        assert!(poll_once(other.as_mut(), &second.waker()).is_pending());
+        let going = thread::spawn(move || drop(receiver));
+        drop(cancelled);
+        going.join().unwrap();
+        assert_eq!(second.wakes(), 1);
+        assert!(poll_once(other.as_mut(), &second.waker()).is_ready());
+    });
+}

@@ -1,0 +1,203 @@
+//! The page that says which model shows what: `crates/pirn-sync/tests/loom/README.md`.
+//!
+//! A section is named for a file in `src/`; its table has a column for each waiting operation of
+//! that file and a row for each thing that may happen to one who waits. What is named between
+//! backquotes, `lock::…`, `tests/lock.rs::…`, and both with `pirn-core` before them, is a test.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::{Path, PathBuf},
+};
+
+use crate::source::{Source, find_word, is_word};
+
+const KRATE: &str = "crates/pirn-sync";
+
+/// What may happen to one who waits, in the order of the rows.
+pub const CASES: [&str; 8] = [
+    "completes",
+    "head cancelled",
+    "middle cancelled",
+    "tail cancelled",
+    "cancelled while granted",
+    "closed",
+    "waker replaced",
+    "waker panics",
+];
+
+/// Checks the page, given its text, every Rust file of the workspace and how to read one.
+pub fn check(page: &str, files: &[PathBuf], read: impl Fn(&Path) -> String) -> Vec<String> {
+    let path = Path::new(KRATE).join("tests/loom/README.md");
+    let sections = sections(page);
+    let mut breaches = Vec::new();
+    let mut named = BTreeSet::new();
+    let mut tests = BTreeMap::new();
+    for token in sections.values().flat_map(|section| &section.tokens) {
+        let Some((file, test)) = test_named(token) else {
+            continue;
+        };
+        let there = tests
+            .entry(file.clone())
+            .or_insert_with(|| match files.contains(&file) {
+                true => tests_of(&Source::parse(&read(&file)).code()),
+                false => BTreeSet::new(),
+            });
+        if !there.contains(test) {
+            breaches.push(format!("no test `{test}` in {}", file.display()));
+        }
+        named.insert((file, test.to_owned()));
+    }
+    for file in files {
+        let stem = file.file_stem().unwrap_or_default().to_string_lossy();
+        if file.parent() == Some(&Path::new(KRATE).join("tests/loom")) {
+            let models = tests_of(&Source::parse(&read(file)).code());
+            let missing = models
+                .iter()
+                .filter(|model| !named.contains(&(file.clone(), (*model).clone())));
+            breaches
+                .extend(missing.map(|model| format!("does not name the model {stem}::{model}")));
+        }
+        if file.parent() == Some(&Path::new(KRATE).join("src")) {
+            let operations = operations(&Source::parse(&read(file)).code());
+            let columns = sections.get(stem.as_ref()).map(|section| &section.columns);
+            let missing = operations
+                .iter()
+                .filter(|operation| !columns.is_some_and(|columns| columns.contains(*operation)));
+            breaches.extend(missing.map(|operation| {
+                format!("the section {stem} has no column for the waiting operation `{operation}`")
+            }));
+        }
+    }
+    for (name, section) in &sections {
+        if !section.columns.is_empty() && section.rows != CASES {
+            breaches.push(format!(
+                "the rows of {name} are not the {} cases",
+                CASES.len()
+            ));
+        }
+        if section.has_empty_cell {
+            breaches.push(format!("a cell of {name} is empty"));
+        }
+    }
+    let place = path.display();
+    breaches
+        .into_iter()
+        .map(|breach| format!("{place}: {breach}"))
+        .collect()
+}
+
+#[derive(Default)]
+struct Section {
+    /// The operations in the first row of the table.
+    columns: BTreeSet<String>,
+    /// What stands first in the other rows.
+    rows: Vec<String>,
+    has_empty_cell: bool,
+    /// All that stands between backquotes, but for the first row.
+    tokens: Vec<String>,
+}
+
+/// The sections by their names.
+fn sections(page: &str) -> BTreeMap<String, Section> {
+    let mut sections = BTreeMap::new();
+    let mut pieces = page.split("\n## ");
+    pieces.next();
+    for piece in pieces {
+        let (name, text) = piece.split_once('\n').unwrap_or((piece, ""));
+        let mut section = Section::default();
+        let mut rest = String::new();
+        for line in text.lines() {
+            let Some(row) = line.strip_prefix('|') else {
+                rest.push_str(line);
+                rest.push('\n');
+                continue;
+            };
+            let cells: Vec<&str> = row
+                .trim_end_matches('|')
+                .split('|')
+                .map(str::trim)
+                .collect();
+            match cells[0] {
+                "" => section.columns = quoted(row).map(str::to_owned).collect(),
+                "---" => {}
+                case => {
+                    section.rows.push(case.to_owned());
+                    section.has_empty_cell |= cells.iter().any(|cell| cell.is_empty());
+                    rest.push_str(row);
+                    rest.push('\n');
+                }
+            }
+        }
+        section.tokens = quoted(&rest).map(str::to_owned).collect();
+        sections.insert(name.trim().to_owned(), section);
+    }
+    sections
+}
+
+/// What stands between backquotes.
+fn quoted(text: &str) -> impl Iterator<Item = &str> {
+    text.split('`').skip(1).step_by(2)
+}
+
+/// The file and the name of the test that a token names, if it names one.
+fn test_named(token: &str) -> Option<(PathBuf, &str)> {
+    let (krate, token) = match token.strip_prefix("pirn-core ") {
+        Some(token) => ("crates/pirn-core", token),
+        None => (KRATE, token),
+    };
+    let (file, test) = token.split_once("::")?;
+    let folder = Path::new(krate);
+    let lower = |name: &str| name.chars().all(|c| c.is_ascii_lowercase() || c == '_');
+    match file.strip_suffix(".rs") {
+        Some(_) => Some((folder.join(file), test)),
+        None if lower(file) => Some((folder.join(format!("tests/loom/{file}.rs")), test)),
+        None => None,
+    }
+}
+
+/// The functions below a `#[test]`.
+fn tests_of(code: &str) -> BTreeSet<String> {
+    let below = code.split("#[test]").skip(1);
+    below.filter_map(|text| word_after(text, "fn")).collect()
+}
+
+/// The waiting operations of a file: each `pub async fn`, each `pub fn` that returns a future of
+/// this file by its name or as an `impl Future`, and each such future that none returns.
+fn operations(code: &str) -> BTreeSet<String> {
+    let futures: BTreeSet<String> = find_word(code, "Future")
+        .into_iter()
+        .filter_map(|at| word_after(&code[at..], "for"))
+        .filter(|name| code.contains(&format!("pub struct {name}")))
+        .collect();
+    let mut unreturned = futures.clone();
+    let mut found = BTreeSet::new();
+    for at in find_word(code, "fn") {
+        let signature = code[at..].split(['{', ';']).next().unwrap_or_default();
+        let Some(name) = word_after(signature, "fn") else {
+            continue;
+        };
+        let line = code[..at].lines().next_back().unwrap_or_default();
+        let returns = signature.rsplit("->").next().unwrap_or_default().trim();
+        let kind = returns.split(|c| !is_word(c)).next().unwrap_or_default();
+        let is_public = !find_word(line, "pub").is_empty() && !line.contains("pub(");
+        let waits = futures.contains(kind) || returns.starts_with("impl Future");
+        if is_public && (waits || !find_word(line, "async").is_empty()) {
+            found.insert(name);
+            unreturned.remove(kind);
+        }
+    }
+    found.extend(unreturned);
+    found
+}
+
+/// The word that follows the first `before` in a text, if that is near.
+fn word_after(text: &str, before: &str) -> Option<String> {
+    let at = *find_word(text, before).first()?;
+    let is_near = !text[..at].contains(['{', ';']);
+    let word: String = text[at + before.len()..]
+        .trim_start()
+        .chars()
+        .take_while(|&c| is_word(c))
+        .collect();
+    (is_near && !word.is_empty()).then_some(word)
+}
