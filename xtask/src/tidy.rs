@@ -1,7 +1,7 @@
 //! `cargo xtask tidy`: the house rules that a program can check.
 //!
 //! `tidy/arrows.rs` looks at the crates, `tidy/rules.rs` at one file each, `tidy/places.rs` at
-//! which files exist, `tidy/models.rs` at the page that says which model shows what. All are pure:
+//! which files exist, `tidy/models.rs` at the pages that say which test shows what. All are pure:
 //! what they are given is read here.
 
 pub mod arrows;
@@ -41,17 +41,13 @@ pub fn run(mut arguments: lexopt::Parser) -> Result {
             modelled(path, &files),
         ));
     }
-    breaches.extend(places::check(&files, |path| {
-        fs::read_to_string(workspace.root.join(path)).unwrap_or_default()
-    }));
+    let read = |path: &Path| fs::read_to_string(workspace.root.join(path)).unwrap_or_default();
+    breaches.extend(places::check(&files, read));
+    breaches.extend(models::check(&read(models::MODELS.as_ref()), &files, read));
+    let page = read(models::ASYNCIO.as_ref());
+    breaches.extend(models::check_names(models::ASYNCIO, &page, &files, read));
     let survivors = Survivors::load(&workspace.root)?;
     breaches.extend(survivors.stale(|path| fs::read_to_string(workspace.root.join(path)).ok()));
-    let page = workspace.root.join("crates/pirn-sync/tests/loom/README.md");
-    let page = fs::read_to_string(&page)
-        .map_err(|error| format!("cannot read {}: {error}", page.display()))?;
-    breaches.extend(models::check(&page, &files, |path| {
-        fs::read_to_string(workspace.root.join(path)).unwrap_or_default()
-    }));
     for breach in &breaches {
         println!("{breach}");
     }

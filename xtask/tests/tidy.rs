@@ -358,3 +358,15 @@ fn each_waiting_operation_and_each_case_is_on_the_page() {
         ["crates/pirn-sync/tests/loom/README.md: a cell of event is empty"]
     );
 }
+
+#[test]
+fn what_another_page_names_is_there() {
+    let files = [PathBuf::from("crates/pirn-sync/tests/event.rs")];
+    let names =
+        |page| models::check_names("page", page, &files, |_| "#[test]\nfn goes() {}".into());
+    assert!(names("`Event::wait`: `tests/event.rs::goes`").is_empty());
+    assert_eq!(
+        names("`tests/event.rs::comes`"),
+        ["page: no test `comes` in crates/pirn-sync/tests/event.rs"]
+    );
+}

@@ -1,5 +1,8 @@
 #![doc = include_str!("../README.md")]
 
+#[cfg(doc)]
+#[doc = include_str!("../docs/asyncio.md")]
+pub mod asyncio {}
 mod barrier;
 mod block_on;
 pub mod broadcast;

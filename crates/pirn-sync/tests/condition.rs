@@ -129,6 +129,40 @@ fn one_that_left_before_is_not_counted() {
 }
 
 #[test]
+fn one_that_leaves_neither_takes_the_lock_again_nor_unlocks_it() {
+    let (lock, condition) = (Lock::new(0), Condition::new());
+    for notified in [false, true] {
+        let mut waiting = queue(&lock, &condition, 1);
+        let held = lock.try_lock().unwrap();
+        if notified {
+            condition.notify(1);
+            let (wait, count) = &mut waiting[0];
+            assert!(poll_once(wait.as_mut(), &count.waker()).is_pending());
+        }
+        drop(waiting);
+        assert!(lock.try_lock().is_none());
+        drop(held);
+        assert!(lock.try_lock().is_some());
+    }
+}
+
+#[test]
+fn two_conditions_may_share_a_lock() {
+    let lock = Lock::new(0);
+    let (grown, shrunk) = (Condition::new(), Condition::new());
+    let mut growing = queue(&lock, &grown, 1);
+    let mut shrinking = queue(&lock, &shrunk, 1);
+    grown.notify_all();
+    assert_eq!((wakes(&growing), wakes(&shrinking)), (vec![1], vec![0]));
+    let (wait, count) = &mut growing[0];
+    assert!(poll_once(wait.as_mut(), &count.waker()).is_ready());
+    shrunk.notify_all();
+    assert_eq!(wakes(&shrinking), [1]);
+    let (wait, count) = &mut shrinking[0];
+    assert!(poll_once(wait.as_mut(), &count.waker()).is_ready());
+}
+
+#[test]
 fn a_task_may_have_its_notification_in_whichever_future_it_polls() {
     let (lock, condition) = (Lock::new(0), Condition::new());
     let task = Count::new();

@@ -83,6 +83,34 @@ fn permits_go_to_waiters_in_order_of_arrival() {
 }
 
 #[test]
+fn those_who_left_are_passed_over_and_no_more_are_served_than_permits_came() {
+    let semaphore = Semaphore::new(0);
+    let mut queued = queue(&semaphore, &[1, 1, 1, 1]);
+    queued.drain(..2);
+    semaphore.add_permits(1);
+    assert_eq!(wakes(&queued), [1, 0]);
+    semaphore.add_permits(1);
+    assert_eq!((wakes(&queued), semaphore.available()), (vec![1, 1], 0));
+}
+
+#[test]
+fn who_returns_its_permit_and_asks_again_comes_after_those_who_wait() {
+    let semaphore = Semaphore::new(1);
+    let first = semaphore.try_acquire().unwrap();
+    let mut queued = queue(&semaphore, &[1, 1]);
+    drop(first);
+    queued.extend(queue(&semaphore, &[1]));
+    for turn in 0..3 {
+        let served: Vec<_> = (0..3).map(|i| usize::from(i <= turn)).collect();
+        assert_eq!(wakes(&queued), served);
+        let (acquire, count) = &mut queued[turn];
+        let permit = poll_once(acquire.as_mut(), &count.waker());
+        assert!(matches!(permit, Poll::Ready(Ok(_))));
+    }
+    assert_eq!(semaphore.available(), 1);
+}
+
+#[test]
 fn a_large_request_is_not_overtaken_by_small_ones() {
     let semaphore = Semaphore::new(2);
     let mut queued = queue(&semaphore, &[3]);

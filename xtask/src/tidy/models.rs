@@ -1,6 +1,7 @@
-//! The page that says which model shows what: `crates/pirn-sync/tests/loom/README.md`.
+//! The pages that say which test shows what: `crates/pirn-sync/tests/loom/README.md`, and
+//! `docs/asyncio.md`, of which only the names are checked.
 //!
-//! A section is named for a file in `src/`; its table has a column for each waiting operation of
+//! Of the former, a section is named for a file in `src/`; its table has a column for each waiting operation of
 //! that file and a row for each thing that may happen to one who waits. What is named between
 //! backquotes, `lock::…`, `tests/lock.rs::…`, and both with `pirn-core` before them, is a test.
 
@@ -25,28 +26,17 @@ pub const CASES: [&str; 8] = [
     "waker panics",
 ];
 
-/// Checks the page, given its text, every Rust file of the workspace and how to read one.
+/// The page of the models.
+pub const MODELS: &str = "crates/pirn-sync/tests/loom/README.md";
+/// The page for those who come from asyncio.
+pub const ASYNCIO: &str = "crates/pirn-sync/docs/asyncio.md";
+
+/// Checks the page of the models, given its text, every Rust file of the workspace and how to read
+/// one.
 pub fn check(page: &str, files: &[PathBuf], read: impl Fn(&Path) -> String) -> Vec<String> {
-    let path = Path::new(KRATE).join("tests/loom/README.md");
     let sections = sections(page);
-    let mut breaches = Vec::new();
-    let mut named = BTreeSet::new();
-    let mut tests = BTreeMap::new();
-    for token in sections.values().flat_map(|section| &section.tokens) {
-        let Some((file, test)) = test_named(token) else {
-            continue;
-        };
-        let there = tests
-            .entry(file.clone())
-            .or_insert_with(|| match files.contains(&file) {
-                true => tests_of(&Source::parse(&read(&file)).code()),
-                false => BTreeSet::new(),
-            });
-        if !there.contains(test) {
-            breaches.push(format!("no test `{test}` in {}", file.display()));
-        }
-        named.insert((file, test.to_owned()));
-    }
+    let tokens = sections.values().flat_map(|section| &section.tokens);
+    let (named, mut breaches) = named(tokens.map(String::as_str), files, &read);
     for file in files {
         let stem = file.file_stem().unwrap_or_default().to_string_lossy();
         if file.parent() == Some(&Path::new(KRATE).join("tests/loom")) {
@@ -79,11 +69,45 @@ pub fn check(page: &str, files: &[PathBuf], read: impl Fn(&Path) -> String) -> V
             breaches.push(format!("a cell of {name} is empty"));
         }
     }
-    let place = path.display();
-    breaches
-        .into_iter()
-        .map(|breach| format!("{place}: {breach}"))
-        .collect()
+    placed(MODELS, breaches)
+}
+
+/// Checks that the tests which a page names are there.
+pub fn check_names(
+    place: &str,
+    page: &str,
+    files: &[PathBuf],
+    read: impl Fn(&Path) -> String,
+) -> Vec<String> {
+    placed(place, named(quoted(page), files, &read).1)
+}
+
+fn placed(place: &str, breaches: Vec<String>) -> Vec<String> {
+    let placed = breaches.into_iter();
+    placed.map(|breach| format!("{place}: {breach}")).collect()
+}
+
+/// The tests that are named, each with its file, and what is wrong with them.
+fn named<'a>(
+    tokens: impl Iterator<Item = &'a str>,
+    files: &[PathBuf],
+    read: &impl Fn(&Path) -> String,
+) -> (BTreeSet<(PathBuf, String)>, Vec<String>) {
+    let (mut named, mut breaches) = (BTreeSet::new(), Vec::new());
+    let mut tests = BTreeMap::new();
+    for (file, test) in tokens.filter_map(test_named) {
+        let there = tests
+            .entry(file.clone())
+            .or_insert_with(|| match files.contains(&file) {
+                true => tests_of(&Source::parse(&read(&file)).code()),
+                false => BTreeSet::new(),
+            });
+        if !there.contains(test) {
+            breaches.push(format!("no test `{test}` in {}", file.display()));
+        }
+        named.insert((file, test.to_owned()));
+    }
+    (named, breaches)
 }
 
 #[derive(Default)]
