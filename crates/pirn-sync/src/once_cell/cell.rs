@@ -33,10 +33,8 @@ impl<T> OnceCell<T> {
         }
         // SAFETY: only who has the turn writes through a shared cell; what it wrote came before the
         // word was `FULL`, as was just seen, and a full cell gives no turn. `take` and `get_mut`
-        // need `&mut`, which `&self` excludes for as long as the value is borrowed. A full cell has
-        // a value: `fill` and `with_value` put it there, and `take` leaves the word `EMPTY`.
-        let value = |value: *const Option<T>| unsafe { (*value).as_ref().unwrap_unchecked() };
-        Some(self.slot.0.with(value))
+        // need `&mut`, which `&self` excludes for as long as the value is borrowed.
+        self.slot.0.with(|value| unsafe { (*value).as_ref() })
     }
 }
 
