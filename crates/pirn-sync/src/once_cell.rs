@@ -325,22 +325,16 @@ impl<T> OnceCell<T> {
             return Ok(value);
         }
         let mut waiter = pin!(Waiter::new(&self.list, MAKE, Grant::Turn));
-        let granted = poll_fn(|cx| self.poll(waiter.as_mut(), cx)).await;
-        match granted {
+        let granted = poll_fn(|cx| {
+            if waiter.as_mut().newcomer().is_some() {
+                ready!(budget::poll_spend(cx));
+            }
+            waiter.as_mut().poll_granted(cx)
+        });
+        match granted.await {
             Grant::Value => Ok(self.there()),
             Grant::Turn => Err(self.turn()),
         }
-    }
-
-    #[inline]
-    fn poll(&self, mut waiter: Pin<&mut Waiter<'_, Word, 2>>, cx: &mut Context<'_>) -> Poll<Grant> {
-        if waiter.as_mut().newcomer().is_some() {
-            ready!(budget::poll_spend(cx));
-            if self.list.policy().is_full() {
-                return Poll::Ready(Grant::Value);
-            }
-        }
-        waiter.poll_granted(cx)
     }
 
     /// For whoever was told that it is.
@@ -427,8 +421,14 @@ impl<'a, T> Future for Wait<'a, T> {
 
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<&'a T> {
-        let this = self.project();
-        ready!(this.cell.poll(this.waiter, cx));
+        let mut this = self.project();
+        if this.waiter.as_mut().newcomer().is_some() {
+            ready!(budget::poll_spend(cx));
+            if let Some(value) = this.cell.get() {
+                return Poll::Ready(value);
+            }
+        }
+        ready!(this.waiter.poll_granted(cx));
         Poll::Ready(this.cell.there())
     }
 }

@@ -300,8 +300,11 @@ fn without_budget_nothing_is_made_or_given() {
     cell.set(2).unwrap();
     assert!(poll_once(asks.as_mut(), &count.waker()).is_pending());
     assert!(poll_once(pin!(cell.wait()), &count.waker()).is_pending());
-    assert_eq!(count.wakes(), 3);
+    let mut late = pin!(cell.get_or_init(|| ready(3)));
+    assert!(poll_once(late.as_mut(), &count.waker()).is_pending());
+    assert_eq!(count.wakes(), 4);
     drop(refilled);
+    assert_eq!(poll_once(late.as_mut(), &count.waker()), Poll::Ready(&2));
     assert_eq!(poll_once(asks.as_mut(), &count.waker()), Poll::Ready(&2));
 }
 
