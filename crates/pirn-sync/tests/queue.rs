@@ -714,3 +714,52 @@ fn its_types_cross_threads_if_the_items_do_and_are_small() {
     assert_eq!(size_of::<QueuePut<'static, u64>>(), 72);
     assert_eq!(size_of::<Queue<u64>>(), 120);
 }
+
+#[test]
+fn closing_leaves_join_to_wait_for_what_is_to_be_done() {
+    let queue = Queue::bounded(2);
+    queue.try_put(1).unwrap();
+    queue.try_put(2).unwrap();
+    let mut joins = Waiting::new([queue.join()]);
+    queue.close();
+    assert_eq!(queue.try_get(), Ok(1));
+    assert_eq!(queue.try_get(), Ok(2));
+    queue.task_done();
+    assert_eq!(joins.wakes(), [0]);
+    queue.task_done();
+    assert_eq!(joins.poll(0), Poll::Ready(()));
+    let once_more = catch_unwind(AssertUnwindSafe(|| queue.task_done()));
+    assert!(once_more.is_err());
+}
+
+#[test]
+fn of_two_getters_that_were_woken_the_one_that_leaves_leaves_its_item_to_a_third() {
+    let queue = Queue::bounded(2);
+    let mut getters = Waiting::new([queue.get(), queue.get(), queue.get()]);
+    queue.try_put(1).unwrap();
+    queue.try_put(2).unwrap();
+    assert_eq!(getters.wakes(), [1, 1, 0]);
+    getters.0.remove(0);
+    assert_eq!(getters.wakes(), [1, 1]);
+    assert_eq!(getters.poll(0), Poll::Ready(Ok(1)));
+    assert_eq!(getters.poll(1), Poll::Ready(Ok(2)));
+}
+
+#[test]
+fn getting_all_at_once_lets_more_putters_in_than_there_are_places() {
+    let queue = Queue::bounded(2);
+    for i in 0..2 {
+        queue.try_put(i).unwrap();
+    }
+    let mut putters = Waiting::new([queue.put(2), queue.put(3), queue.put(4)]);
+    assert_eq!(queue.try_get(), Ok(0));
+    assert_eq!(queue.try_get(), Ok(1));
+    assert_eq!(putters.wakes(), [1, 1, 0]);
+    assert_eq!(putters.poll(0), Poll::Ready(Ok(())));
+    assert_eq!(putters.poll(1), Poll::Ready(Ok(())));
+    for i in 2..4 {
+        assert_eq!(queue.try_get(), Ok(i));
+    }
+    assert_eq!(putters.poll(2), Poll::Ready(Ok(())));
+    assert_eq!(queue.try_get(), Ok(4));
+}
