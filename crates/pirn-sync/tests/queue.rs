@@ -739,7 +739,7 @@ fn of_two_getters_that_were_woken_the_one_that_leaves_leaves_its_item_to_a_third
     queue.try_put(1).unwrap();
     queue.try_put(2).unwrap();
     assert_eq!(getters.wakes(), [1, 1, 0]);
-    getters.0.remove(0);
+    drop(getters.0.remove(0));
     assert_eq!(getters.wakes(), [1, 1]);
     assert_eq!(getters.poll(0), Poll::Ready(Ok(1)));
     assert_eq!(getters.poll(1), Poll::Ready(Ok(2)));
