@@ -545,6 +545,19 @@ fn closing_now_gives_the_items_back_and_ends_every_wait() {
 }
 
 #[test]
+fn closing_now_ends_the_wait_of_every_getter_also_of_one_that_had_an_item_set_aside() {
+    let queue = Queue::bounded(2);
+    let mut getters = Waiting::new([queue.get(), queue.get(), queue.get()]);
+    queue.try_put(1).unwrap();
+    assert_eq!(getters.wakes(), [1, 0, 0]);
+    assert_eq!(queue.close_now(), [1]);
+    assert_eq!(getters.wakes(), [1, 1, 1]);
+    for i in 0..3 {
+        assert_eq!(getters.poll(i), Poll::Ready(Err(Closed)));
+    }
+}
+
+#[test]
 fn items_that_are_out_as_it_closes_now_stay_unfinished() {
     let queue = Queue::bounded(2);
     queue.try_put(1).unwrap();
