@@ -799,12 +799,10 @@ fn spend_quietly() -> bool {
     budget::poll_spend(&mut Context::from_waker(Waker::noop())).is_ready()
 }
 
-/// The budget said no under the lock; now let it say so to the task.
+/// The budget said no under the lock; with that released, its task is woken to come again.
 #[cold]
 fn exhausted<R>(cx: &mut Context<'_>) -> Poll<R> {
-    if budget::poll_spend(cx).is_ready() {
-        cx.waker().wake_by_ref();
-    }
+    cx.waker().wake_by_ref();
     Poll::Pending
 }
 
