@@ -288,11 +288,11 @@ fn who_finds_a_permit_after_the_only_waiter_left_sees_what_its_holder_wrote() {
     });
 }
 
-#[test]
-fn who_finds_a_permit_that_came_as_the_only_waiter_left_sees_what_its_giver_wrote() {
-    shim::model(|| {
+/// One gives a permit as the only waiter, who wants so many, leaves; and another finds it.
+fn a_permit_comes_as_the_only_waiter_leaves(wants: usize) {
+    shim::model(move || {
         let shared = Shared::new(0);
-        let mut waiter = Box::pin(shared.semaphore.acquire());
+        let mut waiter = Box::pin(shared.semaphore.acquire_many(wants));
         assert!(poll_once(waiter.as_mut(), &Count::new().waker()).is_pending());
         let giver = {
             let shared = Arc::clone(&shared);
@@ -317,6 +317,16 @@ fn who_finds_a_permit_that_came_as_the_only_waiter_left_sees_what_its_giver_wrot
         giver.join().unwrap();
         finder.join().unwrap();
     });
+}
+
+#[test]
+fn who_finds_a_permit_that_came_as_the_only_waiter_left_sees_what_its_giver_wrote() {
+    a_permit_comes_as_the_only_waiter_leaves(1);
+}
+
+#[test]
+fn who_finds_a_permit_that_was_too_little_for_the_waiter_who_left_sees_what_its_giver_wrote() {
+    a_permit_comes_as_the_only_waiter_leaves(2);
 }
 
 #[test]
