@@ -5,10 +5,21 @@
 //! back: it wakes itself and stays pending. Our executor refills the budget before each poll; on
 //! a foreign executor the outermost of our wrappers (a scope, a timeout, a gather) does. Outside
 //! both there is no bound.
+//!
+//! What is left of it lies in a thread-local. Without the feature `std` there is no such place: then
+//! nothing has a bound, and refilling does nothing.
 
-use crate::shim;
-use std::cell::Cell;
-use std::task::{Context, Poll};
+use core::task::{Context, Poll};
+
+#[cfg(feature = "std")]
+#[path = "budget/per_thread.rs"]
+mod left;
+#[cfg(not(feature = "std"))]
+#[path = "budget/unbounded.rs"]
+mod left;
+
+#[cfg(feature = "std")]
+pub(crate) use left::{freeze, lift};
 
 /// What one poll of a task may spend.
 pub const BUDGET: u32 = 128;
@@ -16,10 +27,6 @@ pub const BUDGET: u32 = 128;
 const UNBOUNDED: u32 = u32::MAX;
 /// In a cancelled body, outside its regions: nothing may be given any more.
 const FROZEN: u32 = u32::MAX - 1;
-
-shim::per_thread! {
-    static LEFT: Cell<u32> = Cell::new(UNBOUNDED);
-}
 
 /// Restores the budget that was there before.
 #[derive(Debug)]
@@ -29,19 +36,14 @@ pub struct Refilled(u32);
 /// Starts a fresh budget for the length of one poll of a task. For executors.
 #[inline]
 pub fn refill() -> Refilled {
-    Refilled(LEFT.with(|left| left.replace(BUDGET)))
+    Refilled(left::replace(BUDGET))
 }
 
 /// Starts a fresh budget if none is running: for wrappers that may be outermost on an executor that
 /// knows nothing of budgets.
 #[inline]
 pub fn refill_if_outermost() -> Option<Refilled> {
-    (LEFT.with(Cell::get) == UNBOUNDED).then(refill)
-}
-
-/// Lets every leaf stay pending until the guard is dropped.
-pub(crate) fn freeze() -> Refilled {
-    Refilled(LEFT.with(|left| left.replace(FROZEN)))
+    (left::get() == UNBOUNDED).then(refill)
 }
 
 /// True while a cancelled body is polled for its clean-up's sake alone, outside of its regions.
@@ -74,18 +76,13 @@ pub(crate) fn freeze() -> Refilled {
 /// assert!(frozen.get());
 /// ```
 pub fn is_frozen() -> bool {
-    LEFT.with(Cell::get) == FROZEN
-}
-
-/// Lifts the bound: for what must be looked at however much was spent, such as a deadline.
-pub(crate) fn lift() -> Refilled {
-    Refilled(LEFT.with(|left| left.replace(UNBOUNDED)))
+    left::get() == FROZEN
 }
 
 impl Drop for Refilled {
     #[inline]
     fn drop(&mut self) {
-        LEFT.with(|left| left.set(self.0));
+        left::set(self.0);
     }
 }
 
@@ -113,15 +110,15 @@ impl Drop for Refilled {
 /// ```
 #[inline]
 pub fn poll_spend(cx: &mut Context<'_>) -> Poll<()> {
-    match LEFT.with(Cell::get) {
+    match left::get() {
         UNBOUNDED => Poll::Ready(()),
         FROZEN => Poll::Pending,
         0 => {
             cx.waker().wake_by_ref();
             Poll::Pending
         }
-        left => {
-            LEFT.with(|slot| slot.set(left - 1));
+        units => {
+            left::set(units - 1);
             Poll::Ready(())
         }
     }

@@ -1,6 +1,7 @@
 //! Points in time, and where they come from.
 
 use std::any::Any;
+use std::boxed::Box;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;

@@ -1,6 +1,7 @@
 //! How an executor sleeps.
 
 use crate::Instant;
+use std::boxed::Box;
 use std::fmt;
 
 /// How long [`Park::park`] may sleep.

@@ -6,6 +6,7 @@
 
 use crate::error::{Cause, Payload, panic_message};
 use crate::spawn::TaskMeta;
+use std::boxed::Box;
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -112,6 +113,6 @@ pub fn report(report: Report) {
     // A panic of the hook, or of what the report drops, ends here.
     let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(move || match hook {
         Some(hook) => hook(&report),
-        None => eprintln!("pirn: {report}"),
+        None => std::eprintln!("pirn: {report}"),
     }));
 }

@@ -44,10 +44,12 @@ use crate::shim::Mutex;
 use crate::shim::atomic::{AtomicU32, Ordering};
 use crate::wake::{WakeBatch, wake};
 use slots::Slots;
+use std::boxed::Box;
 use std::fmt;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::pin::Pin;
+use std::vec::Vec;
 // std's counter, not the shim's: loom has no `Weak`. What the models explore is the lock and the
 // signal.
 use std::sync::{Arc, Weak};

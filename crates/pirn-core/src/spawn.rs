@@ -1,5 +1,6 @@
 //! How a task is handed to an executor.
 
+use std::boxed::Box;
 use std::fmt;
 use std::future::Future;
 use std::panic::Location;

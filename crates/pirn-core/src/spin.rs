@@ -13,12 +13,16 @@
 //! for short times: so a holder that was preempted, or is of a lower priority and needs the processor
 //! to go on, does go on. There is no order among those who wait, and no bound. Sections are to be a
 //! few dozen instructions (and now and then the growth of a queue), and run no code of users.
+//!
+//! Without the feature `std` there is nobody to give the processor to: it spins until the lock is
+//! free. Whoever takes it where the holder cannot go on meanwhile, such as an interrupt handler on
+//! the holder's own processor, waits for ever.
 
 use crate::shim::UnsafeCell;
 use crate::shim::atomic::{AtomicBool, Ordering};
 use crate::shim::{back_off, spin};
-use std::marker::PhantomData;
-use std::ops::{Deref, DerefMut};
+use core::marker::PhantomData;
+use core::ops::{Deref, DerefMut};
 
 /// A lock for a few instructions.
 ///

@@ -71,21 +71,19 @@
 //! # User code
 //!
 //! Wakers are cloned, woken and dropped with the lock released; a panic of a wake or a drop is
-//! caught and reported. All of one door's grants are made before the first waker is woken, so that
+//! caught and reported (without the feature `std`, it ends the program: see [`wake`]). All of one door's grants are made before the first waker is woken, so that
 //! nobody who comes later is woken by them.
 
 use crate::budget;
-use crate::report::{Report, report};
 use crate::shim::atomic::{AtomicBool, Ordering};
 use crate::shim::{ListGuard, ListLock, UnsafeCell};
 use crate::wake::{self, WakeBatch};
-use std::cell::Cell;
-use std::fmt;
-use std::marker::PhantomPinned;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::Pin;
-use std::ptr;
-use std::task::{Context, Poll, RawWakerVTable, Waker};
+use core::cell::Cell;
+use core::fmt;
+use core::marker::PhantomPinned;
+use core::pin::Pin;
+use core::ptr;
+use core::task::{Context, Poll, RawWakerVTable, Waker};
 
 mod ring;
 use ring::{Granted, Head, Links};
@@ -338,7 +336,7 @@ impl<'d, P: Policy<N>, const N: usize> Door<'d, P, N> {
         lists.remove::<P>(&list.granted, node);
         let waker = lists.body(node, |body| {
             *body.want = want;
-            match std::mem::replace(body.phase, Phase::Idle) {
+            match core::mem::replace(body.phase, Phase::Idle) {
                 Phase::Waiting(waker) => waker,
                 _ => unreachable!("a node in a queue is Waiting"),
             }
@@ -392,7 +390,7 @@ impl<'d, P: Policy<N>, const N: usize> Door<'d, P, N> {
                 Action::Replace => {
                     self.inner().lists.body(node, |body| {
                         if let Phase::Waiting(registered) = body.phase {
-                            std::mem::swap(registered, spare);
+                            core::mem::swap(registered, spare);
                         }
                     });
                     registered = true;
@@ -437,7 +435,7 @@ impl<'d, P: Policy<N>, const N: usize> Door<'d, P, N> {
         // Ordering: Relaxed, only its owner is concerned with a node that is in no list.
         node.given.store(false, Ordering::Relaxed);
         lists.body(node, |body| {
-            match std::mem::replace(body.phase, Phase::Idle) {
+            match core::mem::replace(body.phase, Phase::Idle) {
                 Phase::Idle => (false, None),
                 Phase::Waiting(waker) => (false, waker),
                 Phase::Called(waker) => (true, Some(waker)),
@@ -475,7 +473,7 @@ impl<'d, P: Policy<N>, const N: usize> Door<'d, P, N> {
         };
         // The node's waker is this task's, and the task is being polled: the holder may have it.
         let waker = lists.body(node, |body| {
-            std::mem::replace(body.phase, Phase::Waiting(None))
+            core::mem::replace(body.phase, Phase::Waiting(None))
         });
         lists.body(holder, |body| *body.phase = waker);
         // SAFETY: the node is in this queue, the holder was removed above; both are pinned, and
@@ -783,12 +781,7 @@ impl Drop for Spare {
     #[inline]
     fn drop(&mut self) {
         if let Some(waker) = self.0.take() {
-            if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(waker))) {
-                report(Report::Panic {
-                    task: None,
-                    payload,
-                });
-            }
+            wake::discard(waker);
         }
     }
 }
@@ -932,7 +925,7 @@ impl<const N: usize> Lists<N> {
         let node = unsafe { &*node };
         self.remove::<P>(granted, node);
         let waker = self.body(node, |body| {
-            match std::mem::replace(body.phase, Phase::Idle) {
+            match core::mem::replace(body.phase, Phase::Idle) {
                 Phase::Called(waker) => waker,
                 _ => unreachable!("a node in a ring is Called"),
             }

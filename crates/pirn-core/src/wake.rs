@@ -1,18 +1,47 @@
 //! Waking many, after unlocking.
+//!
+//! A waker is code of users, and may panic. That goes to the [hook](crate::report::set_hook), and who
+//! woke goes on. Without the feature `std` a panic cannot be caught: one of a waker ends the program.
 
-use crate::report::{Report, report};
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::task::Waker;
+use core::task::Waker;
 
-/// Wakes one waker. A panic in it goes to the [hook](crate::report::set_hook), so that the other
-/// wakes are still delivered.
+#[cfg(feature = "std")]
+#[path = "wake/reported.rs"]
+mod boundary;
+#[cfg(not(feature = "std"))]
+#[path = "wake/fatal.rs"]
+mod boundary;
+
+/// Wakes one waker. A panic in it does not come out of here, so the other wakes are still delivered.
 pub fn wake(waker: Waker) {
-    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| waker.wake())) {
-        report(Report::Panic {
-            task: None,
-            payload,
-        });
-    }
+    boundary::call(|| waker.wake());
+}
+
+/// Drops a waker that need not be woken. A panic of its destructor does not come out of here.
+///
+/// # Examples
+///
+/// ```
+/// use std::sync::Arc;
+/// use std::task::{Wake, Waker};
+///
+/// struct Loud;
+/// impl Wake for Loud {
+///     fn wake(self: Arc<Self>) {}
+/// }
+/// impl Drop for Loud {
+///     fn drop(&mut self) {
+///         panic!("this goes to the hook");
+///     }
+/// }
+/// let loud = Arc::new(Loud);
+/// let here = Arc::downgrade(&loud);
+/// pirn_core::wake::discard(Waker::from(loud));
+/// assert!(here.upgrade().is_none());
+/// ```
+#[inline]
+pub fn discard(waker: Waker) {
+    boundary::call(|| drop(waker));
 }
 
 /// Wakers taken out under a lock, to be woken after it is released.

@@ -1,8 +1,8 @@
 //! A turn for the others.
 
 use crate::budget::poll_spend;
-use std::future::poll_fn;
-use std::task::Poll;
+use core::future::poll_fn;
+use core::task::Poll;
 
 /// Gives the other tasks that are ready a turn, once.
 ///
@@ -26,7 +26,7 @@ use std::task::Poll;
 pub async fn yield_now() {
     let mut yielded = false;
     poll_fn(|cx| {
-        if std::mem::replace(&mut yielded, true) {
+        if core::mem::replace(&mut yielded, true) {
             return poll_spend(cx);
         }
         cx.waker().wake_by_ref();

@@ -4,7 +4,7 @@
 mod count;
 
 use count::Count;
-use pirn_core::wake::{WakeBatch, wake};
+use pirn_core::wake::{WakeBatch, discard, wake};
 use std::sync::{Arc, Mutex};
 use std::task::{Wake, Waker};
 
@@ -26,11 +26,35 @@ impl Wake for Panics {
     }
 }
 
+/// Panics when it is dropped.
+struct PanicsLast;
+
+impl Wake for PanicsLast {
+    fn wake(self: Arc<Self>) {}
+}
+
+impl Drop for PanicsLast {
+    fn drop(&mut self) {
+        panic!("on purpose");
+    }
+}
+
 #[test]
 fn one_is_woken_once() {
     let count = Count::new();
     wake(count.waker());
     assert_eq!(count.wakes(), 1);
+}
+
+#[test]
+fn one_that_is_discarded_is_dropped_and_its_panic_does_not_come_out() {
+    let count = Count::new();
+    discard(count.waker());
+    assert_eq!(count.wakes(), 0);
+    let panics = Arc::new(PanicsLast);
+    let there = Arc::downgrade(&panics);
+    discard(Waker::from(panics));
+    assert!(there.upgrade().is_none());
 }
 
 #[test]

@@ -12,6 +12,7 @@ use crate::context::{self, Frame, Winding};
 use crate::error::Cause;
 use crate::report::{Report, report};
 use pin_project_lite::pin_project;
+use std::boxed::Box;
 use std::future::{Future, pending, poll_fn};
 use std::panic::resume_unwind;
 use std::pin::Pin;

@@ -15,11 +15,13 @@ use crate::error::{Cause, Kind, Payload};
 use crate::report::{Report, report};
 use crate::scope::region::Region;
 use pin_project_lite::pin_project;
+use std::boxed::Box;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
+use std::vec::Vec;
 
 pin_project! {
     /// The future of [`Scope::run`].

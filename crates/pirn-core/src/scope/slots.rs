@@ -1,5 +1,7 @@
 //! A small slab: values at stable keys, freed keys reused.
 
+use std::vec::Vec;
+
 /// Values at keys that stay until removed. Gives its memory back when it becomes empty.
 pub(super) struct Slots<T> {
     entries: Vec<Entry<T>>,

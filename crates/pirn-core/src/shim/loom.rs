@@ -1,5 +1,7 @@
 //! The shim over loom. The same names as `plain.rs`.
 
+use std::println;
+
 pub use loom::cell::UnsafeCell;
 /// loom's own, whose waits it knows. `pirn_core::block_on` has models of its own.
 pub use loom::future::block_on;

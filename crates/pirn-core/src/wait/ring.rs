@@ -12,7 +12,7 @@
 use super::Node;
 use crate::shim::atomic::{AtomicPtr, Ordering};
 use crate::shim::{self, UnsafeCell};
-use std::ptr;
+use core::ptr;
 
 /// The two neighbours in a ring. Touched only with the lock held.
 pub(super) struct Links {
@@ -85,7 +85,7 @@ impl Head {
         let first = self.0;
         let mut link = first;
         let mut done = first.is_null();
-        std::iter::from_fn(move || {
+        core::iter::from_fn(move || {
             if done {
                 return None;
             }

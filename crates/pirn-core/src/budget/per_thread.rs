@@ -1,0 +1,34 @@
+//! What is left of the budget of this thread's poll.
+
+use super::{FROZEN, Refilled, UNBOUNDED};
+use crate::shim;
+use std::cell::Cell;
+
+shim::per_thread! {
+    static LEFT: Cell<u32> = Cell::new(UNBOUNDED);
+}
+
+#[inline]
+pub(super) fn get() -> u32 {
+    LEFT.with(Cell::get)
+}
+
+#[inline]
+pub(super) fn set(units: u32) {
+    LEFT.with(|left| left.set(units));
+}
+
+#[inline]
+pub(super) fn replace(units: u32) -> u32 {
+    LEFT.with(|left| left.replace(units))
+}
+
+/// Lets every leaf stay pending until the guard is dropped.
+pub(crate) fn freeze() -> Refilled {
+    Refilled(replace(FROZEN))
+}
+
+/// Lifts the bound: for what must be looked at however much was spent, such as a deadline.
+pub(crate) fn lift() -> Refilled {
+    Refilled(replace(UNBOUNDED))
+}
