@@ -1,10 +1,10 @@
 //! `cargo xtask alone`: each low crate outside the workspace, as a stranger gets it.
 //!
 //! The crates are packaged as for the registry and unpacked in a temporary folder; there each
-//! builds and runs its doctests by itself. Beside them stand two projects of a user, kept in
-//! `xtask/alone/`: one runs the crates on tokio and on a bare thread; the other has a concurrent
-//! bug of its own, compiles under the bare `--cfg loom`, and with the feature lets loom find the
-//! bug.
+//! builds and runs its doctests by itself. Beside them stand three projects of a user, kept in
+//! `xtask/alone/`: one runs the crates on tokio and on a bare thread; one has a concurrent bug of its
+//! own, compiles under the bare `--cfg loom`, and with the feature lets loom find the bug; one is
+//! firmware, without `std`.
 
 use std::{
     fs,
@@ -50,6 +50,19 @@ pub fn run(mut arguments: lexopt::Parser) -> Result {
     steps.run("a user's project on tokio and on a bare thread", || {
         outside.cargo("user", &["test"], &[])
     });
+    steps.run("a user's firmware: its tests", || {
+        outside.cargo("bare", &["test", "--lib"], &[])
+    });
+    steps.run("a user's firmware has no std in it", || {
+        outside.cargo("bare", &["build"], &[])
+    });
+    steps.run(
+        "a user's firmware for a machine that has no std",
+        || match process::bare_target() {
+            Ok(target) => outside.cargo("bare", &["build", "--target", &target], &[]),
+            Err(why) => Ok(Outcome::Skipped(why)),
+        },
+    );
     let loom = ["--cfg", "loom"];
     let model = |extra: &[&str]| {
         let arguments = [&["test", "--release"], extra].concat();
@@ -79,8 +92,8 @@ fn restore_siblings(from: &Path, unpacked: &Path) -> Result {
         let mut manifest = fs::read_to_string(&path)?;
         let siblings = original.lines().filter(|line| {
             let name = line.split_whitespace().next().unwrap_or_default();
-            line.contains("path = \"../")
-                && CRATES.iter().chain(&SIBLINGS).any(|known| *known == name)
+            let dev = line.contains("path = \"../") && !line.contains("version");
+            dev && CRATES.iter().chain(&SIBLINGS).any(|known| *known == name)
         });
         manifest.push_str("\n[dev-dependencies]\n");
         for line in siblings {
@@ -126,7 +139,7 @@ impl Outside {
                 unpacked.display()
             ));
         }
-        for project in ["user", "model"] {
+        for project in ["user", "model", "bare"] {
             outside.copy_project(&workspace.root.join("xtask/alone").join(project), project)?;
         }
         Ok(outside)

@@ -36,6 +36,7 @@ pub fn run(mut arguments: lexopt::Parser) -> Result {
         ];
         cargo(&all)
     });
+    steps.run("clippy and rustdoc without std", without_std);
     steps.run("the README's test command", || readme_step("ci:test"));
     steps.run("the README's main command", || readme_step("ci:main"));
     steps.run("rustdoc", || {
@@ -57,6 +58,21 @@ pub fn run(mut arguments: lexopt::Parser) -> Result {
 
 fn cargo(arguments: &[&str]) -> Result<Outcome> {
     process::run(process::cargo().args(arguments))?;
+    Ok(Outcome::Done)
+}
+
+/// Builds the crates that can do without `std`, and their pages, in a folder of their own: the other
+/// pages stay as they are.
+fn without_std() -> Result<Outcome> {
+    let bare = |command: &str, rest: &[&str]| {
+        let mut cargo = process::cargo();
+        cargo.args([command, "--no-default-features"]);
+        cargo.args(["--package", "pirn-core", "--package", "pirn-sync"]);
+        cargo.args(["--target-dir", "target/bare"]).args(rest);
+        process::run(cargo.env("RUSTDOCFLAGS", "-D warnings"))
+    };
+    bare("clippy", &["--", "-D", "warnings"])?;
+    bare("doc", &["--no-deps"])?;
     Ok(Outcome::Done)
 }
 

@@ -95,6 +95,23 @@ pub fn nightly_cargo() -> Result<Command> {
     Ok(command)
 }
 
+/// A target that is installed and has no `std`, or why there is none.
+pub fn bare_target() -> Result<String> {
+    let listed = Command::new("rustup")
+        .args(["target", "list", "--installed"])
+        .stderr(Stdio::null())
+        .output();
+    let installed = match listed {
+        Ok(output) => String::from_utf8_lossy(&output.stdout).into_owned(),
+        Err(_) => return Err("rustup is not installed".into()),
+    };
+    installed
+        .lines()
+        .find(|target| target.contains("-none"))
+        .map(str::to_owned)
+        .ok_or_else(|| "no such target is installed (thumbv7em-none-eabihf is one)".into())
+}
+
 /// The triple that this machine compiles for.
 pub fn host() -> Result<String> {
     let text = capture(Command::new("rustc").arg("-vV"))?;

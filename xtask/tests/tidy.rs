@@ -129,6 +129,12 @@ fn what_is_modelled_goes_through_the_shim() {
         file(PLAIN, "static X: std::sync::Mutex<u8> = f();").len(),
         1
     );
+    assert_eq!(file(PLAIN, "use core::cell::{Cell, UnsafeCell};").len(), 1);
+    assert_eq!(
+        file(PLAIN, "use core::fmt;\nx: core::sync::atomic::AtomicU8,").len(),
+        1
+    );
+    assert_eq!(file(PLAIN, "pub use alloc::sync::Mutex;").len(), 1);
     assert!(file(PLAIN, "// Not the shim's: a static.\nuse std::sync::Mutex;").is_empty());
     assert!(
         file(

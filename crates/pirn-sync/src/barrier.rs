@@ -12,13 +12,13 @@
 //! The last arrival takes all who wait out of the queue at once, so a *generation* is what is in the
 //! queue: there is nothing to drain, and who comes again finds an empty queue.
 
+use core::fmt;
+use core::future::Future;
+use core::pin::Pin;
+use core::task::{Context, Poll, ready};
 use pirn_core::budget;
 use pirn_core::const_unless_loom;
 use pirn_core::wait::{Door, Policy, WaitList, Waiter};
-use std::fmt;
-use std::future::Future;
-use std::pin::Pin;
-use std::task::{Context, Poll, ready};
 
 use crate::error::BrokenBarrier;
 

@@ -1,7 +1,7 @@
 //! The blocking twin of every waiting operation.
 
+use core::future::Future;
 use pirn_core::shim;
-use std::future::Future;
 
 /// Waits on a plain thread: drives a future to its end, with the thread parked in between.
 ///

@@ -20,17 +20,18 @@
 //! Items lie behind an `Arc`: what happens under the lock is a move of pointers. Clones are made,
 //! and items dropped, after it is unlocked. The price is an allocation for each item.
 
+use alloc::collections::VecDeque;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::error::Error;
+use core::fmt;
+use core::future::Future;
+use core::marker::PhantomData;
+use core::pin::Pin;
+use core::task::{Context, Poll, ready};
 use pirn_core::budget;
 use pirn_core::shim;
 use pirn_core::wait::{Door, Policy, WaitList, Waiter};
-use std::collections::VecDeque;
-use std::error::Error;
-use std::fmt;
-use std::future::Future;
-use std::marker::PhantomData;
-use std::pin::Pin;
-use std::sync::Arc;
-use std::task::{Context, Poll, ready};
 
 /// The half that sends. Clone it for more senders.
 ///

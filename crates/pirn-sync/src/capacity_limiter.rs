@@ -23,14 +23,15 @@
 //! higher numbers they go to its end, as a rule. Room for more is allocated with the lock released.
 //! (A hash set cleans itself up now and then, with the lock held; and it has no `const` constructor.)
 
+use alloc::vec::Vec;
+use core::fmt;
+use core::future::poll_fn;
+use core::pin::pin;
+use core::sync::atomic::{AtomicUsize, Ordering};
+use core::task::{Poll, ready};
 use pirn_core::shim;
 use pirn_core::wait::{Door, Policy, WaitList, Waiter};
 use pirn_core::{budget, const_unless_loom};
-use std::fmt;
-use std::future::poll_fn;
-use std::pin::pin;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::{Poll, ready};
 
 use crate::error::{AlreadyBorrowed, TryBorrowError};
 
@@ -87,7 +88,7 @@ pub struct CapacityLimiter {
 /// assert!(one == same && one != other);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Borrower(u64);
+pub struct Borrower(usize);
 
 /// A token of a [`CapacityLimiter`], which gets it back as this is dropped.
 #[must_use = "the token goes back as soon as this is dropped"]
@@ -133,11 +134,21 @@ struct Entry<'a> {
 
 impl Borrower {
     /// A new one.
+    ///
+    /// # Panics
+    ///
+    /// If there were `isize::MAX` of them before, as can happen where that has 32 bits.
     pub fn new() -> Self {
-        static NEXT: AtomicU64 = AtomicU64::new(1);
-        // Ordering: Relaxed, only uniqueness is asked of it. `std`'s atomic on purpose: there is
+        static NEXT: AtomicUsize = AtomicUsize::new(1);
+        // Ordering: Relaxed, only uniqueness is asked of it. `core`'s atomic on purpose: there is
         // nothing in it for a model to explore.
-        Borrower(NEXT.fetch_add(1, Ordering::Relaxed))
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        // Half of what it can count is left to panics, so that it does not come round.
+        assert!(
+            number <= isize::MAX as usize,
+            "no number is left for a borrower"
+        );
+        Borrower(number)
     }
 }
 
@@ -403,7 +414,7 @@ impl State {
                 return Step::NoRoom((2 * len).max(shim::choose(8, 1)));
             }
             spare.append(&mut self.entered);
-            std::mem::swap(spare, &mut self.entered);
+            core::mem::swap(spare, &mut self.entered);
         }
         // Whoever waits does so because none is free, so who finds one free overtakes nobody.
         let has_token = self.lend();

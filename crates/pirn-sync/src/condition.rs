@@ -1,12 +1,12 @@
 //! Waiting for a change of what a lock protects.
 
 use crate::lock::{Lock, LockGuard};
+use core::fmt;
+use core::future::{Future, poll_fn};
+use core::pin::pin;
 use pirn_core::budget;
 use pirn_core::const_unless_loom;
 use pirn_core::wait::{Door, Policy, WaitList, Waiter};
-use std::fmt;
-use std::future::{Future, poll_fn};
-use std::pin::pin;
 
 /// Lets tasks wait until another task has changed what a [`Lock`] protects.
 ///
@@ -116,7 +116,7 @@ impl Condition {
             poll
         })
         .await;
-        std::mem::forget(taken);
+        core::mem::forget(taken);
         guard
     }
 

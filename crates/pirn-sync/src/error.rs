@@ -1,7 +1,7 @@
 //! How an operation can fail.
 
-use std::error::Error;
-use std::fmt;
+use core::error::Error;
+use core::fmt;
 
 use crate::capacity_limiter::Borrower;
 

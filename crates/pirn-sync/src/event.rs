@@ -1,13 +1,13 @@
 //! A flag that tasks wait for.
 
+use core::fmt;
+use core::future::Future;
+use core::pin::Pin;
+use core::task::{Context, Poll, ready};
 use pirn_core::budget;
 use pirn_core::const_unless_loom;
 use pirn_core::shim::atomic::{AtomicBool, Ordering};
 use pirn_core::wait::{Door, Policy, WaitList, Waiter};
-use std::fmt;
-use std::future::Future;
-use std::pin::Pin;
-use std::task::{Context, Poll, ready};
 
 /// A flag that tasks wait for: once it is set, it lets everybody through until it is cleared.
 ///

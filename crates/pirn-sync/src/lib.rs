@@ -1,9 +1,13 @@
 #![doc = include_str!("../README.md")]
+#![no_std]
+
+extern crate alloc;
 
 #[cfg(doc)]
 #[doc = include_str!("../docs/asyncio.md")]
 pub mod asyncio {}
 mod barrier;
+#[cfg(feature = "std")]
 mod block_on;
 pub mod broadcast;
 mod capacity_limiter;
@@ -19,6 +23,7 @@ mod semaphore;
 pub mod watch;
 
 pub use barrier::{Barrier, BarrierTurn, Wait as BarrierWait};
+#[cfg(feature = "std")]
 pub use block_on::block_on;
 pub use capacity_limiter::{Borrower, CapacityLimiter, LimiterStatistics, LimiterToken};
 pub use condition::Condition;

@@ -15,16 +15,16 @@
 //! happen with the wait list locked. A waiter is in the queue only while the word is `CONTENDED`
 //! (or `OPEN`), so whoever finds it `FREE` overtakes nobody.
 
+use alloc::sync::Arc;
+use core::fmt;
+use core::future::Future;
+use core::marker::PhantomData;
+use core::pin::Pin;
+use core::task::{Context, Poll, ready};
 use pirn_core::budget;
 use pirn_core::const_unless_loom;
 use pirn_core::shim::atomic::{AtomicU8, Ordering};
 use pirn_core::wait::{Door, Policy, WaitList, Waiter};
-use std::fmt;
-use std::future::Future;
-use std::marker::PhantomData;
-use std::pin::Pin;
-use std::sync::Arc;
-use std::task::{Context, Poll, ready};
 
 mod cell;
 mod guard;
@@ -195,7 +195,7 @@ impl<T: ?Sized> Lock<T> {
     /// # });
     /// ```
     pub async fn lock_owned(self: &Arc<Self>) -> OwnedLockGuard<T> {
-        std::mem::forget(self.lock().await);
+        core::mem::forget(self.lock().await);
         OwnedLockGuard::of(Arc::clone(self))
     }
 

@@ -14,14 +14,14 @@
 //! All transitions through a shared reference happen with the wait list locked; looking for the
 //! value takes one load. Who has the turn, a [`Turn`], is the only one to write the value.
 
+use core::fmt;
+use core::future::{Future, poll_fn};
+use core::pin::{Pin, pin};
+use core::task::{Context, Poll, ready};
 use pirn_core::budget;
 use pirn_core::const_unless_loom;
 use pirn_core::shim::atomic::{AtomicU8, Ordering};
 use pirn_core::wait::{Door, Policy, WaitList, Waiter};
-use std::fmt;
-use std::future::{Future, poll_fn};
-use std::pin::{Pin, pin};
-use std::task::{Context, Poll, ready};
 
 use crate::error::SetError;
 

@@ -28,14 +28,13 @@
 //! step. Who finds the other gone frees the allocation, without a further change of the word.
 
 use crate::error::Closed;
+use core::error::Error;
+use core::fmt;
+use core::future::Future;
+use core::pin::Pin;
+use core::task::{Context, Poll, Waker, ready};
 use pirn_core::budget;
-use pirn_core::report::{Report, report};
-use std::error::Error;
-use std::fmt;
-use std::future::Future;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::Pin;
-use std::task::{Context, Poll, Waker, ready};
+use pirn_core::wake;
 
 mod cell;
 use cell::Half;
@@ -363,12 +362,7 @@ impl<T> Drop for Closing<'_, T> {
 #[inline]
 fn drop_waker(waker: Option<Waker>) {
     if let Some(waker) = waker {
-        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(waker))) {
-            report(Report::Panic {
-                task: None,
-                payload,
-            });
-        }
+        wake::discard(waker);
     }
 }
 

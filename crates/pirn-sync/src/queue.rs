@@ -17,14 +17,15 @@
 //! claim stands for is decided as it is made good: the one that is then next.
 
 use crate::error::{Closed, PutError, TryGetError, TryPutError};
+use alloc::vec::Vec;
+use core::fmt;
+use core::future::Future;
+use core::pin::Pin;
+use core::task::{Context, Poll, ready};
 use flow::{Flow, GET, JOIN, List, PUT, State};
 use pirn_core::budget;
 use pirn_core::const_unless_loom;
 use pirn_core::wait::{Policy, WaitList, Waiter};
-use std::fmt;
-use std::future::Future;
-use std::pin::Pin;
-use std::task::{Context, Poll, ready};
 
 mod flow;
 mod halves;
@@ -485,8 +486,8 @@ impl<T, O: Order<T>> OrderedQueue<T, O> {
 
     /// Waits until something is set aside in a queue of the wait list, and keeps it so.
     async fn granted(&self, queue: usize) -> Result<(), Closed> {
-        let mut waiter = std::pin::pin!(Waiter::new(&self.list, queue, ()));
-        std::future::poll_fn(|cx| poll_claim(waiter.as_mut(), queue, cx)).await
+        let mut waiter = core::pin::pin!(Waiter::new(&self.list, queue, ()));
+        core::future::poll_fn(|cx| poll_claim(waiter.as_mut(), queue, cx)).await
     }
 
     /// Says that one of the items which were taken out is done.
@@ -572,7 +573,7 @@ impl<T, O: Order<T>> OrderedQueue<T, O> {
     /// ```
     pub fn close_now(&self) -> Vec<T> {
         let mut items = Flow::close_now(&self.list);
-        std::iter::from_fn(|| items.pop()).collect()
+        core::iter::from_fn(|| items.pop()).collect()
     }
 }
 

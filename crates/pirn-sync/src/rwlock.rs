@@ -38,16 +38,16 @@
 //! a number and not a bit, and a reader that leaves would need a compare-exchange, and the list's
 //! lock while a writer waits, instead of one subtraction.
 
+use alloc::sync::Arc;
+use core::fmt;
+use core::future::Future;
+use core::pin::Pin;
+use core::task::{Context, Poll, ready};
 use pirn_core::budget;
 use pirn_core::const_unless_loom;
 use pirn_core::shim;
 use pirn_core::shim::atomic::{AtomicUsize, Ordering};
 use pirn_core::wait::{Door, Policy, WaitList, Waiter};
-use std::fmt;
-use std::future::Future;
-use std::pin::Pin;
-use std::sync::Arc;
-use std::task::{Context, Poll, ready};
 
 mod cell;
 mod guard;
@@ -274,7 +274,7 @@ impl<T: ?Sized> RwLock<T> {
     /// # });
     /// ```
     pub async fn read_owned(self: &Arc<Self>) -> OwnedRwLockReadGuard<T> {
-        std::mem::forget(self.read().await);
+        core::mem::forget(self.read().await);
         OwnedRwLockReadGuard::of(Arc::clone(self))
     }
 
@@ -299,7 +299,7 @@ impl<T: ?Sized> RwLock<T> {
     /// # });
     /// ```
     pub async fn write_owned(self: &Arc<Self>) -> OwnedRwLockWriteGuard<T> {
-        std::mem::forget(self.write().await);
+        core::mem::forget(self.write().await);
         OwnedRwLockWriteGuard::of(Arc::clone(self))
     }
 

@@ -17,15 +17,15 @@
 //! `Semaphore::release` may give back: so what is free, in hands and forgotten is always what the
 //! semaphore was made with and what was added.
 
+use alloc::sync::Arc;
+use core::fmt;
+use core::future::Future;
+use core::pin::Pin;
+use core::task::{Context, Poll, ready};
 use pirn_core::budget;
 use pirn_core::const_unless_loom;
 use pirn_core::shim::atomic::{AtomicUsize, Ordering};
 use pirn_core::wait::{Door, Policy, WaitList, Waiter};
-use std::fmt;
-use std::future::Future;
-use std::pin::Pin;
-use std::sync::Arc;
-use std::task::{Context, Poll, ready};
 
 use crate::error::{Closed, TooManyReleased, TryAcquireError};
 
@@ -585,7 +585,7 @@ impl Drop for Permit<'_> {
 impl OwnedPermit {
     fn of(semaphore: &Arc<Semaphore>, permit: Permit<'_>) -> Self {
         let count = permit.count;
-        std::mem::forget(permit);
+        core::mem::forget(permit);
         OwnedPermit {
             semaphore: Arc::clone(semaphore),
             count,

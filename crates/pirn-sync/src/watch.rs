@@ -21,16 +21,16 @@
 //! senders.
 
 use crate::error::Closed;
+use alloc::sync::Arc;
+use core::fmt;
+use core::future::{Future, poll_fn};
+use core::marker::PhantomData;
+use core::mem;
+use core::pin::Pin;
+use core::task::{Context, Poll, ready};
 use pirn_core::budget;
 use pirn_core::shim;
 use pirn_core::wait::{Door, Policy, WaitList, Waiter};
-use std::fmt;
-use std::future::{Future, poll_fn};
-use std::marker::PhantomData;
-use std::mem;
-use std::pin::Pin;
-use std::sync::Arc;
-use std::task::{Context, Poll, ready};
 
 /// The half that changes the value. Clone it for more senders.
 ///

@@ -38,7 +38,9 @@ const NO_UNSAFE: &[&str] = &[
 
 const ORDERINGS: [&str; 5] = ["Relaxed", "Acquire", "Release", "AcqRel", "SeqCst"];
 
-/// Types of std that loom does not see.
+/// The crates whose types loom does not see.
+const UNSEEN: [&str; 3] = ["std::", "core::", "alloc::"];
+/// Those types.
 const HIDDEN: &[&str] = &["Condvar", "Mutex", "RwLock", "UnsafeCell"];
 
 /// How many lines of code may stand between a comment and the atomic access it argues for: a
@@ -168,8 +170,10 @@ impl File<'_> {
         if self.path.contains("/src/shim") {
             return;
         }
-        let says_why =
-            |line: &Line| line.comment.contains("on purpose") && line.comment.contains("std");
+        let says_why = |line: &Line| {
+            let says = |word| line.comment.contains(word);
+            says("on purpose") && (says("std") || says("core"))
+        };
         if self.source.lines.iter().any(says_why) {
             return;
         }
@@ -178,14 +182,16 @@ impl File<'_> {
         self.each(|file, at, code| {
             let starts = code.split_whitespace().find(|word| *word != "use");
             if uses[at] && !find_word(code, "use").is_empty() {
-                from_std = starts
-                    .is_some_and(|path| path.starts_with("std::") || path.starts_with("core::"));
+                from_std =
+                    starts.is_some_and(|path| UNSEEN.iter().any(|krate| path.starts_with(krate)));
             }
             let qualified = |word: &str| {
-                let paths = ["std::sync::", "std::sync::atomic::", "std::cell::"];
-                paths
-                    .iter()
-                    .any(|path| code.contains(&format!("{path}{word}")))
+                let paths = ["sync::", "sync::atomic::", "cell::"];
+                UNSEEN.iter().any(|krate| {
+                    paths
+                        .iter()
+                        .any(|path| code.contains(&format!("{krate}{path}{word}")))
+                })
             };
             let hidden = code
                 .split(|c: char| !is_word(c))

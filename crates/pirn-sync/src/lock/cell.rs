@@ -1,11 +1,11 @@
 //! Where a guard reaches the value of its lock: the unsafe code of [`Lock`](super::Lock).
 
 use super::{LockGuard, OwnedLockGuard};
+use core::marker::PhantomData;
+use core::ops::{Deref, DerefMut};
+use core::ptr::NonNull;
 use pirn_core::const_unless_loom;
 use pirn_core::shim::UnsafeCell;
-use std::marker::PhantomData;
-use std::ops::{Deref, DerefMut};
-use std::ptr::NonNull;
 
 /// The value. Touched by the holder of the lock, or through `&mut`.
 pub(super) struct LockCell<T: ?Sized>(UnsafeCell<T>);

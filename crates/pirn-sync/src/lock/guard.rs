@@ -1,11 +1,11 @@
 //! Guards of a [`Lock`] that borrow less than the lock, or nothing.
 
+use alloc::sync::Arc;
+use core::fmt;
+use core::marker::PhantomData;
+use core::mem;
+use core::ops::{Deref, DerefMut};
 use pirn_core::wait::WaitList;
-use std::fmt;
-use std::marker::PhantomData;
-use std::mem;
-use std::ops::{Deref, DerefMut};
-use std::sync::Arc;
 
 use super::cell::Projected;
 use super::{Lock, LockGuard, Word, unlock};

@@ -1,12 +1,13 @@
 //! The allocation that the two halves of a oneshot channel share: its unsafe code.
 
 use super::{Action, RECEIVER, SENDER, Snapshot, drop_waker};
+use alloc::boxed::Box;
+use core::mem::{self, ManuallyDrop};
+use core::ptr::NonNull;
+use core::task::{Context, Poll, Waker};
 use pirn_core::shim::UnsafeCell;
 use pirn_core::shim::atomic::{AtomicU8, Ordering};
 use pirn_core::wake;
-use std::mem::{self, ManuallyDrop};
-use std::ptr::NonNull;
-use std::task::{Context, Poll, Waker};
 
 /// What the halves share, and who may touch it.
 struct Cell<T> {

@@ -2,9 +2,10 @@
 
 use super::order::Order;
 use crate::error::{Closed, PutError};
+use alloc::vec::Vec;
+use core::marker::PhantomData;
 use pirn_core::shim::atomic::{AtomicBool, Ordering};
 use pirn_core::wait::{Door, Policy, WaitList};
-use std::marker::PhantomData;
 
 /// The queues of the wait list.
 pub(super) const GET: usize = 0;
@@ -194,7 +195,7 @@ impl<T, O: Order<T>> Flow<T, O> {
     pub(super) fn close_now(list: &List<T, O>) -> O {
         list.enter(|door| {
             let state = door.state();
-            let items = std::mem::replace(&mut state.items, O::EMPTY);
+            let items = core::mem::replace(&mut state.items, O::EMPTY);
             state.closed = true;
             state.to_put = 0;
             state.to_get = 0;

@@ -1,10 +1,10 @@
 //! The two sides of a queue, each of which closes it as the last of its kind is dropped.
 
 use super::{Order, OrderedQueue};
+use core::fmt;
+use core::ops::Deref;
 use pirn_core::shim::Arc;
 use pirn_core::shim::atomic::{AtomicUsize, Ordering, fence};
-use std::fmt;
-use std::ops::Deref;
 
 /// A producer's share in a queue: as the last one is dropped, the queue is
 /// [closed](OrderedQueue::close), so that getters hear of the end once it is empty.

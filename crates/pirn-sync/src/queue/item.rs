@@ -2,8 +2,8 @@
 
 use super::flow::Flow;
 use super::{Order, OrderedQueue};
-use std::fmt;
-use std::ops::{Deref, DerefMut};
+use core::fmt;
+use core::ops::{Deref, DerefMut};
 
 /// An item out of a queue, which counts as [done](OrderedQueue::task_done) when this is dropped:
 /// after the item itself, whether it was used up or a panic or a cancel came between.

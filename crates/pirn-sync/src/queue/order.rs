@@ -1,8 +1,9 @@
 //! The orders in which the items of a queue come out.
 
-use std::cmp::{Ordering, Reverse};
-use std::collections::{BinaryHeap, VecDeque};
-use std::time::Duration;
+use alloc::collections::{BinaryHeap, VecDeque};
+use alloc::vec::Vec;
+use core::cmp::{Ordering, Reverse};
+use core::time::Duration;
 
 /// In which order the items of an [`OrderedQueue`](super::OrderedQueue) come out: [`Fifo`],
 /// [`Lifo`] or [`ByPriority`]. These are all there are.

@@ -3,8 +3,8 @@
 use super::flow::{Flow, GET, PUT};
 use super::{Order, OrderedQueue};
 use crate::error::{Closed, PutError};
-use std::fmt;
-use std::mem::ManuallyDrop;
+use core::fmt;
+use core::mem::ManuallyDrop;
 
 /// A place in a queue, kept free until it is filled, or given up as this is dropped.
 ///

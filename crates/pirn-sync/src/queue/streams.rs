@@ -3,13 +3,13 @@
 use super::flow::{Flow, PUT};
 use super::{Get, Order, OrderedQueue, PutPermit, poll_claim};
 use crate::error::{Closed, PutError};
+use core::fmt;
+use core::future::Future;
+use core::pin::Pin;
+use core::task::{Context, Poll, ready};
 use futures_core::Stream;
 use futures_sink::Sink;
 use pirn_core::wait::Waiter;
-use std::fmt;
-use std::future::Future;
-use std::pin::Pin;
-use std::task::{Context, Poll, ready};
 
 pin_project_lite::pin_project! {
     /// The items of a queue, until it is closed and empty. See [`OrderedQueue::stream`].

@@ -1,11 +1,11 @@
 //! Where a guard reaches the value of its lock: the unsafe code of [`RwLock`](super::RwLock).
 
 use super::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLockWriteGuard};
+use core::marker::PhantomData;
+use core::ops::{Deref, DerefMut};
+use core::ptr::NonNull;
 use pirn_core::const_unless_loom;
 use pirn_core::shim::UnsafeCell;
-use std::marker::PhantomData;
-use std::ops::{Deref, DerefMut};
-use std::ptr::NonNull;
 
 /// The value. Read by whoever holds the lock, written by a writer that does, or through `&mut`.
 pub(super) struct RwLockCell<T: ?Sized>(UnsafeCell<T>);
