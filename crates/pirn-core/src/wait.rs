@@ -491,33 +491,35 @@ impl<'d, P: Policy<N>, const N: usize> Door<'d, P, N> {
 impl<P: Policy<N>, const N: usize> Drop for Door<'_, P, N> {
     #[inline]
     fn drop(&mut self) {
-        let first = self.first.take().map(|(waker, node)| {
-            let granted = &self.list.granted;
-            let lists = &mut self.inner().lists;
-            // SAFETY: `grant_head` removed the node, whose owner cannot go without the lock, which
-            // this door has; it is not touched after this.
-            unsafe { lists.set_granted::<P>(granted, node, TaskId::of(&waker)) };
-            waker
-        });
-        if self.ring.is_unused() {
-            self.guard = None;
-            if let Some(waker) = first {
-                wake::wake(waker);
-            }
-        } else {
-            self.wake_ring(first);
+        match self.first.take() {
+            None => self.guard = None,
+            Some((waker, node)) => self.wake_granted(waker, node),
         }
     }
 }
 
 impl<P: Policy<N>, const N: usize> Door<'_, P, N> {
+    /// Makes the first grant known, and wakes all.
+    #[inline(never)]
+    fn wake_granted(&mut self, first: Waker, node: *const Node<P::Want>) {
+        let granted = &self.list.granted;
+        let lists = &mut self.inner().lists;
+        // SAFETY: `grant_head` removed the node, whose owner cannot go without the lock, which this
+        // door has; it is not touched after this.
+        unsafe { lists.set_granted::<P>(granted, node, TaskId::of(&first)) };
+        if self.ring.is_unused() {
+            self.guard = None;
+            wake::wake(first);
+        } else {
+            self.wake_ring(first);
+        }
+    }
+
     /// Wakes the first and then the Called, batch by batch. When it returns the ring is empty.
     #[cold]
-    fn wake_ring(&mut self, first: Option<Waker>) {
+    fn wake_ring(&mut self, first: Waker) {
         let mut batch = WakeBatch::new();
-        if let Some(waker) = first {
-            batch.push(waker);
-        }
+        batch.push(first);
         loop {
             let ring = self.ring;
             let granted = &self.list.granted;
