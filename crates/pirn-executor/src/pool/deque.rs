@@ -17,7 +17,7 @@
 //! read", as a slot must not be overwritten before it is read.)
 
 use pirn_core::shim::atomic::{AtomicPtr, AtomicUsize};
-use pirn_core::shim::{Arc, choose};
+use pirn_core::shim::{Arc, choose, load_before_store};
 use std::cell::Cell;
 use std::marker::PhantomData;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
@@ -133,7 +133,15 @@ impl<T: Word> Local<T> {
     /// Puts an item into the slot, and gives what was there.
     #[inline]
     pub fn swap_slot(&self, item: T) -> Option<T> {
-        self.ring.swap_slot(item.into_word())
+        let word = item.into_word();
+        // Ordering: Relaxed, nobody else puts anything in: if it is empty it stays so.
+        if load_before_store(&self.ring.slot, Relaxed).is_null() {
+            // Ordering: Release, pairs with the Acquire in the ring's `swap_slot`; publishes the
+            // item.
+            self.ring.slot.store(word, Release);
+            return None;
+        }
+        self.ring.swap_slot(word)
     }
 
     /// Takes what is in the slot.
