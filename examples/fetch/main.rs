@@ -16,7 +16,7 @@ use pirn::{Cause, Grace, GroupBuilder, Scope, spawn};
 use pirn_http::Session;
 use report::{Outcome, Run, Tally};
 use server::Server;
-use std::io::{IsTerminal, stderr, stdout};
+use std::io::{ErrorKind, IsTerminal, Write, stderr, stdout};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -114,9 +114,14 @@ async fn fetch(args: Args) -> Result<ExitCode, String> {
         };
         eprintln!("fetch: {times}{error}");
     }
-    match args.json {
-        true => println!("{}", serde_json::to_string(&summary).expect("plain data")),
-        false => println!("{summary}"),
+    let text = match args.json {
+        true => serde_json::to_string(&summary).expect("plain data"),
+        false => summary.to_string(),
+    };
+    match writeln!(stdout(), "{text}") {
+        // Who reads it has seen enough.
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => {}
+        written => written.map_err(|error| format!("cannot write the summary: {error}"))?,
     }
     Ok(match (interrupted, summary.is_all_ok()) {
         (true, _) => ExitCode::from(INTERRUPTED),

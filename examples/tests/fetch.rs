@@ -132,6 +132,21 @@ fn bad_input_gets_one_line_that_names_it() {
 }
 
 #[test]
+fn who_reads_the_summary_may_hang_up() {
+    let mut running = fetch()
+        .args(["--count", "3"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(running.stdout.take());
+    let output = running.wait_with_output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+    assert!(output.status.success());
+}
+
+#[test]
 #[cfg(unix)]
 fn ctrl_c_prints_what_there_is_and_exits_with_130() {
     let out = folder("interrupted");
