@@ -21,7 +21,7 @@ use proc_macro::{Delimiter, Group, Ident, Punct, Spacing, Span, TokenStream, Tok
 ///
 /// # Examples
 ///
-/// ```ignore
+/// ```
 /// #[pirn::main]
 /// async fn main() {
 ///     println!("hello");
@@ -40,7 +40,7 @@ pub fn main(args: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// # Examples
 ///
-/// ```ignore
+/// ```
 /// #[pirn::test]
 /// async fn an_hour_passes_at_once() {
 ///     pirn::sleep(std::time::Duration::from_secs(3600)).await;
