@@ -1,24 +1,28 @@
-//! Every item to every receiver, from a ring of bounded size.
+//! Every item to every receiver, from a ring of bounded size: who is slow is told exactly how many it
+//! missed.
 //!
-//! # States
-//!
-//! Everything lies under the lock of one wait list, in which receivers wait for items. Items have
-//! positions, counted from 0; the ring holds those from `end - items.len()` up to `end`.
-//!
-//! | what | meaning | changed by |
-//! | --- | --- | --- |
-//! | `items` | the latest items that somebody has still to see, at most `capacity` | `State::push`, `State::take`, `State::leave` |
-//! | `Slot::left` | how many receivers have still to see the item | the same three |
-//! | `end` | the position of the next item | `State::push` |
-//! | `senders`, `receivers` | how many there are | `clone`, `subscribe`, drop |
-//! | `Receiver::next` | the position of the item that the receiver sees next | `State::take`, in the receiver's own poll |
-//!
-//! Every receiver sees items in order, so `left` is the number of receivers whose `next` is not
-//! beyond the slot, and grows towards the end: an item that nobody has still to see is the first. A
-//! receiver whose `next` is before the ring has missed what lies between, and no more.
-//!
-//! Items lie behind an `Arc`: what happens under the lock is a move of pointers. Clones are made,
-//! and items dropped, after it is unlocked. The price is an allocation for each item.
+//! Made by [`channel`]. Where each item is for one receiver, use a [`Queue`](crate::Queue); where the
+//! latest is enough, [`watch`](crate::watch).
+
+// # States
+//
+// Everything lies under the lock of one wait list, in which receivers wait for items. Items have
+// positions, counted from 0; the ring holds those from `end - items.len()` up to `end`.
+//
+// | what | meaning | changed by |
+// | --- | --- | --- |
+// | `items` | the latest items that somebody has still to see, at most `capacity` | `State::push`, `State::take`, `State::leave` |
+// | `Slot::left` | how many receivers have still to see the item | the same three |
+// | `end` | the position of the next item | `State::push` |
+// | `senders`, `receivers` | how many there are | `clone`, `subscribe`, drop |
+// | `Receiver::next` | the position of the item that the receiver sees next | `State::take`, in the receiver's own poll |
+//
+// Every receiver sees items in order, so `left` is the number of receivers whose `next` is not
+// beyond the slot, and grows towards the end: an item that nobody has still to see is the first. A
+// receiver whose `next` is before the ring has missed what lies between, and no more.
+//
+// Items lie behind an `Arc`: what happens under the lock is a move of pointers. Clones are made,
+// and items dropped, after it is unlocked. The price is an allocation for each item.
 
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;

@@ -1,31 +1,33 @@
-//! One value, from one task to another.
+//! One value, from one task to another, such as the answer to a request.
 //!
-//! There is one allocation, which the halves share, and one atomic word in it. Each half can wait
-//! for the other and for nothing else, so there is one waiter at most on each side, for whose waker
-//! the allocation has a place: a wait list, which serves many in order, is not needed here.
-//!
-//! # States
-//!
-//! The word has the same three bits for each half:
-//!
-//! | bit | meaning | set by | cleared by |
-//! | --- | --- | --- | --- |
-//! | `ENDED` | the sender has sent or will not, the receiver takes nothing that is not there yet | `Snapshot::send`, `Snapshot::end` | never |
-//! | `GONE` | the half touches the allocation no more; implies `ENDED` | `Snapshot::send`, `Snapshot::end` | never |
-//! | `WAITS` | the half waits for the other's end, with its waker in place | `Snapshot::arm` | `Snapshot::disarm` |
-//!
-//! ```text
-//!            arm
-//!       ┌───────────▶ waiting ──┐ the other ends:
-//!   fresh ◀──────────┘          │ its waker is the other's
-//!       │   disarm              ▼
-//!       └─────────────────▶   ENDED  ──────────▶ GONE
-//!              send, end               end
-//! ```
-//!
-//! A half that ends while the other waits owns the other's waker until it is gone itself: it takes
-//! the waker out, leaves, and wakes last of all. When nobody waits, ending and leaving are one
-//! step. Who finds the other gone frees the allocation, without a further change of the word.
+//! Made by [`channel`]. For more than one value, use a [`Queue`](crate::Queue).
+
+// There is one allocation, which the halves share, and one atomic word in it. Each half can wait
+// for the other and for nothing else, so there is one waiter at most on each side, for whose waker
+// the allocation has a place: a wait list, which serves many in order, is not needed here.
+//
+// # States
+//
+// The word has the same three bits for each half:
+//
+// | bit | meaning | set by | cleared by |
+// | --- | --- | --- | --- |
+// | `ENDED` | the sender has sent or will not, the receiver takes nothing that is not there yet | `Snapshot::send`, `Snapshot::end` | never |
+// | `GONE` | the half touches the allocation no more; implies `ENDED` | `Snapshot::send`, `Snapshot::end` | never |
+// | `WAITS` | the half waits for the other's end, with its waker in place | `Snapshot::arm` | `Snapshot::disarm` |
+//
+// ```text
+//            arm
+//       ┌───────────▶ waiting ──┐ the other ends:
+//   fresh ◀──────────┘          │ its waker is the other's
+//       │   disarm              ▼
+//       └─────────────────▶   ENDED  ──────────▶ GONE
+//              send, end               end
+// ```
+//
+// A half that ends while the other waits owns the other's waker until it is gone itself: it takes
+// the waker out, leaves, and wakes last of all. When nobody waits, ending and leaving are one
+// step. Who finds the other gone frees the allocation, without a further change of the word.
 
 use crate::error::Closed;
 use core::error::Error;
@@ -71,9 +73,7 @@ pub struct Sender<T> {
 /// waiting and come back later, poll it by reference, `(&mut receiver).await`: dropping that loses
 /// nothing.
 ///
-/// # Panics
-///
-/// If it is polled after it was ready.
+/// Polled after it was ready it gives [`Closed`], as [`try_recv`](Self::try_recv) does then.
 ///
 /// # Examples
 ///
@@ -334,11 +334,9 @@ impl<T> Future for Receiver<T> {
     #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         ready!(budget::poll_spend(cx));
-        let half = self.half.as_mut();
-        ready!(
-            half.expect("a `Receiver` was polled after it was ready")
-                .poll_ended(cx)
-        );
+        if let Some(half) = &mut self.half {
+            ready!(half.poll_ended(cx));
+        }
         Poll::Ready(self.finish())
     }
 }

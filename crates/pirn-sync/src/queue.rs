@@ -92,10 +92,23 @@ pub struct OrderedQueue<T, O: Order<T>> {
     list: List<T, O>,
 }
 
-/// A queue whose items come out in the order in which they went in.
+/// A queue whose items come out in the order in which they went in. What it does is told at
+/// [`OrderedQueue`].
+///
+/// # Examples
+///
+/// ```
+/// use pirn_sync::Queue;
+///
+/// let queue = Queue::bounded(2);
+/// queue.try_put(1).unwrap();
+/// queue.try_put(2).unwrap();
+/// assert_eq!(queue.try_get(), Ok(1));
+/// ```
 pub type Queue<T> = OrderedQueue<T, Fifo<T>>;
 
-/// A queue that gives the item first which was put in last.
+/// A queue that gives the item first which was put in last. What it does is told at
+/// [`OrderedQueue`].
 ///
 /// # Examples
 ///
@@ -110,7 +123,8 @@ pub type Queue<T> = OrderedQueue<T, Fifo<T>>;
 pub type LifoQueue<T> = OrderedQueue<T, Lifo<T>>;
 
 /// A queue of pairs of a [priority](Priority) and an item, that gives the pair of the least priority
-/// first, as asyncio's does, and of equal ones the one that was put in first.
+/// first, as asyncio's does, and of equal ones the one that was put in first. What else it does is
+/// told at [`OrderedQueue`].
 ///
 /// # Examples
 ///

@@ -1,24 +1,27 @@
-//! The latest value, for many who watch it.
+//! The latest value, for many who watch it: who is slow skips the values in between, and never the
+//! last one.
 //!
-//! # States
-//!
-//! Everything lies under the lock of one wait list with two queues: receivers who wait for news, and
-//! senders who wait until nobody watches.
-//!
-//! | what | meaning | changed by |
-//! | --- | --- | --- |
-//! | `value` | the latest value, which receivers share with the channel | `Sender::publish` |
-//! | `version` | how many values were published over the first | `Sender::publish` |
-//! | `senders`, `receivers` | how many there are | `clone`, `subscribe`, drop |
-//! | `Receiver::seen` | the version that the receiver has seen | the receiver's own polls, once they are ready |
-//!
-//! A receiver waits only while `seen == version` and there is a sender: both are looked at under the
-//! lock under which it queues up, so no wake-up falls between. Whoever was told of news was told for
-//! good, and takes what is the latest when it is polled; so values are skipped, the last one never.
-//!
-//! Values lie behind an `Arc`: what happens under the lock is a change of pointers and counts. A
-//! guard around the value itself would save an allocation for each, and let one slow reader stop all
-//! senders.
+//! Made by [`channel`]. To see every value, use [`broadcast`](crate::broadcast).
+
+// # States
+//
+// Everything lies under the lock of one wait list with two queues: receivers who wait for news, and
+// senders who wait until nobody watches.
+//
+// | what | meaning | changed by |
+// | --- | --- | --- |
+// | `value` | the latest value, which receivers share with the channel | `Sender::publish` |
+// | `version` | how many values were published over the first | `Sender::publish` |
+// | `senders`, `receivers` | how many there are | `clone`, `subscribe`, drop |
+// | `Receiver::seen` | the version that the receiver has seen | the receiver's own polls, once they are ready |
+//
+// A receiver waits only while `seen == version` and there is a sender: both are looked at under the
+// lock under which it queues up, so no wake-up falls between. Whoever was told of news was told for
+// good, and takes what is the latest when it is polled; so values are skipped, the last one never.
+//
+// Values lie behind an `Arc`: what happens under the lock is a change of pointers and counts. A
+// guard around the value itself would save an allocation for each, and let one slow reader stop all
+// senders.
 
 use crate::error::Closed;
 use alloc::sync::Arc;

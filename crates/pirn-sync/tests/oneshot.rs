@@ -297,15 +297,18 @@ fn in_a_cancelled_body_nothing_is_received() {
 }
 
 #[test]
-fn who_polls_a_receiver_after_it_was_ready_is_told_so() {
+fn who_polls_a_receiver_that_is_through_hears_that_there_is_no_more() {
     let (sender, mut receiver) = oneshot::channel();
     sender.send(1).unwrap();
     assert!(poll_once(pin!(&mut receiver), Waker::noop()).is_ready());
-    let again = catch_unwind(AssertUnwindSafe(|| {
-        poll_once(pin!(&mut receiver), Waker::noop())
-    }));
-    let message = *again.unwrap_err().downcast::<String>().unwrap();
-    assert_eq!(message, "a `Receiver` was polled after it was ready");
+    let again = poll_once(pin!(&mut receiver), Waker::noop());
+    assert_eq!(again, Poll::Ready(Err(Closed)));
+
+    let (sender, mut receiver) = oneshot::channel::<u8>();
+    drop(sender);
+    assert_eq!(receiver.try_recv(), Err(TryRecvError::Closed));
+    let late = poll_once(pin!(&mut receiver), Waker::noop());
+    assert_eq!(late, Poll::Ready(Err(Closed)));
 }
 
 #[test]

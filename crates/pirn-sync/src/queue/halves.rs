@@ -1,6 +1,6 @@
 //! The two sides of a queue, each of which closes it as the last of its kind is dropped.
 
-use super::{Order, OrderedQueue};
+use super::{Fifo, Order, OrderedQueue};
 use core::fmt;
 use core::ops::Deref;
 use pirn_core::shim::Arc;
@@ -10,13 +10,13 @@ use pirn_core::shim::atomic::{AtomicUsize, Ordering, fence};
 /// [closed](OrderedQueue::close), so that getters hear of the end once it is empty.
 ///
 /// See [`OrderedQueue::split`]. It derefs to the queue: a share in a side, not a restriction to it.
-pub struct QueueSender<T, O: Order<T>>(Arc<Shared<T, O>>);
+pub struct QueueSender<T, O: Order<T> = Fifo<T>>(Arc<Shared<T, O>>);
 
 /// A consumer's share in a queue: as the last one is dropped, the queue is
 /// [closed and emptied](OrderedQueue::close_now), so that putters hear that nobody will come.
 ///
 /// See [`OrderedQueue::split`]. It derefs to the queue: a share in a side, not a restriction to it.
-pub struct QueueReceiver<T, O: Order<T>>(Arc<Shared<T, O>>);
+pub struct QueueReceiver<T, O: Order<T> = Fifo<T>>(Arc<Shared<T, O>>);
 
 struct Shared<T, O: Order<T>> {
     queue: OrderedQueue<T, O>,

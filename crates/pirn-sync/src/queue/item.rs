@@ -1,7 +1,7 @@
 //! An item that counts as done when it is dropped.
 
 use super::flow::Flow;
-use super::{Order, OrderedQueue};
+use super::{Fifo, Order, OrderedQueue};
 use core::fmt;
 use core::ops::{Deref, DerefMut};
 
@@ -9,7 +9,7 @@ use core::ops::{Deref, DerefMut};
 /// after the item itself, whether it was used up or a panic or a cancel came between.
 ///
 /// See [`OrderedQueue::get_item`].
-pub struct QueueItem<'a, T, O: Order<T>> {
+pub struct QueueItem<'a, T, O: Order<T> = Fifo<T>> {
     _done: Done<'a, T, O>,
     /// `None` only once it was taken out.
     item: Option<T>,

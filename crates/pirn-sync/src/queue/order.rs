@@ -34,6 +34,10 @@ pub struct ByPriority<P: Priority, T> {
 /// `char` and [`Duration`], pairs and triples of them, and [`Reverse`] for the greatest first.
 ///
 /// Others cannot implement it: comparing happens with the queue locked, where no code of users runs.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the priority of a queue's item",
+    note = "priorities are integers, `bool`, `char`, `Duration`, pairs and triples of them, and `Reverse` of them; for an enum, use `priority as u8`"
+)]
 pub trait Priority: Ord + Copy + Sealed {}
 
 pub trait Sealed {}

@@ -1,7 +1,7 @@
 //! Putting and getting in two steps: claim first, then make it good without waiting.
 
 use super::flow::{Flow, GET, PUT};
-use super::{Order, OrderedQueue};
+use super::{Fifo, Order, OrderedQueue};
 use crate::error::{Closed, PutError};
 use core::fmt;
 use core::mem::ManuallyDrop;
@@ -10,13 +10,13 @@ use core::mem::ManuallyDrop;
 ///
 /// See [`OrderedQueue::reserve_put`].
 #[must_use = "the place is given up as soon as this is dropped"]
-pub struct PutPermit<'a, T, O: Order<T>>(&'a OrderedQueue<T, O>);
+pub struct PutPermit<'a, T, O: Order<T> = Fifo<T>>(&'a OrderedQueue<T, O>);
 
 /// An item in a queue, set aside until it is taken, or left to the next as this is dropped.
 ///
 /// See [`OrderedQueue::reserve_get`].
 #[must_use = "the item is left to the next as soon as this is dropped"]
-pub struct GetPermit<'a, T, O: Order<T>>(&'a OrderedQueue<T, O>);
+pub struct GetPermit<'a, T, O: Order<T> = Fifo<T>>(&'a OrderedQueue<T, O>);
 
 impl<'a, T, O: Order<T>> PutPermit<'a, T, O> {
     /// To be made by whoever was granted a place.

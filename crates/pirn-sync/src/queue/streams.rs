@@ -1,7 +1,7 @@
 //! A queue as a stream of its items, and as a sink.
 
 use super::flow::{Flow, PUT};
-use super::{Get, Order, OrderedQueue, PutPermit, poll_claim};
+use super::{Fifo, Get, Order, OrderedQueue, PutPermit, poll_claim};
 use crate::error::{Closed, PutError};
 use core::fmt;
 use core::future::Future;
@@ -14,7 +14,7 @@ use pirn_core::wait::Waiter;
 pin_project_lite::pin_project! {
     /// The items of a queue, until it is closed and empty. See [`OrderedQueue::stream`].
     #[must_use = "streams do nothing unless polled"]
-    pub struct QueueStream<'a, T, O: Order<T>> {
+    pub struct QueueStream<'a, T, O: Order<T> = Fifo<T>> {
         #[pin]
         get: Get<'a, T, O>,
     }
@@ -23,7 +23,7 @@ pin_project_lite::pin_project! {
 pin_project_lite::pin_project! {
     /// A queue to put items in, as a sink. See [`OrderedQueue::sink`].
     #[must_use = "sinks do nothing unless polled"]
-    pub struct QueueSink<'a, T, O: Order<T>> {
+    pub struct QueueSink<'a, T, O: Order<T> = Fifo<T>> {
         #[pin]
         waiter: Waiter<'a, Flow<T, O>, 3>,
         queue: &'a OrderedQueue<T, O>,
