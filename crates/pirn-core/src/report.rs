@@ -111,8 +111,19 @@ pub fn set_hook(hook: Option<Hook>) -> Option<Hook> {
 pub fn report(report: Report) {
     let hook = HOOK.read().unwrap_or_else(PoisonError::into_inner).clone();
     // A panic of the hook, or of what the report drops, ends here.
-    let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(move || match hook {
+    let mut ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(move || match hook {
         Some(hook) => hook(&report),
         None => std::eprintln!("pirn: {report}"),
     }));
+    // What that panic carried may panic in its destructor too, and so on: nothing of it comes out of
+    // here, where callers may be in the middle of something.
+    for _ in 0..16 {
+        match ended {
+            Ok(()) => return,
+            Err(payload) => {
+                ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(payload)));
+            }
+        }
+    }
+    core::mem::forget(ended);
 }

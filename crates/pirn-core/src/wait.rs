@@ -197,7 +197,7 @@ pub struct Door<'d, P: Policy<N>, const N: usize = 1> {
     guard: Option<ListGuard<'d, Inner<P, N>>>,
     /// The first who was granted, and its waker; the others wait in the ring. The node is in no list
     /// until the door closes, so that nobody goes on before all is settled.
-    first: Option<(Waker, *const Node<P::Want>)>,
+    first: Option<(Waker, *const Node<P::Want>, bool)>,
     /// The fixed node of a ring of Called waiters, in the frame of [`WaitList::enter`].
     ring: &'d Links,
 }
@@ -237,7 +237,8 @@ enum Phase {
     Idle,
     /// `None` only while the owner's poll is under way.
     Waiting(Option<Waker>),
-    Called(Waker),
+    /// And whether the grant transfers.
+    Called(Waker, bool),
     Granted(TaskId),
     /// Granted to this waiter alone.
     Given,
@@ -333,6 +334,8 @@ impl<'d, P: Policy<N>, const N: usize> Door<'d, P, N> {
         let Some(node) = lists.waiting[queue].first::<P::Want>() else {
             return false;
         };
+        // A policy that panics, against its contract, leaves the node where it was.
+        let claimable = P::transfers(queue, want);
         lists.remove::<P>(&list.granted, node);
         let waker = lists.body(node, |body| {
             *body.want = want;
@@ -343,16 +346,16 @@ impl<'d, P: Policy<N>, const N: usize> Door<'d, P, N> {
         });
         match waker {
             Some(waker) if has_first => {
-                lists.body(node, |body| *body.phase = Phase::Called(waker));
+                lists.body(node, |body| *body.phase = Phase::Called(waker, claimable));
                 // SAFETY: the node was removed above. The ring's own node stays in place until the
                 // door has closed, which empties the ring first.
                 unsafe { ring.as_ring().push_back(node.as_link()) };
             }
-            Some(waker) => self.first = Some((waker, ptr::from_ref(node))),
+            Some(waker) => self.first = Some((waker, ptr::from_ref(node), claimable)),
             // The one that polls: it claimed, and has the lock.
             None => {
                 // SAFETY: the node was removed above, and is not touched after this.
-                unsafe { lists.set_granted::<P>(&list.granted, node, TaskId::NOBODY) };
+                unsafe { lists.set_granted::<P>(&list.granted, node, TaskId::NOBODY, claimable) };
             }
         }
         true
@@ -438,7 +441,7 @@ impl<'d, P: Policy<N>, const N: usize> Door<'d, P, N> {
             match core::mem::replace(body.phase, Phase::Idle) {
                 Phase::Idle => (false, None),
                 Phase::Waiting(waker) => (false, waker),
-                Phase::Called(waker) => (true, Some(waker)),
+                Phase::Called(waker, _) => (true, Some(waker)),
                 Phase::Granted(_) | Phase::Given => (true, None),
             }
         })
@@ -493,7 +496,7 @@ impl<P: Policy<N>, const N: usize> Drop for Door<'_, P, N> {
     fn drop(&mut self) {
         match self.first.take() {
             None => self.guard = None,
-            Some((waker, node)) => self.wake_granted(waker, node),
+            Some((waker, node, claimable)) => self.wake_granted(waker, node, claimable),
         }
     }
 }
@@ -501,12 +504,12 @@ impl<P: Policy<N>, const N: usize> Drop for Door<'_, P, N> {
 impl<P: Policy<N>, const N: usize> Door<'_, P, N> {
     /// Makes the first grant known, and wakes all.
     #[inline(never)]
-    fn wake_granted(&mut self, first: Waker, node: *const Node<P::Want>) {
+    fn wake_granted(&mut self, first: Waker, node: *const Node<P::Want>, claimable: bool) {
         let granted = &self.list.granted;
         let lists = &mut self.inner().lists;
         // SAFETY: `grant_head` removed the node, whose owner cannot go without the lock, which this
         // door has; it is not touched after this.
-        unsafe { lists.set_granted::<P>(granted, node, TaskId::of(&first)) };
+        unsafe { lists.set_granted::<P>(granted, node, TaskId::of(&first), claimable) };
         if self.ring.is_unused() {
             self.guard = None;
             wake::wake(first);
@@ -589,7 +592,7 @@ impl<W: Copy> Body<'_, W> {
                 Phase::Waiting(registered) => {
                     Seen::Waiting(is_new || registered.as_ref().is_some_and(|w| w.will_wake(waker)))
                 }
-                Phase::Called(_) | Phase::Granted(_) | Phase::Given => Seen::Granted,
+                Phase::Called(..) | Phase::Granted(_) | Phase::Given => Seen::Granted,
             },
             want: *self.want,
         }
@@ -890,16 +893,15 @@ impl<const N: usize> Lists<N> {
         granted: &Granted,
         node: *const Node<P::Want>,
         task: TaskId,
+        claimable: bool,
     ) {
         // SAFETY: the caller's contract; the last use is what lets the owner go.
         let node = unsafe { &*node };
-        let claimable = self.body(node, |body| {
-            let claimable = P::transfers(usize::from(node.queue), *body.want);
+        self.body(node, |body| {
             *body.phase = match claimable {
                 true => Phase::Granted(task),
                 false => Phase::Given,
             };
-            claimable
         });
         if claimable {
             let mut ring = granted.pin();
@@ -926,14 +928,14 @@ impl<const N: usize> Lists<N> {
         // SAFETY: the caller's contract; the last use is before `set_granted`.
         let node = unsafe { &*node };
         self.remove::<P>(granted, node);
-        let waker = self.body(node, |body| {
+        let (waker, claimable) = self.body(node, |body| {
             match core::mem::replace(body.phase, Phase::Idle) {
-                Phase::Called(waker) => waker,
+                Phase::Called(waker, claimable) => (waker, claimable),
                 _ => unreachable!("a node in a ring is Called"),
             }
         });
         // SAFETY: the caller's contract, passed on.
-        unsafe { self.set_granted::<P>(granted, node, TaskId::of(&waker)) };
+        unsafe { self.set_granted::<P>(granted, node, TaskId::of(&waker), claimable) };
         waker
     }
 }
@@ -950,7 +952,7 @@ impl Phase {
         match self {
             Phase::Idle | Phase::Given => Place::Nowhere,
             Phase::Waiting(_) => Place::Waiting,
-            Phase::Called(_) => Place::Ring,
+            Phase::Called(..) => Place::Ring,
             Phase::Granted(_) => Place::Granted,
         }
     }

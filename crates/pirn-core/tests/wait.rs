@@ -9,7 +9,9 @@ use count::Count;
 use pirn_core::wait::{Door, Policy, WaitList, Waiter};
 use pirn_core::wake::WakeBatch;
 use pirn_core::{Cause, Scope, budget, shield};
+use std::cell::Cell;
 use std::future::{Future, pending, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::{Arc, LazyLock, Mutex};
 use std::task::{Context, Poll, RawWaker, RawWakerVTable, Wake, Waker};
@@ -455,4 +457,39 @@ fn its_types_are_small_and_cross_threads() {
     assert_eq!(size_of::<Tokens>(), 8 + 2 * 8 + 8);
     // A reference, two links, the queue's number and what is wanted, a waker with its state.
     assert_eq!(size_of::<Take<'static>>(), 8 + 16 + 8 + 24);
+}
+
+#[test]
+fn a_policy_that_panics_leaves_no_node_in_a_ring_that_is_gone() {
+    thread_local! { static PANICS: Cell<bool> = const { Cell::new(false) }; }
+    struct Panics;
+    impl Policy<1> for Panics {
+        type State = u32;
+        type Want = ();
+        fn admit(_: &mut Door<'_, Self, 1>, _: usize, (): ()) -> Option<()> {
+            None
+        }
+        fn put_back(_: &mut Door<'_, Self, 1>, _: usize, (): ()) {}
+        fn settle(_: &mut Door<'_, Self, 1>, _: usize) {}
+        fn transfers(_: usize, (): ()) -> bool {
+            assert!(!PANICS.get(), "a policy that panics");
+            true
+        }
+    }
+    let list = WaitList::new(Panics, 0);
+    let mut waiters: Vec<_> = (0..3)
+        .map(|_| Box::pin(Waiter::new(&list, 0, ())))
+        .collect();
+    let mut cx = Context::from_waker(Waker::noop());
+    for waiter in &mut waiters {
+        assert!(waiter.as_mut().poll_grant(&mut cx, |_, ()| ()).is_pending());
+    }
+    PANICS.set(true);
+    let entered = catch_unwind(AssertUnwindSafe(|| {
+        list.enter(|door| while door.grant_head(0, ()) {})
+    }));
+    PANICS.set(false);
+    assert!(entered.is_err());
+    // AddressSanitizer sees it if one of them is.
+    drop(waiters);
 }

@@ -6,9 +6,10 @@ mod count;
 use count::{Count, poll_once};
 use pirn_core::budget;
 use pirn_sync::{Event, EventWait};
+use std::panic::panic_any;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Context, Waker};
+use std::task::{Context, Wake, Waker};
 
 fn queue(event: &Event, n: usize) -> Vec<(Pin<Box<EventWait<'_>>>, Arc<Count>)> {
     (0..n)
@@ -119,4 +120,35 @@ fn its_types_are_small_and_cross_threads() {
     assert_eq!(format!("{EVENT:?}"), "Event { is_set: false }");
     assert_eq!(size_of::<Event>(), 32);
     assert_eq!(size_of::<EventWait<'static>>(), 56);
+}
+
+#[test]
+fn a_waker_whose_panic_panics_again_and_again_keeps_nobody_from_being_woken() {
+    struct Bomb(u8);
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            if self.0 > 0 {
+                panic_any(Bomb(self.0 - 1));
+            }
+        }
+    }
+    struct Panics;
+    impl Wake for Panics {
+        fn wake(self: Arc<Self>) {
+            panic_any(Bomb(2));
+        }
+    }
+    let event = Event::new();
+    let count = Count::new();
+    let (loud, quiet) = (Waker::from(Arc::new(Panics)), count.waker());
+    let mut waits: Vec<_> = (0..40).map(|_| Box::pin(event.wait())).collect();
+    for (i, wait) in waits.iter_mut().enumerate() {
+        let waker = if i == 0 { &loud } else { &quiet };
+        assert!(poll_once(wait.as_mut(), waker).is_pending());
+    }
+    event.set();
+    assert_eq!(count.wakes(), 39);
+    for wait in &mut waits {
+        assert!(poll_once(wait.as_mut(), &quiet).is_ready());
+    }
 }
