@@ -135,7 +135,8 @@ impl Connection {
     }
 
     fn drive(&mut self) {
-        self.due = false;
+        // In a cancelled body the stream gives nothing, and remembers nobody: what was asked is due.
+        self.due = pirn_core::budget::is_frozen();
         let Some(driver) = &mut self.driver else {
             return;
         };
@@ -178,15 +179,14 @@ impl Watch {
     /// Has `user` woken by what stirs hyper from now on. True if something did before.
     fn enter(&self, user: &Waker) -> bool {
         let mut state = self.state.lock();
-        let stirred = std::mem::take(&mut state.stirred);
         if matches!(&state.user, Some(former) if former.will_wake(user)) {
-            return stirred;
+            return std::mem::take(&mut state.stirred);
         }
         drop(state);
         // A waker's clone and drop are user code: both happen with the lock released.
         let user = user.clone();
         let mut state = self.state.lock();
-        let stirred = std::mem::take(&mut state.stirred) || stirred;
+        let stirred = std::mem::take(&mut state.stirred);
         let former = state.user.replace(user);
         drop(state);
         drop(former);
