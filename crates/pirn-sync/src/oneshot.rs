@@ -69,7 +69,8 @@ pub struct Sender<T> {
 ///
 /// # Cancel safety
 ///
-/// Dropping it closes the channel; a value that was sent and not received is dropped. To stop
+/// Dropping it closes the channel; a value that was sent and not received is dropped, on the
+/// sender's thread if it was being sent. To stop
 /// waiting and come back later, poll it by reference, `(&mut receiver).await`: dropping that loses
 /// nothing.
 ///
@@ -274,6 +275,11 @@ impl Snapshot {
     #[inline]
     fn with(self, half: usize, bits: u8) -> Snapshot {
         Snapshot(self.0 | bits << (BITS * half))
+    }
+
+    #[inline]
+    fn is_waiting(self, half: usize) -> bool {
+        self.has(half, WAITS)
     }
 
     #[inline]

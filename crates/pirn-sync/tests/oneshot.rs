@@ -331,3 +331,14 @@ fn its_types_are_small_and_cross_threads() {
     );
     assert_eq!(TryRecvError::Closed.to_string(), "the channel is closed");
 }
+
+#[test]
+fn a_receiver_that_is_dropped_lets_its_waker_go() {
+    let (sender, mut receiver) = oneshot::channel::<u8>();
+    let task = Count::new();
+    assert!(poll_once(pin!(&mut receiver), &task.waker()).is_pending());
+    assert_eq!(Arc::strong_count(&task), 2);
+    drop(receiver);
+    assert_eq!(Arc::strong_count(&task), 1);
+    assert_eq!(sender.send(1), Err(1));
+}

@@ -195,11 +195,16 @@ impl<T, const ME: usize> Half<T, ME> {
 impl<T, const ME: usize> Drop for Half<T, ME> {
     #[inline]
     fn drop(&mut self) {
-        // A sender that goes without a value finds most often that nothing has happened yet.
+        // A sender that goes without a value finds most often that nothing has happened yet, and does
+        // not wait: see `Closing`.
         let now = match ME {
             SENDER => Snapshot::NEW,
             _ => self.look(),
         };
+        if now.is_waiting(ME) {
+            // So that its task is not kept alive by the channel.
+            self.stop_waiting();
+        }
         let action = self.turn_from(now, |now| now.end(ME, true));
         self.obey(action, true);
     }

@@ -130,6 +130,7 @@ impl<T, O: Order<T>> Sink<T> for QueueSink<'_, T, O> {
     }
 
     fn poll_close(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        *self.project().place = None;
         Poll::Ready(Ok(()))
     }
 }
