@@ -279,7 +279,7 @@ impl Snapshot {
 
     #[inline]
     fn is_waiting(self, half: usize) -> bool {
-        self.has(half, WAITS)
+        self.has(half, WAITS) && !self.has_ended_either()
     }
 
     #[inline]
@@ -306,7 +306,7 @@ impl Snapshot {
     #[inline]
     fn end(self, me: usize, leaves: bool) -> (Snapshot, Action) {
         let other = 1 - me;
-        let is_awaited = self.has(other, WAITS) && !self.has_ended_either();
+        let is_awaited = self.is_waiting(other);
         match (is_awaited, leaves) {
             (true, _) => (self.with(me, ENDED), Action::Wake),
             (false, true) if self.has(other, GONE) => (self, Action::Free),

@@ -126,6 +126,7 @@ impl<T, const ME: usize> Half<T, ME> {
     }
 
     /// Waits no longer.
+    #[cold]
     pub(super) fn stop_waiting(&mut self) {
         if self.turn(|now| now.disarm(ME)) {
             // SAFETY: `WAITS` is clear, so this half's waker is its own.
