@@ -13,12 +13,13 @@
 //! | Idle | none | a new waiter; its own poll when it takes; its drop | its own poll |
 //! | Waiting | its queue | its own poll (`queue_up`); another's poll that claims its grant | `grant_head`; its drop; its own poll in a cancelled body |
 //! | Called | the ring of the door that granted it | `grant_head`, if the door has a waker already | the door as it closes (`Door::drop`); its own poll or drop |
-//! | Granted | the granted list | `grant_head`; the door as it closes | its own poll; another's poll that claims it; its drop |
+//! | Granted | the granted list | the door as it closes; `grant_head`, for one that claims | its own poll; another's poll that claims it; its drop |
 //! | Given | none | the same, for a grant that nobody else may claim | its own poll or drop |
 //!
 //! The last three are the same to the primitive: what was granted is set aside for the waiter until
 //! its own poll takes it. They differ in where the waker is, in the node or out, and in who can
-//! find the node.
+//! find the node. The first whom a door grants is none of them until the door closes: it is in no
+//! list, the door has its waker, and its owner waits for the lock.
 //!
 //! # Without the lock
 //!
@@ -71,8 +72,9 @@
 //! # User code
 //!
 //! Wakers are cloned, woken and dropped with the lock released; a panic of a wake or a drop is
-//! caught and reported (without the feature `std`, it ends the program: see [`wake`]). All of one door's grants are made before the first waker is woken, so that
-//! nobody who comes later is woken by them.
+//! caught and reported (without the feature `std`, it ends the program: see [`wake`]). All of one
+//! door's grants are made before the first waker is woken, so that nobody who comes later is woken
+//! by them.
 
 use crate::budget;
 use crate::shim::atomic::{AtomicBool, Ordering};
@@ -217,7 +219,7 @@ struct Node<W> {
     links: Links,
     /// Never changes.
     queue: u8,
-    /// False exactly if Idle. Only the owner touches it.
+    /// True from when it queues up until it takes or leaves. Only the owner touches it.
     linked: Cell<bool>,
     /// True if Given: from then on only the owner touches the node.
     given: AtomicBool,
