@@ -1,6 +1,7 @@
 //! A value that only the thread that made it can reach, inside something that all threads share.
 
-use pirn_core::shim::thread_local;
+use pirn_core::shim::per_thread;
+use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// Holds a value for one thread; to the others it is not there.
@@ -24,7 +25,12 @@ impl<T: Send> Bound<T> {
     /// The value, on its thread.
     #[inline]
     pub(crate) fn get(&self) -> Option<&T> {
-        (self.owner == this_thread()).then_some(&self.value)
+        is_this_thread(self.owner).then_some(&self.value)
+    }
+
+    /// The number of its thread.
+    pub(crate) fn owner(&self) -> u64 {
+        self.owner
     }
 }
 
@@ -32,21 +38,27 @@ impl<T: Send> Bound<T> {
 // thread ever has; and the value may be dropped on any thread, since it is `Send`.
 unsafe impl<T: Send> Sync for Bound<T> {}
 
-thread_local! {
-    static NUMBER: u64 = next_number();
+per_thread! {
+    static NUMBER: Cell<u64> = Cell::new(0);
 }
 
 static NUMBERS: AtomicU64 = AtomicU64::new(1);
 
-fn next_number() -> u64 {
-    // Ordering: Relaxed, only uniqueness is asked of it. `std`'s atomic on purpose: there is
-    // nothing in it for a model to explore.
-    NUMBERS.fetch_add(1, Relaxed)
+/// A number that no other thread has or ever had.
+fn this_thread() -> u64 {
+    NUMBER.with(|number| {
+        if number.get() == 0 {
+            // Ordering: Relaxed, only uniqueness is asked of it. `std`'s atomic on purpose: there is
+            // nothing in it for a model to explore.
+            number.set(NUMBERS.fetch_add(1, Relaxed));
+        }
+        number.get()
+    })
 }
 
-/// A number that no other thread has or ever had. 0 on a thread whose locals are gone, which
-/// therefore reaches nothing.
+/// True on the thread that has this number, which is not 0. False where the thread's locals are
+/// gone.
 #[inline]
-fn this_thread() -> u64 {
-    NUMBER.try_with(|number| *number).unwrap_or(0)
+pub(crate) fn is_this_thread(number: u64) -> bool {
+    NUMBER.try_with(Cell::get).unwrap_or(0) == number
 }

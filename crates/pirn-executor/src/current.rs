@@ -2,7 +2,7 @@
 
 use crate::local::LocalHandle;
 use crate::pool::Core;
-use crate::task::{Task, refused};
+use crate::task::Task;
 use pirn_core::shim::thread_local;
 use pirn_core::{Refused, TaskMeta};
 use std::cell::RefCell;
@@ -83,7 +83,7 @@ where
     F::Output: Send + 'static,
 {
     let meta = TaskMeta::here();
-    try_spawn(meta.clone(), future).unwrap_or_else(|refusal| refused(meta, refusal.reason()))
+    try_spawn(meta.clone(), future).unwrap_or_else(|refusal| Task::refused(meta, refusal.reason()))
 }
 
 /// As [`spawn`], with a name and place of the caller's choice, and the future back if it is
@@ -139,7 +139,7 @@ where
     F::Output: 'static,
 {
     let meta = TaskMeta::here();
-    try_spawn_local(meta.clone(), future).unwrap_or_else(|refusal| refused(meta, refusal.reason()))
+    try_spawn_local(meta.clone(), future).unwrap_or_else(|refusal| Task::refused(meta, refusal.reason()))
 }
 
 /// As [`spawn_local`], with a name and place of the caller's choice, and the future back if it is

@@ -2,6 +2,7 @@
 
 /// Who gets in.
 #[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
 pub(crate) enum Gate {
     /// New tasks and wakes.
     Open,
@@ -12,6 +13,15 @@ pub(crate) enum Gate {
 }
 
 impl Gate {
+    /// Out of its number.
+    pub(crate) fn of(number: u8) -> Gate {
+        match number {
+            0 => Gate::Open,
+            1 => Gate::NoTasks,
+            _ => Gate::Closed,
+        }
+    }
+
     /// Why a new task is refused, if it is.
     pub(crate) fn refusal(self) -> Option<&'static str> {
         match self {
@@ -21,6 +31,3 @@ impl Gate {
         }
     }
 }
-
-/// Why a new task is refused by a set of owned tasks without a vacant slot.
-pub(crate) const FULL: &str = "the executor has as many tasks as it can count";

@@ -17,27 +17,22 @@ mod shared;
 
 pub use order::Order;
 
-use crate::bound::Bound;
 use crate::current::{Current, Enter};
-use crate::gate::{FULL, Gate};
-use crate::task::{Owned, Side, Spawned, Task, TaskRef, refused, spawn};
+use crate::gate::Gate;
+use crate::task::Task;
 use crate::unparker::Unparker;
 use order::Chooser;
-use pirn_core::shim::atomic::AtomicBool;
-use pirn_core::shim::{Arc, Mutex};
+use pirn_core::shim::Arc;
 use pirn_core::{
     Cause, Kind, Park, ParkError, Refused, Spawn, SpawnLocal, TaskMeta, Until, budget, context,
 };
-use shared::{Own, Remote, Shared};
-use std::cell::RefCell;
-use std::collections::VecDeque;
+use shared::Shared;
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::marker::PhantomData;
 use std::panic::Location;
 use std::pin::pin;
-use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::{Context, Poll, Waker};
 
 /// How many tasks are polled before an executor looks at its [`Park`], and at what other threads
 /// sent it: a ready event waits for this many polls at most, whatever the tasks do.
@@ -144,29 +139,9 @@ impl LocalExecutor {
 
     /// An executor of this thread that chooses the next task by `order`.
     pub fn with_order(order: Order) -> Self {
-        let own = Own {
-            queue: VecDeque::new(),
-            owned: Owned::default(),
-            order: Chooser::new(order),
-            polls: 0,
-            gate: Gate::Open,
-            idle: false,
-            drained: None,
-        };
-        let remote = Remote {
-            queue: VecDeque::new(),
-            gate: Gate::Open,
-            sleeper: None,
-        };
-        let shared = Shared {
-            own: Bound::new(RefCell::new(own)),
-            remote: Mutex::new(remote),
-            remote_ready: AtomicBool::new(false),
-            side: Side::default(),
-        };
         LocalExecutor {
             handle: LocalHandle {
-                shared: Arc::new(shared),
+                shared: Shared::new(Chooser::new(order)),
             },
             stays: PhantomData,
         }
@@ -222,36 +197,31 @@ impl LocalExecutor {
         let _current = Enter::new(Current::Local(self.handle.clone()));
         let unpark = Unparker::waker(park);
         let _former = FormerSleeper(shared.wake_up());
-        let root = std::sync::Arc::new(Root {
-            shared: self.handle.shared.clone(),
-            woken: AtomicBool::new(true),
-        });
-        let waker = Waker::from(root.clone());
+        let (root, waker) = shared.root();
         let mut cx = Context::from_waker(&waker);
         let mut until = pin!(until);
+        let mut turn = true;
         loop {
             shared.take_remote();
             let mut left = PARK_INTERVAL;
-            // Turn by turn, so that neither can starve the other.
             let busy = loop {
-                let woken = root.take();
-                if woken {
+                if turn || root.take_turn() {
+                    turn = false;
                     let _refilled = budget::refill();
                     let polled = context::isolate(|| until.as_mut().poll(&mut cx));
                     if let Poll::Ready(output) = polled {
                         return Ok(output);
                     }
                 }
-                let ran = shared.run_one();
+                if !shared.run_one() {
+                    break false;
+                }
                 left -= 1;
                 if left == 0 {
                     break true;
                 }
-                if !ran && !woken {
-                    break false;
-                }
             };
-            if busy || !shared.fall_asleep(&root.woken, &unpark) {
+            if busy || !shared.fall_asleep(&unpark) {
                 park.park(Until::Now)?;
             } else {
                 let parked = park.park(Until::Woken);
@@ -355,18 +325,11 @@ impl LocalExecutor {
         let at = Location::caller();
         let shared = &*self.handle.shared;
         shared.shut(Gate::NoTasks);
-        shared.take_remote();
         let cause = Cause::new(Kind::Shutdown, "its executor shuts down").with_location(at);
-        let tasks: Vec<TaskRef> = shared.own().borrow().owned.iter().collect();
-        for task in tasks {
-            task.cancel(cause.clone());
-        }
+        shared.cancel_all(&cause);
         let mut deadline = pin!(deadline);
         let end = poll_fn(|cx| {
-            let waker = cx.waker().clone();
-            let former = shared.own().borrow_mut().drained.replace(waker);
-            drop(former);
-            let live = shared.own().borrow().owned.len();
+            let live = shared.wait_drained(cx.waker().clone());
             match live == 0 || deadline.as_mut().poll(cx).is_ready() {
                 true => Poll::Ready(live),
                 false => Poll::Pending,
@@ -379,18 +342,18 @@ impl LocalExecutor {
 
     /// What it has done and holds.
     pub fn statistics(&self) -> LocalStatistics {
-        let own = self.handle.shared.own().borrow();
+        let own = self.handle.shared.own();
         LocalStatistics {
-            polls: own.polls,
-            live: own.owned.len(),
-            queued: own.queue.len(),
+            polls: own.polls.get(),
+            live: own.live.get(),
+            queued: own.queue.borrow().len(),
         }
     }
 }
 
 impl Drop for LocalExecutor {
     fn drop(&mut self) {
-        self.handle.shared.close();
+        self.handle.shared.retire();
     }
 }
 
@@ -407,7 +370,7 @@ impl LocalHandle {
     {
         let meta = TaskMeta::here();
         self.try_spawn(meta.clone(), future)
-            .unwrap_or_else(|refusal| refused(meta, refusal.reason()))
+            .unwrap_or_else(|refusal| Task::refused(meta, refusal.reason()))
     }
 
     /// As [`spawn`](Self::spawn), with a name and place of the caller's choice.
@@ -421,8 +384,8 @@ impl LocalHandle {
         F::Output: Send + 'static,
     {
         match self.shared.own.get() {
-            Some(own) => self.spawn_here(own, meta, future),
-            None => self.spawn_elsewhere(meta, future),
+            Some(own) => self.shared.spawn_here(own, meta, future),
+            None => self.shared.spawn_elsewhere(meta, future),
         }
     }
 
@@ -438,7 +401,7 @@ impl LocalHandle {
     {
         let meta = TaskMeta::here();
         self.try_spawn_local(meta.clone(), future)
-            .unwrap_or_else(|refusal| refused(meta, refusal.reason()))
+            .unwrap_or_else(|refusal| Task::refused(meta, refusal.reason()))
     }
 
     /// As [`spawn_local`](Self::spawn_local), with a name and place of the caller's choice.
@@ -456,52 +419,9 @@ impl LocalHandle {
         F::Output: 'static,
     {
         match self.shared.own.get() {
-            Some(own) => self.spawn_here(own, meta, future),
+            Some(own) => self.shared.spawn_here(own, meta, future),
             None => Err(Refused::new(FOREIGN, future)),
         }
-    }
-
-    fn spawn_here<F>(
-        &self,
-        own: &RefCell<Own>,
-        meta: TaskMeta,
-        future: F,
-    ) -> Result<Task<F::Output>, Refused<F>>
-    where
-        F: Future + 'static,
-        F::Output: 'static,
-    {
-        let mut own = own.borrow_mut();
-        let full = own.owned.is_full().then_some(FULL);
-        if let Some(reason) = own.gate.refusal().or(full) {
-            return Err(Refused::new(reason, future));
-        }
-        let Spawned { task, runnable } = spawn(meta, future, self.shared.clone());
-        let full = own.take_in(&runnable);
-        debug_assert!(full.is_none(), "there was room a moment ago");
-        if own.push(runnable) {
-            drop(own);
-            self.shared.notify();
-        }
-        Ok(task)
-    }
-
-    fn spawn_elsewhere<F>(&self, meta: TaskMeta, future: F) -> Result<Task<F::Output>, Refused<F>>
-    where
-        F: Future + Send + 'static,
-        F::Output: Send + 'static,
-    {
-        let mut remote = self.shared.remote.lock();
-        if let Some(reason) = remote.gate.refusal() {
-            return Err(Refused::new(reason, future));
-        }
-        let Spawned { task, runnable } = spawn(meta, future, self.shared.clone());
-        let sleeper = self.shared.push_remote(&mut remote, runnable);
-        drop(remote);
-        if let Some(sleeper) = sleeper {
-            sleeper.wake();
-        }
-        Ok(task)
     }
 }
 
@@ -530,34 +450,6 @@ struct FormerSleeper(Option<Waker>);
 impl Drop for FormerSleeper {
     fn drop(&mut self) {
         self.0.take().into_iter().for_each(pirn_core::wake::wake);
-    }
-}
-
-/// The waker of what `run` waits for.
-struct Root {
-    shared: Arc<Shared>,
-    woken: AtomicBool,
-}
-
-impl Root {
-    /// Takes the wake, if there was one.
-    fn take(&self) -> bool {
-        // Ordering: Relaxed, only a guess, to spare the swap. The swap Acquire, pairs with the
-        // Release in `wake_by_ref`: what the waker's thread wrote is visible. It publishes nothing.
-        self.woken.load(Relaxed) && self.woken.swap(false, Acquire)
-    }
-}
-
-impl Wake for Root {
-    fn wake(self: std::sync::Arc<Self>) {
-        self.wake_by_ref();
-    }
-
-    fn wake_by_ref(self: &std::sync::Arc<Self>) {
-        // Ordering: Release, pairs with the Acquire in `take`; publishes what this thread wrote.
-        if !self.woken.swap(true, Release) && self.shared.own.get().is_none() {
-            self.shared.notify();
-        }
     }
 }
 

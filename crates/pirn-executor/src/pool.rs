@@ -18,8 +18,18 @@
 //! # What is shared
 //!
 //! By all workers: the injector's lock (outside wakes, overflow), the counts of who sleeps and
-//! searches (read at each push to a ring), the set of owned tasks (one lock for each worker, taken
-//! at a task's birth and end). Nothing else is touched by a worker that is busy with its own tasks.
+//! searches (read at each push to a ring), the gate (read at each poll, hardly ever written).
+//! Nothing else is touched by a worker that is busy with its own tasks; a slot that another worker
+//! frees comes back by one exchange.
+//!
+//! # How it ends
+//!
+//! There is no list of tasks but the workers' heaps, and a worker spawns without a lock. So who shuts
+//! the gate looks through all heaps, and may miss what a worker spawns at that moment. But a worker
+//! looks at the gate before each poll, and, after a fence, before it sleeps and when it is no longer
+//! driven; and when it finds that the gate has changed, it looks through its own heap again. Its
+//! looks come after its spawns, and after it has seen the gate it spawns no more. In the same way
+//! somebody sees the end of the last task: it is counted before the worker's look at the gate.
 
 pub(crate) mod deque;
 pub(crate) mod idle;
@@ -34,14 +44,12 @@ pub(crate) use deque::Word;
 pub(crate) use worker::Core;
 
 use crate::current::{self, Current};
-use crate::gate::{FULL, Gate};
-use crate::task::{
-    Owned, OwnedTask, Runnable, Schedule, Side, Spawned, Task, TaskRef, refused, spawn,
-};
+use crate::gate::Gate;
+use crate::task::{Heap, Owner, Runnable, Schedule, Side, Spawned, Task, TaskRef, spawn};
 use deque::Stealer;
 use idle::Idle;
 use injector::Injector;
-use pirn_core::shim::atomic::{AtomicBool, AtomicU64};
+use pirn_core::shim::atomic::{AtomicBool, AtomicU8, AtomicU64, fence};
 use pirn_core::shim::{Arc, Mutex};
 use pirn_core::{Cause, Kind, Refused, Spawn, TaskMeta};
 use std::collections::BTreeMap;
@@ -49,7 +57,7 @@ use std::fmt;
 use std::future::{Future, poll_fn};
 use std::panic::Location;
 use std::pin::{Pin, pin};
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::task::{Context, Poll, Waker};
 
 /// An executor of many threads, for futures that are `Send`.
@@ -179,27 +187,35 @@ pub struct WorkerStatistics {
 
 pub(crate) struct Shared {
     seats: Box<[Seat]>,
-    /// The owned tasks: a set for each worker's spawns, and one for those from outside.
-    shards: Box<[Mutex<Shard>]>,
+    outside: Outside,
     injector: Injector<Runnable>,
     idle: Idle,
     side: Side,
+    /// A [`Gate`].
+    gate: AtomicU8,
     /// One of the sleepers looks after the slots of those that are awake.
     sentinel: AtomicBool,
-    /// Somebody waits for the last task's end. Kept beside the lock of `endings`.
-    draining: AtomicBool,
     endings: Mutex<Endings>,
 }
 
-struct Shard {
-    owned: Owned,
-    gate: Gate,
+/// For tasks that are spawned, and end, on other threads than the workers'.
+struct Outside {
+    heap: Heap,
+    /// Until the executor is gone.
+    owner: Mutex<Option<Owner<Shared>>>,
+    spawned: AtomicU64,
+    ended: AtomicU64,
 }
 
 /// What others see of a worker. On cache lines of its own.
 #[repr(align(128))]
 struct Seat {
     stealer: Stealer<Runnable>,
+    /// The tasks that it spawned.
+    heap: Heap,
+    /// Tasks that it spawned, and tasks that ended on it, in all. Written by the worker alone.
+    spawned: AtomicU64,
+    ended: AtomicU64,
     /// Ends the worker's sleep, while it is driven. Counted once more, since to clone a waker may
     /// run code of the user's, and this is cloned under the lock.
     unpark: Mutex<Option<std::sync::Arc<Waker>>>,
@@ -214,6 +230,8 @@ struct Seat {
 #[derive(Default)]
 struct Endings {
     drained: Option<Waker>,
+    /// Why all tasks are to end.
+    cause: Option<Cause>,
     closed: bool,
     waiting: BTreeMap<u64, Waker>,
     next: u64,
@@ -228,24 +246,23 @@ impl PoolExecutor {
     pub fn new(workers: usize) -> (PoolExecutor, Vec<Worker>) {
         assert!(workers > 0, "an executor without workers runs nothing");
         let (locals, stealers): (Vec<_>, Vec<_>) = (0..workers).map(|_| deque::deque()).unzip();
-        let shards = workers + 1;
         let shared = Arc::new(Shared {
             seats: stealers.into_iter().map(Seat::new).collect(),
-            shards: (0..shards)
-                .map(|i| {
-                    Mutex::new(Shard {
-                        owned: Owned::share(i, shards),
-                        gate: Gate::Open,
-                    })
-                })
-                .collect(),
+            outside: Outside {
+                heap: Heap::new(),
+                owner: Mutex::new(None),
+                spawned: AtomicU64::new(0),
+                ended: AtomicU64::new(0),
+            },
             injector: Injector::default(),
             idle: Idle::new(workers),
             side: Side::default(),
+            gate: AtomicU8::new(Gate::Open as u8),
             sentinel: AtomicBool::new(false),
-            draining: AtomicBool::new(false),
             endings: Mutex::default(),
         });
+        let owner = Owner::new(shared.clone(), |shared| &shared.outside.heap, 0);
+        *shared.outside.owner.lock() = Some(owner);
         let handle = PoolHandle { shared };
         let workers = locals
             .into_iter()
@@ -290,8 +307,10 @@ impl PoolExecutor {
         async move {
             let shared = &*self.handle.shared;
             let cause = Cause::new(Kind::Shutdown, "its executor shuts down").with_location(at);
-            for task in shared.shut(Gate::NoTasks) {
-                task.cancel(cause.clone());
+            shared.endings.lock().cause = Some(cause.clone());
+            shared.shut(Gate::NoTasks);
+            for heap in shared.heaps() {
+                Shared::cancel_all(heap, &cause);
             }
             let mut deadline = pin!(deadline);
             let live = poll_fn(|cx| {
@@ -333,7 +352,7 @@ impl PoolHandle {
     {
         let meta = TaskMeta::here();
         self.try_spawn(meta.clone(), future)
-            .unwrap_or_else(|refusal| refused(meta, refusal.reason()))
+            .unwrap_or_else(|refusal| Task::refused(meta, refusal.reason()))
     }
 
     /// As [`spawn`](Self::spawn), with a name and place of the caller's choice.
@@ -347,17 +366,15 @@ impl PoolHandle {
         F::Output: Send + 'static,
     {
         let shared = &self.shared;
-        let mut shard = shared.shards[Shared::here(shared)].lock();
-        let full = shard.owned.is_full().then_some(FULL);
-        if let Some(reason) = shard.gate.refusal().or(full) {
-            return Err(Refused::new(reason, future));
-        }
-        let Spawned { task, runnable } = spawn(meta, future, shared.clone());
-        let full = shard.owned.insert(runnable.adopt());
-        debug_assert!(full.is_ok(), "there was room a moment ago");
-        drop(shard);
-        Schedule::schedule(shared, runnable);
-        Ok(task)
+        let mut future = Some((meta, future));
+        let spawned = Shared::with_core(shared, |core| Some(core?.spawn(future.take()?)));
+        let spawned = match (spawned, future) {
+            (Some(spawned), _) => spawned?,
+            (None, Some(future)) => shared.spawn_outside(future)?,
+            (None, None) => unreachable!("a worker gives an answer"),
+        };
+        Schedule::schedule(shared, spawned.runnable);
+        Ok(spawned.task)
     }
 
     /// Waits until the executor is shut down or dropped: what a thread that lives for a [`Worker`]
@@ -451,9 +468,30 @@ impl Shared {
         })
     }
 
-    /// The shard for tasks that the caller spawns.
-    fn here(this: &Arc<Self>) -> usize {
-        Shared::with_core(this, |core| core.map_or(this.seats.len(), Core::index))
+    fn spawn_outside<F>(
+        &self,
+        (meta, future): (TaskMeta, F),
+    ) -> Result<Spawned<F::Output>, Refused<F>>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        let mut owner = self.outside.owner.lock();
+        // Read under the lock, which whoever shuts the gate takes after it.
+        match (self.gate().refusal(), &mut *owner) {
+            (None, Some(owner)) => {
+                // Ordering: Relaxed, see `live`; written under the lock.
+                self.outside.spawned.fetch_add(1, Relaxed);
+                Ok(spawn(meta, future, self, owner))
+            }
+            (reason, _) => Err(Refused::new(reason.unwrap_or(GONE), future)),
+        }
+    }
+
+    #[inline]
+    fn gate(&self) -> Gate {
+        // Ordering: Relaxed, see "How it ends".
+        Gate::of(self.gate.load(Relaxed))
     }
 
     /// Wakes a worker that `Idle` named.
@@ -470,47 +508,78 @@ impl Shared {
         !self.injector.is_empty() || self.seats.iter().any(|seat| !seat.stealer.is_empty())
     }
 
+    /// Tasks that have not ended. Exact for whoever comes after their births and ends.
     fn live(&self) -> usize {
-        self.shards
-            .iter()
-            .map(|shard| shard.lock().owned.len())
-            .sum()
+        // Ordering: Relaxed, the callers have fences, or want a statistic. Ends first: so there are
+        // never more than births.
+        let ended: u64 = self.seats.iter().map(|seat| seat.ended.load(Relaxed)).sum();
+        let ended = ended + self.outside.ended.load(Relaxed);
+        let spawned: u64 = self.seats.iter().map(|s| s.spawned.load(Relaxed)).sum();
+        let spawned = spawned + self.outside.spawned.load(Relaxed);
+        spawned.saturating_sub(ended) as usize
     }
 
-    /// Lets less in, and gives references to all tasks.
-    fn shut(&self, gate: Gate) -> Vec<TaskRef> {
-        let mut tasks = Vec::new();
-        for shard in &self.shards {
-            let mut shard = shard.lock();
-            shard.gate = gate;
-            tasks.extend(shard.owned.iter());
+    fn heaps(&self) -> impl Iterator<Item = &Heap> {
+        let seats = self.seats.iter().map(|seat| &seat.heap);
+        seats.chain([&self.outside.heap])
+    }
+
+    /// Lets less in. After it, the heaps are to be looked through.
+    fn shut(&self, gate: Gate) {
+        // Ordering: Relaxed, the lock orders it for outsiders, the fence for workers: see "How it
+        // ends".
+        self.gate.store(gate as u8, Relaxed);
+        drop(self.outside.owner.lock());
+        fence(SeqCst);
+    }
+
+    fn cancel_all(heap: &Heap, cause: &Cause) {
+        let mut tasks: Vec<TaskRef> = Vec::new();
+        heap.tasks(false, |task| tasks.push(task));
+        for task in tasks {
+            task.cancel(cause.clone());
         }
-        tasks
+    }
+
+    /// What the gate asks of a heap.
+    fn obey(&self, gate: Gate, heap: &Heap) {
+        match gate {
+            Gate::Open => {}
+            Gate::NoTasks => {
+                let cause = self.endings.lock().cause.clone();
+                cause.into_iter().for_each(|cause| Self::cancel_all(heap, &cause));
+                self.look_drained();
+            }
+            // One by one: destructors run in between, and may wake and end other tasks.
+            Gate::Closed => heap.tasks(false, TaskRef::close),
+        }
     }
 
     /// Registers for the end of the last task.
     fn wait_drained(&self, waker: Waker) {
         let former = self.endings.lock().drained.replace(waker);
         drop(former);
-        // Ordering: Relaxed, whoever takes a task out after this reads it, ordered by the lock of
-        // its shard, which `live` takes next; whoever was faster is no longer counted by `live`.
-        self.draining.store(true, Relaxed);
+        // Ordering: pairs with the one in `look_drained`, and with those before a worker looks at
+        // the gate.
+        fence(SeqCst);
+    }
+
+    /// Tells whoever waits for the end of the last task, if that has been.
+    #[cold]
+    fn look_drained(&self) {
+        // Ordering: of several who end the last tasks at once, one sees the counts of all.
+        fence(SeqCst);
+        if self.live() == 0 {
+            let drained = self.endings.lock().drained.take();
+            drained.into_iter().for_each(pirn_core::wake::wake);
+        }
     }
 
     /// Drops the futures of all tasks, and lets nothing in any more.
     fn close(&self) {
-        for shard in &self.shards {
-            shard.lock().gate = Gate::Closed;
-        }
-        for shard in &self.shards {
-            loop {
-                // One by one: destructors run in between, and may wake and end other tasks.
-                let task = shard.lock().owned.pop();
-                match task {
-                    Some(task) => task.close(),
-                    None => break,
-                }
-            }
+        self.shut(Gate::Closed);
+        for heap in self.heaps() {
+            self.obey(Gate::Closed, heap);
         }
         let tasks = self.injector.close();
         let (drained, waiting) = {
@@ -520,10 +589,16 @@ impl Shared {
         };
         drop((tasks, drained));
         waiting.into_values().for_each(pirn_core::wake::wake);
+        let owner = self.outside.owner.lock().take();
+        owner.into_iter().for_each(Owner::retire);
     }
 }
 
+const GONE: &str = "the executor is gone";
+
 impl Schedule for Shared {
+    const BOUND: bool = false;
+
     #[inline]
     fn schedule(this: &Arc<Self>, task: Runnable) {
         let mut task = Some(task);
@@ -545,15 +620,30 @@ impl Schedule for Shared {
         }
     }
 
-    fn release(&self, slot: u32) -> Option<OwnedTask> {
-        let shard = Owned::share_of(slot, self.shards.len());
-        let task = self.shards[shard].lock().owned.remove(slot);
-        // Ordering: Relaxed, see `wait_drained`.
-        if self.draining.load(Relaxed) && self.live() == 0 {
-            let drained = self.endings.lock().drained.take();
-            drained.into_iter().for_each(pirn_core::wake::wake);
+    #[inline]
+    fn ended(&self) {
+        let here = current::with(|current| match current {
+            Some(Current::Worker(core)) if core.is_of(self) => {
+                core.count_end();
+                true
+            }
+            _ => false,
+        });
+        if !here {
+            // Ordering: Relaxed, see `live`.
+            self.outside.ended.fetch_add(1, Relaxed);
         }
-        task
+        if self.gate() == Gate::NoTasks {
+            self.look_drained();
+        }
+    }
+
+    #[inline]
+    fn with_owner<R>(&self, heap: &Heap, f: impl FnOnce(&mut Owner<Self>) -> R) -> Option<R> {
+        current::with(|current| match current {
+            Some(Current::Worker(core)) if core.is_of(self) => core.with_owner(heap, f),
+            _ => None,
+        })
     }
 
     fn side(&self) -> &Side {
@@ -575,6 +665,9 @@ impl Seat {
     fn new(stealer: Stealer<Runnable>) -> Seat {
         Seat {
             stealer,
+            heap: Heap::new(),
+            spawned: AtomicU64::new(0),
+            ended: AtomicU64::new(0),
             unpark: Mutex::new(None),
             parked: AtomicBool::new(false),
             polls: AtomicU64::new(0),

@@ -3,64 +3,160 @@
 use super::order::Chooser;
 use crate::bound::Bound;
 use crate::gate::Gate;
-use crate::task::{Owned, OwnedTask, Runnable, Schedule, Side};
+use crate::task::{Heap, Owner, Root, Runnable, Schedule, Sent, Side, Spawned, spawn};
 use pirn_core::shim::atomic::AtomicBool;
 use pirn_core::shim::{Arc, Mutex};
-use std::cell::RefCell;
+use pirn_core::{Refused, TaskMeta};
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
+use std::future::Future;
 use std::sync::atomic::Ordering::Relaxed;
 use std::task::Waker;
 
 pub(super) struct Shared {
-    pub(super) own: Bound<RefCell<Own>>,
-    pub(super) remote: Mutex<Remote>,
+    pub(super) own: Bound<Own>,
+    /// The tasks that were spawned on the executor's thread.
+    pub(super) heap: Heap,
+    /// Those that were spawned elsewhere.
+    outside: Heap,
+    remote: Mutex<Remote>,
     /// True while something is in the remote queue. Kept beside the lock, so that a look costs no
     /// lock; the look before a sleep is under the lock.
-    pub(super) remote_ready: AtomicBool,
-    pub(super) side: Side,
+    remote_ready: AtomicBool,
+    side: Side,
 }
 
-/// The executor's own part. Nothing of the user's runs while it is borrowed.
+/// The executor's own part. Nothing of the user's runs while any of it is borrowed.
 pub(super) struct Own {
-    pub(super) queue: VecDeque<Runnable>,
-    pub(super) owned: Owned,
-    pub(super) order: Chooser,
-    pub(super) polls: u64,
-    pub(super) gate: Gate,
+    pub(super) queue: RefCell<VecDeque<Runnable>>,
+    order: RefCell<Chooser>,
+    pub(super) polls: Cell<u64>,
+    /// Tasks that have not ended.
+    pub(super) live: Cell<usize>,
+    gate: Cell<Gate>,
     /// A foreign loop was told that there is nothing to do: a wake must tell it otherwise.
-    pub(super) idle: bool,
+    idle: Cell<bool>,
     /// Woken when the last task has ended.
-    pub(super) drained: Option<Waker>,
+    drained: Cell<Option<Waker>>,
+    /// Until the executor is gone.
+    owner: RefCell<Option<Owner<Shared>>>,
 }
 
 /// What other threads may touch.
-pub(super) struct Remote {
-    pub(super) queue: VecDeque<Runnable>,
-    pub(super) gate: Gate,
+struct Remote {
+    queue: VecDeque<Sent>,
+    gate: Gate,
     /// Wakes whoever drives the executor. There while that one sleeps, or is about to.
-    pub(super) sleeper: Option<Waker>,
+    sleeper: Option<Waker>,
+    /// Until the executor is gone. Then nothing is sent to it any more.
+    owner: Option<Owner<Shared>>,
 }
 
+const GONE: &str = "an executor that is not gone has its heaps";
+
 impl Shared {
+    pub(super) fn new(order: Chooser) -> Arc<Shared> {
+        let own = Own {
+            queue: RefCell::default(),
+            order: RefCell::new(order),
+            polls: Cell::new(0),
+            live: Cell::new(0),
+            gate: Cell::new(Gate::Open),
+            idle: Cell::new(false),
+            drained: Cell::new(None),
+            owner: RefCell::new(None),
+        };
+        let remote = Remote {
+            queue: VecDeque::new(),
+            gate: Gate::Open,
+            sleeper: None,
+            owner: None,
+        };
+        let shared = Arc::new(Shared {
+            own: Bound::new(own),
+            heap: Heap::new(),
+            outside: Heap::new(),
+            remote: Mutex::new(remote),
+            remote_ready: AtomicBool::new(false),
+            side: Side::default(),
+        });
+        let home = shared.own.owner();
+        let owner = Owner::new(shared.clone(), |shared| &shared.heap, home);
+        *shared.own().owner.borrow_mut() = Some(owner);
+        let owner = Owner::new(shared.clone(), |shared| &shared.outside, home);
+        shared.remote.lock().owner = Some(owner);
+        shared
+    }
+
     /// The own part, for the executor itself, which never leaves its thread.
-    pub(super) fn own(&self) -> &RefCell<Own> {
+    #[inline]
+    pub(super) fn own(&self) -> &Own {
         self.own.get().expect("the executor is on its own thread")
+    }
+
+    /// Spawns a task on the executor's thread, whose part `own` is.
+    #[inline]
+    pub(super) fn spawn_here<F>(
+        &self,
+        own: &Own,
+        meta: TaskMeta,
+        future: F,
+    ) -> Result<crate::Task<F::Output>, Refused<F>>
+    where
+        F: Future + 'static,
+        F::Output: 'static,
+    {
+        if let Some(reason) = own.gate.get().refusal() {
+            return Err(Refused::new(reason, future));
+        }
+        let Spawned { task, runnable } = {
+            let mut owner = own.owner.borrow_mut();
+            spawn(meta, future, self, owner.as_mut().expect(GONE))
+        };
+        own.live.set(own.live.get() + 1);
+        self.push(own, runnable);
+        Ok(task)
+    }
+
+    pub(super) fn spawn_elsewhere<F>(
+        &self,
+        meta: TaskMeta,
+        future: F,
+    ) -> Result<crate::Task<F::Output>, Refused<F>>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        let mut remote = self.remote.lock();
+        if let Some(reason) = remote.gate.refusal() {
+            return Err(Refused::new(reason, future));
+        }
+        let owner = remote.owner.as_mut().expect(GONE);
+        let Spawned { task, runnable } = spawn(meta, future, self, owner);
+        let sleeper = self.push_remote(&mut remote, Sent::born(runnable));
+        drop(remote);
+        if let Some(sleeper) = sleeper {
+            sleeper.wake();
+        }
+        Ok(task)
+    }
+
+    /// What a `run` waits for, and its waker.
+    pub(super) fn root(&self) -> (Root<Shared>, Waker) {
+        Root::new(self.own().owner.borrow_mut().as_mut().expect(GONE))
     }
 
     /// Runs the next task of the queue. False if there is none.
     #[inline]
     pub(super) fn run_one(&self) -> bool {
-        let next = self.own().borrow_mut().pop();
-        match next {
-            Some(task) => {
-                task.run();
-                true
-            }
-            None => false,
-        }
+        let own = self.own();
+        let Some(task) = own.pop() else { return false };
+        let is_task = task.run();
+        own.polls.set(own.polls.get() + u64::from(is_task));
+        true
     }
 
-    /// Moves what other threads sent to the run queue.
+    /// Does what other threads asked for.
     #[inline]
     pub(super) fn take_remote(&self) {
         // Ordering: Relaxed, a hint: what it misses now, the next turn or the look before the
@@ -70,39 +166,39 @@ impl Shared {
         }
     }
 
-    pub(super) fn take_remote_now(&self) {
-        let tasks = {
+    #[cold]
+    fn take_remote_now(&self) {
+        let cells = {
             let mut remote = self.remote.lock();
             // Ordering: Relaxed, written under the lock.
             self.remote_ready.store(false, Relaxed);
             std::mem::take(&mut remote.queue)
         };
-        for task in tasks {
-            let refused = {
-                let mut own = self.own().borrow_mut();
-                let refused = own.take_in(&task);
-                // Whoever drives the executor is about to run it.
-                let _ = own.push(task);
-                refused
-            };
-            if let Some(task) = refused {
-                task.close();
-            }
-        }
+        cells.into_iter().for_each(Sent::settle);
     }
 
-    /// Puts a task into the remote queue. Gives the waker of a driver that sleeps, to be woken
+    /// Puts a cell into the remote queue. Gives the waker of a driver that sleeps, to be woken
     /// after unlocking.
     #[must_use]
-    pub(super) fn push_remote(&self, remote: &mut Remote, task: Runnable) -> Option<Waker> {
-        remote.queue.push_back(task);
+    fn push_remote(&self, remote: &mut Remote, cell: Sent) -> Option<Waker> {
+        remote.queue.push_back(cell);
         // Ordering: Relaxed, a hint; written under the lock.
         self.remote_ready.store(true, Relaxed);
         remote.sleeper.take()
     }
 
+    /// Queues a task on the executor's thread.
+    #[inline]
+    fn push(&self, own: &Own, task: Runnable) {
+        own.queue.borrow_mut().push_back(task);
+        if own.idle.replace(false) {
+            self.notify();
+        }
+    }
+
     /// Wakes the driver if it sleeps.
-    pub(super) fn notify(&self) {
+    #[cold]
+    fn notify(&self) {
         if let Some(sleeper) = self.wake_up() {
             sleeper.wake();
         }
@@ -115,15 +211,13 @@ impl Shared {
 
     /// Announces that the driver is about to sleep. False if there is something to do.
     #[must_use]
-    pub(super) fn fall_asleep(&self, root: &AtomicBool, unpark: &Waker) -> bool {
-        if !self.own().borrow().queue.is_empty() {
+    pub(super) fn fall_asleep(&self, unpark: &Waker) -> bool {
+        if !self.own().queue.borrow().is_empty() {
             return false;
         }
         let unpark = unpark.clone();
         let mut remote = self.remote.lock();
-        // Ordering: Relaxed, `Root::wake` sets the flag before it takes this lock: either it is
-        // seen here, or the sleeper is seen there.
-        let sleep = remote.queue.is_empty() && !root.load(Relaxed);
+        let sleep = remote.queue.is_empty();
         if sleep {
             remote.sleeper = Some(unpark);
         }
@@ -134,13 +228,13 @@ impl Shared {
     #[must_use]
     pub(super) fn fall_idle(&self, waker: &Waker) -> bool {
         let waker = waker.clone();
-        let mut own = self.own().borrow_mut();
+        let own = self.own();
         let mut remote = self.remote.lock();
-        let idle = own.queue.is_empty() && remote.queue.is_empty();
+        let idle = own.queue.borrow().is_empty() && remote.queue.is_empty();
         if idle {
-            own.idle = true;
+            own.idle.set(true);
             let former = remote.sleeper.replace(waker);
-            drop((own, remote));
+            drop(remote);
             drop(former);
         }
         idle
@@ -148,108 +242,123 @@ impl Shared {
 
     /// Lets less in.
     pub(super) fn shut(&self, gate: Gate) {
-        self.own().borrow_mut().gate = gate;
+        self.own().gate.set(gate);
         self.remote.lock().gate = gate;
+        self.take_remote_now();
     }
 
-    /// Drops the futures of all tasks, and lets nothing in any more.
+    /// Asks all tasks to end.
+    pub(super) fn cancel_all(&self, cause: &pirn_core::Cause) {
+        let mut tasks = Vec::new();
+        for heap in [&self.heap, &self.outside] {
+            heap.tasks(true, |task| tasks.push(task));
+        }
+        for task in tasks {
+            task.cancel(cause.clone());
+        }
+    }
+
+    /// Has `waker` woken when the last task has ended. How many have not.
+    pub(super) fn wait_drained(&self, waker: Waker) -> usize {
+        let own = self.own();
+        drop(own.drained.replace(Some(waker)));
+        own.live.get()
+    }
+
+    /// Drops the futures of all tasks, and lets none in any more.
     pub(super) fn close(&self) {
         self.shut(Gate::Closed);
-        self.take_remote_now();
-        loop {
+        for heap in [&self.heap, &self.outside] {
             // One by one: destructors run in between, and may wake, end and drop other tasks.
-            let task = self.own().borrow_mut().owned.pop();
-            match task {
-                Some(task) => task.close(),
-                None => break,
-            }
+            heap.tasks(true, |task| task.close());
         }
-        let mut own = self.own().borrow_mut();
-        let (queue, drained) = (std::mem::take(&mut own.queue), own.drained.take());
-        drop(own);
-        drop((queue, drained, self.wake_up()));
+        let own = self.own();
+        drop(own.drained.take());
+    }
+
+    /// Is gone: nobody drives it any more.
+    pub(super) fn retire(&self) {
+        self.close();
+        let outside = {
+            let mut remote = self.remote.lock();
+            remote.owner.take()
+        };
+        self.take_remote_now();
+        let own = self.own();
+        drop((own.queue.take(), self.wake_up()));
+        for heap in [&self.heap, &self.outside] {
+            heap.merge();
+        }
+        let inside = own.owner.take();
+        inside.into_iter().chain(outside).for_each(Owner::retire);
     }
 }
 
 impl Own {
-    /// Puts the task of another thread into the owned set, if it is in none. Gives it back if
-    /// there is no room.
-    pub(super) fn take_in(&mut self, task: &Runnable) -> Option<OwnedTask> {
-        match task.is_orphan() {
-            true => self.owned.insert(task.adopt()).err(),
-            false => None,
-        }
-    }
-
-    /// Queues a task. True if a foreign loop is to be told.
-    #[must_use]
     #[inline]
-    pub(super) fn push(&mut self, task: Runnable) -> bool {
-        self.queue.push_back(task);
-        std::mem::take(&mut self.idle)
-    }
-
-    #[inline]
-    pub(super) fn pop(&mut self) -> Option<Runnable> {
-        let task = match &mut self.order {
-            Chooser::Fifo => self.queue.pop_front(),
+    fn pop(&self) -> Option<Runnable> {
+        let mut queue = self.queue.borrow_mut();
+        match &mut *self.order.borrow_mut() {
+            Chooser::Fifo => queue.pop_front(),
             Chooser::Seeded(random) => {
-                let index = random.below(self.queue.len());
-                self.queue.swap_remove_back(index)
+                let index = random.below(queue.len());
+                queue.swap_remove_back(index)
             }
-        };
-        self.polls += task.is_some() as u64;
-        task
+        }
     }
 }
 
 impl Schedule for Shared {
+    const BOUND: bool = true;
+
     #[inline]
     fn schedule(this: &Arc<Self>, task: Runnable) {
-        let Some(own) = this.own.get() else {
-            return Shared::schedule_elsewhere(this, task);
-        };
-        let mut own = own.borrow_mut();
-        if own.gate == Gate::Closed {
-            drop(own);
-            drop(task);
-        } else if own.push(task) {
-            drop(own);
-            this.notify();
-        }
+        this.push(this.own(), task);
     }
 
-    fn release(&self, slot: u32) -> Option<OwnedTask> {
-        let mut own = self.own().borrow_mut();
-        let task = own.owned.remove(slot);
-        if own.owned.len() == 0 && own.drained.is_some() {
-            let drained = own.drained.take();
-            drop(own);
-            drained.into_iter().for_each(pirn_core::wake::wake);
-        }
-        task
-    }
-
-    fn side(&self) -> &Side {
-        &self.side
-    }
-}
-
-impl Shared {
-    #[cold]
-    fn schedule_elsewhere(this: &Arc<Self>, task: Runnable) {
-        // The task may be run, freed and with it the last pointer but this one, before `notify`.
+    fn send(this: &Arc<Self>, cell: Sent) -> Result<(), Sent> {
+        // The cell may be settled and freed, and with it the last pointer but this one, before the
+        // driver is woken.
         let this = this.clone();
         let mut remote = this.remote.lock();
-        if remote.gate == Gate::Closed {
-            drop(remote);
-            drop(task);
-            return;
+        if remote.owner.is_none() {
+            return Err(cell);
         }
-        let sleeper = this.push_remote(&mut remote, task);
+        let sleeper = this.push_remote(&mut remote, cell);
         drop(remote);
         if let Some(sleeper) = sleeper {
             sleeper.wake();
         }
+        Ok(())
+    }
+
+    fn admit(&self) {
+        let own = self.own();
+        own.live.set(own.live.get() + 1);
+    }
+
+    #[inline]
+    fn ended(&self) {
+        let own = self.own();
+        let live = own.live.get() - 1;
+        own.live.set(live);
+        if live == 0 {
+            own.drained
+                .take()
+                .into_iter()
+                .for_each(pirn_core::wake::wake);
+        }
+    }
+
+    #[inline]
+    fn with_owner<R>(&self, heap: &Heap, f: impl FnOnce(&mut Owner<Self>) -> R) -> Option<R> {
+        if !std::ptr::eq(heap, &self.heap) {
+            return None;
+        }
+        self.own.get()?.owner.borrow_mut().as_mut().map(f)
+    }
+
+    fn side(&self) -> &Side {
+        &self.side
     }
 }

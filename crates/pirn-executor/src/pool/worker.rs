@@ -5,11 +5,12 @@ use super::idle::Woken;
 use super::{PoolHandle, Seat, Shared};
 use crate::PARK_INTERVAL;
 use crate::current::{Current, Enter};
-use crate::task::Runnable;
+use crate::gate::Gate;
+use crate::task::{Heap, Owner, Runnable, Spawned, spawn};
 use crate::unparker::Unparker;
 use pirn_core::shim::Arc;
 use pirn_core::shim::atomic::{AtomicBool, fence};
-use pirn_core::{Park, ParkError, Until, budget, context};
+use pirn_core::{Park, ParkError, Refused, TaskMeta, Until, budget, context};
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::future::Future;
@@ -64,11 +65,16 @@ pub(crate) struct Core {
     seen: RefCell<Vec<u64>>,
     /// For what is taken from the injector.
     batch: RefCell<Vec<Runnable>>,
+    /// Of the seat's heap, until the worker is dropped.
+    owner: RefCell<Option<Owner<Shared>>>,
+    /// The gate, as its heap has obeyed it.
+    gate: Cell<Gate>,
 }
 
 impl Worker {
     pub(super) fn new(handle: PoolHandle, index: usize, local: Local<Runnable>) -> Self {
         let seen = vec![u64::MAX; handle.shared.seats.len()];
+        let owner = Owner::new(handle.shared.clone(), |s| &s.seats[index].heap, 0);
         let core = Core {
             handle,
             index,
@@ -80,6 +86,8 @@ impl Worker {
             random: Cell::new(index as u32 + 1),
             seen: RefCell::new(seen),
             batch: RefCell::default(),
+            owner: RefCell::new(Some(owner)),
+            gate: Cell::new(Gate::Open),
         };
         Worker {
             core: Some(core),
@@ -190,7 +198,7 @@ impl Worker {
             return Poll::Ready(());
         }
         core.lie_down();
-        if core.handle.shared.has_work() {
+        if core.handle.shared.has_work() || core.heed_gate() {
             core.get_up();
             core.stop_searching();
             return Poll::Ready(());
@@ -237,6 +245,9 @@ impl Drop for Worker {
         shared.injector.push(tasks);
         core.stop_searching();
         shared.unpark(shared.idle.notify());
+        core.heed_gate();
+        let owner = core.owner.take();
+        owner.into_iter().for_each(Owner::retire);
     }
 }
 
@@ -283,8 +294,64 @@ impl Core {
         &self.handle.shared
     }
 
-    pub(super) fn index(&self) -> usize {
-        self.index
+    /// True if it is a worker of this pool.
+    #[inline]
+    pub(super) fn is_of(&self, shared: &Shared) -> bool {
+        std::ptr::eq(&*self.handle.shared, shared)
+    }
+
+    /// Makes a task in the worker's heap.
+    #[inline]
+    pub(super) fn spawn<F>(
+        &self,
+        (meta, future): (TaskMeta, F),
+    ) -> Result<Spawned<F::Output>, Refused<F>>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        let shared = &self.handle.shared;
+        if let Some(reason) = shared.gate().refusal() {
+            return Err(Refused::new(reason, future));
+        }
+        let mut owner = self.owner.borrow_mut();
+        let owner = owner.as_mut().expect("a worker that is driven has its heap");
+        let spawned = &self.seat().spawned;
+        // Ordering: Relaxed, only this worker writes it; see `Shared::live`.
+        spawned.store(spawned.load(Relaxed) + 1, Relaxed);
+        Ok(spawn(meta, future, &**shared, owner))
+    }
+
+    /// A task has ended on this worker.
+    #[inline]
+    pub(super) fn count_end(&self) {
+        let ended = &self.seat().ended;
+        // Ordering: Relaxed, only this worker writes it; see `Shared::live`.
+        ended.store(ended.load(Relaxed) + 1, Relaxed);
+    }
+
+    #[inline]
+    pub(super) fn with_owner<R>(
+        &self,
+        heap: &Heap,
+        f: impl FnOnce(&mut Owner<Shared>) -> R,
+    ) -> Option<R> {
+        if !std::ptr::eq(heap, &self.seat().heap) {
+            return None;
+        }
+        self.owner.borrow_mut().as_mut().map(f)
+    }
+
+    /// Has the worker's heap obey the gate, if that has changed. True if it has.
+    #[inline]
+    fn heed_gate(&self) -> bool {
+        let gate = self.handle.shared.gate();
+        let changed = gate != self.gate.get();
+        if changed {
+            self.gate.set(gate);
+            self.handle.shared.obey(gate, &self.seat().heap);
+        }
+        changed
     }
 
     fn seat(&self) -> &Seat {
@@ -336,6 +403,7 @@ impl Core {
     /// Takes the next task, from wherever there is one.
     #[inline]
     fn next(&self) -> Option<Runnable> {
+        self.heed_gate();
         if self.polls.get() % u64::from(PARK_INTERVAL) == 0 {
             self.take_outside();
         }
@@ -455,7 +523,7 @@ impl Core {
         // `Root::wake_by_ref`.
         seat.parked.store(true, Relaxed);
         self.lie_down();
-        let work = shared.has_work();
+        let work = shared.has_work() || self.heed_gate();
         let parked = match work || root.is_woken() {
             true => Ok(()),
             false => {
@@ -524,6 +592,8 @@ impl Core {
         // Even if it has nothing: it may have been the one who waited in a driver that is shared.
         let shared = &self.handle.shared;
         shared.unpark(shared.idle.notify());
+        // After the fence in `notify`.
+        self.heed_gate();
     }
 }
 

@@ -1,30 +1,36 @@
-//! The allocation behind a task, and the code that obeys the actions of [`state`](super::state).
+//! The slot of a task, and the code that obeys the actions of [`state`](super::state).
 
+use super::away::{self, Away, Settled, Word};
+use super::heap::{Heap, LARGEST, Owner, Page};
 use super::join_slot::JoinSlot;
-use super::owned::NO_SLOT;
-use super::refs::{OwnedTask, Runnable};
-use super::state::{Close, Release, Rest, Snapshot, Start, State, Wake};
+use super::refs::Runnable;
+use super::state::{Close, Complete, DropHandle, Release, Rest, Snapshot, Start, State, Wake};
 use super::waker::waker_of;
 use super::{Side, Task, TaskId};
 use pirn_core::report::{Report, report};
-use pirn_core::shim::atomic::AtomicU32;
 use pirn_core::shim::{Arc, UnsafeCell};
 use pirn_core::{Cause, JoinError, Kind, Payload, Rooted, TaskMeta, budget};
 use std::future::Future;
+use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::pin::Pin;
 use std::ptr::NonNull;
-use std::sync::atomic::Ordering::Relaxed;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
-/// What a scheduler does for its tasks. Each cell holds a counted pointer to it.
+/// What a scheduler does for its tasks.
 ///
-/// A task that was handed on may be run and freed at once, and its pointer to the scheduler with
-/// it. So whoever hands a task to another thread and then goes on to use `this` clones `this`
-/// before, unless something else keeps the scheduler alive.
+/// It outlives them: each of its heaps holds one count of it while a slot is in use. But a task that
+/// was handed on may be run and freed at once, and with the last slot the scheduler may go. So
+/// whoever hands a task to another thread and then goes on to use `this` clones `this` before,
+/// unless something else keeps it alive.
 pub(crate) trait Schedule: Send + Sync + Sized + 'static {
-    /// Queues a task that was woken, from any thread. A closed scheduler drops it.
+    /// Its tasks are bound to the thread that made it, their home; it takes what others
+    /// [`send`](Self::send).
+    const BOUND: bool;
+
+    /// Queues a task that was woken: if it is bound, on its thread; else from any. A closed
+    /// scheduler drops it.
     fn schedule(this: &Arc<Self>, task: Runnable);
 
     /// Queues a task that was woken during its poll, from the thread that polled it.
@@ -32,92 +38,298 @@ pub(crate) trait Schedule: Send + Sync + Sized + 'static {
         Self::schedule(this, task);
     }
 
-    /// Takes a task that is complete out of the set of owned tasks, if it is still there.
-    fn release(&self, slot: u32) -> Option<OwnedTask>;
+    /// Sends a cell home, to be [settled](Sent::settle) there. Gives it back if nothing is settled
+    /// there any more.
+    fn send(_this: &Arc<Self>, cell: Sent) -> Result<(), Sent> {
+        Err(cell)
+    }
+
+    /// Takes in a task that was spawned elsewhere, on its thread.
+    fn admit(&self) {}
+
+    /// A task has ended.
+    fn ended(&self);
+
+    /// Calls `f` with the owner of a heap of this scheduler, if the caller may act for it.
+    fn with_owner<R>(&self, heap: &Heap, f: impl FnOnce(&mut Owner<Self>) -> R) -> Option<R>;
 
     /// The table of names and causes.
     fn side(&self) -> &Side;
 }
 
-/// What every task begins with, whatever its future.
+/// What every slot begins with, whatever is in it.
+#[repr(C)]
 pub(super) struct Header {
     pub(super) state: State,
-    /// Where the task is in the set of owned tasks.
-    pub(super) slot: AtomicU32,
+    /// Of a bound task: what other threads count and ask for.
+    pub(super) away: Word,
+    /// While the slot is vacant, the link to another one.
+    pub(super) join: JoinSlot,
     vtable: &'static VTable,
     pub(super) id: TaskId,
     pub(super) spawned_at: &'static Location<'static>,
-    pub(super) join: JoinSlot,
 }
 
 #[repr(C)]
-struct Cell<F: Future, S> {
+struct Cell<B: Body> {
     header: Header,
-    scheduler: Arc<S>,
-    stage: UnsafeCell<Stage<F>>,
+    stage: UnsafeCell<Stage<B>>,
 }
 
-union Stage<F: Future> {
-    body: ManuallyDrop<Rooted<F>>,
-    output: ManuallyDrop<Output<F::Output>>,
+union Stage<B: Body> {
+    body: ManuallyDrop<Rooted<B::Future>>,
+    output: ManuallyDrop<B::Kept>,
 }
 
 pub(super) type Output<T> = Result<T, JoinError>;
 
-struct VTable {
-    /// Runs a task that was queued; takes the queue's reference.
-    run: unsafe fn(Ref),
-    /// Queues the task; takes a reference.
-    schedule: unsafe fn(Ref),
-    /// Drops the future of an owned task, as `State::close` allows; takes the set's reference.
-    close: unsafe fn(Ref),
-    /// Moves the output to the given place.
-    take_output: unsafe fn(Ref, *mut ()),
-    /// Drops the output; reports it if it is a panic.
-    drop_output: unsafe fn(Ref),
-    /// Frees the cell, whose stage is empty.
-    free: unsafe fn(Ref),
-    side: unsafe fn(Ref) -> *const Side,
+/// How a task's future and output lie in the slot.
+trait Body {
+    type Future: Future;
+    type Kept;
+    fn keep(output: Output<<Self::Future as Future>::Output>) -> Self::Kept;
+    fn give(kept: Self::Kept) -> Output<<Self::Future as Future>::Output>;
 }
 
-/// An untyped pointer to a cell. Says nothing about references: the types around it do.
+/// In place.
+struct Inline<F>(PhantomData<F>);
+
+impl<F: Future> Body for Inline<F> {
+    type Future = F;
+    type Kept = Output<F::Output>;
+    fn keep(output: Output<F::Output>) -> Self::Kept {
+        output
+    }
+    fn give(kept: Self::Kept) -> Output<F::Output> {
+        kept
+    }
+}
+
+/// In boxes, since they are large.
+struct Boxed<F>(PhantomData<F>);
+
+impl<F: Future> Body for Boxed<F> {
+    type Future = Pin<Box<F>>;
+    type Kept = Box<Output<F::Output>>;
+    fn keep(output: Output<F::Output>) -> Self::Kept {
+        Box::new(output)
+    }
+    fn give(kept: Self::Kept) -> Output<F::Output> {
+        *kept
+    }
+}
+
+pub(super) struct VTable {
+    /// Runs a task that was queued; takes the queue's reference. False if it is a root.
+    pub(super) run: unsafe fn(Ref) -> bool,
+    /// Queues the task; takes a reference.
+    pub(super) schedule: unsafe fn(Ref),
+    /// Drops the future of a task, as `State::close` allows; takes a reference.
+    pub(super) close: unsafe fn(Ref),
+    /// Moves the output to the given place.
+    pub(super) take_output: unsafe fn(Ref, *mut ()),
+    /// Drops the output; reports it if it is a panic.
+    pub(super) drop_output: unsafe fn(Ref),
+    /// Sends the cell home.
+    pub(super) send: unsafe fn(Ref),
+    /// Frees the slot, whose stage is empty.
+    pub(super) free: unsafe fn(Ref),
+    pub(super) side: unsafe fn(Ref) -> *const Side,
+    pub(super) admit: unsafe fn(Ref),
+}
+
+/// An untyped pointer to a slot. Says nothing about references: the types around it do.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Ref(NonNull<Header>);
+
+/// Whose turn it is to change the state word.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    /// Anyone's, by compare-exchange.
+    Shared,
+    /// The caller's alone.
+    Home,
+    /// Not the caller's: what it wants is noted in the other word.
+    Away,
+}
+
+impl Place {
+    /// For transitions of the state word, where they may be made.
+    #[inline]
+    pub(super) fn alone(self) -> bool {
+        debug_assert!(self != Place::Away, "only home changes the state of its tasks");
+        self == Place::Home
+    }
+}
+
+impl Header {
+    /// Makes a slot of fresh memory.
+    ///
+    /// # Safety
+    ///
+    /// The slot is the caller's, and was never used.
+    pub(super) unsafe fn begin(slot: Ref) {
+        let header = slot.0.as_ptr();
+        // SAFETY: the slot is the caller's.
+        unsafe {
+            (&raw mut (*header).state).write(State::new(Snapshot::VACANT));
+            (&raw mut (*header).away).write(Word::new());
+            (&raw mut (*header).join).write(JoinSlot::empty());
+        }
+    }
+}
 
 impl Ref {
     /// # Safety
     ///
-    /// The cell is kept alive by a reference for as long as the result is used.
+    /// The slot is kept alive, as a rule by a reference, for as long as the result is used.
+    #[inline]
     pub(super) unsafe fn header<'a>(self) -> &'a Header {
-        // SAFETY: the caller keeps the cell alive; a header is only ever shared.
+        // SAFETY: the caller keeps the slot alive; a header is only ever shared.
         unsafe { self.0.as_ref() }
     }
 
+    #[inline]
     pub(super) fn as_ptr(self) -> *const () {
         self.0.as_ptr() as *const ()
     }
 
     /// # Safety
     ///
-    /// `ptr` came from `as_ptr`.
+    /// `ptr` came from `as_ptr`, or is that of a slot.
+    #[inline]
     pub(super) unsafe fn from_ptr(ptr: *const ()) -> Ref {
-        // SAFETY: `as_ptr` gave it, from a pointer that is not null.
+        // SAFETY: as the caller says, it is not null.
         Ref(unsafe { NonNull::new_unchecked(ptr as *mut Header) })
     }
 
-    /// Gives up `refs` references, and frees the cell if they were the last.
+    /// # Safety
+    ///
+    /// As [`header`](Self::header).
+    unsafe fn vtable(self) -> &'static VTable {
+        // SAFETY: passed on; it is written before the task has a reference.
+        unsafe { self.header() }.vtable
+    }
+
+    /// Where the caller stands to the task.
     ///
     /// # Safety
     ///
-    /// The caller has these references and does not use them afterwards.
+    /// The caller has a reference.
+    #[inline]
+    pub(super) unsafe fn place(self) -> Place {
+        // SAFETY: the caller's reference.
+        let (page, header) = unsafe { (Page::of(self), self.header()) };
+        if page.home == 0 {
+            Place::Shared
+        } else if crate::bound::is_this_thread(page.home) && !header.state.load().is_merged() {
+            Place::Home
+        } else {
+            Place::Away
+        }
+    }
+
+    /// Counts one more reference.
+    ///
+    /// # Safety
+    ///
+    /// The caller has a reference.
+    #[inline]
+    pub(super) unsafe fn retain(self) {
+        // SAFETY: the caller's reference.
+        let (place, header) = unsafe { (self.place(), self.header()) };
+        match place {
+            Place::Away => header.away.retain(),
+            _ => header.state.retain(place.alone()),
+        }
+    }
+
+    /// Gives references up, and frees the slot if they were the last.
+    ///
+    /// # Safety
+    ///
+    /// The caller has the references and does not use them afterwards.
+    #[inline]
     pub(super) unsafe fn release(self, refs: u32) {
-        // SAFETY: the caller's references keep the cell alive until they are given up.
-        match unsafe { self.header() }.state.release(refs) {
-            Release::Shared => {}
-            // SAFETY: these were the last references, so nobody else has one; the set of owned
-            // tasks had one until the future was gone, and the output goes before its owner's
-            // reference does, so the stage is empty.
-            Release::Last => unsafe { self.free() },
+        // SAFETY: the caller's references keep the slot in use until they are given up.
+        unsafe {
+            match self.place() {
+                Place::Away => (0..refs).for_each(|_| self.obey(self.header().away.release())),
+                place => match self.header().state.release(place.alone(), refs) {
+                    Release::Shared => {}
+                    Release::Last => self.last(place.alone()),
+                },
+            }
+        }
+    }
+
+    /// What is to be done when the state word counts no reference any more.
+    ///
+    /// # Safety
+    ///
+    /// The state word counts none, and this is the thread that gave up the last.
+    #[inline]
+    pub(super) unsafe fn last(self, alone: bool) {
+        // SAFETY: no reference is left, so nobody else uses the slot; or, of a bound task, nobody but
+        // this thread counts on this word, and the other one says whether somebody is left. The
+        // scheduler had a reference until the future was gone, and the output goes before its
+        // owner's reference does: the stage is empty.
+        unsafe {
+            let header = self.header();
+            if !alone || header.away.is_idle() {
+                return self.free();
+            }
+            // Before the words are merged: after that the slot may be gone.
+            header.state.merge();
+            match header.away.merge_idle() {
+                Some(action) => self.obey(action),
+                None => header.state.unmerge(),
+            }
+        }
+    }
+
+    /// Has all threads alike from now on, since nothing can be sent home any more.
+    ///
+    /// # Safety
+    ///
+    /// The task is bound and has ended, or the slot is vacant but for what is noted; this is its
+    /// thread, and its scheduler takes in nothing any more; the caller keeps the scheduler.
+    pub(super) unsafe fn merge(self) {
+        // SAFETY: the slot is in use until its last reference is given up.
+        unsafe {
+            let (header, side) = (self.header(), self.side());
+            let (id, key) = (header.id, self.as_ptr());
+            let refs = header.state.merge();
+            let (settled, action) = header.away.merge(refs);
+            if settled.asks(away::CANCEL) {
+                side.remove(id);
+            }
+            if settled.asks(away::JOIN) {
+                side.take_joiner(key)
+                    .into_iter()
+                    .for_each(pirn_core::wake::wake);
+            }
+            if settled.asks(away::LET_GO) {
+                // The handle's reference is this thread's.
+                self.drop_output();
+                self.obey(header.away.release());
+            }
+            self.obey(action);
+        }
+    }
+
+    /// Does what a transition of the other word asks for.
+    ///
+    /// # Safety
+    ///
+    /// The transition was the caller's.
+    pub(super) unsafe fn obey(self, action: Away) {
+        match action {
+            Away::Nothing => {}
+            // SAFETY: the cell is not freed until it was settled, or `unsend` took the mark back.
+            Away::Send => unsafe { (self.vtable().send)(self) },
+            // SAFETY: the transition gave up the last reference.
+            Away::Free => unsafe { self.free() },
         }
     }
 
@@ -129,13 +341,14 @@ impl Ref {
         unsafe { (self.vtable().free)(self) }
     }
 
-    /// Does what the task's state asks for: polls it, as a rule.
+    /// Does what the task's state asks for: polls it, as a rule. False if it is a root.
     ///
     /// # Safety
     ///
     /// The caller has a reference, which it passes on, and the duty to run the task; and it may
     /// touch the future on this thread.
-    pub(super) unsafe fn run(self) {
+    #[inline]
+    pub(super) unsafe fn run(self) -> bool {
         // SAFETY: passed on.
         unsafe { (self.vtable().run)(self) }
     }
@@ -144,8 +357,7 @@ impl Ref {
     ///
     /// # Safety
     ///
-    /// The caller has the reference of the set of owned tasks, which it passes on; and it may touch
-    /// the future on this thread.
+    /// The caller has a reference, which it passes on; and it may touch the future on this thread.
     pub(super) unsafe fn close(self) {
         // SAFETY: passed on.
         unsafe { (self.vtable().close)(self) }
@@ -155,7 +367,8 @@ impl Ref {
     ///
     /// # Safety
     ///
-    /// The caller has a reference, which it passes on, and the duty to queue the task.
+    /// The caller has a reference, which it passes on, and the duty to queue the task; if the task
+    /// is bound, this is its thread.
     pub(super) unsafe fn schedule(self) {
         // SAFETY: passed on.
         unsafe { (self.vtable().schedule)(self) }
@@ -186,18 +399,8 @@ impl Ref {
     ///
     /// As [`header`](Self::header).
     pub(super) unsafe fn side<'a>(self) -> &'a Side {
-        // SAFETY: the scheduler in the cell keeps its table, and the caller keeps the cell.
+        // SAFETY: the scheduler keeps its table, and is kept by its heap, which the slot keeps.
         unsafe { &*(self.vtable().side)(self) }
-    }
-
-    /// The caller's reference keeps the cell alive; the vtable is static.
-    ///
-    /// # Safety
-    ///
-    /// The caller has a reference.
-    unsafe fn vtable(self) -> &'static VTable {
-        // SAFETY: passed on.
-        unsafe { self.header() }.vtable
     }
 
     /// # Safety
@@ -217,7 +420,59 @@ impl Ref {
     }
 }
 
+/// What is asked of a task, from wherever: a waker's, a handle's, a scheduler's.
 impl Ref {
+    /// # Safety
+    ///
+    /// The caller has a reference.
+    #[inline]
+    pub(super) unsafe fn wake_by_ref(self) {
+        // SAFETY: the caller's reference; the transition counted another one if the task is to be
+        // queued.
+        unsafe {
+            match self.place() {
+                Place::Away => self.ask_to_wake(0),
+                place => match self.header().state.wake_by_ref(place.alone()) {
+                    Wake::Nothing | Wake::Free => {}
+                    Wake::Schedule => self.schedule(),
+                },
+            }
+        }
+    }
+
+    /// # Safety
+    ///
+    /// The caller has a reference, which it gives up here.
+    #[inline]
+    pub(super) unsafe fn wake_by_val(self) {
+        // SAFETY: the caller's reference.
+        unsafe {
+            match self.place() {
+                Place::Away => self.ask_to_wake(1),
+                place => match self.header().state.wake_by_val(place.alone()) {
+                    Wake::Nothing => {}
+                    Wake::Schedule => self.schedule(),
+                    Wake::Free => self.last(place.alone()),
+                },
+            }
+        }
+    }
+
+    /// # Safety
+    ///
+    /// The caller has a reference, which it gives up here if `refs` is 1.
+    #[cold]
+    unsafe fn ask_to_wake(self, refs: i32) {
+        // SAFETY: the caller's reference.
+        unsafe {
+            match self.header().away.ask(away::WAKE, refs) {
+                Some(action) => self.obey(action),
+                None if refs == 1 => self.obey(self.header().away.release()),
+                None => {}
+            }
+        }
+    }
+
     /// Stores the cause, and queues the task if it has to run to see it.
     ///
     /// # Safety
@@ -225,13 +480,200 @@ impl Ref {
     /// The caller has a reference.
     pub(super) unsafe fn cancel(self, cause: Cause) {
         // SAFETY: the caller's reference.
-        let (header, side) = unsafe { (self.header(), self.side()) };
-        side.set_cause(header.id, cause);
-        match header.state.cancel(true) {
-            Wake::Nothing | Wake::Free => {}
-            // SAFETY: the transition counted the reference, and gave us the duty.
-            Wake::Schedule => unsafe { self.schedule() },
+        unsafe {
+            self.side().set_cause(self.header().id, cause);
+            match self.place() {
+                Place::Away => match self.header().away.ask(away::CANCEL, 0) {
+                    Some(action) => self.obey(action),
+                    // It is complete. The cause goes with the table.
+                    None => self.side().remove(self.header().id),
+                },
+                place => self.cancel_here(place.alone()),
+            }
         }
+    }
+
+    /// # Safety
+    ///
+    /// The caller has a reference, and may change the state.
+    unsafe fn cancel_here(self, alone: bool) {
+        // SAFETY: the caller's reference; the transition counted another one if the task is to be
+        // queued.
+        unsafe {
+            match self.header().state.cancel(alone, true) {
+                Wake::Nothing | Wake::Free => {}
+                Wake::Schedule => self.schedule(),
+            }
+        }
+    }
+
+    /// Registers the waker of the handle's poll. False if the task is complete.
+    ///
+    /// # Safety
+    ///
+    /// The caller is the handle.
+    #[inline]
+    pub(super) unsafe fn join(self, waker: &Waker) -> bool {
+        // SAFETY: the caller's reference.
+        unsafe {
+            let header = self.header();
+            if header.state.load().is_complete() {
+                return false;
+            }
+            match self.place() {
+                Place::Away => self.ask_to_join(waker),
+                place => header.register(place.alone(), waker),
+            }
+        }
+    }
+
+    /// # Safety
+    ///
+    /// As [`join`](Self::join).
+    #[cold]
+    unsafe fn ask_to_join(self, waker: &Waker) -> bool {
+        // SAFETY: the caller's reference.
+        unsafe {
+            let former = self.side().set_joiner(self.as_ptr(), waker.clone());
+            drop(former);
+            match self.header().away.ask(away::JOIN, 0) {
+                Some(action) => {
+                    self.obey(action);
+                    true
+                }
+                None => {
+                    drop(self.side().take_joiner(self.as_ptr()));
+                    false
+                }
+            }
+        }
+    }
+
+    /// The handle lets go of the task; `taken`: the output was taken.
+    ///
+    /// # Safety
+    ///
+    /// The caller is the handle, and gives its reference up.
+    #[inline]
+    pub(super) unsafe fn let_go(self, cancel: bool, taken: bool) {
+        // SAFETY: the caller's reference, which is given up once in each case, last. The output is
+        // dropped if the stage is the handle's and nobody took it.
+        unsafe {
+            let place = self.place();
+            if place != Place::Away {
+                return self.let_go_here(place.alone(), cancel, taken);
+            }
+            let away = &self.header().away;
+            let flags = away::LET_GO | if cancel { away::CANCEL } else { 0 };
+            if !self.header().state.load().is_complete() {
+                if let Some(action) = away.ask(flags, 0) {
+                    return self.obey(action);
+                }
+            }
+            if !taken {
+                self.drop_output();
+            }
+            self.obey(away.release());
+        }
+    }
+
+    /// # Safety
+    ///
+    /// As [`let_go`](Self::let_go); and the state may be changed.
+    unsafe fn let_go_here(self, alone: bool, cancel: bool, taken: bool) {
+        // SAFETY: as above. The waker is taken if the transition gave the slot back to the handle.
+        unsafe {
+            match self.header().state.drop_handle(alone, cancel) {
+                DropHandle::Output => {
+                    if !taken {
+                        self.drop_output();
+                    }
+                    self.release(1);
+                }
+                DropHandle::Slot { waker, schedule } => {
+                    let waker = waker.then(|| self.header().join.take());
+                    match schedule {
+                        true => self.schedule(),
+                        false => self.release(1),
+                    }
+                    drop(waker);
+                }
+            }
+        }
+    }
+
+    /// Does what was asked for elsewhere.
+    ///
+    /// # Safety
+    ///
+    /// The task is bound, and this is its thread; the state word counts a reference of the caller's,
+    /// and all that others gave up counts there.
+    unsafe fn settle(self, settled: &Settled) {
+        // SAFETY: the caller's reference, and those that go with what is asked for.
+        unsafe {
+            if settled.asks(away::BORN) {
+                (self.vtable().admit)(self);
+            }
+            if settled.asks(away::JOIN) {
+                self.settle_join();
+            }
+            if settled.asks(away::LET_GO) {
+                self.let_go_here(true, settled.asks(away::CANCEL), false);
+            } else if settled.asks(away::CANCEL) {
+                self.cancel_here(true);
+            }
+            if settled.asks(away::WAKE) {
+                self.wake_by_ref();
+            }
+        }
+    }
+
+    /// # Safety
+    ///
+    /// As [`settle`](Self::settle).
+    unsafe fn settle_join(self) {
+        // SAFETY: the caller's reference.
+        let (header, side) = unsafe { (self.header(), self.side()) };
+        let Some(waker) = side.take_joiner(self.as_ptr()) else {
+            return;
+        };
+        // SAFETY: the handle has asked for it.
+        if !unsafe { header.register(true, &waker) } {
+            pirn_core::wake::wake(waker);
+        }
+    }
+}
+
+/// A cell on its way home.
+pub(crate) struct Sent(Ref);
+
+// SAFETY: it is settled on its thread; otherwise nothing is done with it.
+unsafe impl Send for Sent {}
+
+impl Sent {
+    /// At home: does what is noted in the cell.
+    pub(crate) fn settle(self) {
+        // SAFETY: a cell that was sent is not freed before it is settled, and this is its thread, as
+        // the scheduler sees to. The reference that is counted meanwhile keeps it from being freed
+        // before everything is done.
+        unsafe {
+            let header = self.0.header();
+            let settled = header.away.settle();
+            header.state.adjust(settled.refs + 1);
+            self.0.settle(&settled);
+            self.0.release(1);
+        }
+    }
+}
+
+impl Sent {
+    /// A task that was just made on another thread than its own: it is taken in and queued when it
+    /// is settled.
+    pub(crate) fn born(runnable: Runnable) -> Sent {
+        let cell = runnable.into_ref();
+        // SAFETY: the `Runnable`'s reference, which passes to the queue when the cell is settled.
+        unsafe { cell.header() }.away.reset(true);
+        Sent(cell)
     }
 }
 
@@ -241,8 +683,14 @@ pub(crate) struct Spawned<T> {
     pub(crate) runnable: Runnable,
 }
 
-/// Makes a task: it is to be adopted by a set of owned tasks, and to be queued.
-pub(crate) fn spawn<F, S>(meta: TaskMeta, future: F, scheduler: Arc<S>) -> Spawned<F::Output>
+/// Makes a task, which is to be queued, in a slot of `owner`'s heap.
+#[inline]
+pub(crate) fn spawn<F, S>(
+    meta: TaskMeta,
+    future: F,
+    scheduler: &S,
+    owner: &mut Owner<S>,
+) -> Spawned<F::Output>
 where
     F: Future + 'static,
     F::Output: 'static,
@@ -250,10 +698,14 @@ where
 {
     let id = TaskId::next();
     let side = note_name(id, &meta, scheduler.side());
-    let stage = Stage {
-        body: ManuallyDrop::new(Rooted::new(future)),
+    let born = Snapshot::born(side);
+    let task = if size_of::<Cell<Inline<F>>>() <= LARGEST && align_of::<Cell<Inline<F>>>() <= 16 {
+        let body = ManuallyDrop::new(Rooted::new(future));
+        allocate::<Inline<F>, S>(born, id, &meta, Stage { body }, owner)
+    } else {
+        let body = ManuallyDrop::new(Rooted::new(Box::pin(future)));
+        allocate::<Boxed<F>, S>(born, id, &meta, Stage { body }, owner)
     };
-    let task = allocate(Snapshot::born(side), id, &meta, scheduler, stage);
     Spawned {
         // SAFETY: the cell was born with a reference for the handle, and its output is `F`'s.
         task: unsafe { Task::from_ref(task) },
@@ -261,19 +713,8 @@ where
     }
 }
 
-/// A handle of a task that was never spawned: it ends at once, as [`JoinError::Refused`].
-pub(crate) fn refused<T: 'static>(meta: TaskMeta, reason: &'static str) -> Task<T> {
-    let stage = Stage::<std::future::Pending<T>> {
-        output: ManuallyDrop::new(Err(JoinError::Refused(reason))),
-    };
-    let (id, scheduler) = (TaskId::next(), Arc::new(Nowhere::default()));
-    let side = note_name(id, &meta, scheduler.side());
-    let task = allocate(Snapshot::born_complete(side), id, &meta, scheduler, stage);
-    // SAFETY: the cell was born with a reference for the handle, and its output is a `T`'s.
-    unsafe { Task::from_ref(task) }
-}
-
 /// Puts the name into the side table. False if there is none.
+#[inline]
 fn note_name(id: TaskId, meta: &TaskMeta, side: &Side) -> bool {
     if let Some(name) = meta.name() {
         side.set_name(id, name.into());
@@ -281,62 +722,138 @@ fn note_name(id: TaskId, meta: &TaskMeta, side: &Side) -> bool {
     meta.name().is_some()
 }
 
-fn allocate<F: Future + 'static, S: Schedule>(
+/// Puts a task into a vacant slot.
+#[inline]
+fn allocate<B: Body + 'static, S: Schedule>(
     state: Snapshot,
     id: TaskId,
     meta: &TaskMeta,
-    scheduler: Arc<S>,
-    stage: Stage<F>,
-) -> Ref {
-    let cell = Box::new(Cell {
-        header: Header {
-            state: State::new(state),
-            slot: AtomicU32::new(NO_SLOT),
-            vtable: Harness::<F, S>::VTABLE,
-            id,
-            spawned_at: meta.spawned_at(),
-            join: JoinSlot::empty(),
-        },
-        scheduler,
-        stage: UnsafeCell::new(stage),
-    });
-    // SAFETY: a box is never null.
-    Ref(unsafe { NonNull::new_unchecked(Box::into_raw(cell)) }.cast())
+    stage: Stage<B>,
+    owner: &mut Owner<S>,
+) -> Ref
+where
+    B::Future: 'static,
+{
+    let task = owner.take(size_of::<Cell<B>>());
+    let cell = task.0.as_ptr().cast::<Cell<B>>();
+    // SAFETY: the slot is vacant, large enough, and the owner's, which gave it to this function.
+    unsafe {
+        Header::fill(task, Harness::<B, S>::VTABLE, id, meta.spawned_at());
+        (&raw mut (*cell).stage).write(UnsafeCell::new(stage));
+        task.header().state.set(state);
+    }
+    task
 }
 
-/// The scheduler of tasks that were never spawned.
-#[derive(Default)]
-struct Nowhere(Side);
-
-impl Schedule for Nowhere {
-    fn schedule(_this: &Arc<Self>, task: Runnable) {
-        drop(task);
+impl Header {
+    /// Writes what is the same for every task into a vacant slot.
+    ///
+    /// # Safety
+    ///
+    /// The slot is vacant, and the caller's.
+    #[inline]
+    pub(super) unsafe fn fill(
+        slot: Ref,
+        vtable: &'static VTable,
+        id: TaskId,
+        spawned_at: &'static Location<'static>,
+    ) {
+        let header = slot.0.as_ptr();
+        // SAFETY: the slot is the caller's.
+        unsafe {
+            (*header).join.set_link(std::ptr::null_mut());
+            (&raw mut (*header).vtable).write(vtable);
+            (&raw mut (*header).id).write(id);
+            (&raw mut (*header).spawned_at).write(spawned_at);
+        }
     }
+}
 
-    fn release(&self, _slot: u32) -> Option<OwnedTask> {
-        None
+/// The scheduler of a cell, by a copy of a pointer that is counted for the cell's heap. The copy is
+/// not counted and never dropped. It is used while the slot is in use, and after that only as long
+/// as the scheduler keeps itself alive, as the contract of `Schedule` says.
+///
+/// # Safety
+///
+/// The caller keeps the slot in use while it is called, and the scheduler is an `S`.
+#[inline]
+pub(super) unsafe fn scheduler<S>(slot: Ref) -> ManuallyDrop<Arc<S>> {
+    // SAFETY: the page has the pointer from `Arc::into_raw`.
+    ManuallyDrop::new(unsafe { Arc::from_raw(Page::of(slot).scheduler.cast()) })
+}
+
+/// Sends a bound cell home, or takes back that it is on its way.
+///
+/// # Safety
+///
+/// The other word says that it was sent, by the caller; the scheduler is an `S`.
+pub(super) unsafe fn send<S: Schedule>(cell: Ref) {
+    // SAFETY: as the other word says, the slot is in use until this is over.
+    unsafe {
+        let scheduler = scheduler::<S>(cell);
+        if let Err(Sent(cell)) = S::send(&scheduler, Sent(cell)) {
+            cell.obey(cell.header().away.unsend());
+        }
     }
+}
 
-    fn side(&self) -> &Side {
-        &self.0
+/// # Safety
+///
+/// The slot is kept in use while the result is used; the scheduler is an `S`.
+pub(super) unsafe fn side<S: Schedule>(cell: Ref) -> *const Side {
+    // SAFETY: passed on.
+    unsafe { scheduler::<S>(cell) }.side()
+}
+
+/// Makes a slot vacant and gives it back to its heap.
+///
+/// # Safety
+///
+/// No reference is left, and nothing in the slot needs to be dropped; the scheduler is an `S`.
+#[inline]
+pub(super) unsafe fn vacate<S: Schedule>(slot: Ref) {
+    // SAFETY: the slot is the caller's, and in use until it is given back; its heap's count keeps
+    // the scheduler until then, and longer unless this was the last slot.
+    unsafe {
+        let header = slot.header();
+        if header.state.load().has_side() {
+            scheduler::<S>(slot).side().remove(header.id);
+        }
+        // First: `Heap::merge` regards a slot as vacant if both words say so.
+        header.away.reset(false);
+        header.state.set(Snapshot::VACANT);
+        let scheduler = scheduler::<S>(slot);
+        let heap = Page::of(slot).heap();
+        let owned = scheduler.with_owner(heap, |owner| owner.give_back(slot));
+        if owned.is_none() && heap.give_back(slot) {
+            drop(ManuallyDrop::into_inner(scheduler));
+        }
     }
 }
 
 /// A typed pointer to a cell.
-struct Harness<F: Future, S>(NonNull<Cell<F, S>>);
+struct Harness<B: Body, S>(NonNull<Cell<B>>, PhantomData<S>);
 
-impl<F: Future, S> Clone for Harness<F, S> {
+impl<B: Body, S> Clone for Harness<B, S> {
     fn clone(&self) -> Self {
         *self
     }
 }
 
-impl<F: Future, S> Copy for Harness<F, S> {}
+impl<B: Body, S> Copy for Harness<B, S> {}
 
-impl<F: Future + 'static, S: Schedule> Harness<F, S> {
+type OutputOf<B> = <<B as Body>::Future as Future>::Output;
+
+impl<B: Body + 'static, S: Schedule> Harness<B, S>
+where
+    B::Future: 'static,
+{
     const VTABLE: &'static VTable = &VTable {
         // SAFETY: as the field's contract says; `allocate` made the cell of these types.
-        run: |task| unsafe { Self::of(task).run() },
+        run: |task| unsafe {
+            Self::of(task).run();
+            true
+        },
         // SAFETY: as the field's contract says; `allocate` made the cell of these types.
         schedule: |task| unsafe { Self::of(task).queue(S::schedule) },
         // SAFETY: as the field's contract says; `allocate` made the cell of these types.
@@ -344,19 +861,24 @@ impl<F: Future + 'static, S: Schedule> Harness<F, S> {
         // SAFETY: as the field's contract says; `allocate` made the cell of these types.
         take_output: |task, place| unsafe {
             place
-                .cast::<Output<F::Output>>()
+                .cast::<Output<OutputOf<B>>>()
                 .write(Self::of(task).take_output());
         },
         // SAFETY: as the field's contract says; `allocate` made the cell of these types.
         drop_output: |task| unsafe { Self::of(task).drop_output() },
+        send: send::<S>,
         // SAFETY: as the field's contract says; `allocate` made the cell of these types.
         free: |task| unsafe { Self::of(task).free() },
+        side: side::<S>,
         // SAFETY: as the field's contract says; `allocate` made the cell of these types.
-        side: |task| unsafe { Self::of(task).cell().scheduler.side() },
+        admit: |task| unsafe {
+            scheduler::<S>(task).admit();
+            Self::of(task).queue(S::schedule);
+        },
     };
 
     fn of(task: Ref) -> Self {
-        Harness(task.0.cast())
+        Harness(task.0.cast(), PhantomData)
     }
 
     fn untyped(self) -> Ref {
@@ -366,7 +888,7 @@ impl<F: Future + 'static, S: Schedule> Harness<F, S> {
     /// # Safety
     ///
     /// The cell is kept alive by a reference for as long as the result is used.
-    unsafe fn cell<'a>(self) -> &'a Cell<F, S> {
+    unsafe fn cell<'a>(self) -> &'a Cell<B> {
         // SAFETY: the caller keeps the cell alive; what changes in it does so in shim cells.
         unsafe { self.0.as_ref() }
     }
@@ -374,22 +896,24 @@ impl<F: Future + 'static, S: Schedule> Harness<F, S> {
     /// # Safety
     ///
     /// As [`VTable::run`].
+    #[inline]
     unsafe fn run(self) {
         // SAFETY: the caller's reference, which `rest` or `finish` gives up.
         let cell = unsafe { self.cell() };
-        let cancel = match cell.header.state.start() {
+        let cancel = match cell.header.state.start(S::BOUND) {
             Start::Poll => None,
-            Start::Cancel => Some(cell.cause()),
+            // SAFETY: the caller's reference.
+            Start::Cancel => Some(unsafe { self.cause() }),
             Start::Stale(Release::Shared) => return,
-            // SAFETY: the transition gave up the last reference; see `Ref::release`.
-            Start::Stale(Release::Last) => return unsafe { self.free() },
+            // SAFETY: the transition gave up the last reference.
+            Start::Stale(Release::Last) => return unsafe { self.untyped().last(S::BOUND) },
         };
         // SAFETY: `start` made this thread the owner of the stage, which holds the future.
         if let Some(output) = unsafe { self.poll(cancel) } {
             // SAFETY: as before; the queue's reference is this thread's.
             return unsafe { self.finish(Some(output), 1) };
         }
-        match cell.header.state.rest() {
+        match cell.header.state.rest(S::BOUND) {
             Rest::Idle => {}
             // SAFETY: the transition left the reference to the queue.
             Rest::Requeue => unsafe { self.queue(S::reschedule) },
@@ -403,7 +927,8 @@ impl<F: Future + 'static, S: Schedule> Harness<F, S> {
     /// # Safety
     ///
     /// The caller owns the stage, which holds the future, and has a reference.
-    unsafe fn poll(self, cancel: Option<Cause>) -> Option<Output<F::Output>> {
+    #[inline]
+    unsafe fn poll(self, cancel: Option<Cause>) -> Option<Output<OutputOf<B>>> {
         // SAFETY: the caller's reference.
         let cell = unsafe { self.cell() };
         // SAFETY: the waker borrows the caller's reference: it is never dropped, and does not
@@ -451,8 +976,8 @@ impl<F: Future + 'static, S: Schedule> Harness<F, S> {
     /// # Safety
     ///
     /// The caller owns the stage, which holds the future, and has `refs` references, which it
-    /// gives up.
-    unsafe fn finish(self, output: Option<Output<F::Output>>, refs: u32) {
+    /// gives up; the scheduler's goes with them.
+    unsafe fn finish(self, output: Option<Output<OutputOf<B>>>, refs: u32) {
         // SAFETY: the caller's references.
         let cell = unsafe { self.cell() };
         let task = self.untyped();
@@ -460,7 +985,7 @@ impl<F: Future + 'static, S: Schedule> Harness<F, S> {
         let dropped = unsafe { self.drop_body() };
         let output = match (output, dropped) {
             (Some(output), Ok(())) => output,
-            (None, Ok(())) => Err(JoinError::Cancelled(cell.shutdown_cause().into())),
+            (None, Ok(())) => Err(JoinError::Cancelled(cell.header.shutdown_cause().into())),
             (None | Some(Err(JoinError::Cancelled(_))), Err(payload)) => {
                 Err(JoinError::Panicked(payload.into()))
             }
@@ -477,22 +1002,22 @@ impl<F: Future + 'static, S: Schedule> Harness<F, S> {
         };
         cell.stage.with_mut(|stage| {
             // SAFETY: the caller owns the stage, which `drop_body` emptied.
-            unsafe { (*stage).output = ManuallyDrop::new(output) }
+            unsafe { (*stage).output = ManuallyDrop::new(B::keep(output)) }
         });
-        // Ordering: Relaxed, written before the task ran for the first time.
-        let slot = cell.header.slot.load(Relaxed);
-        let owned = cell.scheduler.release(slot).map(ManuallyDrop::new);
-        let complete = cell.header.state.complete();
-        if !complete.handle {
+        // Before the handle is told: whoever has awaited the task finds it counted.
+        // SAFETY: the caller's references.
+        unsafe { scheduler::<S>(task) }.ended();
+        let Complete { handle, waker } = cell.header.state.complete(S::BOUND);
+        if !handle {
             // SAFETY: without a handle the stage stays with the completing thread.
             unsafe { self.drop_output() };
         }
-        if complete.waker {
+        if waker {
             // SAFETY: the transition left the slot, which holds a waker, to the completing thread.
             pirn_core::wake::wake(unsafe { cell.header.join.take() });
         }
-        // SAFETY: the caller's references, and the one that the set gave back.
-        unsafe { task.release(refs + owned.is_some() as u32) };
+        // SAFETY: the caller's references, and the scheduler's.
+        unsafe { task.release(refs + 1) };
     }
 
     /// Hands the task to its scheduler.
@@ -500,11 +1025,10 @@ impl<F: Future + 'static, S: Schedule> Harness<F, S> {
     /// # Safety
     ///
     /// As [`VTable::schedule`].
+    #[inline]
     unsafe fn queue(self, queue: fn(&Arc<S>, Runnable)) {
-        // SAFETY: the caller's reference keeps the cell alive while the pointer is copied. The copy
-        // is not counted and never dropped. It is used while the cell lives, and after that only
-        // as long as the scheduler keeps itself alive, as the contract of `Schedule` says.
-        let scheduler = ManuallyDrop::new(unsafe { std::ptr::read(&self.cell().scheduler) });
+        // SAFETY: the caller's reference keeps the slot in use while the pointer is copied.
+        let scheduler = unsafe { scheduler::<S>(self.untyped()) };
         queue(&scheduler, Runnable::new(self.untyped()));
     }
 
@@ -513,7 +1037,7 @@ impl<F: Future + 'static, S: Schedule> Harness<F, S> {
     /// As [`VTable::close`].
     unsafe fn close(self) {
         // SAFETY: the caller's reference.
-        match unsafe { self.cell() }.header.state.close() {
+        match unsafe { self.cell() }.header.state.close(S::BOUND) {
             // SAFETY: the transition made this thread the owner of the stage.
             Close::Drop => unsafe { self.finish(None, 1) },
             // SAFETY: the caller's reference.
@@ -524,11 +1048,12 @@ impl<F: Future + 'static, S: Schedule> Harness<F, S> {
     /// # Safety
     ///
     /// As [`VTable::take_output`].
-    unsafe fn take_output(self) -> Output<F::Output> {
+    unsafe fn take_output(self) -> Output<OutputOf<B>> {
         // SAFETY: the caller has a reference and owns the stage, which holds the output.
-        unsafe { self.cell() }
+        let kept = unsafe { self.cell() }
             .stage
-            .with_mut(|stage| unsafe { ManuallyDrop::take(&mut (*stage).output) })
+            .with_mut(|stage| unsafe { ManuallyDrop::take(&mut (*stage).output) });
+        B::give(kept)
     }
 
     /// # Safety
@@ -552,32 +1077,38 @@ impl<F: Future + 'static, S: Schedule> Harness<F, S> {
     /// # Safety
     ///
     /// As [`VTable::free`].
+    #[inline]
     unsafe fn free(self) {
-        // SAFETY: `allocate` made the cell as a box, and nobody else has a reference.
-        let cell = unsafe { Box::from_raw(self.0.as_ptr()) };
-        if cell.header.state.load().has_side() {
-            cell.scheduler.side().remove(cell.header.id);
-        }
         // A union does not drop what it holds: the stage is empty, as the caller says. For models:
         // whoever used it is done.
-        cell.stage.with_mut(|_empty| {});
+        // SAFETY: nobody else has a reference; the slot is in use until `vacate` gives it back.
+        unsafe {
+            self.cell().stage.with_mut(|_empty| {});
+            vacate::<S>(self.untyped());
+        }
     }
-}
 
-impl<F: Future, S: Schedule> Cell<F, S> {
     /// The cause of the cancel request that is to be delivered.
-    fn cause(&self) -> Cause {
-        let noted = match self.header.state.load().has_side() {
-            true => self.scheduler.side().take_cause(self.header.id),
+    ///
+    /// # Safety
+    ///
+    /// The caller has a reference.
+    #[cold]
+    unsafe fn cause(self) -> Cause {
+        // SAFETY: the caller's reference.
+        let (header, side) = unsafe { (self.untyped().header(), self.untyped().side()) };
+        let noted = match header.state.load().has_side() {
+            true => side.take_cause(header.id),
             false => None,
         };
         noted.unwrap_or_else(|| {
-            Cause::new(Kind::Dropped, "its handle was dropped")
-                .with_location(self.header.spawned_at)
+            Cause::new(Kind::Dropped, "its handle was dropped").with_location(header.spawned_at)
         })
     }
+}
 
+impl Header {
     fn shutdown_cause(&self) -> Cause {
-        Cause::new(Kind::Shutdown, "its executor was dropped").with_location(self.header.spawned_at)
+        Cause::new(Kind::Shutdown, "its executor was dropped").with_location(self.spawned_at)
     }
 }

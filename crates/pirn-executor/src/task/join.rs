@@ -2,8 +2,7 @@
 
 use super::TaskId;
 use super::cell::{Output, Ref};
-use super::state::DropHandle;
-use pirn_core::{Cause, TaskMeta, budget};
+use pirn_core::{Cause, JoinError, TaskMeta, budget};
 use std::fmt;
 use std::future::Future;
 use std::marker::PhantomData;
@@ -53,9 +52,24 @@ use std::task::{Context, Poll, ready};
 /// ```
 #[must_use = "dropping a task's handle cancels the task; `detach` lets it run on"]
 pub struct Task<T> {
-    cell: Ref,
-    taken: bool,
+    handle: Handle,
     output: PhantomData<T>,
+}
+
+enum Handle {
+    /// Has a reference to the task.
+    Task(Ref),
+    /// As `Task`, and the output was taken.
+    Taken(Ref),
+    /// There never was a task.
+    Refused(Box<Refusal>),
+}
+
+struct Refusal {
+    id: TaskId,
+    meta: TaskMeta,
+    /// Until it is given.
+    reason: Option<&'static str>,
 }
 
 impl<T> Task<T> {
@@ -64,42 +78,63 @@ impl<T> Task<T> {
     /// The caller passes on the handle's reference, of a cell whose output is a `Output<T>`.
     pub(super) unsafe fn from_ref(cell: Ref) -> Self {
         Task {
-            cell,
-            taken: false,
+            handle: Handle::Task(cell),
             output: PhantomData,
         }
     }
 
-    fn header(&self) -> &super::cell::Header {
-        // SAFETY: the handle has a reference.
-        unsafe { self.cell.header() }
+    /// A handle of a task that was never spawned: it ends at once, as [`JoinError::Refused`].
+    pub(crate) fn refused(meta: TaskMeta, reason: &'static str) -> Self {
+        let refusal = Refusal {
+            id: TaskId::next(),
+            meta,
+            reason: Some(reason),
+        };
+        Task {
+            handle: Handle::Refused(Box::new(refusal)),
+            output: PhantomData,
+        }
     }
 
     /// The task's number.
     pub fn id(&self) -> TaskId {
-        self.header().id
+        match &self.handle {
+            // SAFETY: the handle has a reference.
+            Handle::Task(cell) | Handle::Taken(cell) => unsafe { cell.header() }.id,
+            Handle::Refused(refusal) => refusal.id,
+        }
     }
 
     /// The task's name, if it has one.
     pub fn name(&self) -> Option<Arc<str>> {
-        // SAFETY: the handle has a reference.
-        unsafe { self.cell.meta() }.name().map(Arc::from)
+        self.meta().name().map(Arc::from)
     }
 
     /// Where the task was spawned.
     pub fn spawned_at(&self) -> &'static Location<'static> {
-        self.header().spawned_at
+        match &self.handle {
+            // SAFETY: the handle has a reference.
+            Handle::Task(cell) | Handle::Taken(cell) => unsafe { cell.header() }.spawned_at,
+            Handle::Refused(refusal) => refusal.meta.spawned_at(),
+        }
     }
 
     /// Name and place together, as reports have it.
     pub fn meta(&self) -> TaskMeta {
-        // SAFETY: the handle has a reference.
-        unsafe { self.cell.meta() }
+        match &self.handle {
+            // SAFETY: the handle has a reference.
+            Handle::Task(cell) | Handle::Taken(cell) => unsafe { cell.meta() },
+            Handle::Refused(refusal) => refusal.meta.clone(),
+        }
     }
 
     /// True once the task has ended. Then awaiting the handle does not wait.
     pub fn is_finished(&self) -> bool {
-        self.header().state.load().is_complete()
+        match &self.handle {
+            // SAFETY: the handle has a reference.
+            Handle::Task(cell) => unsafe { cell.header() }.state.load().is_complete(),
+            Handle::Taken(_) | Handle::Refused(_) => true,
+        }
     }
 
     /// Asks the task to end, for `cause`; await the handle for its end.
@@ -122,9 +157,10 @@ impl<T> Task<T> {
     /// # Ok::<(), pirn_core::ParkError>(())
     /// ```
     pub fn cancel(self, cause: Cause) -> Self {
-        if !self.is_finished() {
+        match &self.handle {
             // SAFETY: the handle has a reference.
-            unsafe { self.cell.cancel(cause) };
+            Handle::Task(cell) if !self.is_finished() => unsafe { cell.cancel(cause) },
+            _ => {}
         }
         self
     }
@@ -145,31 +181,18 @@ impl<T> Task<T> {
     /// assert!(ran.get());
     /// ```
     pub fn detach(self) {
-        ManuallyDrop::new(self).let_go(false);
+        let mut this = ManuallyDrop::new(self);
+        this.let_go(false);
+        // SAFETY: it is not used any more.
+        unsafe { std::ptr::drop_in_place(&mut this.handle) };
     }
 
-    fn let_go(&mut self, cancel: bool) {
-        let state = &self.header().state;
-        // SAFETY: the handle has a reference, which is given up once in each case, last. The
-        // output is dropped if the stage is the handle's and nobody took it; the waker is taken if
-        // the transition gave the slot back to the handle.
-        unsafe {
-            match state.drop_handle(cancel) {
-                DropHandle::Output => {
-                    if !self.taken {
-                        self.cell.drop_output();
-                    }
-                    self.cell.release(1);
-                }
-                DropHandle::Slot { waker, schedule } => {
-                    let waker = waker.then(|| self.header().take_join_waker());
-                    match schedule {
-                        true => self.cell.schedule(),
-                        false => self.cell.release(1),
-                    }
-                    drop(waker);
-                }
-            }
+    fn let_go(&self, cancel: bool) {
+        // SAFETY: this is the handle, which is not used any more.
+        match self.handle {
+            Handle::Task(cell) => unsafe { cell.let_go(cancel, false) },
+            Handle::Taken(cell) => unsafe { cell.let_go(cancel, true) },
+            Handle::Refused(_) => {}
         }
     }
 }
@@ -186,19 +209,29 @@ impl<T> Future for Task<T> {
     /// # Panics
     ///
     /// If polled again after it was ready.
+    #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Output<T>> {
-        assert!(!self.taken, "a task's handle was polled after it was ready");
+        let cell = match &mut self.handle {
+            Handle::Task(cell) => *cell,
+            Handle::Refused(refusal) => {
+                let reason = refusal.reason.take().expect(POLLED_AGAIN);
+                return Poll::Ready(Err(JoinError::Refused(reason)));
+            }
+            Handle::Taken(_) => panic!("{POLLED_AGAIN}"),
+        };
         // SAFETY: this is the handle.
-        if unsafe { self.header().register(cx.waker()) } {
+        if unsafe { cell.join(cx.waker()) } {
             return Poll::Pending;
         }
         ready!(budget::poll_spend(cx));
-        self.taken = true;
+        self.handle = Handle::Taken(cell);
         // SAFETY: the task is complete and has a handle, so the stage is the handle's; it holds the
-        // output, of this type, and `taken` was unset.
-        Poll::Ready(unsafe { self.cell.take_output() })
+        // output, of this type, which was not taken before.
+        Poll::Ready(unsafe { cell.take_output() })
     }
 }
+
+const POLLED_AGAIN: &str = "a task's handle was polled after it was ready";
 
 impl<T> Unpin for Task<T> {}
 

@@ -1,4 +1,4 @@
-//! Where a task keeps the waker of whoever joins it.
+//! Where a task keeps the waker of whoever joins it; and a slot without a task, the link to another.
 
 use super::cell::Header;
 use super::waker::WAKER_VTABLE;
@@ -15,6 +15,26 @@ const BOXED: usize = 1;
 impl JoinSlot {
     pub(super) fn empty() -> JoinSlot {
         JoinSlot(UnsafeCell::new(std::ptr::null()))
+    }
+
+    /// In a slot without a task: the link to another one.
+    ///
+    /// # Safety
+    ///
+    /// The slot is the caller's, and without a task.
+    #[inline]
+    pub(super) unsafe fn link(&self) -> *mut () {
+        // SAFETY: the slot is the caller's.
+        self.0.with(|word| unsafe { *word }).cast_mut()
+    }
+
+    /// # Safety
+    ///
+    /// As [`link`](Self::link).
+    #[inline]
+    pub(super) unsafe fn set_link(&self, next: *mut ()) {
+        // SAFETY: the slot is the caller's.
+        self.0.with_mut(|word| unsafe { *word = next });
     }
 
     /// # Safety
@@ -70,8 +90,8 @@ impl Header {
     ///
     /// # Safety
     ///
-    /// The caller is the handle.
-    pub(super) unsafe fn register(&self, waker: &Waker) -> bool {
+    /// The caller is the handle, or acts for it; and the state may be changed, as `alone` says.
+    pub(super) unsafe fn register(&self, alone: bool, waker: &Waker) -> bool {
         let state = self.state.load();
         if state.is_complete() {
             return false;
@@ -82,7 +102,7 @@ impl Header {
             if unsafe { self.join.will_wake(waker) } {
                 return true;
             }
-            if !self.state.unset_join_waker() {
+            if !self.state.unset_join_waker(alone) {
                 return false;
             }
             // SAFETY: the transition gave the slot back to the handle.
@@ -91,19 +111,11 @@ impl Header {
         // SAFETY: while `JOIN_WAKER` is unset and the task is not complete, the slot is the
         // handle's; it is empty, since a waker is in it only while the bit is set.
         unsafe { self.join.put(waker) };
-        if !self.state.set_join_waker() {
+        if !self.state.set_join_waker(alone) {
             // SAFETY: the task was completed while the bit was unset, so the slot stays ours.
             drop(unsafe { self.join.take() });
             return false;
         }
         true
-    }
-
-    /// # Safety
-    ///
-    /// The caller owns the join slot, which holds a waker.
-    pub(super) unsafe fn take_join_waker(&self) -> Waker {
-        // SAFETY: passed on.
-        unsafe { self.join.take() }
     }
 }

@@ -1,11 +1,10 @@
 //! Who has a reference to a task, and what that entitles to.
 
 use super::cell::Ref;
-use super::owned::NO_SLOT;
+use super::heap::Heap;
 use crate::pool::Word;
 use pirn_core::Cause;
 use std::mem::ManuallyDrop;
-use std::sync::atomic::Ordering::Relaxed;
 
 /// The duty to run a task, with a reference to it.
 pub(crate) struct Runnable(Ref);
@@ -15,29 +14,20 @@ impl Runnable {
         Runnable(task)
     }
 
-    /// Polls the task once, or does what else its state asks for.
+    /// Polls the task once, or does what else its state asks for. False if it is what a `run` waits
+    /// for, whose turn that was.
     ///
-    /// For a task whose future is not `Send`, only on the thread that spawned it; the schedulers
-    /// see to that.
+    /// A bound task, only on its thread; the schedulers see to that.
     #[inline]
-    pub(crate) fn run(self) {
+    pub(crate) fn run(self) -> bool {
         let task = ManuallyDrop::new(self).0;
         // SAFETY: a `Runnable` has a reference, which is passed on.
         unsafe { task.run() }
     }
 
-    /// True if no set owns the task yet.
-    pub(crate) fn is_orphan(&self) -> bool {
-        // SAFETY: a `Runnable` has a reference.
-        let header = unsafe { self.0.header() };
-        // Ordering: Relaxed, the queue that the `Runnable` came through published it.
-        header.slot.load(Relaxed) == NO_SLOT
-    }
-
-    /// Takes over the reference that is meant for the set of owned tasks. Once for each orphan.
-    pub(crate) fn adopt(&self) -> OwnedTask {
-        debug_assert!(self.is_orphan(), "a task can have one owner only");
-        OwnedTask(self.0)
+    /// The reference, which is passed on.
+    pub(super) fn into_ref(self) -> Ref {
+        ManuallyDrop::new(self).0
     }
 }
 
@@ -60,58 +50,9 @@ impl Drop for Runnable {
 }
 
 // SAFETY: it can be sent to the thread that runs it. What may not leave its thread, a future that
-// is not `Send`, is touched by `run` alone, and the scheduler of such tasks runs them where they
-// were spawned: it holds what it runs in a `Bound`, which other threads cannot reach into.
+// is not `Send`, is touched by `run` alone, and the scheduler of such tasks calls it
+// where they were spawned: it holds what it runs in a `Bound`, which other threads cannot reach.
 unsafe impl Send for Runnable {}
-
-/// The reference to a task that the set of owned tasks keeps until the task is complete.
-pub(crate) struct OwnedTask(Ref);
-
-impl OwnedTask {
-    pub(super) fn set_slot(&self, slot: u32) {
-        // SAFETY: the set's reference keeps the cell alive.
-        let header = unsafe { self.0.header() };
-        // Ordering: Relaxed, written before the task is queued or by the thread that runs it.
-        header.slot.store(slot, Relaxed);
-    }
-
-    /// Drops the task's future, on the way out of its executor; or leaves that to the thread that
-    /// is running it. For futures that are not `Send`: on the thread that spawned them.
-    pub(crate) fn close(self) {
-        let task = ManuallyDrop::new(self).0;
-        // SAFETY: the set's reference is passed on.
-        unsafe { task.close() }
-    }
-
-    /// Another reference to the task.
-    pub(crate) fn share(&self) -> TaskRef {
-        // SAFETY: the set's reference keeps the cell alive.
-        unsafe { self.0.header() }.state.retain();
-        TaskRef(self.0)
-    }
-}
-
-impl Word for OwnedTask {
-    fn into_word(self) -> *mut () {
-        ManuallyDrop::new(self).0.as_ptr().cast_mut()
-    }
-
-    unsafe fn from_word(word: *mut ()) -> Self {
-        // SAFETY: the word came from `into_word`, and takes its reference along.
-        OwnedTask(unsafe { Ref::from_ptr(word) })
-    }
-}
-
-impl Drop for OwnedTask {
-    fn drop(&mut self) {
-        // SAFETY: the set had a reference, and this was it. The task is complete: otherwise `close`
-        // would have taken it.
-        unsafe { self.0.release(1) }
-    }
-}
-
-// SAFETY: as for `Runnable`; `close` is called by the owner alone.
-unsafe impl Send for OwnedTask {}
 
 /// A reference to a task.
 pub(crate) struct TaskRef(Ref);
@@ -122,6 +63,14 @@ impl TaskRef {
         // SAFETY: this is a reference.
         unsafe { self.0.cancel(cause) }
     }
+
+    /// Drops the task's future, on the way out of its executor; or leaves that to the thread that
+    /// is running it. A bound task's, on its thread.
+    pub(crate) fn close(self) {
+        let task = ManuallyDrop::new(self).0;
+        // SAFETY: the reference is passed on.
+        unsafe { task.close() }
+    }
 }
 
 impl Drop for TaskRef {
@@ -131,5 +80,36 @@ impl Drop for TaskRef {
     }
 }
 
-// SAFETY: what can be done through it can be done on any thread, as through a waker.
+// SAFETY: what can be done through it can be done on any thread, as through a waker; but `close`,
+// which is called as it says.
 unsafe impl Send for TaskRef {}
+
+impl Heap {
+    /// Visits all tasks that have not ended. Those of a heap of bound tasks, `alone`: on their
+    /// thread.
+    pub(crate) fn tasks(&self, alone: bool, mut visit: impl FnMut(TaskRef)) {
+        self.for_each(|slot| {
+            // SAFETY: slots are headers for as long as the heap lives; `share` counts a reference
+            // only if there is a task.
+            if unsafe { slot.header() }.state.share(alone) {
+                visit(TaskRef(slot));
+            }
+        });
+    }
+
+    /// Merges the words of what is left of bound tasks, all of which have ended; see
+    /// [`away`](super::away). On their thread, by a scheduler that takes in nothing any more.
+    pub(crate) fn merge(&self) {
+        self.for_each(|slot| {
+            // SAFETY: slots are headers for as long as the heap lives. A slot is in use if either
+            // word says so; one that was merged before may be freed elsewhere meanwhile.
+            unsafe {
+                let header = slot.header();
+                let state = header.state.load();
+                if !state.is_merged() && (state.refs() > 0 || !header.away.is_idle()) {
+                    slot.merge();
+                }
+            }
+        });
+    }
+}

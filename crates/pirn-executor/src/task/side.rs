@@ -1,14 +1,19 @@
-//! What few tasks have: a name, the cause of a cancel request.
+//! What few tasks have: a name, the cause of a cancel request, a joiner on another thread.
 
 use super::TaskId;
 use pirn_core::Cause;
 use pirn_core::shim::Mutex;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::task::Waker;
 
 /// The side table of a scheduler. A task whose state says `SIDE` may have an entry.
 #[derive(Default)]
-pub(crate) struct Side(Mutex<BTreeMap<TaskId, Entry>>);
+pub(crate) struct Side {
+    entries: Mutex<BTreeMap<TaskId, Entry>>,
+    /// By the addresses of bound tasks: the wakers of handles that are polled on other threads.
+    joiners: Mutex<BTreeMap<usize, Waker>>,
+}
 
 #[derive(Default)]
 struct Entry {
@@ -18,16 +23,16 @@ struct Entry {
 
 impl Side {
     pub(crate) fn set_name(&self, id: TaskId, name: Arc<str>) {
-        self.0.lock().entry(id).or_default().name = Some(name);
+        self.entries.lock().entry(id).or_default().name = Some(name);
     }
 
     pub(crate) fn name(&self, id: TaskId) -> Option<Arc<str>> {
-        self.0.lock().get(&id)?.name.clone()
+        self.entries.lock().get(&id)?.name.clone()
     }
 
     /// Keeps the cause of a cancel request until it is delivered. The first one wins.
     pub(crate) fn set_cause(&self, id: TaskId, cause: Cause) {
-        self.0
+        self.entries
             .lock()
             .entry(id)
             .or_default()
@@ -36,10 +41,19 @@ impl Side {
     }
 
     pub(crate) fn take_cause(&self, id: TaskId) -> Option<Cause> {
-        self.0.lock().get_mut(&id)?.cause.take()
+        self.entries.lock().get_mut(&id)?.cause.take()
     }
 
     pub(crate) fn remove(&self, id: TaskId) {
-        self.0.lock().remove(&id);
+        self.entries.lock().remove(&id);
+    }
+
+    /// Keeps the waker of a joiner until the task's thread takes it. Gives the former one back.
+    pub(super) fn set_joiner(&self, task: *const (), waker: Waker) -> Option<Waker> {
+        self.joiners.lock().insert(task.addr(), waker)
+    }
+
+    pub(super) fn take_joiner(&self, task: *const ()) -> Option<Waker> {
+        self.joiners.lock().remove(&task.addr())
     }
 }

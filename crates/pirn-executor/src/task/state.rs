@@ -1,8 +1,12 @@
 //! The state word of a task, and every transition it can make.
 //!
 //! A transition is a pure function from a [`Snapshot`] to the next one and an action; [`State`]
-//! applies it by compare-exchange and hands out the action, which the caller must obey. Nothing
-//! here touches anything but the word.
+//! applies it and hands out the action, which the caller must obey. Nothing here touches anything
+//! but the word.
+//!
+//! Tasks of a pool are changed by any thread, by compare-exchange. Those of a current-thread
+//! executor are *bound*: only its thread changes the word, by plain loads and stores; what other
+//! threads want of the task, they note in another word ([`away`](super::away)).
 //!
 //! # The word
 //!
@@ -16,12 +20,15 @@
 //! | `CANCEL` | a cancel request waits to be delivered | `cancel`, `drop_handle` | `start` |
 //! | `SIDE` | the scheduler's side table has an entry for the task | at birth, `cancel` | never |
 //! | `CLOSED` | the executor is gone: whoever owns the future drops it; implies `RUNNING` or `COMPLETE` | `close` | never |
-//! | the rest | how many references there are | | |
+//! | `MERGED` | of a bound task: its references are counted in the other word, all of them; implies `COMPLETE` | `merge` | never |
+//! | the rest | how many references there are; of a bound task, without those counted in the other word | | |
+//!
+//! All zero: the slot is vacant.
 //!
 //! # References
 //!
-//! One each for: the scheduler's set of owned tasks, until the task is complete; the `Runnable`,
-//! which becomes the running thread's; the handle; each waker.
+//! One each for: the scheduler, until the task is complete; the `Runnable`, which becomes the running
+//! thread's; the handle; each waker.
 //!
 //! ```text
 //!            wake                start                 complete
@@ -32,7 +39,7 @@
 //! ```
 
 use pirn_core::shim::atomic::AtomicU32;
-use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed};
+use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release as Publish};
 
 const SCHEDULED: u32 = 1;
 const RUNNING: u32 = 1 << 1;
@@ -42,7 +49,8 @@ const JOIN_WAKER: u32 = 1 << 4;
 const CANCEL: u32 = 1 << 5;
 const SIDE: u32 = 1 << 6;
 const CLOSED: u32 = 1 << 7;
-const REF: u32 = 1 << 8;
+const MERGED: u32 = 1 << 8;
+const REF: u32 = 1 << 9;
 
 /// Above this many references the process aborts, as `Arc` does, before the count can wrap.
 const MAX_REFS: u32 = u32::MAX / REF / 2;
@@ -134,14 +142,15 @@ pub(crate) enum Close {
 }
 
 impl Snapshot {
-    /// A task that was just made: in the owned set, queued, with a handle.
+    /// A slot without a task.
+    pub(crate) const VACANT: Snapshot = Snapshot(0);
+
+    /// What a `run` waits for: idle, with a reference for that `run` and one for its wakers.
+    pub(crate) const ROOT: Snapshot = Snapshot(2 * REF);
+
+    /// A task that was just made: owned, queued, with a handle.
     pub(crate) const fn born(side: bool) -> Snapshot {
         Snapshot(SCHEDULED | HANDLE | if side { SIDE } else { 0 } | (3 * REF))
-    }
-
-    /// A task that ended before it began, known to its handle alone.
-    pub(crate) const fn born_complete(side: bool) -> Snapshot {
-        Snapshot(COMPLETE | HANDLE | if side { SIDE } else { 0 } | REF)
     }
 
     pub(crate) fn is_complete(self) -> bool {
@@ -156,7 +165,16 @@ impl Snapshot {
         self.0 & SIDE != 0
     }
 
-    fn refs(self) -> u32 {
+    pub(crate) fn is_merged(self) -> bool {
+        self.has(MERGED)
+    }
+
+    /// There is a task that has not ended.
+    pub(crate) fn is_live(self) -> bool {
+        self.refs() > 0 && !self.has(COMPLETE)
+    }
+
+    pub(crate) fn refs(self) -> u32 {
         self.0 / REF
     }
 
@@ -292,6 +310,8 @@ impl Snapshot {
 }
 
 /// The word itself.
+///
+/// `alone`: the task is bound, and this is its thread.
 pub(crate) struct State(AtomicU32);
 
 impl State {
@@ -299,13 +319,25 @@ impl State {
         State(AtomicU32::new(snapshot.0))
     }
 
+    /// Puts a task into a vacant slot, after the rest of the cell was written; or takes it out.
+    pub(crate) fn set(&self, snapshot: Snapshot) {
+        // Ordering: Release, pairs with the Acquire in `share`; publishes the cell.
+        self.0.store(snapshot.0, Publish);
+    }
+
     /// Applies a transition. Writes even when nothing changes: a wake that finds the task
     /// scheduled must still publish what the waker's thread wrote to the thread that will run it.
-    fn apply<A>(&self, transition: impl Fn(Snapshot) -> (Snapshot, A)) -> A {
-        // Ordering: Relaxed, a guess that the exchange checks.
+    #[inline]
+    fn apply<A>(&self, alone: bool, transition: impl Fn(Snapshot) -> (Snapshot, A)) -> A {
+        // Ordering: Relaxed, a guess that the exchange checks; or written by this thread.
         let mut current = self.0.load(Relaxed);
         loop {
             let (next, action) = transition(Snapshot(current));
+            if alone {
+                // Ordering: Release, pairs with the Acquire in `load`; publishes the output.
+                self.0.store(next.0, Publish);
+                return action;
+            }
             // Ordering: AcqRel, pairs with itself in every other transition; publishes the future,
             // the output and the join slot to whoever the word makes their next owner, and what a
             // waker's thread wrote to the next poll. Failure Relaxed: only a better guess.
@@ -320,69 +352,137 @@ impl State {
     }
 
     /// The present word. What `complete` published is visible if it says complete.
+    #[inline]
     pub(crate) fn load(&self) -> Snapshot {
         // Ordering: Acquire, pairs with `complete`; publishes the output.
         Snapshot(self.0.load(Acquire))
     }
 
-    pub(crate) fn start(&self) -> Start {
-        self.apply(Snapshot::start)
+    #[inline]
+    pub(crate) fn start(&self, alone: bool) -> Start {
+        self.apply(alone, Snapshot::start)
     }
 
-    pub(crate) fn rest(&self) -> Rest {
-        self.apply(Snapshot::rest)
+    #[inline]
+    pub(crate) fn rest(&self, alone: bool) -> Rest {
+        self.apply(alone, Snapshot::rest)
     }
 
-    pub(crate) fn complete(&self) -> Complete {
-        self.apply(Snapshot::complete)
+    #[inline]
+    pub(crate) fn complete(&self, alone: bool) -> Complete {
+        self.apply(alone, Snapshot::complete)
     }
 
-    pub(crate) fn wake_by_ref(&self) -> Wake {
-        self.apply(Snapshot::wake_by_ref)
+    #[inline]
+    pub(crate) fn wake_by_ref(&self, alone: bool) -> Wake {
+        self.apply(alone, Snapshot::wake_by_ref)
     }
 
-    pub(crate) fn wake_by_val(&self) -> Wake {
-        self.apply(Snapshot::wake_by_val)
+    #[inline]
+    pub(crate) fn wake_by_val(&self, alone: bool) -> Wake {
+        self.apply(alone, Snapshot::wake_by_val)
     }
 
-    pub(crate) fn cancel(&self, side: bool) -> Wake {
-        self.apply(|s| s.cancel(side))
+    pub(crate) fn cancel(&self, alone: bool, side: bool) -> Wake {
+        self.apply(alone, |s| s.cancel(side))
     }
 
-    pub(crate) fn drop_handle(&self, cancel: bool) -> DropHandle {
-        self.apply(|s| s.drop_handle(cancel))
+    #[inline]
+    pub(crate) fn drop_handle(&self, alone: bool, cancel: bool) -> DropHandle {
+        self.apply(alone, |s| s.drop_handle(cancel))
     }
 
     /// Gives the join slot to whoever completes the task. False if it is complete already: then
     /// the slot stays the handle's.
     #[must_use]
-    pub(crate) fn set_join_waker(&self) -> bool {
-        self.apply(|s| s.set_join_waker().map_or((s, false), |next| (next, true)))
+    pub(crate) fn set_join_waker(&self, alone: bool) -> bool {
+        self.apply(alone, |s| {
+            s.set_join_waker().map_or((s, false), |next| (next, true))
+        })
     }
 
     /// Takes the join slot back for the handle. False if the task is complete: then the slot
     /// belongs to whoever completed it.
     #[must_use]
-    pub(crate) fn unset_join_waker(&self) -> bool {
-        self.apply(|s| s.unset_join_waker().map_or((s, false), |next| (next, true)))
+    pub(crate) fn unset_join_waker(&self, alone: bool) -> bool {
+        self.apply(alone, |s| {
+            s.unset_join_waker().map_or((s, false), |next| (next, true))
+        })
     }
 
-    pub(crate) fn close(&self) -> Close {
-        self.apply(Snapshot::close)
+    pub(crate) fn close(&self, alone: bool) -> Close {
+        self.apply(alone, Snapshot::close)
+    }
+
+    /// Of a bound task that has ended, on its thread: counts no references here any more, and
+    /// gives how many there were.
+    pub(crate) fn merge(&self) -> u32 {
+        self.apply(true, |s| (s.minus_refs(s.refs()).with(MERGED), s.refs()))
+    }
+
+    /// Takes a `merge` of no references back.
+    pub(crate) fn unmerge(&self) {
+        self.apply(true, |s| (s.without(MERGED), ()));
+    }
+
+    /// Of a bound task, on its thread: counts `refs` more references, or fewer, here.
+    pub(crate) fn adjust(&self, refs: i32) {
+        self.apply(true, |s| {
+            (Snapshot(s.0.wrapping_add_signed(refs * REF as i32)), ())
+        });
     }
 
     /// Counts one more reference.
-    pub(crate) fn retain(&self) {
-        // Ordering: Relaxed, a reference is made from one that exists; passing it to another
-        // thread is what synchronises.
-        let before = Snapshot(self.0.fetch_add(REF, Relaxed));
+    #[inline]
+    pub(crate) fn retain(&self, alone: bool) {
+        let before = match alone {
+            true => self.apply(true, |s| (s.plus_ref(), s)),
+            // Ordering: Relaxed, a reference is made from one that exists; passing it to another
+            // thread is what synchronises.
+            false => Snapshot(self.0.fetch_add(REF, Relaxed)),
+        };
         if before.refs() > MAX_REFS {
             std::process::abort();
         }
     }
 
+    /// Counts one more reference to a task that has not ended, without having one. False if there
+    /// is none.
+    pub(crate) fn share(&self, alone: bool) -> bool {
+        if alone {
+            return self.apply(true, |s| match s.is_live() {
+                true => (s.plus_ref(), true),
+                false => (s, false),
+            });
+        }
+        // Ordering: Relaxed, a guess that the exchange checks.
+        let mut current = self.0.load(Relaxed);
+        loop {
+            if !Snapshot(current).is_live() {
+                return false;
+            }
+            let next = Snapshot(current).plus_ref();
+            // Ordering: Acquire, pairs with the Release in `set`: the cell is visible. Failure
+            // Relaxed: only a better guess.
+            match self
+                .0
+                .compare_exchange_weak(current, next.0, Acquire, Relaxed)
+            {
+                Ok(_) => return true,
+                Err(actual) => current = actual,
+            }
+        }
+    }
+
     /// Gives references up.
-    pub(crate) fn release(&self, refs: u32) -> Release {
+    #[inline]
+    pub(crate) fn release(&self, alone: bool, refs: u32) -> Release {
+        if alone {
+            return self.apply(true, |s| {
+                let next = s.minus_refs(refs);
+                (next, next.last())
+            });
+        }
         // Ordering: AcqRel, pairs with itself on other threads; whoever frees the cell has seen
         // every access that the other references made.
         let before = Snapshot(self.0.fetch_sub(refs * REF, AcqRel));

@@ -1,7 +1,6 @@
 //! The waker of a task: the task's pointer and a reference.
 
 use super::cell::Ref;
-use super::state::Wake;
 use std::task::{RawWaker, RawWakerVTable, Waker};
 
 pub(super) static WAKER_VTABLE: RawWakerVTable =
@@ -18,32 +17,18 @@ pub(super) unsafe fn waker_of(task: Ref) -> Waker {
 
 unsafe fn clone(ptr: *const ()) -> RawWaker {
     // SAFETY: a waker of ours has the pointer of its task and a reference.
-    unsafe { Ref::from_ptr(ptr).header() }.state.retain();
+    unsafe { Ref::from_ptr(ptr).retain() };
     RawWaker::new(ptr, &WAKER_VTABLE)
 }
 
 unsafe fn wake(ptr: *const ()) {
     // SAFETY: a waker of ours has the pointer of its task and a reference, which it gives up here.
-    unsafe {
-        let task = Ref::from_ptr(ptr);
-        match task.header().state.wake_by_val() {
-            Wake::Nothing => {}
-            Wake::Schedule => task.schedule(),
-            Wake::Free => task.free(),
-        }
-    }
+    unsafe { Ref::from_ptr(ptr).wake_by_val() }
 }
 
 unsafe fn wake_by_ref(ptr: *const ()) {
-    // SAFETY: a waker of ours has the pointer of its task and a reference; the transition counted
-    // another one if the task is to be queued.
-    unsafe {
-        let task = Ref::from_ptr(ptr);
-        match task.header().state.wake_by_ref() {
-            Wake::Nothing | Wake::Free => {}
-            Wake::Schedule => task.schedule(),
-        }
-    }
+    // SAFETY: a waker of ours has the pointer of its task and a reference.
+    unsafe { Ref::from_ptr(ptr).wake_by_ref() }
 }
 
 unsafe fn drop_waker(ptr: *const ()) {

@@ -1,0 +1,358 @@
+//! Memory for task cells: slots of pages, used again and again, and never given back while the heap
+//! lasts.
+//!
+//! A heap has one owner, a thread or whoever holds a lock, who takes slots and gives them back
+//! without an atomic operation. Others push the slots that they free on a stack, which the owner
+//! takes as a whole when it runs out.
+//!
+//! ```text
+//! heap ── pages ──▶ page: heap, scheduler, home, size of a slot │ slot │ slot │ slot │ …
+//!      └─ returned ──▶ slot ──▶ slot ──▶ ∅         a slot finds its page by its address
+//! owner ── for each size ──▶ vacant slots, linked
+//! ```
+//!
+//! A slot is always a [`Header`]: whether a task is in it, its state word says, also to those who
+//! have no reference. So the pages are the list of a scheduler's tasks, and a task that is born or
+//! ends is in no list that would have to be locked.
+//!
+//! # Who keeps whom alive
+//!
+//! The heap is part of its scheduler, and holds one count of it from [`Owner::new`] until the owner
+//! has [retired](Owner::retire) and no slot is in use. `returned` tells what is to be done with a
+//! slot that is freed by others:
+//!
+//! | `returned` | meaning | a slot that is freed |
+//! |---|---|---|
+//! | a slot, or null | there is an owner, who counts the slots in use | is pushed |
+//! | `GONE` | the owner has retired; `left` counts them | is counted down; who counts the last, lets the scheduler go |
+
+use super::cell::{Header, Ref};
+use pirn_core::shim::atomic::{AtomicPtr, AtomicU32, AtomicUsize};
+use pirn_core::shim::{Arc, Mutex, choose};
+use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
+use std::ptr::{self, NonNull};
+use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
+
+/// Bytes of a page, and what its address is a multiple of.
+const PAGE: usize = choose(8 << 10, 16 << 10);
+/// Slots come in multiples of this.
+const GRAIN: usize = 16;
+/// The largest slot.
+pub(crate) const LARGEST: usize = choose(1 << 10, 4 << 10);
+/// Where the first slot is.
+const FIRST: usize = 64;
+
+const _: () = assert!(size_of::<Page>() <= FIRST);
+
+const GONE: *mut () = ptr::without_provenance_mut(1);
+
+/// What a page begins with.
+pub(super) struct Page {
+    heap: *const Heap,
+    pub(super) scheduler: *const (),
+    /// The number of the thread to which the tasks are bound; 0 if they are not.
+    pub(super) home: u64,
+    stride: u32,
+    /// How many slots have ever been used; the others are not even headers.
+    begun: AtomicU32,
+}
+
+/// The part of a heap that others than its owner may touch.
+pub(crate) struct Heap {
+    returned: AtomicPtr<()>,
+    left: AtomicUsize,
+    pages: Mutex<Vec<PagePtr>>,
+}
+
+#[derive(Clone, Copy)]
+struct PagePtr(NonNull<Page>);
+
+// SAFETY: a page is shared memory; what is not atomic in it is written before it is shared.
+unsafe impl Send for PagePtr {}
+
+/// The owner's part of a heap that is part of an `S`.
+pub(crate) struct Owner<S> {
+    /// Counted once.
+    scheduler: *const S,
+    heap: *const Heap,
+    home: u64,
+    /// Slots in use, those among them that lie in `returned`.
+    used: usize,
+    sizes: Vec<Size>,
+}
+
+// SAFETY: vacant slots and pages, which belong to whoever has this, and a count of what is shared
+// by threads.
+unsafe impl<S: Send + Sync> Send for Owner<S> {}
+
+#[derive(Clone, Copy)]
+struct Size {
+    vacant: *mut (),
+    /// The page that still has slots that were never used.
+    page: Option<PagePtr>,
+}
+
+impl Heap {
+    pub(crate) fn new() -> Heap {
+        Heap {
+            returned: AtomicPtr::new(ptr::null_mut()),
+            left: AtomicUsize::new(0),
+            pages: Mutex::new(Vec::new()),
+        }
+    }
+
+    /// Takes back a slot from somebody who is not the owner. True if it was the last, and the
+    /// heap's count of the scheduler is now the caller's to let go: nothing of it may be used.
+    ///
+    /// # Safety
+    ///
+    /// The slot is of this heap, vacant, and nobody else's.
+    #[must_use]
+    pub(super) unsafe fn give_back(&self, slot: Ref) -> bool {
+        // Ordering: Relaxed, a guess that the exchange checks; `GONE` is only compared. See `retire`.
+        let mut head = self.returned.load(Relaxed);
+        loop {
+            if head == GONE {
+                // Ordering: AcqRel, pairs with itself and with `retire`: all use of the scheduler
+                // by those who freed slots has been when it is let go.
+                return self.left.fetch_sub(1, AcqRel) == 1;
+            }
+            // SAFETY: the slot is the caller's.
+            unsafe { slot.header().join.set_link(head) };
+            let next = slot.as_ptr().cast_mut();
+            // Ordering: Release, pairs with the Acquire in `reclaim`; publishes the link, and every
+            // use of the slot. Failure Relaxed: only a better guess.
+            match self
+                .returned
+                .compare_exchange_weak(head, next, Release, Relaxed)
+            {
+                Ok(_) => return false,
+                Err(actual) => head = actual,
+            }
+        }
+    }
+
+    /// Visits every slot that has ever been used: a task may be in it, or not. Those that are begun
+    /// meanwhile are visited, or not.
+    pub(super) fn for_each(&self, mut visit: impl FnMut(Ref)) {
+        let page = |number: usize| self.pages.lock().get(number).copied();
+        for page in (0..).map_while(page) {
+            // SAFETY: pages live as long as the heap.
+            let header = unsafe { page.0.as_ref() };
+            // Ordering: Acquire, pairs with the Release in `begin`; the slots are headers.
+            for number in 0..header.begun.load(Acquire) {
+                // SAFETY: the slot is within the page, as one of those begun.
+                visit(unsafe { page.slot(number as usize) });
+            }
+        }
+    }
+}
+
+impl Drop for Heap {
+    fn drop(&mut self) {
+        for page in self.pages.lock().drain(..) {
+            // SAFETY: `grow` allocated it so. Nobody has a slot any more: the scheduler, whose part
+            // this heap is, is held until the last is free.
+            unsafe { dealloc(page.0.as_ptr().cast(), PAGE_LAYOUT) }
+        }
+    }
+}
+
+const PAGE_LAYOUT: Layout = match Layout::from_size_align(PAGE, PAGE) {
+    Ok(layout) => layout,
+    Err(_) => panic!("a page has a layout"),
+};
+
+impl PagePtr {
+    /// # Safety
+    ///
+    /// The slot is within the page.
+    unsafe fn slot(self, number: usize) -> Ref {
+        // SAFETY: the page lives, and the slot is within it.
+        unsafe {
+            let stride = self.0.as_ref().stride as usize;
+            Ref::from_ptr(self.0.as_ptr().cast::<u8>().add(FIRST + number * stride).cast())
+        }
+    }
+}
+
+impl Page {
+    /// The page of a slot.
+    ///
+    /// # Safety
+    ///
+    /// The slot is kept alive for as long as the result is used.
+    #[inline]
+    pub(super) unsafe fn of<'a>(slot: Ref) -> &'a Page {
+        let page = slot.as_ptr().map_addr(|addr| addr & !(PAGE - 1));
+        // SAFETY: slots lie in pages, whose addresses are multiples of their size, and were made
+        // from a pointer to the whole page.
+        unsafe { &*page.cast() }
+    }
+
+    /// # Safety
+    ///
+    /// The scheduler is kept alive for as long as the result is used.
+    pub(super) unsafe fn heap<'a>(&self) -> &'a Heap {
+        // SAFETY: the heap is part of the scheduler.
+        unsafe { &*self.heap }
+    }
+}
+
+impl<S> Owner<S> {
+    /// The owner of a heap of `scheduler`, for tasks that are bound to the thread of the number
+    /// `home`, or to none if that is 0. There is one for each heap.
+    pub(crate) fn new(scheduler: Arc<S>, heap: impl FnOnce(&S) -> &Heap, home: u64) -> Self {
+        Owner {
+            heap: heap(&scheduler),
+            scheduler: Arc::into_raw(scheduler),
+            home,
+            used: 0,
+            sizes: Vec::new(),
+        }
+    }
+
+    /// A slot for a cell of `size` bytes, at most [`LARGEST`].
+    #[inline]
+    pub(super) fn take(&mut self, size: usize) -> Ref {
+        let class = size.div_ceil(GRAIN);
+        self.used += 1;
+        match self.pop(class) {
+            Some(slot) => slot,
+            None => self.take_other(class),
+        }
+    }
+
+    /// Takes a slot back.
+    ///
+    /// # Safety
+    ///
+    /// The slot is of this owner's heap, vacant, and nobody else's.
+    #[inline]
+    pub(super) unsafe fn give_back(&mut self, slot: Ref) {
+        self.used -= 1;
+        // SAFETY: passed on.
+        unsafe { self.push(slot) }
+    }
+
+    #[inline]
+    fn pop(&mut self, class: usize) -> Option<Ref> {
+        let size = self.sizes.get_mut(class)?;
+        if size.vacant.is_null() {
+            return None;
+        }
+        // SAFETY: the list holds slots, which are the owner's.
+        unsafe {
+            let slot = Ref::from_ptr(size.vacant);
+            size.vacant = slot.header().join.link();
+            Some(slot)
+        }
+    }
+
+    #[inline]
+    unsafe fn push(&mut self, slot: Ref) {
+        // SAFETY: the slot is the owner's.
+        unsafe {
+            let class = Page::of(slot).stride as usize / GRAIN;
+            let size = &mut self.sizes[class];
+            slot.header().join.set_link(size.vacant);
+            size.vacant = slot.as_ptr().cast_mut();
+        }
+    }
+
+    fn heap<'a>(&self) -> &'a Heap {
+        // SAFETY: the heap is part of the scheduler, which is counted for it.
+        unsafe { &*self.heap }
+    }
+
+    #[cold]
+    fn take_other(&mut self, class: usize) -> Ref {
+        let heap = self.heap();
+        if self.sizes.len() <= class {
+            let none = Size {
+                vacant: ptr::null_mut(),
+                page: None,
+            };
+            self.sizes.resize(class + 1, none);
+        }
+        // Ordering: Relaxed, a hint; what comes now will be found next time.
+        if !heap.returned.load(Relaxed).is_null() {
+            // Ordering: Acquire, pairs with the Release in `give_back`.
+            let list = heap.returned.swap(ptr::null_mut(), Acquire);
+            self.reclaim(list);
+            if let Some(slot) = self.pop(class) {
+                return slot;
+            }
+        }
+        self.begin(class)
+    }
+
+    /// Takes slots that others gave back.
+    fn reclaim(&mut self, mut list: *mut ()) {
+        while !list.is_null() {
+            // SAFETY: the list holds vacant slots, which are now the owner's.
+            unsafe {
+                let slot = Ref::from_ptr(list);
+                list = slot.header().join.link();
+                self.give_back(slot);
+            }
+        }
+    }
+
+    /// Makes a slot of memory that was never used.
+    fn begin(&mut self, class: usize) -> Ref {
+        let stride = class * GRAIN;
+        let page = match self.sizes[class].page {
+            Some(page) => page,
+            None => self.grow(stride),
+        };
+        // SAFETY: pages live as long as the heap; the slot is within the page, as the sizes' page
+        // has room.
+        unsafe {
+            // Ordering: Relaxed, only the owner writes it.
+            let begun = page.0.as_ref().begun.load(Relaxed);
+            let slot = page.slot(begun as usize);
+            Header::begin(slot);
+            // Ordering: Release, pairs with the Acquire in `slot`; publishes the header.
+            page.0.as_ref().begun.store(begun + 1, Release);
+            let full = FIRST + (begun as usize + 2) * stride > PAGE;
+            self.sizes[class].page = (!full).then_some(page);
+            slot
+        }
+    }
+
+    fn grow(&mut self, stride: usize) -> PagePtr {
+        debug_assert!(stride <= LARGEST, "larger cells are boxed");
+        // SAFETY: the size is not zero.
+        let memory = unsafe { alloc(PAGE_LAYOUT) };
+        let Some(page) = NonNull::new(memory.cast::<Page>()) else {
+            handle_alloc_error(PAGE_LAYOUT);
+        };
+        let header = Page {
+            heap: self.heap,
+            scheduler: self.scheduler.cast(),
+            home: self.home,
+            stride: stride as u32,
+            begun: AtomicU32::new(0),
+        };
+        // SAFETY: the memory was just allocated, is large enough, and aligned.
+        unsafe { page.write(header) };
+        self.heap().pages.lock().push(PagePtr(page));
+        PagePtr(page)
+    }
+
+    /// Owns the heap no more. The scheduler is let go when no slot is in use, now or later.
+    pub(crate) fn retire(mut self) {
+        let heap = self.heap();
+        // Ordering: Acquire, pairs with the Release in `give_back`. (Those who find `GONE` count
+        // down `left`, which orders what is to be ordered.)
+        let list = heap.returned.swap(GONE, Acquire);
+        self.reclaim(list);
+        // Ordering: AcqRel, pairs with itself in `give_back`.
+        let before = heap.left.fetch_add(self.used, AcqRel);
+        if before.wrapping_add(self.used) == 0 {
+            // SAFETY: it came from `into_raw`, and the count is the heap's, which needs it no more.
+            drop(unsafe { Arc::from_raw(self.scheduler) });
+        }
+    }
+}
