@@ -237,10 +237,8 @@ impl LocalExecutor {
     pub fn try_tick(&self) -> bool {
         let shared = &*self.handle.shared;
         let _current = Enter::new(Current::Local(self.handle.clone()));
-        shared.run_one() || {
-            shared.take_remote();
-            shared.run_one()
-        }
+        shared.take_remote();
+        shared.run_one()
     }
 
     /// Runs up to [`PARK_INTERVAL`] tasks that are ready: one step of a foreign loop.

@@ -1,6 +1,8 @@
 //! Models of the races in the executors. Run once by `cargo test`, explored by `cargo xtask loom`.
 
+mod away;
 mod deque;
+mod heap;
 mod idle;
 mod injector;
 mod local;

@@ -15,6 +15,12 @@ impl Flag {
         Flag(Arc::new(Mutex::new((false, None))))
     }
 
+    /// The same flag twice.
+    pub(crate) fn pair() -> (Flag, Flag) {
+        let flag = Flag::new();
+        (flag.clone(), flag)
+    }
+
     pub(crate) fn set(&self) {
         let waker = {
             let mut flag = self.0.lock();

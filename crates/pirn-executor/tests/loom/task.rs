@@ -12,6 +12,11 @@ fn drive(executor: &LocalExecutor) {
     while executor.try_tick() {}
 }
 
+/// Drives the executor until the flag is set.
+fn run_until(executor: &LocalExecutor, flag: &Flag) {
+    executor.run(&mut ThreadPark::new(), flag.wait()).unwrap();
+}
+
 /// A task that waits for the flag, with its waker where the flag is.
 fn started(executor: &LocalExecutor, flag: &Flag, drops: &Drops) -> pirn_executor::Task<u32> {
     let (wait, mut guard) = (flag.wait(), drops.guard());
@@ -54,11 +59,13 @@ fn whoever_awaits_the_handle_elsewhere_is_woken_and_sees_the_task_s_writes() {
             guard.touch();
             7
         });
+        let (done, end) = Flag::pair();
         let thread = thread::spawn(move || {
             assert_eq!(block_on(task).unwrap(), 7);
             assert_eq!(drops.settled(), 1);
+            done.set();
         });
-        drive(&executor);
+        run_until(&executor, &end);
         thread.join().unwrap();
     });
 }
@@ -68,14 +75,16 @@ fn a_joiner_that_changes_its_waker_is_woken_by_one_of_them() {
     model(|| {
         let executor = LocalExecutor::new();
         let mut task = executor.spawn(async { 7 });
+        let (done, end) = Flag::pair();
         let thread = thread::spawn(move || {
             let mut cx = Context::from_waker(Waker::noop());
             match Pin::new(&mut task).poll(&mut cx) {
                 Poll::Ready(got) => assert_eq!(got.unwrap(), 7),
                 Poll::Pending => assert_eq!(block_on(task).unwrap(), 7),
             }
+            done.set();
         });
-        drive(&executor);
+        run_until(&executor, &end);
         thread.join().unwrap();
     });
 }
@@ -86,13 +95,15 @@ fn a_task_that_awaits_another_is_woken_through_the_join_slot() {
         // Two executors on two threads: the joiner's waker is a task's, kept as its pointer.
         let executor = LocalExecutor::new();
         let task = executor.spawn(async { 7 });
+        let (done, end) = Flag::pair();
         let thread = thread::spawn(move || {
             let joiner = LocalExecutor::new();
             let outer = joiner.spawn(async move { task.await.unwrap() });
             let got = joiner.run(&mut ThreadPark::new(), outer).unwrap();
             assert_eq!(got.unwrap(), 7);
+            done.set();
         });
-        drive(&executor);
+        run_until(&executor, &end);
         thread.join().unwrap();
     });
 }
@@ -150,6 +161,7 @@ fn detach_while_the_task_runs_lets_it_end() {
         drive(&executor);
         assert_eq!(executor.statistics().live, 0);
         thread.join().unwrap();
+        drive(&executor);
         assert_eq!(drops.settled(), 1);
         assert_eq!(output.settled(), 1);
     });
@@ -248,6 +260,7 @@ fn two_wakes_by_value_make_one_entry_and_free_nothing_early() {
         let thread = thread::spawn(move || first.wake());
         second.wake();
         drop(task);
+        drive(&executor);
         thread.join().unwrap();
         drive(&executor);
         assert_eq!(executor.statistics().live, 0);

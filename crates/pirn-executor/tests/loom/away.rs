@@ -1,0 +1,226 @@
+//! Bound tasks, and the threads that are away: what these count and ask for, against what home does.
+
+use crate::support::{Drops, Flag};
+use pirn_core::shim::{Arc, Mutex, block_on, model, thread};
+use pirn_executor::{LocalExecutor, Task, ThreadPark};
+use std::future::{pending, poll_fn};
+use std::task::{Poll, Waker};
+
+fn drive(executor: &LocalExecutor) {
+    while executor.try_tick() {}
+}
+
+/// A task that has ended, or never ends, and wakers of it.
+fn with_wakers<const N: usize>(executor: &LocalExecutor, ends: bool) -> (Task<()>, [Waker; N]) {
+    let kept = Arc::new(Mutex::new(Vec::new()));
+    let keep = kept.clone();
+    let task = executor.spawn(poll_fn(move |cx| {
+        keep.lock().extend((0..N).map(|_| cx.waker().clone()));
+        match ends {
+            true => Poll::Ready(()),
+            false => Poll::Pending,
+        }
+    }));
+    drive(executor);
+    let wakers = std::mem::take(&mut *kept.lock());
+    (task, wakers.try_into().unwrap())
+}
+
+#[test]
+fn the_last_two_references_go_on_two_threads_away() {
+    model(|| {
+        let executor = LocalExecutor::new();
+        let (task, [one, two]) = with_wakers(&executor, true);
+        drop(task);
+        let first = thread::spawn(move || drop(one));
+        let second = thread::spawn(move || drop(two));
+        drive(&executor);
+        first.join().unwrap();
+        second.join().unwrap();
+        // Home finds both gone, or it would never let its heap go, which loom would see.
+        drive(&executor);
+    });
+}
+
+#[test]
+fn a_reference_that_was_made_away_outlives_all_of_home() {
+    model(|| {
+        let executor = LocalExecutor::new();
+        let (task, [waker]) = with_wakers(&executor, true);
+        let away = thread::spawn(move || {
+            let another = waker.clone();
+            drop(waker);
+            another
+        });
+        drop(task);
+        drive(&executor);
+        let another = away.join().unwrap();
+        drive(&executor);
+        let away = thread::spawn(move || drop(another));
+        drive(&executor);
+        away.join().unwrap();
+        drive(&executor);
+    });
+}
+
+#[test]
+fn a_reference_that_was_made_away_goes_while_home_gives_up_its_last() {
+    model(|| {
+        let executor = LocalExecutor::new();
+        let (task, [waker]) = with_wakers(&executor, true);
+        let another = {
+            let away = thread::spawn(move || (waker.clone(), waker));
+            let (another, waker) = away.join().unwrap();
+            drop(waker);
+            another
+        };
+        let away = thread::spawn(move || drop(another));
+        drop(task);
+        drive(&executor);
+        away.join().unwrap();
+        drive(&executor);
+    });
+}
+
+#[test]
+fn wakers_are_cloned_and_dropped_away_as_the_executor_goes() {
+    model(|| {
+        let executor = LocalExecutor::new();
+        let (task, [one, two]) = with_wakers(&executor, false);
+        let first = thread::spawn(move || drop(one.clone()));
+        let second = thread::spawn(move || two.wake());
+        drop(executor);
+        drop(task);
+        first.join().unwrap();
+        second.join().unwrap();
+    });
+}
+
+#[test]
+fn a_wake_by_reference_meets_the_end_of_the_executor() {
+    model(|| {
+        let executor = LocalExecutor::new();
+        let (task, [waker]) = with_wakers(&executor, false);
+        let away = thread::spawn(move || {
+            waker.wake_by_ref();
+            waker.wake_by_ref();
+        });
+        drop(executor);
+        away.join().unwrap();
+        drop(task);
+    });
+}
+
+#[test]
+fn a_waker_comes_home_after_the_executor_is_gone() {
+    model(|| {
+        let executor = LocalExecutor::new();
+        let (task, [waker]) = with_wakers(&executor, false);
+        let away = thread::spawn(move || waker.clone());
+        drop(executor);
+        let waker = away.join().unwrap();
+        waker.wake_by_ref();
+        drop(task);
+        drop(waker.clone());
+        waker.wake();
+    });
+}
+
+#[test]
+fn of_two_wakes_from_two_threads_neither_is_lost() {
+    model(|| {
+        let executor = LocalExecutor::new();
+        let (one, two) = (Flag::new(), Flag::new());
+        let (first, second) = (one.wait(), two.wait());
+        let task = executor.spawn(async move {
+            first.await;
+            second.await;
+        });
+        drive(&executor);
+        let first = thread::spawn(move || one.set());
+        let second = thread::spawn(move || two.set());
+        executor.run(&mut ThreadPark::new(), task).unwrap().unwrap();
+        first.join().unwrap();
+        second.join().unwrap();
+    });
+}
+
+#[test]
+fn a_handle_is_dropped_away_as_the_executor_goes() {
+    model(|| {
+        let executor = LocalExecutor::new();
+        let drops = Drops::new();
+        let guard = drops.guard();
+        let task = executor.spawn(async move {
+            let _guard = guard;
+            pending::<()>().await;
+        });
+        drive(&executor);
+        let away = thread::spawn(move || drop(task));
+        drop(executor);
+        assert_eq!(drops.settled(), 1);
+        away.join().unwrap();
+    });
+}
+
+#[test]
+fn an_output_is_dropped_once_if_its_handle_goes_away_as_the_executor_does() {
+    model(|| {
+        let executor = LocalExecutor::new();
+        let output = Drops::new();
+        let result = output.guard();
+        let task = executor.spawn(async move { result });
+        let away = thread::spawn(move || drop(task));
+        drive(&executor);
+        drop(executor);
+        away.join().unwrap();
+        assert_eq!(output.settled(), 1);
+    });
+}
+
+#[test]
+fn a_cancel_from_away_meets_the_end_of_the_executor() {
+    model(|| {
+        let executor = LocalExecutor::new();
+        let task = executor.spawn(pending::<()>());
+        drive(&executor);
+        let away = thread::spawn(move || {
+            let task = task.cancel(pirn_core::Cause::requested("the model"));
+            assert!(block_on(task).unwrap_err().is_cancelled());
+        });
+        drop(executor);
+        away.join().unwrap();
+    });
+}
+
+#[test]
+fn a_task_that_was_spawned_away_ends_and_its_slot_is_used_again() {
+    model(|| {
+        let executor = LocalExecutor::new();
+        let handle = executor.handle();
+        let (done, end) = Flag::pair();
+        let away = thread::spawn(move || {
+            assert_eq!(block_on(handle.spawn(async { 1 })).unwrap(), 1);
+            let second = done.clone();
+            handle.spawn(async move { second.set() }).detach();
+        });
+        executor.run(&mut ThreadPark::new(), end.wait()).unwrap();
+        away.join().unwrap();
+    });
+}
+
+#[test]
+fn the_waker_of_a_run_outlives_it_away() {
+    model(|| {
+        let executor = LocalExecutor::new();
+        let mut away = None;
+        let end = poll_fn(|cx| {
+            let waker = cx.waker().clone();
+            away = Some(thread::spawn(move || waker.wake()));
+            Poll::Ready(())
+        });
+        executor.run(&mut ThreadPark::new(), end).unwrap();
+        drop(executor);
+        away.unwrap().join().unwrap();
+    });
+}

@@ -1,0 +1,158 @@
+//! Slots that others than their heap's owner free; and heaps that are looked through as their
+//! executor ends, while workers spawn.
+
+use crate::support::{Drops, Flag};
+use pirn_core::shim::{Arc, Mutex, model, thread};
+use pirn_executor::{PoolExecutor, ThreadPark, Worker, spawn};
+use std::future::pending;
+
+fn drive(worker: &mut Worker) {
+    while worker.try_tick() {}
+}
+
+#[test]
+fn a_slot_that_another_worker_freed_is_used_again_by_its_owner() {
+    model(|| {
+        let (executor, mut workers) = PoolExecutor::new(2);
+        let (mut one, mut two) = (workers.remove(0), workers.remove(0));
+        // Tasks of the first worker's heap, in whose slot and ring they are.
+        one.run(&mut ThreadPark::new(), async {
+            spawn(async {}).detach();
+            spawn(async {}).detach();
+        })
+        .unwrap();
+        let other = thread::spawn(move || drive(&mut two));
+        one.run(&mut ThreadPark::new(), async {
+            spawn(async {}).detach();
+        })
+        .unwrap();
+        other.join().unwrap();
+        drive(&mut one);
+        assert_eq!(executor.statistics().live, 0);
+    });
+}
+
+#[test]
+fn a_slot_is_freed_elsewhere_as_its_worker_goes() {
+    model(|| {
+        let (executor, mut workers) = PoolExecutor::new(1);
+        let mut worker = workers.remove(0);
+        let task = worker
+            .run(&mut ThreadPark::new(), async { spawn(async { 7 }) })
+            .unwrap();
+        drive(&mut worker);
+        let other = thread::spawn(move || drop(task));
+        drop(worker);
+        drop(executor);
+        other.join().unwrap();
+    });
+}
+
+#[test]
+fn a_task_that_a_worker_spawns_as_the_executor_goes_is_dropped_once() {
+    model(|| {
+        let (executor, mut workers) = PoolExecutor::new(1);
+        let mut worker = workers.remove(0);
+        let drops = Drops::new();
+        let guard = drops.guard();
+        let other = thread::spawn(move || {
+            let spawned = async {
+                spawn(async move {
+                    let _guard = guard;
+                    pending::<()>().await;
+                })
+                .detach();
+            };
+            worker.run(&mut ThreadPark::new(), spawned).unwrap();
+            worker
+        });
+        drop(executor);
+        let worker = other.join().unwrap();
+        // Whoever came second has closed it: it has not waited for the worker's end.
+        assert_eq!(drops.settled(), 1);
+        drop(worker);
+    });
+}
+
+#[test]
+fn a_task_that_a_worker_spawns_as_the_executor_shuts_down_is_cancelled() {
+    model(|| {
+        let (executor, mut workers) = PoolExecutor::new(1);
+        let mut worker = workers.remove(0);
+        let closed = executor.handle().closed();
+        let other = thread::spawn(move || {
+            let spawned = async {
+                spawn(pending::<()>()).detach();
+            };
+            worker.run(&mut ThreadPark::new(), spawned).unwrap();
+            worker.run(&mut ThreadPark::new(), closed).unwrap();
+        });
+        let left = pirn_core::shim::block_on(executor.shutdown(pending::<()>()));
+        assert_eq!(left, 0);
+        other.join().unwrap();
+    });
+}
+
+#[test]
+fn the_end_of_the_last_tasks_on_two_workers_ends_the_shutdown() {
+    model(|| {
+        let (executor, mut workers) = PoolExecutor::new(2);
+        let (mut one, mut two) = (workers.remove(0), workers.remove(0));
+        for worker in [&mut one, &mut two] {
+            let spawned = async {
+                spawn(async {}).detach();
+            };
+            worker.run(&mut ThreadPark::new(), spawned).unwrap();
+        }
+        let executor = Arc::new(executor);
+        let closed = executor.handle().closed();
+        let other = thread::spawn(move || drive(&mut two));
+        let last = thread::spawn(move || one.run(&mut ThreadPark::new(), closed).unwrap());
+        assert_eq!(pirn_core::shim::block_on(executor.shutdown(pending::<()>())), 0);
+        other.join().unwrap();
+        last.join().unwrap();
+    });
+}
+
+#[test]
+fn a_spawn_from_outside_that_meets_the_end_is_refused_or_dropped() {
+    model(|| {
+        let (executor, workers) = PoolExecutor::new(1);
+        let handle = executor.handle();
+        let drops = Drops::new();
+        let guard = drops.guard();
+        let other = thread::spawn(move || {
+            handle
+                .spawn(async move {
+                    let _guard = guard;
+                })
+                .detach();
+        });
+        drop(executor);
+        other.join().unwrap();
+        assert_eq!(drops.settled(), 1);
+        drop(workers);
+    });
+}
+
+#[test]
+fn a_waker_of_a_pool_outlives_it_elsewhere() {
+    model(|| {
+        let (executor, mut workers) = PoolExecutor::new(1);
+        let kept = Arc::new(Mutex::new(None));
+        let (keep, flag) = (kept.clone(), Flag::new());
+        let task = executor.handle().spawn(std::future::poll_fn(move |cx| {
+            *keep.lock() = Some(cx.waker().clone());
+            std::task::Poll::<()>::Pending
+        }));
+        drive(&mut workers[0]);
+        let waker = kept.lock().take().unwrap();
+        let other = thread::spawn(move || {
+            waker.wake_by_ref();
+            drop(waker);
+            flag.set();
+        });
+        drop((task, executor, workers));
+        other.join().unwrap();
+    });
+}
