@@ -139,7 +139,8 @@ where
     F::Output: 'static,
 {
     let meta = TaskMeta::here();
-    try_spawn_local(meta.clone(), future).unwrap_or_else(|refusal| Task::refused(meta, refusal.reason()))
+    try_spawn_local(meta.clone(), future)
+        .unwrap_or_else(|refusal| Task::refused(meta, refusal.reason()))
 }
 
 /// As [`spawn_local`], with a name and place of the caller's choice, and the future back if it is

@@ -547,7 +547,9 @@ impl Shared {
             Gate::Open => {}
             Gate::NoTasks => {
                 let cause = self.endings.lock().cause.clone();
-                cause.into_iter().for_each(|cause| Self::cancel_all(heap, &cause));
+                cause
+                    .into_iter()
+                    .for_each(|cause| Self::cancel_all(heap, &cause));
                 self.look_drained();
             }
             // One by one: destructors run in between, and may wake and end other tasks.

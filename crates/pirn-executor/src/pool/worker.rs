@@ -315,7 +315,9 @@ impl Core {
             return Err(Refused::new(reason, future));
         }
         let mut owner = self.owner.borrow_mut();
-        let owner = owner.as_mut().expect("a worker that is driven has its heap");
+        let owner = owner
+            .as_mut()
+            .expect("a worker that is driven has its heap");
         let spawned = &self.seat().spawned;
         // Ordering: Relaxed, only this worker writes it; see `Shared::live`.
         spawned.store(spawned.load(Relaxed) + 1, Relaxed);

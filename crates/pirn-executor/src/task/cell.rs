@@ -157,7 +157,10 @@ impl Place {
     /// For transitions of the state word, where they may be made.
     #[inline]
     pub(super) fn alone(self) -> bool {
-        debug_assert!(self != Place::Away, "only home changes the state of its tasks");
+        debug_assert!(
+            self != Place::Away,
+            "only home changes the state of its tasks"
+        );
         self == Place::Home
     }
 }

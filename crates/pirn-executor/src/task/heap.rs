@@ -171,7 +171,13 @@ impl PagePtr {
         // SAFETY: the page lives, and the slot is within it.
         unsafe {
             let stride = self.0.as_ref().stride as usize;
-            Ref::from_ptr(self.0.as_ptr().cast::<u8>().add(FIRST + number * stride).cast())
+            Ref::from_ptr(
+                self.0
+                    .as_ptr()
+                    .cast::<u8>()
+                    .add(FIRST + number * stride)
+                    .cast(),
+            )
         }
     }
 }

@@ -2,9 +2,22 @@
 //! executor ends, while workers spawn.
 
 use crate::support::{Drops, Flag};
+use pirn_core::shim::atomic::{AtomicBool, Ordering::Relaxed};
 use pirn_core::shim::{Arc, Mutex, model, thread};
 use pirn_executor::{PoolExecutor, ThreadPark, Worker, spawn};
-use std::future::pending;
+use std::future::{Future, pending};
+use std::pin::pin;
+use std::task::{Context, Poll, Wake, Waker};
+
+/// Notes that it was woken.
+struct Tell(Arc<AtomicBool>);
+
+impl Wake for Tell {
+    fn wake(self: std::sync::Arc<Self>) {
+        // Ordering: Relaxed, whoever looks has joined this thread.
+        self.0.store(true, Relaxed);
+    }
+}
 
 fn drive(worker: &mut Worker) {
     while worker.try_tick() {}
@@ -104,13 +117,23 @@ fn the_end_of_the_last_tasks_on_two_workers_ends_the_shutdown() {
             };
             worker.run(&mut ThreadPark::new(), spawned).unwrap();
         }
-        let executor = Arc::new(executor);
-        let closed = executor.handle().closed();
-        let other = thread::spawn(move || drive(&mut two));
-        let last = thread::spawn(move || one.run(&mut ThreadPark::new(), closed).unwrap());
-        assert_eq!(pirn_core::shim::block_on(executor.shutdown(pending::<()>())), 0);
-        other.join().unwrap();
-        last.join().unwrap();
+        let told = Arc::new(AtomicBool::new(false));
+        let waker = Waker::from(std::sync::Arc::new(Tell(told.clone())));
+        let mut cx = Context::from_waker(&waker);
+        let mut end = pin!(executor.shutdown(pending::<()>()));
+        assert!(end.as_mut().poll(&mut cx).is_pending());
+        let other = thread::spawn(move || {
+            two.try_tick();
+            two
+        });
+        one.try_tick();
+        let mut two = other.join().unwrap();
+        // A worker looks before each poll, also at what it has just done.
+        drive(&mut one);
+        drive(&mut two);
+        // Ordering: Relaxed, the other thread was joined.
+        assert!(told.load(Relaxed));
+        assert_eq!(end.as_mut().poll(&mut cx), Poll::Ready(0));
     });
 }
 
@@ -143,7 +166,7 @@ fn a_waker_of_a_pool_outlives_it_elsewhere() {
         let (keep, flag) = (kept.clone(), Flag::new());
         let task = executor.handle().spawn(std::future::poll_fn(move |cx| {
             *keep.lock() = Some(cx.waker().clone());
-            std::task::Poll::<()>::Pending
+            Poll::<()>::Pending
         }));
         drive(&mut workers[0]);
         let waker = kept.lock().take().unwrap();
