@@ -4,7 +4,7 @@ use super::away::{self, Away, Settled, Word};
 use super::heap::{Heap, LARGEST, Owner, Page};
 use super::join_slot::JoinSlot;
 use super::refs::Runnable;
-use super::state::{Close, Complete, DropHandle, Release, Rest, Snapshot, Start, State, Wake};
+use super::state::{Close, Complete, DropHandle, Released, Rest, Snapshot, Start, State, Wake};
 use super::waker::waker_of;
 use super::{Side, Task, TaskId};
 use pirn_core::report::{Report, report};
@@ -259,8 +259,8 @@ impl Ref {
             match self.place() {
                 Place::Away => (0..refs).for_each(|_| self.obey(self.header().away.release())),
                 place => match self.header().state.release(place.alone(), refs) {
-                    Release::Shared => {}
-                    Release::Last => self.last(place.alone()),
+                    Released::Shared => {}
+                    Released::Last => self.last(place.alone()),
                 },
             }
         }
@@ -907,9 +907,9 @@ where
             Start::Poll => None,
             // SAFETY: the caller's reference.
             Start::Cancel => Some(unsafe { self.cause() }),
-            Start::Stale(Release::Shared) => return,
+            Start::Stale(Released::Shared) => return,
             // SAFETY: the transition gave up the last reference.
-            Start::Stale(Release::Last) => return unsafe { self.untyped().last(S::BOUND) },
+            Start::Stale(Released::Last) => return unsafe { self.untyped().last(S::BOUND) },
         };
         // SAFETY: `start` made this thread the owner of the stage, which holds the future.
         if let Some(output) = unsafe { self.poll(cancel) } {

@@ -188,12 +188,13 @@ impl<T> Task<T> {
     }
 
     fn let_go(&self, cancel: bool) {
+        let (cell, taken) = match self.handle {
+            Handle::Task(cell) => (cell, false),
+            Handle::Taken(cell) => (cell, true),
+            Handle::Refused(_) => return,
+        };
         // SAFETY: this is the handle, which is not used any more.
-        match self.handle {
-            Handle::Task(cell) => unsafe { cell.let_go(cancel, false) },
-            Handle::Taken(cell) => unsafe { cell.let_go(cancel, true) },
-            Handle::Refused(_) => {}
-        }
+        unsafe { cell.let_go(cancel, taken) };
     }
 }
 

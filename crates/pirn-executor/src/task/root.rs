@@ -5,7 +5,7 @@ use super::TaskId;
 use super::cell::{Header, Ref, Schedule, VTable, scheduler, send, side, vacate};
 use super::heap::Owner;
 use super::refs::Runnable;
-use super::state::{Release, Snapshot, Start};
+use super::state::{Released, Snapshot, Start};
 use super::waker::waker_of;
 use pirn_core::shim::UnsafeCell;
 use std::marker::PhantomData;
@@ -105,8 +105,8 @@ unsafe fn run(cell: Ref) {
                 turn(cell).with_mut(|turn| *turn = true);
                 let _ = state.rest(true);
             }
-            Start::Stale(Release::Shared) => {}
-            Start::Stale(Release::Last) => cell.last(true),
+            Start::Stale(Released::Shared) => {}
+            Start::Stale(Released::Last) => cell.last(true),
         }
     }
 }

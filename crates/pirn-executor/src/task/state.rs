@@ -39,7 +39,7 @@
 //! ```
 
 use pirn_core::shim::atomic::AtomicU32;
-use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release as Publish};
+use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 
 const SCHEDULED: u32 = 1;
 const RUNNING: u32 = 1 << 1;
@@ -68,7 +68,7 @@ pub(crate) enum Start {
     /// Own the future, deliver the cancel request, and poll it.
     Cancel,
     /// Nothing: somebody else ended the task. The reference is given up.
-    Stale(Release),
+    Stale(Released),
 }
 
 /// What the thread that polled the future does when that was pending.
@@ -108,7 +108,7 @@ pub(crate) enum Wake {
 /// What is left to do after giving up references.
 #[must_use]
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Release {
+pub(crate) enum Released {
     /// Nothing.
     Shared,
     /// Free the cell.
@@ -199,10 +199,10 @@ impl Snapshot {
         Snapshot(self.0 - refs * REF)
     }
 
-    fn last(self) -> Release {
+    fn last(self) -> Released {
         match self.refs() {
-            0 => Release::Last,
-            _ => Release::Shared,
+            0 => Released::Last,
+            _ => Released::Shared,
         }
     }
 
@@ -261,8 +261,8 @@ impl Snapshot {
         }
         let next = next.minus_refs(1);
         match next.last() {
-            Release::Last => (next, Wake::Free),
-            Release::Shared => (next, Wake::Nothing),
+            Released::Last => (next, Wake::Free),
+            Released::Shared => (next, Wake::Nothing),
         }
     }
 
@@ -322,7 +322,7 @@ impl State {
     /// Puts a task into a vacant slot, after the rest of the cell was written; or takes it out.
     pub(crate) fn set(&self, snapshot: Snapshot) {
         // Ordering: Release, pairs with the Acquire in `share`; publishes the cell.
-        self.0.store(snapshot.0, Publish);
+        self.0.store(snapshot.0, Release);
     }
 
     /// Applies a transition. Writes even when nothing changes: a wake that finds the task
@@ -335,7 +335,7 @@ impl State {
             let (next, action) = transition(Snapshot(current));
             if alone {
                 // Ordering: Release, pairs with the Acquire in `load`; publishes the output.
-                self.0.store(next.0, Publish);
+                self.0.store(next.0, Release);
                 return action;
             }
             // Ordering: AcqRel, pairs with itself in every other transition; publishes the future,
@@ -476,7 +476,7 @@ impl State {
 
     /// Gives references up.
     #[inline]
-    pub(crate) fn release(&self, alone: bool, refs: u32) -> Release {
+    pub(crate) fn release(&self, alone: bool, refs: u32) -> Released {
         if alone {
             return self.apply(true, |s| {
                 let next = s.minus_refs(refs);

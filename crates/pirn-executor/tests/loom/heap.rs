@@ -51,7 +51,7 @@ fn a_slot_is_freed_elsewhere_as_its_worker_goes() {
         let (executor, mut workers) = PoolExecutor::new(1);
         let mut worker = workers.remove(0);
         let task = worker
-            .run(&mut ThreadPark::new(), async { spawn(async { 7 }) })
+            .run(&mut ThreadPark::new(), async { Some(spawn(async { 7 })) })
             .unwrap();
         drive(&mut worker);
         let other = thread::spawn(move || drop(task));
