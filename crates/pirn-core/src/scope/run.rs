@@ -90,7 +90,6 @@ pin_project! {
     pub struct Rooted<F: Future> {
         #[pin]
         body: Option<F>,
-        started: bool,
         run: Option<Box<Run<F::Output>>>,
     }
 
@@ -110,7 +109,6 @@ impl<F: Future> Rooted<F> {
     pub fn new(body: F) -> Self {
         Rooted {
             body: Some(body),
-            started: false,
             run: None,
         }
     }
@@ -118,13 +116,9 @@ impl<F: Future> Rooted<F> {
     /// Cancels the task's scope. To be followed by a poll.
     pub fn request_cancel(self: Pin<&mut Self>, cause: Cause) {
         let this = self.project();
-        let started = *this.started;
         let run = this.run.get_or_insert_with(|| {
             let scope = Scope::make(context::reaper(), false, super::Post::Kept);
-            Box::new(Run {
-                started,
-                ..Run::new(scope, None)
-            })
+            Box::new(Run::new(scope, None))
         });
         run.scope().cancel(cause);
     }
@@ -155,7 +149,6 @@ impl<F: Future> Future for Rooted<F> {
         if let Some(run) = this.run {
             return run.poll(this.body, cx);
         }
-        *this.started = true;
         let (mut scope, mut regions) = (None, None);
         let body = this
             .body
@@ -179,7 +172,6 @@ impl<F: Future> Future for Rooted<F> {
                 let scope = scope
                     .unwrap_or_else(|| Scope::make(context::reaper(), false, super::Post::Kept));
                 let mut run = Box::new(Run {
-                    started: true,
                     regions,
                     ..Run::new(scope, None)
                 });
@@ -242,7 +234,6 @@ struct Run<T> {
     /// Absent only while the body is polled, when the frame has it.
     scope: Option<Scope>,
     phase: Phase<T>,
-    started: bool,
     regions: Option<Arc<Regions>>,
     /// This run as a region of the body around; none for a whole task.
     outer: Option<Region>,
@@ -264,7 +255,6 @@ impl<T> Run<T> {
         Run {
             scope: Some(scope),
             phase: Phase::Body,
-            started: false,
             regions: None,
             outer,
             waker: None,
@@ -322,7 +312,8 @@ impl<T> Run<T> {
     where
         F: Future<Output = T>,
     {
-        if !self.started || !Regions::any_held(&self.regions) {
+        // None are if the body was never polled.
+        if !Regions::any_held(&self.regions) {
             return self.conclude(body, Outcome::Cancelled(cause), cx);
         }
         if !self.scope().is_cancelled() && !std::mem::replace(&mut self.roused, true) {
@@ -368,7 +359,6 @@ impl<T> Run<T> {
     where
         F: Future<Output = T>,
     {
-        self.started = true;
         let body = body.as_pin_mut().expect("the body is there in its phase");
         pass(body, &mut self.scope, &mut self.regions, winding, cx)
     }
