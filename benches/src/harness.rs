@@ -36,6 +36,8 @@ impl Row {
 pub struct Contender {
     name: &'static str,
     work: Work,
+    /// Asked after each round for the notes on it.
+    notes: Box<dyn FnMut() -> Vec<Note>>,
 }
 
 enum Work {
@@ -43,27 +45,93 @@ enum Work {
     Timed(Box<dyn FnMut(u64)>),
     /// The same, where the measuring thread is the client: its CPU time is not counted.
     Served(Box<dyn FnMut(u64)>),
-    /// Measures something itself.
-    Counted(Box<dyn FnMut() -> f64>),
+    /// Does as many operations as the number says, asleep for most of the time: what is measured
+    /// is the CPU time.
+    Asleep(u64, Box<dyn FnMut()>),
+    /// Measures something itself, in this unit.
+    Counted(&'static str, Box<dyn FnMut() -> f64>),
+}
+
+/// What a contender says of a round beside its figure.
+#[derive(Clone)]
+pub struct Note {
+    what: &'static str,
+    figure: f64,
+    at_least: f64,
+}
+
+impl Note {
+    /// `what` names the figure and its unit.
+    pub fn new(what: &'static str, figure: f64) -> Self {
+        Note {
+            what,
+            figure,
+            at_least: f64::NEG_INFINITY,
+        }
+    }
+
+    /// The row has failed if the median over rounds is less than this.
+    #[must_use]
+    pub fn at_least(self, at_least: f64) -> Self {
+        Note { at_least, ..self }
+    }
+
+    fn is_missed(&self, figures: &[f64]) -> bool {
+        median(figures.iter().copied()) < self.at_least
+    }
 }
 
 impl Contender {
     /// `work` is told how many operations to do.
     pub fn timed(name: &'static str, work: impl FnMut(u64) + 'static) -> Self {
-        let work = Work::Timed(Box::new(work));
-        Contender { name, work }
+        Contender::new(name, Work::Timed(Box::new(work)))
     }
 
     /// `work` is the client of a server on another thread, whose CPU time it is about.
     pub fn served(name: &'static str, work: impl FnMut(u64) + 'static) -> Self {
-        let work = Work::Served(Box::new(work));
-        Contender { name, work }
+        Contender::new(name, Work::Served(Box::new(work)))
     }
 
-    /// `work` returns its figure, in bytes.
-    pub fn counted(name: &'static str, work: impl FnMut() -> f64 + 'static) -> Self {
-        let work = Work::Counted(Box::new(work));
-        Contender { name, work }
+    /// `work` does `count` operations and sleeps meanwhile: it is about their CPU time.
+    pub fn asleep(name: &'static str, count: u64, work: impl FnMut() + 'static) -> Self {
+        Contender::new(name, Work::Asleep(count, Box::new(work)))
+    }
+
+    /// `work` returns its figure, in this unit.
+    pub fn counted(
+        name: &'static str,
+        unit: &'static str,
+        work: impl FnMut() -> f64 + 'static,
+    ) -> Self {
+        Contender::new(name, Work::Counted(unit, Box::new(work)))
+    }
+
+    fn new(name: &'static str, work: Work) -> Self {
+        Contender {
+            name,
+            work,
+            notes: Box::new(Vec::new),
+        }
+    }
+
+    /// `notes` is called after each round, out of the time that is measured, and returns the same
+    /// notes each time. A call before the first round, whose answer is dropped, sets it going.
+    #[must_use]
+    pub fn with_notes(self, notes: impl FnMut() -> Vec<Note> + 'static) -> Self {
+        Contender {
+            notes: Box::new(notes),
+            ..self
+        }
+    }
+}
+
+impl Work {
+    fn unit(&self) -> &'static str {
+        match self {
+            Work::Timed(_) | Work::Served(_) => "ns",
+            Work::Asleep(..) => "ns CPU",
+            Work::Counted(unit, _) => unit,
+        }
     }
 }
 
@@ -86,10 +154,11 @@ impl Default for Settings {
 }
 
 /// What one round found for one contender, per operation.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 struct Sample {
     wall: f64,
     cpu: f64,
+    notes: Vec<Note>,
 }
 
 /// What all rounds found.
@@ -105,22 +174,28 @@ pub struct Figures {
 pub fn measure(row: &Row, settings: Settings, only: &str) -> Figures {
     let mut contenders = (row.contenders)();
     contenders.retain(|contender| contender.name.starts_with(only));
-    let counted = matches!(contenders.first().map(|c| &c.work), Some(Work::Counted(_)));
+    let unit = contenders.first().map_or("", |first| first.work.unit());
     let counts: Vec<u64> = contenders
         .iter_mut()
-        .map(|contender| calibrate(&mut contender.work, settings.slice))
+        .map(|contender| {
+            let count = calibrate(&mut contender.work, settings.slice);
+            (contender.notes)();
+            count
+        })
         .collect();
     let all = contenders.len();
     let mut samples = vec![Vec::new(); all];
     for round in 0..settings.rounds {
         for turn in 0..all {
             let at = (round + turn) % all;
-            samples[at].push(sample(&mut contenders[at].work, counts[at]));
+            let mut found = sample(&mut contenders[at].work, counts[at]);
+            found.notes = (contenders[at].notes)();
+            samples[at].push(found);
         }
     }
     Figures {
         row: row.name.clone(),
-        unit: if counted { "B" } else { "ns" },
+        unit,
         names: contenders.iter().map(|contender| contender.name).collect(),
         samples,
     }
@@ -128,8 +203,10 @@ pub fn measure(row: &Row, settings: Settings, only: &str) -> Figures {
 
 /// How many operations fill the slice.
 fn calibrate(work: &mut Work, slice: Duration) -> u64 {
-    let (Work::Timed(run) | Work::Served(run)) = work else {
-        return 1;
+    let run = match work {
+        Work::Timed(run) | Work::Served(run) => run,
+        Work::Asleep(count, _) => return *count,
+        Work::Counted(..) => return 1,
     };
     let mut count = 64;
     loop {
@@ -146,15 +223,21 @@ fn calibrate(work: &mut Work, slice: Duration) -> u64 {
 
 fn sample(work: &mut Work, count: u64) -> Sample {
     match work {
-        Work::Counted(run) => {
-            let figure = run();
-            Sample {
-                wall: figure,
-                cpu: figure,
-            }
-        }
+        Work::Counted(_, run) => Sample::of(run()),
+        Work::Asleep(_, run) => Sample::of(clocked(&mut |_| run(), count, cpu_of_all).cpu),
         Work::Timed(run) => clocked(run, count, cpu_of_all),
         Work::Served(run) => clocked(run, count, || cpu_of_all() - cpu_of_this_thread()),
+    }
+}
+
+impl Sample {
+    /// Of something else than time.
+    fn of(figure: f64) -> Self {
+        Sample {
+            wall: figure,
+            cpu: figure,
+            notes: Vec::new(),
+        }
     }
 }
 
@@ -167,11 +250,12 @@ fn clocked(run: &mut dyn FnMut(u64), count: u64, cpu_now: impl Fn() -> Duration)
     Sample {
         wall: per_operation(wall),
         cpu: per_operation(cpu_now().saturating_sub(cpu)),
+        notes: Vec::new(),
     }
 }
 
 /// The time that all threads of this process have computed.
-fn cpu_of_all() -> Duration {
+pub fn cpu_of_all() -> Duration {
     clock(ClockId::ProcessCPUTime)
 }
 
@@ -198,6 +282,12 @@ fn median(values: impl Iterator<Item = f64>) -> f64 {
     }
 }
 
+fn extremes(values: impl Iterator<Item = f64>) -> (f64, f64) {
+    values.fold((f64::INFINITY, f64::NEG_INFINITY), |(min, max), value| {
+        (min.min(value), max.max(value))
+    })
+}
+
 impl Figures {
     /// The columns of [`line`](Self::line).
     pub const HEADER: &'static str = "\
@@ -216,6 +306,23 @@ impl Figures {
     fn ratio(&self, at: usize, to: usize, of: fn(&Sample) -> f64) -> f64 {
         let pairs = self.samples[at].iter().zip(&self.samples[to]);
         median(pairs.map(|(a, b)| of(a) / of(b)))
+    }
+
+    /// The notes of one contender, each with the figures of all rounds.
+    fn notes(&self, at: usize) -> impl Iterator<Item = (&Note, Vec<f64>)> {
+        let rounds = &self.samples[at];
+        let first = rounds[0].notes.iter().enumerate();
+        first.map(|(which, note)| {
+            let figures = rounds.iter().map(|round| round.notes[which].figure);
+            (note, figures.collect())
+        })
+    }
+
+    /// Whether one of our figures is not what the row is about.
+    fn failed(&self) -> bool {
+        let ours = (0..self.names.len()).filter(|&at| self.names[at].starts_with("pirn"));
+        ours.flat_map(|at| self.notes(at))
+            .any(|(note, figures)| note.is_missed(&figures))
     }
 
     fn find(&self, prefix: &str) -> Option<usize> {
@@ -237,20 +344,38 @@ impl Figures {
         let tokio = self.find("tokio");
         let mut text = format!("{} ({})\n", self.row, self.unit);
         for at in order {
-            let walls = || self.samples[at].iter().map(|sample| sample.wall);
+            let walls = self.samples[at].iter().map(|sample| sample.wall);
+            let (min, max) = extremes(walls);
             let _ = writeln!(
                 text,
                 "  {:24} {:>10}   cpu {:>10}   min {:>10}   max {:>10}   {}",
                 self.names[at],
                 figure(self.wall(at)),
                 figure(self.cpu(at)),
-                figure(walls().fold(f64::INFINITY, f64::min)),
-                figure(walls().fold(0.0, f64::max)),
+                figure(min),
+                figure(max),
                 tokio.map_or_else(String::new, |to| format!(
                     "{:.2} of tokio's",
                     self.ratio(at, to, |sample| sample.wall)
                 )),
             );
+            for (note, figures) in self.notes(at) {
+                let (min, max) = extremes(figures.iter().copied());
+                let _ = writeln!(
+                    text,
+                    "    {:22} {:>10}   {:14}   min {:>10}   max {:>10}   {}",
+                    note.what,
+                    figure(median(figures.iter().copied())),
+                    "",
+                    figure(min),
+                    figure(max),
+                    if note.is_missed(&figures) {
+                        "FAILED"
+                    } else {
+                        ""
+                    },
+                );
+            }
         }
         text
     }
@@ -268,8 +393,9 @@ impl Figures {
             _ => dash(),
         };
         format!(
-            "| {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} |",
+            "| {}{} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} |",
             self.row,
+            if self.failed() { " **failed**" } else { "" },
             self.unit,
             wall(us),
             wall(tokio),

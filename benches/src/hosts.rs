@@ -10,6 +10,8 @@ use std::{
     task::{Context, Poll},
 };
 
+use crate::harness::Note;
+
 /// An executor of one thread.
 pub trait Local: Clone + 'static {
     /// The handle of a task; awaiting it gives the output.
@@ -86,7 +88,7 @@ pin_project_lite::pin_project! {
     /// A handle that gives a `Result`, as most do.
     pub struct Joined<H> {
         #[pin]
-        handle: H,
+        pub(crate) handle: H,
     }
 }
 
@@ -176,6 +178,13 @@ pub fn tokio_one() -> tokio::runtime::Runtime {
     builder.enable_all().build().expect("a runtime")
 }
 
+/// A tokio runtime of so many workers.
+pub fn tokio_many(workers: usize) -> tokio::runtime::Runtime {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    let built = builder.worker_threads(workers).enable_all().build();
+    built.expect("a runtime")
+}
+
 /// async-executor's `LocalExecutor`.
 #[derive(Clone)]
 pub struct SmolLocal(Rc<async_executor::LocalExecutor<'static>>);
@@ -242,11 +251,7 @@ impl Tokio {
     pub fn with_workers(workers: usize) -> Self {
         let built = match workers {
             1 => tokio_one(),
-            _ => {
-                let mut builder = tokio::runtime::Builder::new_multi_thread();
-                let built = builder.worker_threads(workers).enable_all().build();
-                built.expect("a runtime")
-            }
+            _ => tokio_many(workers),
         };
         Tokio(Arc::new(built))
     }
@@ -286,6 +291,23 @@ impl Shared for Tokio {
 /// pirn's work-stealing executor on two threads.
 #[derive(Clone)]
 pub struct PirnShared(pirn_executor::PoolHandle);
+
+impl PirnShared {
+    /// Notes which part of a round's polls the worker did that did fewer. The row has failed if that
+    /// is less than `at_least`.
+    pub fn shares(&self, at_least: f64) -> impl FnMut() -> Vec<Note> + 'static {
+        let pool = self.0.clone();
+        let mut before = [0; 2];
+        move || {
+            let workers = pool.statistics().workers;
+            let now = [workers[0].polls, workers[1].polls];
+            let [one, other] = [now[0] - before[0], now[1] - before[1]];
+            before = now;
+            let part = 100.0 * one.min(other) as f64 / (one + other) as f64;
+            vec![Note::new("% of polls: lesser worker", part).at_least(at_least)]
+        }
+    }
+}
 
 impl Shared for PirnShared {
     type Task<T: Send + 'static> = Joined<pirn_executor::Task<T>>;

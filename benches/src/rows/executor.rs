@@ -1,148 +1,202 @@
-//! Executors: spawn and join, yield, ping-pong, chains of spawns, and the memory of an idle task.
+//! Executors: spawning, yielding, waking from a task and from a plain thread, and the memory of an
+//! idle task.
+
+mod bare;
+mod parked;
+mod waking;
 
 use std::{
-    future::{Future, poll_fn},
+    future::poll_fn,
     hint::black_box,
-    pin::Pin,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
-    task::{Context, Poll, Waker},
+    task::Poll,
 };
 
 use futures::{channel::oneshot, task::AtomicWaker};
 
 use crate::{
-    allocator,
     harness::{Contender, Row},
     hosts::{
         Local, Monoio, Nio, PirnLocal, PirnShared, Shared, SmolLocal, SmolShared, Tokio,
         TokioLocal, yield_now,
     },
 };
+use bare::{bare_box, bare_park, bare_ring};
+use parked::{memory_box, memory_local, memory_shared, park_local, park_shared};
+use waking::{block_on_ready, remote_wake_local, remote_wake_shared};
 
-/// Tasks alive at once in the rows that spawn many.
+/// Tasks alive at once in the rows that spawn many, and woken at once by a thread.
 const BATCH: u64 = 1000;
 /// Tasks that yield side by side, and pairs that play ping-pong.
 const SIDE_BY_SIDE: u64 = 100;
-/// Tasks whose memory is counted.
-const IDLE: u32 = 10_000;
+/// Tasks that are parked beside those that are spawned.
+const ALIVE: u64 = 1_000_000;
+/// The least part of a row's polls that a worker of pirn's must do, in percent: else the row is
+/// about one worker.
+const LEAST_SHARE: f64 = 25.0;
 
+/// The executors of one thread, each doing the same work.
+macro_rules! one_thread {
+    ($start:ident, $work:expr) => {{
+        let mut all = one_thread_woken_by_others!($start, $work);
+        all.push(Contender::timed(
+            "monoio-legacy",
+            $start(Monoio::new(), $work),
+        ));
+        all
+    }};
+}
+
+/// Without monoio, which as it is measured here has wakers of one thread.
+macro_rules! one_thread_woken_by_others {
+    ($start:ident, $work:expr) => {
+        vec![
+            Contender::timed("pirn", $start(PirnLocal::new(), $work)),
+            Contender::timed("tokio-localset", $start(TokioLocal::new(), $work)),
+            Contender::timed("async-executor", $start(SmolLocal::new(), $work)),
+        ]
+    };
+}
+
+/// The executors of two workers, each doing the same work. A worker of pirn's does the given part
+/// of the polls at least.
+macro_rules! two_workers {
+    ($start:ident, $work:expr, $least_share:expr) => {{
+        let pirn = PirnShared::new();
+        let shares = pirn.shares($least_share);
+        vec![
+            Contender::timed("pirn", $start(pirn, $work)).with_notes(shares),
+            Contender::timed("tokio", $start(Tokio::new(), $work)),
+            Contender::timed("async-executor-static", $start(SmolShared::new(), $work)),
+            Contender::timed("nio", $start(Nio::new(), $work)),
+        ]
+    }};
+}
 pub(super) fn rows() -> Vec<Row> {
+    let mut rows = spawning();
+    rows.extend(switching());
+    rows.extend(waking());
+    rows.extend(parked());
+    rows
+}
+
+fn spawning() -> Vec<Row> {
+    let join = "spawn a task and await its handle";
+    let detach = "spawn a task and let it go, 1000 at a time";
+    let chain = "a task that spawns the next one";
     vec![
+        Row::new("executor.spawn_join.1", join, || {
+            let mut all = one_thread!(local, spawn_join_local);
+            all.push(Contender::timed("bare-box", bare_box));
+            all
+        }),
+        Row::new("executor.spawn_join.2", join, || {
+            two_workers!(shared, spawn_join_shared, LEAST_SHARE)
+        }),
+        Row::new("executor.spawn_detached.1", detach, || {
+            let mut all = one_thread!(local, spawn_detached_local);
+            all.push(Contender::timed("bare-box", bare_box));
+            all
+        }),
+        Row::new("executor.spawn_detached.2", detach, || {
+            two_workers!(shared, spawn_detached_shared, LEAST_SHARE)
+        }),
+        Row::new("executor.chained_spawn.1", chain, || {
+            one_thread!(local, chained_local)
+        }),
+        // One task at a time: one worker may do it all.
+        Row::new("executor.chained_spawn.2", chain, || {
+            two_workers!(shared, chained_shared, 0.0)
+        }),
+    ]
+}
+
+fn switching() -> Vec<Row> {
+    let yields = "one of 100 tasks yields once";
+    let ping_pong = "one round trip of one of 100 pairs of tasks";
+    vec![
+        Row::new("executor.yield.1", yields, || {
+            let mut all = one_thread!(local, yield_local);
+            all.push(Contender::timed("bare-ring", bare_ring));
+            all
+        }),
+        Row::new("executor.yield.2", yields, || {
+            two_workers!(shared, yield_shared, LEAST_SHARE)
+        }),
+        Row::new("executor.ping_pong.1", ping_pong, || {
+            one_thread!(local, ping_pong_local)
+        }),
+        Row::new("executor.ping_pong.2", ping_pong, || {
+            two_workers!(shared, ping_pong_shared, LEAST_SHARE)
+        }),
+    ]
+}
+
+fn waking() -> Vec<Row> {
+    let one = "a thread wakes a task, which unparks it: there and back";
+    let many = "one of 1000 tasks, all woken by a thread";
+    vec![
+        Row::new("executor.remote_wake_rtt.1", one, || {
+            let mut all = one_thread_woken_by_others!(local, remote_wake_local::<_, 1>);
+            all.push(Contender::timed("bare-park", bare_park));
+            all
+        }),
+        // One task: one worker may do it all.
+        Row::new("executor.remote_wake_rtt.2", one, || {
+            let mut all = two_workers!(shared, remote_wake_shared::<_, 1>, 0.0);
+            all.push(Contender::timed("bare-park", bare_park));
+            all
+        }),
+        Row::new("executor.remote_wake_1000.1", many, || {
+            one_thread_woken_by_others!(local, remote_wake_local::<_, BATCH>)
+        }),
+        Row::new("executor.remote_wake_1000.2", many, || {
+            two_workers!(shared, remote_wake_shared::<_, BATCH>, LEAST_SHARE)
+        }),
         Row::new(
-            "executor.spawn_join.1",
-            "spawn a task and await its handle",
-            || {
-                vec![
-                    Contender::timed("pirn", local(PirnLocal::new(), spawn_join_local)),
-                    Contender::timed("tokio-localset", local(TokioLocal::new(), spawn_join_local)),
-                    Contender::timed("async-executor", local(SmolLocal::new(), spawn_join_local)),
-                    Contender::timed("monoio-legacy", local(Monoio::new(), spawn_join_local)),
-                ]
-            },
+            "executor.block_on_ready",
+            "block on a future that is ready; `pirn` is that of pirn-sync",
+            block_on_ready,
         ),
-        Row::new(
-            "executor.spawn_join.2",
-            "spawn a task and await its handle",
-            || {
-                vec![
-                    Contender::timed("pirn", shared(PirnShared::new(), spawn_join_shared)),
-                    Contender::timed("tokio", shared(Tokio::new(), spawn_join_shared)),
-                    Contender::timed(
-                        "async-executor-static",
-                        shared(SmolShared::new(), spawn_join_shared),
-                    ),
-                    Contender::timed("nio", shared(Nio::new(), spawn_join_shared)),
-                ]
-            },
-        ),
-        Row::new("executor.yield.1", "one of 100 tasks yields once", || {
+    ]
+}
+
+fn parked() -> Vec<Row> {
+    let memory = "bytes of a parked task with a 40-byte future";
+    let live = "as spawn_join, beside 10^6 parked tasks; `bare-pirn` is pirn without them";
+    vec![
+        Row::new("executor.memory.1", memory, || {
             vec![
-                Contender::timed("pirn", local(PirnLocal::new(), yield_local)),
-                Contender::timed("tokio-localset", local(TokioLocal::new(), yield_local)),
-                Contender::timed("async-executor", local(SmolLocal::new(), yield_local)),
-                Contender::timed("monoio-legacy", local(Monoio::new(), yield_local)),
+                Contender::counted("pirn", "B", memory_local::<PirnLocal>),
+                Contender::counted("tokio-localset", "B", memory_local::<TokioLocal>),
+                Contender::counted("async-executor", "B", memory_local::<SmolLocal>),
+                Contender::counted("monoio-legacy", "B", memory_local::<Monoio>),
+                Contender::counted("bare-box", "B", memory_box),
             ]
         }),
-        Row::new("executor.yield.2", "one of 100 tasks yields once", || {
+        Row::new("executor.memory.2", memory, || {
             vec![
-                Contender::timed("pirn", shared(PirnShared::new(), yield_shared)),
-                Contender::timed("tokio", shared(Tokio::new(), yield_shared)),
-                Contender::timed(
-                    "async-executor-static",
-                    shared(SmolShared::new(), yield_shared),
-                ),
-                Contender::timed("nio", shared(Nio::new(), yield_shared)),
+                Contender::counted("pirn", "B", memory_shared::<PirnShared>),
+                Contender::counted("tokio", "B", memory_shared::<Tokio>),
+                Contender::counted("async-executor-static", "B", memory_shared::<SmolShared>),
+                Contender::counted("nio", "B", memory_shared::<Nio>),
             ]
         }),
-        Row::new(
-            "executor.ping_pong.1",
-            "one round trip of one of 100 pairs of tasks",
-            || {
-                vec![
-                    Contender::timed("pirn", local(PirnLocal::new(), ping_pong_local)),
-                    Contender::timed("tokio-localset", local(TokioLocal::new(), ping_pong_local)),
-                    Contender::timed("async-executor", local(SmolLocal::new(), ping_pong_local)),
-                    Contender::timed("monoio-legacy", local(Monoio::new(), ping_pong_local)),
-                ]
-            },
-        ),
-        Row::new(
-            "executor.ping_pong.2",
-            "one round trip of one of 100 pairs of tasks",
-            || {
-                vec![
-                    Contender::timed("pirn", shared(PirnShared::new(), ping_pong_shared)),
-                    Contender::timed("tokio", shared(Tokio::new(), ping_pong_shared)),
-                    Contender::timed(
-                        "async-executor-static",
-                        shared(SmolShared::new(), ping_pong_shared),
-                    ),
-                    Contender::timed("nio", shared(Nio::new(), ping_pong_shared)),
-                ]
-            },
-        ),
-        Row::new(
-            "executor.chained_spawn.1",
-            "a task that spawns the next one",
-            || {
-                vec![
-                    Contender::timed("pirn", local(PirnLocal::new(), chained_local)),
-                    Contender::timed("tokio-localset", local(TokioLocal::new(), chained_local)),
-                    Contender::timed("async-executor", local(SmolLocal::new(), chained_local)),
-                    Contender::timed("monoio-legacy", local(Monoio::new(), chained_local)),
-                ]
-            },
-        ),
-        Row::new(
-            "executor.chained_spawn.2",
-            "a task that spawns the next one",
-            || {
-                vec![
-                    Contender::timed("pirn", shared(PirnShared::new(), chained_shared)),
-                    Contender::timed("tokio", shared(Tokio::new(), chained_shared)),
-                    Contender::timed(
-                        "async-executor-static",
-                        shared(SmolShared::new(), chained_shared),
-                    ),
-                    Contender::timed("nio", shared(Nio::new(), chained_shared)),
-                ]
-            },
-        ),
-        Row::new(
-            "executor.memory.1",
-            "bytes of a parked task with a 40-byte future",
-            || {
-                vec![
-                    Contender::counted("pirn", memory::<PirnLocal>),
-                    Contender::counted("tokio-localset", memory::<TokioLocal>),
-                    Contender::counted("async-executor", memory::<SmolLocal>),
-                    Contender::counted("monoio-legacy", memory::<Monoio>),
-                ]
-            },
-        ),
+        Row::new("executor.live.1", live, || {
+            let alone = local(PirnLocal::new(), spawn_join_local);
+            let mut all = one_thread!(local_beside_many, spawn_join_local);
+            all.push(Contender::timed("bare-pirn", alone));
+            all
+        }),
+        Row::new("executor.live.2", live, || {
+            let alone = shared(PirnShared::new(), spawn_join_shared);
+            let mut all = two_workers!(shared_beside_many, spawn_join_shared, LEAST_SHARE);
+            all.push(Contender::timed("bare-pirn", alone));
+            all
+        }),
     ]
 }
 
@@ -153,6 +207,17 @@ fn local<H: Local>(host: H, work: fn(&H, u64)) -> impl FnMut(u64) {
 
 fn shared<H: Shared>(host: H, work: fn(&H, u64)) -> impl FnMut(u64) {
     move |count| work(&host, count)
+}
+
+/// The same, beside many parked tasks.
+fn local_beside_many<H: Local>(host: H, work: fn(&H, u64)) -> impl FnMut(u64) {
+    park_local(&host, ALIVE);
+    local(host, work)
+}
+
+fn shared_beside_many<H: Shared>(host: H, work: fn(&H, u64)) -> impl FnMut(u64) {
+    park_shared(&host, ALIVE);
+    shared(host, work)
 }
 
 /// `count` as batches of at most `BATCH`.
@@ -181,6 +246,65 @@ fn spawn_join_shared<H: Shared>(host: &H, count: u64) {
             for task in tasks {
                 black_box(task.await);
             }
+        }
+    });
+}
+
+/// Tasks that have yet to end, and who waits for that; the same for every executor.
+struct Countdown {
+    left: AtomicU64,
+    waker: AtomicWaker,
+}
+
+impl Countdown {
+    fn new(left: u64) -> Arc<Self> {
+        Arc::new(Countdown {
+            left: AtomicU64::new(left),
+            waker: AtomicWaker::new(),
+        })
+    }
+
+    async fn count(self: Arc<Self>) {
+        // Ordering: AcqRel, pairs with itself and the Acquire below.
+        if self.left.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.waker.wake();
+        }
+    }
+
+    async fn wait(&self) {
+        poll_fn(|cx| {
+            self.waker.register(cx.waker());
+            // Ordering: Acquire, pairs with the AcqRel above.
+            match self.left.load(Ordering::Acquire) {
+                0 => Poll::Ready(()),
+                _ => Poll::Pending,
+            }
+        })
+        .await;
+    }
+}
+
+fn spawn_detached_local<H: Local>(host: &H, count: u64) {
+    host.block_on(async {
+        for batch in batches(count) {
+            let left = Countdown::new(batch);
+            for _ in 0..batch {
+                H::detach(host.spawn(left.clone().count()));
+            }
+            left.wait().await;
+        }
+    });
+}
+
+fn spawn_detached_shared<H: Shared>(host: &H, count: u64) {
+    let host = host.clone();
+    host.clone().run(async move {
+        for batch in batches(count) {
+            let left = Countdown::new(batch);
+            for _ in 0..batch {
+                H::detach(host.spawn(left.clone().count()));
+            }
+            left.wait().await;
         }
     });
 }
@@ -313,35 +437,4 @@ fn chained_shared<H: Shared>(host: &H, count: u64) {
         link(host, count, done);
         wait.await.expect("the last task says so");
     });
-}
-
-/// A future of 40 bytes that never ends. It keeps its waker, as what waits does: an executor may
-/// free a task that nobody can wake.
-struct Idle([u64; 3], Option<Waker>);
-
-impl Future for Idle {
-    type Output = ();
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        black_box(&self.0);
-        self.1 = Some(cx.waker().clone());
-        Poll::Pending
-    }
-}
-
-/// Bytes kept per task once each was polled; a host of its own, since the tasks never end.
-fn memory<H: Local>() -> f64 {
-    let host = H::new();
-    // What the executor allocates when it first runs is not the tasks'.
-    host.block_on(async { host.spawn(async {}).await });
-    let ((), bytes) = allocator::bytes_kept(|| {
-        host.block_on(async {
-            for i in 0..u64::from(IDLE) {
-                H::detach(host.spawn(Idle([i; 3], None)));
-            }
-            // Behind all of them in the queue.
-            host.spawn(async {}).await;
-        });
-    });
-    bytes as f64 / f64::from(IDLE)
 }
