@@ -15,6 +15,7 @@ mod rwlock;
 mod semaphore;
 mod timer;
 mod watch;
+mod wheel;
 
 use crate::harness::Row;
 
@@ -33,6 +34,7 @@ pub fn all() -> Vec<Row> {
     rows.extend(watch::rows());
     rows.extend(broadcast::rows());
     rows.extend(timer::rows());
+    rows.extend(wheel::rows());
     rows.extend(echo::rows());
     rows.extend(http::rows());
     rows

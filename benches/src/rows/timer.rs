@@ -1,10 +1,14 @@
-//! Timers that are set and given up, as timeouts are: one at a time, and with 100,000 alive.
+//! Timers of whole runtimes: set and given up, as timeouts are; sleeps, how late they end and what
+//! they cost; intervals; and what a runtime costs that does nothing.
 
 use std::{
+    cell::RefCell,
     collections::VecDeque,
     future::Future,
     pin::Pin,
+    rc::Rc,
     task::{Context, Poll, Waker},
+    thread,
     time::Duration,
 };
 
@@ -12,24 +16,89 @@ use pirn_executor::LocalExecutor;
 use pirn_timer::{Monotonic, ThreadPark, TimerPark};
 
 use crate::{
-    harness::{Contender, Row},
-    hosts::tokio_one,
+    clocked::{Clocked, MonoioClocked, Naps, NioClocked, PirnClocked, TokioClocked},
+    harness::{self, Contender, Note, Row},
 };
 
 /// Timers alive in the larger row.
 const ALIVE: u64 = 100_000;
+/// Sleeps of each task in the rows of many tasks.
+const NAPS: u64 = 10;
+/// Sleeps in the row of one task.
+const SHORT_NAPS: u64 = 500;
+/// Intervals at once, and ticks of each.
+const INTERVALS: u64 = 1000;
+const TICKS: u64 = 200;
 
 pub(super) fn rows() -> Vec<Row> {
     vec![
         Row::new(
             "timer.insert_cancel_one",
             "set a timer, poll it, drop it",
-            || vec![pirn(0), tokio(0), nio(0), monoio(0)],
+            || insert_cancel(0),
         ),
         Row::new(
             "timer.insert_cancel_100k",
             "the same, the oldest of 100,000 dropped",
-            || vec![pirn(ALIVE), tokio(ALIVE), nio(ALIVE), monoio(ALIVE)],
+            || insert_cancel(ALIVE),
+        ),
+        Row::new(
+            "timer.fire_100k",
+            "one of 100,000 sleeps of 1 to 200 ms, in 10,000 tasks; pirn-2 and tokio-2 have workers",
+            || fire(10_000),
+        ),
+        Row::new(
+            "timer.fire_1m",
+            "one of 1,000,000 sleeps of 1 to 200 ms, in 100,000 tasks: more than one thread can do",
+            || fire(100_000),
+        ),
+        Row::new(
+            "timer.sleep_100us",
+            "how late a sleep of 100 us ends, one at a time, the median",
+            || {
+                vec![
+                    sleep_100us::<PirnClocked<0>>("pirn"),
+                    sleep_100us::<PirnClocked<2>>("pirn-2"),
+                    sleep_100us::<TokioClocked<0>>("tokio"),
+                    sleep_100us::<TokioClocked<2>>("tokio-2"),
+                    sleep_100us::<MonoioClocked>("monoio-legacy"),
+                    sleep_100us::<NioClocked>("nio"),
+                ]
+            },
+        ),
+        Row::new(
+            "timer.ticks_1000",
+            "one tick of one of 1000 intervals of 1 ms",
+            || {
+                vec![
+                    ticks::<PirnClocked<0>>("pirn"),
+                    ticks::<TokioClocked<0>>("tokio"),
+                    ticks::<MonoioClocked>("monoio-legacy"),
+                    ticks::<NioClocked>("nio"),
+                ]
+            },
+        ),
+        Row::new(
+            "timer.timeout_ready",
+            "a timeout around what is ready at once",
+            || {
+                vec![
+                    timeout_ready::<PirnClocked<0>>("pirn"),
+                    timeout_ready::<TokioClocked<0>>("tokio"),
+                    timeout_ready::<MonoioClocked>("monoio-legacy"),
+                    timeout_ready::<NioClocked>("nio"),
+                ]
+            },
+        ),
+        Row::new(
+            "timer.idle.2",
+            "a second of a runtime with two workers and nothing to do",
+            || {
+                vec![
+                    idle::<PirnClocked<2>>("pirn"),
+                    idle::<TokioClocked<2>>("tokio"),
+                ]
+            },
         ),
     ]
 }
@@ -58,7 +127,17 @@ fn churn<F: Future + 'static>(
     }
 }
 
-fn pirn(alive: u64) -> Contender {
+fn insert_cancel(alive: u64) -> Vec<Contender> {
+    vec![
+        insert_cancel_pirn(alive),
+        insert_cancel_in::<TokioClocked<0>>("tokio", alive),
+        insert_cancel_in::<NioClocked>("nio", alive),
+        insert_cancel_in::<MonoioClocked>("monoio-legacy", alive),
+    ]
+}
+
+/// The timer driver alone, without a reactor.
+fn insert_cancel_pirn(alive: u64) -> Contender {
     let executor = LocalExecutor::new();
     let mut park = TimerPark::new(ThreadPark::new(), Monotonic);
     let timer = park.timer();
@@ -71,30 +150,131 @@ fn pirn(alive: u64) -> Contender {
     })
 }
 
-fn tokio(alive: u64) -> Contender {
-    let runtime = tokio_one();
+fn insert_cancel_in<H: Clocked>(name: &'static str, alive: u64) -> Contender {
+    let mut host = H::new();
     let mut timers = VecDeque::new();
-    Contender::timed("tokio", move |count| {
-        runtime.block_on(async { churn(&mut timers, alive, count, tokio::time::sleep) });
+    Contender::timed(name, move |count| {
+        host.block_on(async { churn(&mut timers, alive, count, H::sleep) });
     })
 }
 
-fn monoio(alive: u64) -> Contender {
-    let built = monoio::RuntimeBuilder::<monoio::LegacyDriver>::new()
-        .enable_timer()
-        .build();
-    let mut runtime = built.expect("a runtime");
-    let mut timers = VecDeque::new();
-    Contender::timed("monoio-legacy", move |count| {
-        runtime.block_on(async { churn(&mut timers, alive, count, monoio::time::sleep) });
+fn fire(tasks: u64) -> Vec<Contender> {
+    vec![
+        fire_in::<PirnClocked<0>>("pirn", tasks),
+        fire_in::<PirnClocked<2>>("pirn-2", tasks),
+        fire_in::<TokioClocked<0>>("tokio", tasks),
+        fire_in::<TokioClocked<2>>("tokio-2", tasks),
+        fire_in::<MonoioClocked>("monoio-legacy", tasks),
+        fire_in::<NioClocked>("nio", tasks),
+    ]
+}
+
+fn fire_in<H: Clocked>(name: &'static str, tasks: u64) -> Contender {
+    let mut host = H::new();
+    let late = Rc::new(RefCell::new(Vec::new()));
+    let found = late.clone();
+    let naps = |seed| Naps {
+        times: NAPS,
+        from: 1_000,
+        spread: 199_000,
+        seed,
+    };
+    Contender::asleep(name, tasks * NAPS, move || {
+        *found.borrow_mut() = host.block_on(async {
+            let tasks: Vec<_> = (0..tasks).map(|seed| H::spawn_naps(naps(seed))).collect();
+            let mut late = Vec::new();
+            for task in tasks {
+                late.extend(task.await);
+            }
+            late
+        });
+    })
+    .with_notes(move || {
+        let late = Lateness::of(&mut late.borrow_mut());
+        vec![
+            Note::new("late by, us: median", late.median / 1e3),
+            Note::new("late by, us: 99 %", late.nearly_all / 1e3),
+            Note::new("sleeps that ended early", late.early),
+        ]
     })
 }
 
-fn nio(alive: u64) -> Contender {
-    let built = nio::RuntimeBuilder::new().worker_threads(1).build();
-    let mut runtime = built.expect("a runtime");
-    let mut timers = VecDeque::new();
-    Contender::timed("nio", move |count| {
-        runtime.block_on(async { churn(&mut timers, alive, count, nio::sleep) });
+fn sleep_100us<H: Clocked>(name: &'static str) -> Contender {
+    let mut host = H::new();
+    let notes = Rc::new(RefCell::new(Vec::new()));
+    let found = notes.clone();
+    let naps = Naps {
+        times: SHORT_NAPS,
+        from: 100,
+        spread: 0,
+        seed: 0,
+    };
+    Contender::counted(name, "ns late", move || {
+        let cpu = harness::cpu_of_all();
+        let mut late = host.block_on(async { H::spawn_naps(naps).await });
+        let cpu = harness::cpu_of_all() - cpu;
+        let late = Lateness::of(&mut late);
+        *found.borrow_mut() = vec![
+            Note::new("late by, us: 99 %", late.nearly_all / 1e3),
+            Note::new("sleeps that ended early", late.early),
+            Note::new(
+                "us of CPU per sleep",
+                cpu.as_secs_f64() * 1e6 / SHORT_NAPS as f64,
+            ),
+        ];
+        late.median
+    })
+    .with_notes(move || notes.borrow().clone())
+}
+
+/// How late sleeps ended, in nanoseconds.
+#[derive(Default)]
+struct Lateness {
+    median: f64,
+    nearly_all: f64,
+    early: f64,
+}
+
+impl Lateness {
+    fn of(late: &mut [i64]) -> Self {
+        late.sort_unstable();
+        let part = |percent| late.get(late.len() * percent / 100).copied();
+        Lateness {
+            median: part(50).unwrap_or_default() as f64,
+            nearly_all: part(99).unwrap_or_default() as f64,
+            early: late.partition_point(|&late| late < 0) as f64,
+        }
+    }
+}
+
+fn ticks<H: Clocked>(name: &'static str) -> Contender {
+    let mut host = H::new();
+    Contender::asleep(name, INTERVALS * TICKS, move || {
+        host.block_on(async {
+            let period = Duration::from_millis(1);
+            let start = |_| H::spawn_ticks(period, TICKS);
+            let tasks: Vec<_> = (0..INTERVALS).map(start).collect();
+            for task in tasks {
+                task.await;
+            }
+        });
+    })
+}
+
+fn timeout_ready<H: Clocked>(name: &'static str) -> Contender {
+    let mut host = H::new();
+    Contender::timed(name, move |count| {
+        host.block_on(async { H::ready_in_time(count).await });
+    })
+}
+
+/// A runtime of its own each time, so that the others' threads are gone.
+fn idle<H: Clocked>(name: &'static str) -> Contender {
+    Contender::counted(name, "us CPU", || {
+        let mut host = H::new();
+        host.block_on(async { H::sleep(Duration::from_millis(1)).await });
+        let cpu = harness::cpu_of_all();
+        thread::sleep(Duration::from_secs(1));
+        (harness::cpu_of_all() - cpu).as_secs_f64() * 1e6
     })
 }
