@@ -6,6 +6,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use futures::{StreamExt as _, future::select};
+
 use crate::hosts::{Joined, tokio_many, tokio_one};
 
 /// A whole runtime, as programs use it.
@@ -189,6 +191,48 @@ impl Clocked for MonoioClocked {
     async fn ready_in_time(count: u64) {
         for i in 0..count {
             let _ = black_box(monoio::time::timeout(LONG, ready(i)).await);
+        }
+    }
+}
+
+/// The executor of [`SmolClocked`], whose tasks must find it.
+static SMOL: async_executor::Executor<'static> = async_executor::Executor::new();
+
+/// async-executor and async-io on the calling thread: each timer fires at its own nanosecond.
+pub struct SmolClocked;
+
+impl Clocked for SmolClocked {
+    type Sleep = async_io::Timer;
+
+    fn new() -> Self {
+        SmolClocked
+    }
+
+    fn block_on<F: Future>(&mut self, future: F) -> F::Output {
+        async_io::block_on(SMOL.run(future))
+    }
+
+    fn sleep(duration: Duration) -> Self::Sleep {
+        async_io::Timer::after(duration)
+    }
+
+    fn spawn_naps(naps: Naps) -> impl Future<Output = Vec<i64>> {
+        SMOL.spawn(naps.take(async_io::Timer::after))
+    }
+
+    fn spawn_ticks(period: Duration, ticks: u64) -> impl Future<Output = ()> {
+        SMOL.spawn(async move {
+            let mut interval = async_io::Timer::interval(period);
+            for _ in 0..ticks {
+                interval.next().await;
+            }
+        })
+    }
+
+    /// It has no timeout: a race with a timer is how programs make one.
+    async fn ready_in_time(count: u64) {
+        for i in 0..count {
+            let _ = black_box(select(ready(i), async_io::Timer::after(LONG)).await);
         }
     }
 }

@@ -16,7 +16,7 @@ use pirn_executor::LocalExecutor;
 use pirn_timer::{Monotonic, ThreadPark, TimerPark};
 
 use crate::{
-    clocked::{Clocked, MonoioClocked, Naps, NioClocked, PirnClocked, TokioClocked},
+    clocked::{Clocked, MonoioClocked, Naps, NioClocked, PirnClocked, SmolClocked, TokioClocked},
     harness::{self, Contender, Note, Row},
 };
 
@@ -63,6 +63,7 @@ pub(super) fn rows() -> Vec<Row> {
                     sleep_100us::<TokioClocked<2>>("tokio-2"),
                     sleep_100us::<MonoioClocked>("monoio-legacy"),
                     sleep_100us::<NioClocked>("nio"),
+                    sleep_100us::<SmolClocked>("async-io"),
                 ]
             },
         ),
@@ -75,6 +76,7 @@ pub(super) fn rows() -> Vec<Row> {
                     ticks::<TokioClocked<0>>("tokio"),
                     ticks::<MonoioClocked>("monoio-legacy"),
                     ticks::<NioClocked>("nio"),
+                    ticks::<SmolClocked>("async-io"),
                 ]
             },
         ),
@@ -87,6 +89,7 @@ pub(super) fn rows() -> Vec<Row> {
                     timeout_ready::<TokioClocked<0>>("tokio"),
                     timeout_ready::<MonoioClocked>("monoio-legacy"),
                     timeout_ready::<NioClocked>("nio"),
+                    timeout_ready::<SmolClocked>("async-io"),
                 ]
             },
         ),
@@ -166,6 +169,7 @@ fn fire(tasks: u64) -> Vec<Contender> {
         fire_in::<TokioClocked<2>>("tokio-2", tasks),
         fire_in::<MonoioClocked>("monoio-legacy", tasks),
         fire_in::<NioClocked>("nio", tasks),
+        fire_in::<SmolClocked>("async-io", tasks),
     ]
 }
 
