@@ -34,6 +34,7 @@
 //! `SENT` back; what it noted before the merge, the merge has found, and after it there is nothing
 //! to ask for.
 
+use super::state::too_many_references;
 use pirn_core::shim::atomic::AtomicU32;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed};
 
@@ -47,8 +48,8 @@ const MERGED: u32 = 1 << 6;
 const FLAGS: u32 = ONE - 1;
 const ONE: u32 = 1 << 7;
 
-/// Beyond this the process aborts, as `Arc` does, before the count can wrap.
-const MAX_REFS: i32 = i32::MAX / ONE as i32 / 2;
+/// With more the process aborts, as in `state`.
+const MAX_REFS: i32 = i32::MAX / ONE as i32 - (1 << 16);
 
 /// The word as it was at one moment.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -139,6 +140,9 @@ impl Note {
     }
 
     fn merge(self, refs: u32) -> (Note, (Settled, Away)) {
+        if self.refs() + refs as i32 > MAX_REFS {
+            too_many_references();
+        }
         let next = Note(self.0 & !(FLAGS & !SENT) | MERGED).plus_refs(refs as i32);
         let settled = Settled {
             refs: 0,
@@ -186,8 +190,8 @@ impl Word {
         // Ordering: Relaxed, a reference is made from one that exists; passing it to another
         // thread is what synchronises.
         let before = Note(self.0.fetch_add(ONE, Relaxed));
-        if before.refs() > MAX_REFS {
-            std::process::abort();
+        if before.refs() >= MAX_REFS {
+            too_many_references();
         }
     }
 

@@ -52,8 +52,16 @@ const CLOSED: u32 = 1 << 7;
 const MERGED: u32 = 1 << 8;
 const REF: u32 = 1 << 9;
 
-/// Above this many references the process aborts, as `Arc` does, before the count can wrap.
-const MAX_REFS: u32 = u32::MAX / REF / 2;
+/// With more references the process aborts, as with `Arc`, before the count can wrap: there is room
+/// for one more from as many threads as will ever be at it at once.
+const MAX_REFS: u32 = u32::MAX / REF - (1 << 16);
+
+/// Ends the process: to forget a reference, or to wrap a count, would be worse.
+#[cold]
+pub(super) fn too_many_references() -> ! {
+    eprintln!("pirn: more than {MAX_REFS} wakers of one task at a time; the process ends");
+    std::process::abort()
+}
 
 /// The word as it was at one moment.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -428,7 +436,11 @@ impl State {
     /// Of a bound task, on its thread: counts `refs` more references, or fewer, here.
     pub(crate) fn adjust(&self, refs: i32) {
         self.apply(true, |s| {
-            (Snapshot(s.0.wrapping_add_signed(refs * REF as i32)), ())
+            let refs = s.refs().saturating_add_signed(refs);
+            if refs > MAX_REFS {
+                too_many_references();
+            }
+            (Snapshot(s.0 % REF + refs * REF), ())
         });
     }
 
@@ -441,8 +453,8 @@ impl State {
             // thread is what synchronises.
             false => Snapshot(self.0.fetch_add(REF, Relaxed)),
         };
-        if before.refs() > MAX_REFS {
-            std::process::abort();
+        if before.refs() >= MAX_REFS {
+            too_many_references();
         }
     }
 
