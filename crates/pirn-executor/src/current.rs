@@ -1,12 +1,13 @@
 //! The executor around the caller.
 
-use crate::local::LocalHandle;
-use crate::pool::Core;
-use crate::task::Task;
-use pirn_core::shim::thread_local;
+use crate::local::{self, LocalHandle};
+use crate::pool::{self, Core};
+use crate::task::{Task, Vacant};
+use pirn_core::shim::per_thread;
 use pirn_core::{Refused, TaskMeta};
 use std::cell::RefCell;
 use std::future::Future;
+use std::mem::ManuallyDrop;
 use std::rc::Rc;
 
 /// An executor that runs on this thread.
@@ -18,8 +19,10 @@ pub(crate) enum Current {
     Worker(Rc<Core>),
 }
 
-thread_local! {
-    static CURRENT: RefCell<Option<Current>> = RefCell::default();
+per_thread! {
+    // Without a destructor, which would have to be looked for at each access: `Enter` leaves nothing
+    // behind.
+    static CURRENT: RefCell<ManuallyDrop<Option<Current>>> = RefCell::new(ManuallyDrop::new(None));
 }
 
 /// Makes an executor the current one until it is dropped.
@@ -27,17 +30,22 @@ pub(crate) struct Enter(Option<Current>);
 
 impl Enter {
     pub(crate) fn new(current: Current) -> Enter {
-        Enter(CURRENT.with(|slot| slot.replace(Some(current))))
+        let current = ManuallyDrop::new(Some(current));
+        Enter(CURRENT.with(|slot| ManuallyDrop::into_inner(slot.replace(current))))
     }
 }
 
 impl Drop for Enter {
     fn drop(&mut self) {
-        let former = self.0.take();
-        // A thread whose locals are gone has no current executor to restore.
-        let own = CURRENT.try_with(|slot| slot.replace(former));
-        drop(own);
+        let former = ManuallyDrop::new(self.0.take());
+        drop(CURRENT.with(|slot| ManuallyDrop::into_inner(slot.replace(former))));
     }
+}
+
+/// A slot for a task, by who will run it.
+enum Place {
+    Local(Vacant<local::Shared>),
+    Pool(Vacant<pool::Shared>),
 }
 
 const NONE: &str = "there is no executor around the caller: spawn inside one, or use a handle";
@@ -47,14 +55,7 @@ const NOT_LOCAL: &str = "the executor around the caller takes futures that are S
 /// Calls `f` with the current executor. Nothing in `f` may be user code.
 #[inline]
 pub(crate) fn with<R>(f: impl FnOnce(Option<&Current>) -> R) -> R {
-    let mut f = Some(f);
-    let found = CURRENT.try_with(|slot| f.take().map(|f| f(slot.borrow().as_ref())));
-    match (found, f) {
-        (Ok(Some(result)), _) => result,
-        // A thread whose locals are gone runs no executor.
-        (_, Some(f)) => f(None),
-        (_, None) => unreachable!("`f` was called, or was not"),
-    }
+    CURRENT.with(|slot| f(slot.borrow().as_ref()))
 }
 
 /// Spawns a task on the executor that runs the caller, by the shortest way.
@@ -107,11 +108,16 @@ where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
-    with(|current| match current {
-        Some(Current::Local(executor)) => executor.try_spawn(meta, future),
-        Some(Current::Worker(core)) => core.handle().try_spawn(meta, future),
-        None => Err(Refused::new(NONE, future)),
-    })
+    let vacant = with(|current| match current {
+        Some(Current::Local(executor)) => executor.vacant::<F>().ok_or(NONE)?.map(Place::Local),
+        Some(Current::Worker(core)) => core.vacant::<F>().map(Place::Pool),
+        None => Err(NONE),
+    });
+    match vacant {
+        Ok(Place::Local(vacant)) => Ok(vacant.spawn(&meta, future)),
+        Ok(Place::Pool(vacant)) => Ok(vacant.spawn(&meta, future)),
+        Err(reason) => Err(Refused::new(reason, future)),
+    }
 }
 
 /// Spawns a task whose future is not `Send` on the current-thread executor that runs the caller.
@@ -166,9 +172,13 @@ where
     F: Future + 'static,
     F::Output: 'static,
 {
-    with(|current| match current {
-        Some(Current::Local(executor)) => executor.try_spawn_local(meta, future),
-        Some(Current::Worker(_)) => Err(Refused::new(NOT_LOCAL, future)),
-        None => Err(Refused::new(NONE, future)),
-    })
+    let vacant = with(|current| match current {
+        Some(Current::Local(executor)) => executor.vacant::<F>().ok_or(NONE)?,
+        Some(Current::Worker(_)) => Err(NOT_LOCAL),
+        None => Err(NONE),
+    });
+    match vacant {
+        Ok(vacant) => Ok(vacant.spawn(&meta, future)),
+        Err(reason) => Err(Refused::new(reason, future)),
+    }
 }

@@ -19,14 +19,14 @@ pub use order::Order;
 
 use crate::current::{Current, Enter};
 use crate::gate::Gate;
-use crate::task::Task;
+use crate::task::{Task, Vacant};
 use crate::unparker::Unparker;
 use order::Chooser;
 use pirn_core::shim::Arc;
 use pirn_core::{
     Cause, Kind, Park, ParkError, Refused, Spawn, SpawnLocal, TaskMeta, Until, budget, context,
 };
-use shared::Shared;
+pub(crate) use shared::Shared;
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::marker::PhantomData;
@@ -381,8 +381,9 @@ impl LocalHandle {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        match self.shared.own.get() {
-            Some(own) => self.shared.spawn_here(own, meta, future),
+        match self.vacant::<F>() {
+            Some(Ok(vacant)) => Ok(vacant.spawn(&meta, future)),
+            Some(Err(reason)) => Err(Refused::new(reason, future)),
             None => self.shared.spawn_elsewhere(meta, future),
         }
     }
@@ -416,10 +417,18 @@ impl LocalHandle {
         F: Future + 'static,
         F::Output: 'static,
     {
-        match self.shared.own.get() {
-            Some(own) => self.shared.spawn_here(own, meta, future),
-            None => Err(Refused::new(FOREIGN, future)),
+        match self.vacant::<F>().unwrap_or(Err(FOREIGN)) {
+            Ok(vacant) => Ok(vacant.spawn(&meta, future)),
+            Err(reason) => Err(Refused::new(reason, future)),
         }
+    }
+
+    /// A slot for a task of `F`, which is to be spawned in it at once, or why not; `None` on another
+    /// thread than the executor's.
+    #[inline]
+    pub(crate) fn vacant<F: Future>(&self) -> Option<Result<Vacant<Shared>, &'static str>> {
+        let own = self.shared.own.get()?;
+        Some(self.shared.vacant::<F>(own))
     }
 }
 

@@ -45,7 +45,7 @@ pub(crate) use worker::Core;
 
 use crate::current::{self, Current};
 use crate::gate::Gate;
-use crate::task::{Heap, Owner, Runnable, Schedule, Side, Spawned, Task, TaskRef, spawn};
+use crate::task::{Heap, Owner, Runnable, Schedule, Side, Task, TaskRef};
 use deque::Stealer;
 use idle::Idle;
 use injector::Injector;
@@ -57,7 +57,7 @@ use std::fmt;
 use std::future::{Future, poll_fn};
 use std::panic::Location;
 use std::pin::{Pin, pin};
-use std::sync::atomic::Ordering::{Relaxed, SeqCst};
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
 use std::task::{Context, Poll, Waker};
 
 /// An executor of many threads, for futures that are `Send`.
@@ -226,10 +226,11 @@ struct Seat {
     parks: AtomicU64,
 }
 
-/// Who waits for the end of the last task, and of the executor.
+/// Who waits for the end of the last task, and of the executor; by numbers out of `next`.
 #[derive(Default)]
 struct Endings {
-    drained: Option<Waker>,
+    /// Who waits for the end of the last task.
+    drained: BTreeMap<u64, Waker>,
     /// Why all tasks are to end.
     cause: Option<Cause>,
     closed: bool,
@@ -313,8 +314,9 @@ impl PoolExecutor {
                 Shared::cancel_all(heap, &cause);
             }
             let mut deadline = pin!(deadline);
+            let drained = Drained::new(shared);
             let live = poll_fn(|cx| {
-                shared.wait_drained(cx.waker().clone());
+                drained.wait(cx.waker().clone());
                 let live = shared.live();
                 match live == 0 || deadline.as_mut().poll(cx).is_ready() {
                     true => Poll::Ready(live),
@@ -366,15 +368,11 @@ impl PoolHandle {
         F::Output: Send + 'static,
     {
         let shared = &self.shared;
-        let mut future = Some((meta, future));
-        let spawned = Shared::with_core(shared, |core| Some(core?.spawn(future.take()?)));
-        let spawned = match (spawned, future) {
-            (Some(spawned), _) => spawned?,
-            (None, Some(future)) => shared.spawn_outside(future)?,
-            (None, None) => unreachable!("a worker gives an answer"),
-        };
-        Schedule::schedule(shared, spawned.runnable);
-        Ok(spawned.task)
+        match Shared::with_core(shared, |core| Some(core?.vacant::<F>())) {
+            Some(Ok(vacant)) => Ok(vacant.spawn(&meta, future)),
+            Some(Err(reason)) => Err(Refused::new(reason, future)),
+            None => shared.spawn_outside(meta, future),
+        }
     }
 
     /// Waits until the executor is shut down or dropped: what a thread that lives for a [`Worker`]
@@ -458,6 +456,37 @@ impl Drop for Closed {
     }
 }
 
+/// Waits for the end of the last task.
+struct Drained<'a> {
+    shared: &'a Shared,
+    key: u64,
+}
+
+impl<'a> Drained<'a> {
+    fn new(shared: &'a Shared) -> Self {
+        let mut endings = shared.endings.lock();
+        endings.next += 1;
+        let key = endings.next;
+        Drained { shared, key }
+    }
+
+    /// To be followed by a look at what lives.
+    fn wait(&self, waker: Waker) {
+        let former = self.shared.endings.lock().drained.insert(self.key, waker);
+        drop(former);
+        // Ordering: pairs with the one in `look_drained`, and with those before a worker looks at
+        // the gate.
+        fence(SeqCst);
+    }
+}
+
+impl Drop for Drained<'_> {
+    fn drop(&mut self) {
+        let waker = self.shared.endings.lock().drained.remove(&self.key);
+        drop(waker);
+    }
+}
+
 impl Shared {
     /// The worker that the caller is, if it is one of this pool.
     #[inline]
@@ -468,24 +497,26 @@ impl Shared {
         })
     }
 
-    fn spawn_outside<F>(
-        &self,
-        (meta, future): (TaskMeta, F),
-    ) -> Result<Spawned<F::Output>, Refused<F>>
+    fn spawn_outside<F>(&self, meta: TaskMeta, future: F) -> Result<Task<F::Output>, Refused<F>>
     where
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        let mut owner = self.outside.owner.lock();
-        // Read under the lock, which whoever shuts the gate takes after it.
-        match (self.gate().refusal(), &mut *owner) {
-            (None, Some(owner)) => {
-                // Ordering: Relaxed, see `live`; written under the lock.
-                self.outside.spawned.fetch_add(1, Relaxed);
-                Ok(spawn(meta, future, self, owner))
+        let spawned = {
+            let mut owner = self.outside.owner.lock();
+            // Read under the lock, which whoever shuts the gate takes after it; filled under the
+            // lock, so that whoever looks through the heap then finds the task.
+            match (self.gate().refusal(), &mut *owner) {
+                (None, Some(owner)) => {
+                    // Ordering: Relaxed, see `live`; written under the lock.
+                    self.outside.spawned.fetch_add(1, Relaxed);
+                    owner.vacant::<F>().fill(&meta, future)
+                }
+                (reason, _) => return Err(Refused::new(reason.unwrap_or(GONE), future)),
             }
-            (reason, _) => Err(Refused::new(reason.unwrap_or(GONE), future)),
-        }
+        };
+        spawned.runnable.schedule();
+        Ok(spawned.task)
     }
 
     #[inline]
@@ -510,10 +541,10 @@ impl Shared {
 
     /// Tasks that have not ended. Exact for whoever comes after their births and ends.
     fn live(&self) -> usize {
-        // Ordering: Relaxed, the callers have fences, or want a statistic. Ends first: so there are
-        // never more than births.
-        let ended: u64 = self.seats.iter().map(|seat| seat.ended.load(Relaxed)).sum();
-        let ended = ended + self.outside.ended.load(Relaxed);
+        // Ordering: Acquire, pairs with the Release in `ended` and `count_end`: who sees a task's end
+        // sees the births of its children. Births Relaxed, after that.
+        let ended: u64 = self.seats.iter().map(|seat| seat.ended.load(Acquire)).sum();
+        let ended = ended + self.outside.ended.load(Acquire);
         let spawned: u64 = self.seats.iter().map(|s| s.spawned.load(Relaxed)).sum();
         let spawned = spawned + self.outside.spawned.load(Relaxed);
         spawned.saturating_sub(ended) as usize
@@ -553,17 +584,11 @@ impl Shared {
                 self.look_drained();
             }
             // One by one: destructors run in between, and may wake and end other tasks.
-            Gate::Closed => heap.tasks(false, TaskRef::close),
+            Gate::Closed => {
+                heap.tasks(false, TaskRef::close);
+                self.look_drained();
+            }
         }
-    }
-
-    /// Registers for the end of the last task.
-    fn wait_drained(&self, waker: Waker) {
-        let former = self.endings.lock().drained.replace(waker);
-        drop(former);
-        // Ordering: pairs with the one in `look_drained`, and with those before a worker looks at
-        // the gate.
-        fence(SeqCst);
     }
 
     /// Tells whoever waits for the end of the last task, if that has been.
@@ -572,8 +597,8 @@ impl Shared {
         // Ordering: of several who end the last tasks at once, one sees the counts of all.
         fence(SeqCst);
         if self.live() == 0 {
-            let drained = self.endings.lock().drained.take();
-            drained.into_iter().for_each(pirn_core::wake::wake);
+            let drained = std::mem::take(&mut self.endings.lock().drained);
+            drained.into_values().for_each(pirn_core::wake::wake);
         }
     }
 
@@ -584,12 +609,12 @@ impl Shared {
             self.obey(Gate::Closed, heap);
         }
         let tasks = self.injector.close();
-        let (drained, waiting) = {
+        drop(tasks);
+        let waiting = {
             let mut endings = self.endings.lock();
             endings.closed = true;
-            (endings.drained.take(), std::mem::take(&mut endings.waiting))
+            std::mem::take(&mut endings.waiting)
         };
-        drop((tasks, drained));
         waiting.into_values().for_each(pirn_core::wake::wake);
         let owner = self.outside.owner.lock().take();
         owner.into_iter().for_each(Owner::retire);
@@ -632,10 +657,10 @@ impl Schedule for Shared {
             _ => false,
         });
         if !here {
-            // Ordering: Relaxed, see `live`.
-            self.outside.ended.fetch_add(1, Relaxed);
+            // Ordering: Release, see `live`.
+            self.outside.ended.fetch_add(1, Release);
         }
-        if self.gate() == Gate::NoTasks {
+        if self.gate() != Gate::Open {
             self.look_drained();
         }
     }

@@ -49,7 +49,7 @@ mod waker;
 pub use id::TaskId;
 pub use join::Task;
 
-pub(crate) use cell::{Schedule, Sent, Spawned, spawn};
+pub(crate) use cell::{Schedule, Sent, Vacant};
 pub(crate) use heap::{Heap, Owner};
 pub(crate) use refs::{Runnable, TaskRef};
 pub(crate) use root::Root;

@@ -3,12 +3,15 @@
 mod common;
 
 use common::{Counter, hook, oneshot, yield_now};
-use pirn_core::{Cause, JoinError, Kind, Park, ParkError, Spawn, TaskMeta, Unpark, Until};
+use pirn_core::{
+    Cause, JoinError, Kind, Park, ParkError, Spawn, TaskMeta, Unpark, Until, finally_in_place,
+};
 use pirn_executor::{
     LocalExecutor, PoolExecutor, PoolHandle, SharedDriver, ThreadPark, Worker, spawn, spawn_local,
     try_spawn_local,
 };
-use std::future::{pending, poll_fn};
+use std::future::{Future, pending, poll_fn};
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Barrier, mpsc};
 use std::task::{Context, Poll, Waker};
@@ -603,4 +606,74 @@ fn a_pool_sleeps_on_a_shared_driver_and_ends() {
         assert_eq!(got, i * 6);
     }
     stop(executor, threads);
+}
+
+#[test]
+fn two_shutdowns_at_once_both_end() {
+    let (executor, mut workers) = PoolExecutor::new(1);
+    executor.handle().spawn(pending::<()>()).detach();
+    let (one, two) = (Counter::new(), Counter::new());
+    let mut first = pin!(executor.shutdown(pending::<()>()));
+    let mut second = pin!(executor.shutdown(pending::<()>()));
+    let (w1, w2) = (Waker::from(one.clone()), Waker::from(two.clone()));
+    assert!(
+        first
+            .as_mut()
+            .poll(&mut Context::from_waker(&w1))
+            .is_pending()
+    );
+    assert!(
+        second
+            .as_mut()
+            .poll(&mut Context::from_waker(&w2))
+            .is_pending()
+    );
+    while workers[0].try_tick() {}
+    assert!(two.count() > 0);
+    assert!(
+        second
+            .as_mut()
+            .poll(&mut Context::from_waker(&w2))
+            .is_ready()
+    );
+    assert!(one.count() > 0, "the first shutdown is never woken");
+}
+
+#[test]
+fn a_task_that_is_cancelled_again_as_its_worker_leaves_is_not_stuck() {
+    let (executor, mut workers) = PoolExecutor::new(2);
+    let (mut a, mut b) = (workers.remove(0), workers.remove(0));
+    let (sender, receiver) = oneshot::<()>();
+    let counter = Counter::new();
+    let waker = Waker::from(counter.clone());
+    let mut end = pin!(executor.shutdown(pending::<()>()));
+    let until = async {
+        spawn(async move {
+            finally_in_place(pending::<()>(), || async move {
+                receiver.await;
+            })
+            .await
+        })
+        .detach();
+        yield_now().await;
+        // Asks the task to end, on another thread: so it is in the queue that all look at.
+        std::thread::scope(|scope| {
+            let (mut end, waker) = (end.as_mut(), &waker);
+            scope.spawn(move || {
+                let mut cx = Context::from_waker(waker);
+                assert!(end.as_mut().poll(&mut cx).is_pending());
+            });
+        });
+        assert!(b.try_tick(), "the clean-up begins");
+    };
+    // It finds the gate changed as it leaves, and asks the task of its heap once more.
+    a.run(&mut ThreadPark::new(), until).unwrap();
+    assert!(
+        b.try_tick(),
+        "the task is in the slot of a worker that nobody drives"
+    );
+    sender.send(());
+    assert!(b.try_tick());
+    assert!(!b.try_tick());
+    assert!(counter.count() > 0, "the shutdown hangs");
 }

@@ -3,9 +3,10 @@
 use super::order::Chooser;
 use crate::bound::Bound;
 use crate::gate::Gate;
-use crate::task::{Heap, Owner, Root, Runnable, Schedule, Sent, Side, Spawned, spawn};
+use crate::task::{Heap, Owner, Root, Runnable, Schedule, Sent, Side, Task, Vacant};
 use pirn_core::shim::atomic::AtomicBool;
 use pirn_core::shim::{Arc, Mutex};
+use pirn_core::wake::wake;
 use pirn_core::{Refused, TaskMeta};
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -13,7 +14,7 @@ use std::future::Future;
 use std::sync::atomic::Ordering::Relaxed;
 use std::task::Waker;
 
-pub(super) struct Shared {
+pub(crate) struct Shared {
     pub(super) own: Bound<Own>,
     /// The tasks that were spawned on the executor's thread.
     pub(super) heap: Heap,
@@ -31,6 +32,8 @@ pub(super) struct Own {
     pub(super) queue: RefCell<VecDeque<Runnable>>,
     order: RefCell<Chooser>,
     pub(super) polls: Cell<u64>,
+    /// Cells that came from other threads, and are still to be settled.
+    arrived: RefCell<VecDeque<Sent>>,
     /// Tasks that have not ended.
     pub(super) live: Cell<usize>,
     gate: Cell<Gate>,
@@ -58,6 +61,7 @@ impl Shared {
     pub(super) fn new(order: Chooser) -> Arc<Shared> {
         let own = Own {
             queue: RefCell::default(),
+            arrived: RefCell::default(),
             order: RefCell::new(order),
             polls: Cell::new(0),
             live: Cell::new(0),
@@ -94,35 +98,23 @@ impl Shared {
         self.own.get().expect("the executor is on its own thread")
     }
 
-    /// Spawns a task on the executor's thread, whose part `own` is.
+    /// A slot for a task of `F`, which is to be spawned in it at once, on the executor's thread.
     #[inline]
-    pub(super) fn spawn_here<F>(
-        &self,
-        own: &Own,
-        meta: TaskMeta,
-        future: F,
-    ) -> Result<crate::Task<F::Output>, Refused<F>>
-    where
-        F: Future + 'static,
-        F::Output: 'static,
-    {
-        if let Some(reason) = own.gate.get().refusal() {
-            return Err(Refused::new(reason, future));
+    pub(super) fn vacant<F: Future>(&self, own: &Own) -> Result<Vacant<Shared>, &'static str> {
+        match own.gate.get().refusal() {
+            Some(reason) => Err(reason),
+            None => {
+                own.live.set(own.live.get() + 1);
+                Ok(own.owner.borrow_mut().as_mut().expect(GONE).vacant::<F>())
+            }
         }
-        let Spawned { task, runnable } = {
-            let mut owner = own.owner.borrow_mut();
-            spawn(meta, future, self, owner.as_mut().expect(GONE))
-        };
-        own.live.set(own.live.get() + 1);
-        self.push(own, runnable);
-        Ok(task)
     }
 
     pub(super) fn spawn_elsewhere<F>(
         &self,
         meta: TaskMeta,
         future: F,
-    ) -> Result<crate::Task<F::Output>, Refused<F>>
+    ) -> Result<Task<F::Output>, Refused<F>>
     where
         F: Future + Send + 'static,
         F::Output: Send + 'static,
@@ -131,14 +123,12 @@ impl Shared {
         if let Some(reason) = remote.gate.refusal() {
             return Err(Refused::new(reason, future));
         }
-        let owner = remote.owner.as_mut().expect(GONE);
-        let Spawned { task, runnable } = spawn(meta, future, self, owner);
-        let sleeper = self.push_remote(&mut remote, Sent::born(runnable));
+        let vacant = remote.owner.as_mut().expect(GONE).vacant::<F>();
+        let spawned = vacant.fill(&meta, future);
+        let sleeper = self.push_remote(&mut remote, Sent::born(spawned.runnable));
         drop(remote);
-        if let Some(sleeper) = sleeper {
-            sleeper.wake();
-        }
-        Ok(task)
+        sleeper.into_iter().for_each(wake);
+        Ok(spawned.task)
     }
 
     /// What a `run` waits for, and its waker.
@@ -168,13 +158,21 @@ impl Shared {
 
     #[cold]
     fn take_remote_now(&self) {
-        let cells = {
+        let arrived = &self.own().arrived;
+        {
             let mut remote = self.remote.lock();
             // Ordering: Relaxed, written under the lock.
             self.remote_ready.store(false, Relaxed);
-            std::mem::take(&mut remote.queue)
-        };
-        cells.into_iter().for_each(Sent::settle);
+            arrived.borrow_mut().append(&mut remote.queue);
+        }
+        // One by one: destructors may run in between, which may drive the executor.
+        loop {
+            let next = arrived.borrow_mut().pop_front();
+            match next {
+                Some(cell) => cell.settle(),
+                None => break,
+            }
+        }
     }
 
     /// Puts a cell into the remote queue. Gives the waker of a driver that sleeps, to be woken
@@ -185,23 +183,6 @@ impl Shared {
         // Ordering: Relaxed, a hint; written under the lock.
         self.remote_ready.store(true, Relaxed);
         remote.sleeper.take()
-    }
-
-    /// Queues a task on the executor's thread.
-    #[inline]
-    fn push(&self, own: &Own, task: Runnable) {
-        own.queue.borrow_mut().push_back(task);
-        if own.idle.replace(false) {
-            self.notify();
-        }
-    }
-
-    /// Wakes the driver if it sleeps.
-    #[cold]
-    fn notify(&self) {
-        if let Some(sleeper) = self.wake_up() {
-            sleeper.wake();
-        }
     }
 
     /// Takes back what `fall_asleep` or `fall_idle` announced.
@@ -218,9 +199,12 @@ impl Shared {
         let unpark = unpark.clone();
         let mut remote = self.remote.lock();
         let sleep = remote.queue.is_empty();
-        if sleep {
-            remote.sleeper = Some(unpark);
-        }
+        let former = match sleep {
+            true => remote.sleeper.replace(unpark),
+            false => None,
+        };
+        drop(remote);
+        drop(former);
         sleep
     }
 
@@ -308,12 +292,25 @@ impl Own {
     }
 }
 
+impl Shared {
+    #[cold]
+    fn tell_foreign_loop(this: &Arc<Self>) {
+        // The loop's waker may be what drops the executor.
+        let this = this.clone();
+        this.wake_up().into_iter().for_each(wake);
+    }
+}
+
 impl Schedule for Shared {
     const BOUND: bool = true;
 
     #[inline]
     fn schedule(this: &Arc<Self>, task: Runnable) {
-        this.push(this.own(), task);
+        let own = this.own();
+        own.queue.borrow_mut().push_back(task);
+        if own.idle.replace(false) {
+            Shared::tell_foreign_loop(this);
+        }
     }
 
     fn send(this: &Arc<Self>, cell: Sent) -> Result<(), Sent> {
@@ -326,9 +323,7 @@ impl Schedule for Shared {
         }
         let sleeper = this.push_remote(&mut remote, cell);
         drop(remote);
-        if let Some(sleeper) = sleeper {
-            sleeper.wake();
-        }
+        sleeper.into_iter().for_each(wake);
         Ok(())
     }
 
@@ -343,10 +338,7 @@ impl Schedule for Shared {
         let live = own.live.get() - 1;
         own.live.set(live);
         if live == 0 {
-            own.drained
-                .take()
-                .into_iter()
-                .for_each(pirn_core::wake::wake);
+            own.drained.take().into_iter().for_each(wake);
         }
     }
 

@@ -6,11 +6,11 @@ use super::{PoolHandle, Seat, Shared};
 use crate::PARK_INTERVAL;
 use crate::current::{Current, Enter};
 use crate::gate::Gate;
-use crate::task::{Heap, Owner, Runnable, Spawned, spawn};
+use crate::task::{Heap, Owner, Runnable, Vacant};
 use crate::unparker::Unparker;
 use pirn_core::shim::Arc;
 use pirn_core::shim::atomic::{AtomicBool, fence};
-use pirn_core::{Park, ParkError, Refused, TaskMeta, Until, budget, context};
+use pirn_core::{Park, ParkError, Until, budget, context};
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::future::Future;
@@ -286,10 +286,6 @@ impl Drop for Lent<'_> {
 }
 
 impl Core {
-    pub(crate) fn handle(&self) -> &PoolHandle {
-        &self.handle
-    }
-
     pub(super) fn shared(&self) -> &Arc<Shared> {
         &self.handle.shared
     }
@@ -300,36 +296,28 @@ impl Core {
         std::ptr::eq(&*self.handle.shared, shared)
     }
 
-    /// Makes a task in the worker's heap.
+    /// A slot for a task of `F`, which is to be spawned in it at once.
     #[inline]
-    pub(super) fn spawn<F>(
-        &self,
-        (meta, future): (TaskMeta, F),
-    ) -> Result<Spawned<F::Output>, Refused<F>>
-    where
-        F: Future + Send + 'static,
-        F::Output: Send + 'static,
-    {
-        let shared = &self.handle.shared;
-        if let Some(reason) = shared.gate().refusal() {
-            return Err(Refused::new(reason, future));
+    pub(crate) fn vacant<F: Future>(&self) -> Result<Vacant<Shared>, &'static str> {
+        if let Some(reason) = self.handle.shared.gate().refusal() {
+            return Err(reason);
         }
+        let spawned = &self.seat().spawned;
+        // Ordering: Relaxed, only this worker writes it; see `Shared::live`.
+        spawned.store(spawned.load(Relaxed) + 1, Relaxed);
         let mut owner = self.owner.borrow_mut();
         let owner = owner
             .as_mut()
             .expect("a worker that is driven has its heap");
-        let spawned = &self.seat().spawned;
-        // Ordering: Relaxed, only this worker writes it; see `Shared::live`.
-        spawned.store(spawned.load(Relaxed) + 1, Relaxed);
-        Ok(spawn(meta, future, &**shared, owner))
+        Ok(owner.vacant::<F>())
     }
 
     /// A task has ended on this worker.
     #[inline]
     pub(super) fn count_end(&self) {
         let ended = &self.seat().ended;
-        // Ordering: Relaxed, only this worker writes it; see `Shared::live`.
-        ended.store(ended.load(Relaxed) + 1, Relaxed);
+        // Ordering: Relaxed, only this worker writes it. Release, see `Shared::live`.
+        ended.store(ended.load(Relaxed) + 1, Release);
     }
 
     #[inline]
@@ -587,15 +575,21 @@ impl Core {
     /// Is no longer driven: what it has is the others'.
     fn leave(&self) {
         self.set_unpark(None);
-        if let Some(task) = self.local.take_slot() {
-            self.push(task);
-        }
-        self.stop_searching();
-        // Even if it has nothing: it may have been the one who waited in a driver that is shared.
         let shared = &self.handle.shared;
-        shared.unpark(shared.idle.notify());
-        // After the fence in `notify`.
-        self.heed_gate();
+        let mut last = false;
+        while !last {
+            let slot = self.local.take_slot();
+            last = slot.is_none();
+            slot.into_iter().for_each(|task| self.push(task));
+            self.stop_searching();
+            // Even if it has nothing: it may have been the one who waited in a driver that is shared.
+            shared.unpark(shared.idle.notify());
+            // Ordering: pairs with the one in `shut`: what was spawned here before is seen there, or
+            // the gate here.
+            fence(SeqCst);
+            // What the gate asks for, and the code of users that is called above, may wake tasks.
+            last &= !self.heed_gate();
+        }
     }
 }
 

@@ -11,19 +11,22 @@
 //! | `WAKE` | wake the task | `ask` | `settle`, `merge` |
 //! | `CANCEL` | deliver the cancel request whose cause is in the side table | `ask` | `settle`, `merge` |
 //! | `LET_GO` | the handle is gone, and gives its reference up | `ask` | `settle`, `merge` |
+//! | `ABANDON` | and the task is to be cancelled for that | `ask` | `settle`, `merge` |
 //! | `JOIN` | the waker in the side table waits for the end | `ask` | `settle`, `merge` |
 //! | `BORN` | the task was spawned elsewhere, and is to be taken in and queued | at birth | `settle` |
-//! | `MERGED` | all references are counted here, and who gives the last one up frees the cell; implies that the task is complete | `merge`, `merge_idle` | never |
+//! | `MERGED` | all references are counted here, and who gives the last one up frees the cell; implies that the task is complete | `merge`, `run_out` | never |
 //! | the rest | references counted here; before `MERGED` fewer than none if those of home were given up elsewhere | | |
 //!
 //! # Why no reference is lost, and none given up twice
 //!
-//! There are as many references as both words count together. Before `MERGED` only home frees the
-//! cell, when both counts are zero and it is not on its way; it looks when its own count comes to
-//! zero and when it has settled. If elsewhere the count falls below zero, home may have a count
-//! that nobody there will ever give up: so the cell is sent home, where the counts are put together.
-//! If home's count comes to zero while others have references, it merges the words, and is out of
-//! the play.
+//! There are as many references as both words count together; which word counts one, says nothing
+//! about where it is. Before `MERGED` only home frees the cell, when both counts are zero and it is
+//! not on its way; it looks when its own count has run out and when it has settled. If elsewhere the
+//! count falls below zero, home may have a count that nobody there will ever give up: so the cell is
+//! sent home, where the counts are put together. If home's own count runs out while others are
+//! left, it takes those that are counted here, as long as the task lives or the cell is on its way;
+//! otherwise it merges the words, and is out of the play. So home, before `MERGED`, never has a
+//! reference to give up and none counted.
 //!
 //! Who takes the last reference home has seen all counts made elsewhere before (they travel with
 //! the reference, or with the cell): so a look that finds home's count and this word zero needs no
@@ -41,12 +44,13 @@ use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed};
 pub(super) const WAKE: u32 = 1;
 pub(super) const CANCEL: u32 = 1 << 1;
 pub(super) const LET_GO: u32 = 1 << 2;
-pub(super) const JOIN: u32 = 1 << 3;
-pub(super) const BORN: u32 = 1 << 4;
-const SENT: u32 = 1 << 5;
-const MERGED: u32 = 1 << 6;
+pub(super) const ABANDON: u32 = 1 << 3;
+pub(super) const JOIN: u32 = 1 << 4;
+pub(super) const BORN: u32 = 1 << 5;
+const SENT: u32 = 1 << 6;
+const MERGED: u32 = 1 << 7;
 const FLAGS: u32 = ONE - 1;
-const ONE: u32 = 1 << 7;
+const ONE: u32 = 1 << 8;
 
 /// With more the process aborts, as in `state`.
 const MAX_REFS: i32 = i32::MAX / ONE as i32 - (1 << 16);
@@ -76,6 +80,18 @@ pub(super) struct Settled {
     pub(super) refs: i32,
 }
 
+/// What home does whose count has run out.
+#[must_use]
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum RunOut {
+    /// Free the cell: nobody has a reference.
+    Free,
+    /// Count these; if they are none, leave the cell to the settlement that is to come.
+    Count(i32),
+    /// Nothing: the words are merged.
+    Merged,
+}
+
 impl Settled {
     pub(super) fn asks(&self, flag: u32) -> bool {
         self.asked & flag != 0
@@ -97,7 +113,7 @@ impl Note {
 
     fn settled(self) -> Settled {
         Settled {
-            asked: self.0 & (WAKE | CANCEL | LET_GO | JOIN | BORN),
+            asked: self.0 & (WAKE | CANCEL | LET_GO | ABANDON | JOIN | BORN),
             refs: self.refs(),
         }
     }
@@ -132,6 +148,10 @@ impl Note {
             false => Away::Send,
         };
         Some((next, action))
+    }
+
+    fn without_refs(self) -> (Note, RunOut) {
+        (Note(self.0 & FLAGS), RunOut::Count(self.refs()))
     }
 
     fn unsend(self) -> (Note, Away) {
@@ -235,14 +255,21 @@ impl Word {
         self.0.load(Acquire) == 0
     }
 
-    /// At home, whose count has come to zero, and who has marked the state as merged: frees the
-    /// cell, or leaves it to those who have it. `None` if the cell is on its way: then nothing was
-    /// done, and the settlement that is to come will look again.
-    pub(super) fn merge_idle(&self) -> Option<Away> {
+    /// At home, whose count has run out, and who has marked the state as merged if the task is
+    /// complete.
+    pub(super) fn run_out(&self, complete: bool) -> RunOut {
         self.apply(|note| match note {
-            Note(0) => (note, Some(Away::Free)),
-            _ if note.has(SENT) => (note, None),
-            _ => (Note(note.0 | MERGED), Some(Away::Nothing)),
+            Note(0) if complete => (note, RunOut::Free),
+            _ if complete && !note.has(SENT) => (Note(note.0 | MERGED), RunOut::Merged),
+            _ => note.without_refs(),
         })
+    }
+
+    /// At home: takes the references that are counted here, to be counted there.
+    pub(super) fn take_refs(&self) -> i32 {
+        match self.apply(Note::without_refs) {
+            RunOut::Count(refs) => refs,
+            RunOut::Free | RunOut::Merged => 0,
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! The slot of a task, and the code that obeys the actions of [`state`](super::state).
 
-use super::away::{self, Away, Settled, Word};
-use super::heap::{Heap, LARGEST, Owner, Page};
+use super::away::{self, Away, RunOut, Settled, Word};
+use super::heap::{GRAIN, Heap, LARGEST, Owner, Page};
 use super::join_slot::JoinSlot;
 use super::refs::Runnable;
 use super::state::{Close, Complete, DropHandle, Released, Rest, Snapshot, Start, State, Wake};
@@ -192,6 +192,16 @@ impl Ref {
         unsafe { self.0.as_ref() }
     }
 
+    /// The state word alone, of which the other fields' writer is no concern.
+    ///
+    /// # Safety
+    ///
+    /// It is a slot, for as long as the result is used.
+    pub(super) unsafe fn state<'a>(self) -> &'a State {
+        // SAFETY: the word is there as long as the slot is, and is atomic.
+        unsafe { &(*self.0.as_ptr()).state }
+    }
+
     #[inline]
     pub(super) fn as_ptr(self) -> *const () {
         self.0.as_ptr() as *const ()
@@ -256,37 +266,74 @@ impl Ref {
     pub(super) unsafe fn release(self, refs: u32) {
         // SAFETY: the caller's references keep the slot in use until they are given up.
         unsafe {
+            let header = self.header();
             match self.place() {
-                Place::Away => (0..refs).for_each(|_| self.obey(self.header().away.release())),
-                place => match self.header().state.release(place.alone(), refs) {
+                Place::Away => (0..refs).for_each(|_| self.obey(header.away.release())),
+                Place::Shared => match header.state.release(false, refs) {
                     Released::Shared => {}
-                    Released::Last => self.last(place.alone()),
+                    Released::Last => self.free(),
                 },
+                Place::Home => {
+                    if header.state.load().refs() < refs {
+                        // Some of them are counted in the other word.
+                        header.state.adjust(header.away.take_refs());
+                    }
+                    match header.state.release(true, refs) {
+                        Released::Shared => {}
+                        Released::Last => self.run_out(),
+                    }
+                }
             }
         }
     }
 
-    /// What is to be done when the state word counts no reference any more.
+    /// What is to be done when a transition of the state word gave up the last reference there.
     ///
     /// # Safety
     ///
-    /// The state word counts none, and this is the thread that gave up the last.
+    /// As said, by the caller.
     #[inline]
     pub(super) unsafe fn last(self, alone: bool) {
-        // SAFETY: no reference is left, so nobody else uses the slot; or, of a bound task, nobody but
-        // this thread counts on this word, and the other one says whether somebody is left. The
-        // scheduler had a reference until the future was gone, and the output goes before its
-        // owner's reference does: the stage is empty.
+        // SAFETY: no reference is left, so nobody else uses the slot; the scheduler had one until
+        // the future was gone, and the output goes before its owner's reference does, so the stage
+        // is empty.
+        unsafe {
+            match alone {
+                true => self.run_out(),
+                false => self.free(),
+            }
+        }
+    }
+
+    /// Home's count has run out: frees the slot, or counts what others have, or leaves it to them.
+    ///
+    /// # Safety
+    ///
+    /// The task is bound, this is its thread, the words are not merged, and the state word counts no
+    /// reference.
+    #[inline]
+    pub(super) unsafe fn run_out(self) {
+        // SAFETY: before the words are merged, nobody but home frees the slot; the other word says
+        // whether somebody has a reference. If nobody has, the stage is empty: see `last`.
         unsafe {
             let header = self.header();
-            if !alone || header.away.is_idle() {
+            let complete = header.state.load().is_complete();
+            if complete && header.away.is_idle() {
                 return self.free();
             }
-            // Before the words are merged: after that the slot may be gone.
-            header.state.merge();
-            match header.away.merge_idle() {
-                Some(action) => self.obey(action),
-                None => header.state.unmerge(),
+            if complete {
+                // Before the words are merged: after that the slot may be gone.
+                header.state.merge();
+            }
+            match header.away.run_out(complete) {
+                RunOut::Merged => {}
+                RunOut::Free => self.free(),
+                RunOut::Count(refs) => {
+                    if complete {
+                        header.state.unmerge();
+                    }
+                    header.state.adjust(refs);
+                }
             }
         }
     }
@@ -305,7 +352,7 @@ impl Ref {
             let refs = header.state.merge();
             let (settled, action) = header.away.merge(refs);
             if settled.asks(away::CANCEL) {
-                side.remove(id);
+                drop(side.take_cause(id));
             }
             if settled.asks(away::JOIN) {
                 side.take_joiner(key)
@@ -488,8 +535,8 @@ impl Ref {
             match self.place() {
                 Place::Away => match self.header().away.ask(away::CANCEL, 0) {
                     Some(action) => self.obey(action),
-                    // It is complete. The cause goes with the table.
-                    None => self.side().remove(self.header().id),
+                    // It is complete.
+                    None => drop(self.side().take_cause(self.header().id)),
                 },
                 place => self.cancel_here(place.alone()),
             }
@@ -538,14 +585,15 @@ impl Ref {
         // SAFETY: the caller's reference.
         unsafe {
             let former = self.side().set_joiner(self.as_ptr(), waker.clone());
-            drop(former);
+            former.into_iter().for_each(pirn_core::wake::discard);
             match self.header().away.ask(away::JOIN, 0) {
                 Some(action) => {
                     self.obey(action);
                     true
                 }
                 None => {
-                    drop(self.side().take_joiner(self.as_ptr()));
+                    let joiner = self.side().take_joiner(self.as_ptr());
+                    joiner.into_iter().for_each(pirn_core::wake::discard);
                     false
                 }
             }
@@ -567,7 +615,7 @@ impl Ref {
                 return self.let_go_here(place.alone(), cancel, taken);
             }
             let away = &self.header().away;
-            let flags = away::LET_GO | if cancel { away::CANCEL } else { 0 };
+            let flags = away::LET_GO | if cancel { away::ABANDON } else { 0 };
             if !self.header().state.load().is_complete() {
                 if let Some(action) = away.ask(flags, 0) {
                     return self.obey(action);
@@ -599,7 +647,7 @@ impl Ref {
                         true => self.schedule(),
                         false => self.release(1),
                     }
-                    drop(waker);
+                    waker.into_iter().for_each(pirn_core::wake::discard);
                 }
             }
         }
@@ -620,10 +668,12 @@ impl Ref {
             if settled.asks(away::JOIN) {
                 self.settle_join();
             }
-            if settled.asks(away::LET_GO) {
-                self.let_go_here(true, settled.asks(away::CANCEL), false);
-            } else if settled.asks(away::CANCEL) {
+            // Its cause counts, not that the handle was dropped.
+            if settled.asks(away::CANCEL) {
                 self.cancel_here(true);
+            }
+            if settled.asks(away::LET_GO) {
+                self.let_go_here(true, settled.asks(away::ABANDON), false);
             }
             if settled.asks(away::WAKE) {
                 self.wake_by_ref();
@@ -641,7 +691,7 @@ impl Ref {
             return;
         };
         // SAFETY: the handle has asked for it.
-        if !unsafe { header.register(true, &waker) } {
+        if let Err(waker) = unsafe { header.register_own(true, waker) } {
             pirn_core::wake::wake(waker);
         }
     }
@@ -686,33 +736,69 @@ pub(crate) struct Spawned<T> {
     pub(crate) runnable: Runnable,
 }
 
-/// Makes a task, which is to be queued, in a slot of `owner`'s heap.
-#[inline]
-pub(crate) fn spawn<F, S>(
-    meta: TaskMeta,
-    future: F,
-    scheduler: &S,
-    owner: &mut Owner<S>,
-) -> Spawned<F::Output>
-where
-    F: Future + 'static,
-    F::Output: 'static,
-    S: Schedule,
-{
-    let id = TaskId::next();
-    let side = note_name(id, &meta, scheduler.side());
-    let born = Snapshot::born(side);
-    let task = if size_of::<Cell<Inline<F>>>() <= LARGEST && align_of::<Cell<Inline<F>>>() <= 16 {
-        let body = ManuallyDrop::new(Rooted::new(future));
-        allocate::<Inline<F>, S>(born, id, &meta, Stage { body }, owner)
-    } else {
-        let body = ManuallyDrop::new(Rooted::new(Box::pin(future)));
-        allocate::<Boxed<F>, S>(born, id, &meta, Stage { body }, owner)
-    };
-    Spawned {
-        // SAFETY: the cell was born with a reference for the handle, and its output is `F`'s.
-        task: unsafe { Task::from_ref(task) },
-        runnable: Runnable::new(task),
+/// A slot for a task of an `S`, taken but not yet filled. (To take first and fill then spares the
+/// future some moves: it goes from the caller's hand to the slot.)
+pub(crate) struct Vacant<S>(Ref, PhantomData<S>);
+
+impl<S: Schedule> Owner<S> {
+    /// A slot for a task of `F`.
+    #[inline]
+    pub(crate) fn vacant<F: Future>(&mut self) -> Vacant<S> {
+        let size = match fits::<F>() {
+            true => size_of::<Cell<Inline<F>>>(),
+            false => size_of::<Cell<Boxed<F>>>(),
+        };
+        Vacant(self.take(size), PhantomData)
+    }
+}
+
+/// True if the future and its output lie in the slot.
+const fn fits<F: Future>() -> bool {
+    size_of::<Cell<Inline<F>>>() <= LARGEST && align_of::<Cell<Inline<F>>>() <= GRAIN
+}
+
+impl<S: Schedule> Vacant<S> {
+    /// Makes a task, which is to be queued. `F` is what the slot was taken for.
+    #[inline]
+    pub(crate) fn fill<F>(self, meta: &TaskMeta, future: F) -> Spawned<F::Output>
+    where
+        F: Future + 'static,
+        F::Output: 'static,
+    {
+        let task = self.0;
+        let id = TaskId::next();
+        // SAFETY: the slot is taken, and so in use.
+        let side = note_name(id, meta, unsafe { &*side::<S>(task) });
+        let born = Snapshot::born(side);
+        if const { fits::<F>() } {
+            let body = ManuallyDrop::new(Rooted::new(future));
+            // SAFETY: the slot was taken for this type.
+            unsafe { fill::<Inline<F>, S>(task, born, id, meta, Stage { body }) };
+        } else {
+            let body = ManuallyDrop::new(Rooted::new(Box::pin(future)));
+            // SAFETY: the slot was taken for this type.
+            unsafe { fill::<Boxed<F>, S>(task, born, id, meta, Stage { body }) };
+        }
+        Spawned {
+            // SAFETY: the cell was born with a reference for the handle, and its output is `F`'s.
+            task: unsafe { Task::from_ref(task) },
+            runnable: Runnable::new(task),
+        }
+    }
+
+    /// Makes a task, and queues it.
+    #[inline]
+    pub(crate) fn spawn<F>(self, meta: &TaskMeta, future: F) -> Task<F::Output>
+    where
+        F: Future + 'static,
+        F::Output: 'static,
+    {
+        let slot = self.0;
+        let Spawned { task, runnable } = self.fill(meta, future);
+        // SAFETY: the handle keeps the slot in use.
+        let scheduler = unsafe { scheduler::<S>(slot) };
+        S::schedule(&scheduler, runnable);
+        task
     }
 }
 
@@ -725,27 +811,28 @@ fn note_name(id: TaskId, meta: &TaskMeta, side: &Side) -> bool {
     meta.name().is_some()
 }
 
-/// Puts a task into a vacant slot.
+/// Puts a task into a slot.
+///
+/// # Safety
+///
+/// The slot was taken for a `Cell<B>` of an `S`, by the caller.
 #[inline]
-fn allocate<B: Body + 'static, S: Schedule>(
+unsafe fn fill<B: Body + 'static, S: Schedule>(
+    task: Ref,
     state: Snapshot,
     id: TaskId,
     meta: &TaskMeta,
     stage: Stage<B>,
-    owner: &mut Owner<S>,
-) -> Ref
-where
+) where
     B::Future: 'static,
 {
-    let task = owner.take(size_of::<Cell<B>>());
     let cell = task.0.as_ptr().cast::<Cell<B>>();
-    // SAFETY: the slot is vacant, large enough, and the owner's, which gave it to this function.
+    // SAFETY: the slot is the caller's, and large enough.
     unsafe {
         Header::fill(task, Harness::<B, S>::VTABLE, id, meta.spawned_at());
         (&raw mut (*cell).stage).write(UnsafeCell::new(stage));
         task.header().state.set(state);
     }
-    task
 }
 
 impl Header {
@@ -852,28 +939,28 @@ where
     B::Future: 'static,
 {
     const VTABLE: &'static VTable = &VTable {
-        // SAFETY: as the field's contract says; `allocate` made the cell of these types.
+        // SAFETY: as the field's contract says; `fill` made the cell of these types.
         run: |task| unsafe {
             Self::of(task).run();
             true
         },
-        // SAFETY: as the field's contract says; `allocate` made the cell of these types.
+        // SAFETY: as the field's contract says; `fill` made the cell of these types.
         schedule: |task| unsafe { Self::of(task).queue(S::schedule) },
-        // SAFETY: as the field's contract says; `allocate` made the cell of these types.
+        // SAFETY: as the field's contract says; `fill` made the cell of these types.
         close: |task| unsafe { Self::of(task).close() },
-        // SAFETY: as the field's contract says; `allocate` made the cell of these types.
+        // SAFETY: as the field's contract says; `fill` made the cell of these types.
         take_output: |task, place| unsafe {
             place
                 .cast::<Output<OutputOf<B>>>()
                 .write(Self::of(task).take_output());
         },
-        // SAFETY: as the field's contract says; `allocate` made the cell of these types.
+        // SAFETY: as the field's contract says; `fill` made the cell of these types.
         drop_output: |task| unsafe { Self::of(task).drop_output() },
         send: send::<S>,
-        // SAFETY: as the field's contract says; `allocate` made the cell of these types.
+        // SAFETY: as the field's contract says; `fill` made the cell of these types.
         free: |task| unsafe { Self::of(task).free() },
         side: side::<S>,
-        // SAFETY: as the field's contract says; `allocate` made the cell of these types.
+        // SAFETY: as the field's contract says; `fill` made the cell of these types.
         admit: |task| unsafe {
             scheduler::<S>(task).admit();
             Self::of(task).queue(S::schedule);
@@ -907,9 +994,8 @@ where
             Start::Poll => None,
             // SAFETY: the caller's reference.
             Start::Cancel => Some(unsafe { self.cause() }),
-            Start::Stale(Released::Shared) => return,
-            // SAFETY: the transition gave up the last reference.
-            Start::Stale(Released::Last) => return unsafe { self.untyped().last(S::BOUND) },
+            // SAFETY: the caller's reference.
+            Start::Stale => return unsafe { self.untyped().release(1) },
         };
         // SAFETY: `start` made this thread the owner of the stage, which holds the future.
         if let Some(output) = unsafe { self.poll(cancel) } {
@@ -917,7 +1003,9 @@ where
             return unsafe { self.finish(Some(output), 1) };
         }
         match cell.header.state.rest(S::BOUND) {
-            Rest::Idle => {}
+            Rest::Idle(Released::Shared) => {}
+            // SAFETY: the transition gave up the last reference that is counted there.
+            Rest::Idle(Released::Last) => unsafe { self.untyped().last(S::BOUND) },
             // SAFETY: the transition left the reference to the queue.
             Rest::Requeue => unsafe { self.queue(S::reschedule) },
             // SAFETY: the transition left the stage to this thread; the queue's reference too.

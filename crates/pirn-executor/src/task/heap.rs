@@ -35,10 +35,10 @@ use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 
 /// Bytes of a page, and what its address is a multiple of.
 const PAGE: usize = choose(8 << 10, 16 << 10);
-/// Slots come in multiples of this.
-const GRAIN: usize = 16;
+/// Slots come in multiples of this, and are aligned to it.
+pub(super) const GRAIN: usize = 16;
 /// The largest slot.
-pub(crate) const LARGEST: usize = choose(1 << 10, 4 << 10);
+pub(super) const LARGEST: usize = choose(1 << 10, 4 << 10);
 /// Where the first slot is.
 const FIRST: usize = 64;
 

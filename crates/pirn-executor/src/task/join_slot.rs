@@ -3,6 +3,7 @@
 use super::cell::Header;
 use super::waker::WAKER_VTABLE;
 use pirn_core::shim::UnsafeCell;
+use pirn_core::wake::discard;
 use std::mem::ManuallyDrop;
 use std::task::Waker;
 
@@ -40,11 +41,11 @@ impl JoinSlot {
     /// # Safety
     ///
     /// The caller owns the slot, which holds no waker.
-    unsafe fn put(&self, waker: &Waker) {
+    unsafe fn put(&self, waker: Waker) {
         let word = match std::ptr::eq(waker.vtable(), &WAKER_VTABLE) {
-            true => ManuallyDrop::new(waker.clone()).data(),
+            true => ManuallyDrop::new(waker).data(),
             false => {
-                let boxed = Box::into_raw(Box::new(waker.clone()));
+                let boxed = Box::into_raw(Box::new(waker));
                 boxed
                     .cast::<()>()
                     .cast_const()
@@ -90,32 +91,50 @@ impl Header {
     ///
     /// # Safety
     ///
-    /// The caller is the handle, or acts for it; and the state may be changed, as `alone` says.
+    /// The caller is the handle; and the state may be changed, as `alone` says.
     pub(super) unsafe fn register(&self, alone: bool, waker: &Waker) -> bool {
         let state = self.state.load();
+        // SAFETY: only the handle, which is the caller, writes a waker, and whoever completes the
+        // task leaves the word as it is.
+        if state.has_join_waker() && unsafe { self.join.will_wake(waker) } {
+            return !state.is_complete();
+        }
+        // SAFETY: passed on.
+        match unsafe { self.register_own(alone, waker.clone()) } {
+            Ok(()) => true,
+            Err(waker) => {
+                discard(waker);
+                false
+            }
+        }
+    }
+
+    /// As `register`, with a waker to keep; gives it back if the task is complete.
+    ///
+    /// # Safety
+    ///
+    /// As [`register`](Self::register); or the caller acts for the handle.
+    pub(super) unsafe fn register_own(&self, alone: bool, waker: Waker) -> Result<(), Waker> {
+        let state = self.state.load();
         if state.is_complete() {
-            return false;
+            return Err(waker);
         }
-        if state.has_join_waker() {
-            // SAFETY: only the handle, which is the caller, writes a waker, and whoever completes
-            // the task leaves the word as it is.
-            if unsafe { self.join.will_wake(waker) } {
-                return true;
-            }
-            if !self.state.unset_join_waker(alone) {
-                return false;
-            }
-            // SAFETY: the transition gave the slot back to the handle.
-            drop(unsafe { self.join.take() });
-        }
+        let former = match state.has_join_waker() {
+            true if !self.state.unset_join_waker(alone) => return Err(waker),
+            // SAFETY: the transition gave the slot, which holds a waker, back to the handle.
+            true => Some(unsafe { self.join.take() }),
+            false => None,
+        };
         // SAFETY: while `JOIN_WAKER` is unset and the task is not complete, the slot is the
         // handle's; it is empty, since a waker is in it only while the bit is set.
         unsafe { self.join.put(waker) };
-        if !self.state.set_join_waker(alone) {
+        let registered = match self.state.set_join_waker(alone) {
+            true => Ok(()),
             // SAFETY: the task was completed while the bit was unset, so the slot stays ours.
-            drop(unsafe { self.join.take() });
-            return false;
-        }
-        true
+            false => Err(unsafe { self.join.take() }),
+        };
+        // Last, since it may be code of users.
+        former.into_iter().for_each(discard);
+        registered
     }
 }

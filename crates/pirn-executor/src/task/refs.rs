@@ -2,6 +2,7 @@
 
 use super::cell::Ref;
 use super::heap::Heap;
+use super::state::Snapshot;
 use crate::pool::Word;
 use pirn_core::Cause;
 use std::mem::ManuallyDrop;
@@ -23,6 +24,15 @@ impl Runnable {
         let task = ManuallyDrop::new(self).0;
         // SAFETY: a `Runnable` has a reference, which is passed on.
         unsafe { task.run() }
+    }
+
+    /// Queues the task.
+    ///
+    /// A bound task, only on its thread.
+    pub(crate) fn schedule(self) {
+        let task = self.into_ref();
+        // SAFETY: a `Runnable` has a reference, which is passed on.
+        unsafe { task.schedule() }
     }
 
     /// The reference, which is passed on.
@@ -91,7 +101,7 @@ impl Heap {
         self.for_each(|slot| {
             // SAFETY: slots are headers for as long as the heap lives; `share` counts a reference
             // only if there is a task.
-            if unsafe { slot.header() }.state.share(alone) {
+            if unsafe { slot.state() }.share(alone) {
                 visit(TaskRef(slot));
             }
         });
@@ -101,12 +111,11 @@ impl Heap {
     /// [`away`](super::away). On their thread, by a scheduler that takes in nothing any more.
     pub(crate) fn merge(&self) {
         self.for_each(|slot| {
-            // SAFETY: slots are headers for as long as the heap lives. A slot is in use if either
-            // word says so; one that was merged before may be freed elsewhere meanwhile.
+            // SAFETY: slots are headers for as long as the heap lives. One that was merged before
+            // may be freed elsewhere meanwhile; the others are home's.
             unsafe {
-                let header = slot.header();
-                let state = header.state.load();
-                if !state.is_merged() && (state.refs() > 0 || !header.away.is_idle()) {
+                let state = slot.state().load();
+                if !state.is_merged() && state != Snapshot::VACANT {
                     slot.merge();
                 }
             }

@@ -5,7 +5,7 @@ use super::TaskId;
 use super::cell::{Header, Ref, Schedule, VTable, scheduler, send, side, vacate};
 use super::heap::Owner;
 use super::refs::Runnable;
-use super::state::{Released, Snapshot, Start};
+use super::state::{Released, Rest, Snapshot, Start};
 use super::waker::waker_of;
 use pirn_core::shim::UnsafeCell;
 use std::marker::PhantomData;
@@ -103,10 +103,11 @@ unsafe fn run(cell: Ref) {
         match state.start(true) {
             Start::Poll | Start::Cancel => {
                 turn(cell).with_mut(|turn| *turn = true);
-                let _ = state.rest(true);
+                if state.rest(true) == Rest::Idle(Released::Last) {
+                    cell.last(true);
+                }
             }
-            Start::Stale(Released::Shared) => {}
-            Start::Stale(Released::Last) => cell.last(true),
+            Start::Stale => cell.release(1),
         }
     }
 }

@@ -75,16 +75,16 @@ pub(crate) enum Start {
     Poll,
     /// Own the future, deliver the cancel request, and poll it.
     Cancel,
-    /// Nothing: somebody else ended the task. The reference is given up.
-    Stale(Released),
+    /// Give the reference up: somebody else ended the task.
+    Stale,
 }
 
 /// What the thread that polled the future does when that was pending.
 #[must_use]
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Rest {
-    /// Nothing: the future and the reference are given up.
-    Idle,
+    /// Nothing more: the future and the reference are given up.
+    Idle(Released),
     /// The future is given up; queue the task again with the same reference.
     Requeue,
     /// Still own the future, and drop it.
@@ -179,7 +179,7 @@ impl Snapshot {
 
     /// There is a task that has not ended.
     pub(crate) fn is_live(self) -> bool {
-        self.refs() > 0 && !self.has(COMPLETE)
+        self != Snapshot::VACANT && !self.has(COMPLETE)
     }
 
     pub(crate) fn refs(self) -> u32 {
@@ -216,8 +216,7 @@ impl Snapshot {
 
     fn start(self) -> (Snapshot, Start) {
         if self.has(COMPLETE | RUNNING) {
-            let next = self.minus_refs(1);
-            return (next, Start::Stale(next.last()));
+            return (self, Start::Stale);
         }
         let next = self.without(SCHEDULED | CANCEL).with(RUNNING);
         match self.has(CANCEL) {
@@ -232,7 +231,8 @@ impl Snapshot {
         } else if self.has(SCHEDULED) {
             (self.without(RUNNING), Rest::Requeue)
         } else {
-            (self.without(RUNNING).minus_refs(1), Rest::Idle)
+            let next = self.without(RUNNING).minus_refs(1);
+            (next, Rest::Idle(next.last()))
         }
     }
 
@@ -425,7 +425,10 @@ impl State {
     /// Of a bound task that has ended, on its thread: counts no references here any more, and
     /// gives how many there were.
     pub(crate) fn merge(&self) -> u32 {
-        self.apply(true, |s| (s.minus_refs(s.refs()).with(MERGED), s.refs()))
+        self.apply(true, |s| {
+            debug_assert!(s.has(COMPLETE), "a task that lives has its home");
+            (s.minus_refs(s.refs()).with(MERGED), s.refs())
+        })
     }
 
     /// Takes a `merge` of no references back.
@@ -461,17 +464,16 @@ impl State {
     /// Counts one more reference to a task that has not ended, without having one. False if there
     /// is none.
     pub(crate) fn share(&self, alone: bool) -> bool {
-        if alone {
-            return self.apply(true, |s| match s.is_live() {
-                true => (s.plus_ref(), true),
-                false => (s, false),
-            });
-        }
-        // Ordering: Relaxed, a guess that the exchange checks.
+        // Ordering: Relaxed, a guess that the exchange checks; or written by this thread. (If not:
+        // the slot is none of this thread's, and is not live.)
         let mut current = self.0.load(Relaxed);
         loop {
             if !Snapshot(current).is_live() {
                 return false;
+            }
+            if alone {
+                self.retain(true);
+                return true;
             }
             let next = Snapshot(current).plus_ref();
             // Ordering: Acquire, pairs with the Release in `set`: the cell is visible. Failure

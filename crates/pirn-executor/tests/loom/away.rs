@@ -224,3 +224,48 @@ fn the_waker_of_a_run_outlives_it_away() {
         away.unwrap().join().unwrap();
     });
 }
+
+#[test]
+fn a_cell_whose_way_home_is_refused_is_freed_by_somebody() {
+    model(|| {
+        let executor = LocalExecutor::new();
+        let kept = Arc::new(Mutex::new(Vec::new()));
+        let keep = kept.clone();
+        let task = executor.spawn(poll_fn(move |cx| {
+            keep.lock().extend((0..2).map(|_| cx.waker().clone()));
+            Poll::<()>::Pending
+        }));
+        while executor.try_tick() {}
+        task.detach();
+        let [one, two]: [Waker; 2] = std::mem::take(&mut *kept.lock()).try_into().unwrap();
+        // It is in the queue when the executor goes.
+        two.wake_by_ref();
+        let first = thread::spawn(move || drop(one));
+        let second = thread::spawn(move || (two.clone(), two));
+        drop(second.join().unwrap());
+        drop(executor);
+        first.join().unwrap();
+    });
+}
+
+#[test]
+fn a_task_lives_on_though_its_wakers_were_made_away_and_go_at_home() {
+    model(|| {
+        let executor = LocalExecutor::new();
+        let (task, [waker]) = with_wakers(&executor, false);
+        let away = thread::spawn(move || {
+            let clones = [waker.clone(), waker.clone(), waker.clone()];
+            (waker, clones)
+        });
+        let (waker, clones) = away.join().unwrap();
+        let away = thread::spawn(move || waker.wake());
+        drop(clones);
+        drive(&executor);
+        away.join().unwrap();
+        drive(&executor);
+        assert!(!task.is_finished());
+        drop(task);
+        drive(&executor);
+        assert_eq!(executor.statistics().live, 0);
+    });
+}

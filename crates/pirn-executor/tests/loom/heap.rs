@@ -2,6 +2,7 @@
 //! executor ends, while workers spawn.
 
 use crate::support::{Drops, Flag};
+use pirn_core::finally_in_place;
 use pirn_core::shim::atomic::{AtomicBool, Ordering::Relaxed};
 use pirn_core::shim::{Arc, Mutex, model, thread};
 use pirn_executor::{PoolExecutor, ThreadPark, Worker, spawn};
@@ -177,5 +178,48 @@ fn a_waker_of_a_pool_outlives_it_elsewhere() {
         });
         drop((task, executor, workers));
         other.join().unwrap();
+    });
+}
+
+#[test]
+fn a_shutdown_that_gives_zero_has_cut_nothing_off() {
+    model(|| {
+        let (executor, mut workers) = PoolExecutor::new(1);
+        let mut worker = workers.remove(0);
+        let started = Arc::new(AtomicBool::new(false));
+        let cleaned = Arc::new(AtomicBool::new(false));
+        let (start, clean) = (started.clone(), cleaned.clone());
+        executor
+            .handle()
+            .spawn(async move {
+                spawn(async move {
+                    // Ordering: Relaxed, looked at after the join.
+                    start.store(true, Relaxed);
+                    finally_in_place(pending::<()>(), || async move {
+                        clean.store(true, Relaxed);
+                    })
+                    .await;
+                })
+                .detach();
+            })
+            .detach();
+        let other = thread::spawn(move || {
+            // Both tasks in one step.
+            let _ = worker.poll_tick(&mut Context::from_waker(Waker::noop()));
+            worker
+        });
+        let ended = {
+            let mut cx = Context::from_waker(Waker::noop());
+            let mut end = pin!(executor.shutdown(pending::<()>()));
+            end.as_mut().poll(&mut cx)
+        };
+        let worker = other.join().unwrap();
+        if ended == Poll::Ready(0) && started.load(Relaxed) {
+            assert!(
+                cleaned.load(Relaxed),
+                "a clean-up was cut off, and not counted"
+            );
+        }
+        drop(worker);
     });
 }
