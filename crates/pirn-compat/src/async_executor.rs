@@ -1,7 +1,7 @@
 //! async-executor, smol's.
 
 use ::async_executor::{Executor, LocalExecutor};
-use pirn_core::{Refused, Spawn, SpawnLocal, TaskMeta};
+use pirn_core::{Locals, Refused, Spawn, SpawnLocal, TaskMeta};
 use std::future::Future;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -40,7 +40,7 @@ impl Spawn for AsyncExecutor {
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        self.0.spawn(f).detach();
+        self.0.spawn(Locals::current().carry(f)).detach();
         Ok(())
     }
 }
@@ -80,7 +80,7 @@ impl SpawnLocal for AsyncLocalExecutor {
     where
         F: Future<Output = ()> + 'static,
     {
-        self.0.spawn(f).detach();
+        self.0.spawn(Locals::current().carry(f)).detach();
         Ok(())
     }
 }

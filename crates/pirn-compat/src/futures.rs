@@ -1,7 +1,7 @@
 //! The executors of `futures`, and whatever else has its spawn traits.
 
 use futures_task::{FutureObj, LocalFutureObj, LocalSpawn};
-use pirn_core::{Refused, Spawn, SpawnLocal, TaskMeta};
+use pirn_core::{Locals, Refused, Spawn, SpawnLocal, TaskMeta};
 use std::future::Future;
 
 const SHUT_DOWN: &str = "the executor is shut down";
@@ -43,7 +43,9 @@ impl<S: futures_task::Spawn> Spawn for Futures<S> {
     {
         match self.0.status() {
             Ok(()) => {
-                let _ = self.0.spawn_obj(FutureObj::new(Box::new(f)));
+                let _ = self
+                    .0
+                    .spawn_obj(FutureObj::new(Box::new(Locals::current().carry(f))));
                 Ok(())
             }
             Err(_) => Err(Refused::new(SHUT_DOWN, f)),
@@ -58,7 +60,9 @@ impl<S: LocalSpawn> SpawnLocal for Futures<S> {
     {
         match self.0.status_local() {
             Ok(()) => {
-                let _ = self.0.spawn_local_obj(LocalFutureObj::new(Box::new(f)));
+                let _ = self
+                    .0
+                    .spawn_local_obj(LocalFutureObj::new(Box::new(Locals::current().carry(f))));
                 Ok(())
             }
             Err(_) => Err(Refused::new(SHUT_DOWN, f)),

@@ -2,7 +2,7 @@
 
 use ::tokio::runtime::Handle;
 use ::tokio::task::LocalSet;
-use pirn_core::{Missing, Refused, Spawn, SpawnLocal, TaskMeta};
+use pirn_core::{Locals, Missing, Refused, Spawn, SpawnLocal, TaskMeta};
 use std::fmt;
 use std::future::Future;
 use std::rc::Rc;
@@ -62,7 +62,7 @@ impl Spawn for TokioHandle {
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        drop(self.0.spawn(f));
+        drop(self.0.spawn(Locals::current().carry(f)));
         Ok(())
     }
 }
@@ -111,7 +111,7 @@ impl SpawnLocal for TokioLocalSet {
     where
         F: Future<Output = ()> + 'static,
     {
-        drop(self.0.spawn_local(f));
+        drop(self.0.spawn_local(Locals::current().carry(f)));
         Ok(())
     }
 }

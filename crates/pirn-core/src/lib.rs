@@ -29,6 +29,8 @@ mod spawn;
 #[doc(hidden)]
 pub mod spin;
 #[cfg(feature = "std")]
+mod task_local;
+#[cfg(feature = "std")]
 mod thread_park;
 #[cfg(feature = "std")]
 mod time_source;
@@ -53,6 +55,8 @@ pub use spawn::{
     Blocking, BoxJob, BoxTask, DynSpawn, DynSpawnLocal, LocalBoxTask, Refused, Spawn, SpawnLocal,
     TaskMeta,
 };
+#[cfg(feature = "std")]
+pub use task_local::{Carried, Detached, Locals, TaskLocal, Token};
 #[cfg(feature = "std")]
 pub use thread_park::{ThreadPark, ThreadUnpark};
 #[cfg(feature = "std")]

@@ -123,6 +123,10 @@ impl<F> std::error::Error for Refused<F> {}
 /// The contract: the executor polls `f` to its end or drops it, and a drop is an end. `f` catches
 /// its own panics, so an executor need not. Whoever needs to know that the task ended keeps a
 /// guard inside `f`.
+///
+/// `f` gets a copy of the [task-locals](crate::TaskLocal) that stand around the call: an executor
+/// whose tasks are [`Rooted`](crate::Rooted) has nothing to do for that, others
+/// [carry](crate::Locals::carry) them.
 pub trait Spawn {
     /// Hands `f` to the executor, which polls it later, never inside this call.
     ///

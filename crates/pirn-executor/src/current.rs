@@ -4,7 +4,7 @@ use crate::local::{self, LocalHandle};
 use crate::pool::{self, Core};
 use crate::task::{Task, Vacant};
 use pirn_core::shim::per_thread;
-use pirn_core::{Refused, TaskMeta};
+use pirn_core::{Detached, Locals, Refused, TaskMeta};
 use std::cell::RefCell;
 use std::future::Future;
 use std::mem::ManuallyDrop;
@@ -25,19 +25,26 @@ per_thread! {
     static CURRENT: RefCell<ManuallyDrop<Option<Current>>> = RefCell::new(ManuallyDrop::new(None));
 }
 
-/// Makes an executor the current one until it is dropped.
-pub(crate) struct Enter(Option<Current>);
+/// Makes an executor the current one until it is dropped. Its tasks see no task-locals of a task
+/// that drives it.
+pub(crate) struct Enter {
+    former: Option<Current>,
+    _outside: Detached,
+}
 
 impl Enter {
     pub(crate) fn new(current: Current) -> Enter {
         let current = ManuallyDrop::new(Some(current));
-        Enter(CURRENT.with(|slot| ManuallyDrop::into_inner(slot.replace(current))))
+        Enter {
+            former: CURRENT.with(|slot| ManuallyDrop::into_inner(slot.replace(current))),
+            _outside: Locals::detach(),
+        }
     }
 }
 
 impl Drop for Enter {
     fn drop(&mut self) {
-        let former = ManuallyDrop::new(self.0.take());
+        let former = ManuallyDrop::new(self.former.take());
         drop(CURRENT.with(|slot| ManuallyDrop::into_inner(slot.replace(former))));
     }
 }

@@ -24,7 +24,8 @@ use crate::unparker::Unparker;
 use order::Chooser;
 use pirn_core::shim::Arc;
 use pirn_core::{
-    Cause, Kind, Park, ParkError, Refused, Spawn, SpawnLocal, TaskMeta, Until, budget, context,
+    Cause, Kind, Locals, Park, ParkError, Refused, Spawn, SpawnLocal, TaskMeta, Until, budget,
+    context,
 };
 pub(crate) use shared::Shared;
 use std::fmt;
@@ -194,6 +195,7 @@ impl LocalExecutor {
     /// If `until` panics. Panics of tasks stay with their handles.
     pub fn run<P: Park, F: Future>(&self, park: &mut P, until: F) -> Result<F::Output, ParkError> {
         let shared = &*self.handle.shared;
+        let until = Locals::current().carry(until);
         let _current = Enter::new(Current::Local(self.handle.clone()));
         let unpark = Unparker::waker(park);
         let _former = FormerSleeper(shared.wake_up());
@@ -334,6 +336,7 @@ impl LocalExecutor {
             }
         });
         let ended = self.run(park, end);
+        let _outside = Locals::detach();
         shared.close();
         ended
     }
@@ -351,6 +354,7 @@ impl LocalExecutor {
 
 impl Drop for LocalExecutor {
     fn drop(&mut self) {
+        let _outside = Locals::detach();
         self.handle.shared.retire();
     }
 }

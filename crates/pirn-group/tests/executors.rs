@@ -2,7 +2,7 @@
 
 use async_executor::Executor;
 use pirn_compat::{AsyncExecutor, AsyncLocalExecutor, Futures, TokioHandle, TokioLocalSet};
-use pirn_core::{Cause, Kind, Scope, Spawn, SpawnLocal, finally};
+use pirn_core::{Cause, Kind, Scope, Spawn, SpawnLocal, TaskLocal, finally};
 use pirn_executor::{LocalExecutor, PoolExecutor, ThreadPark};
 use pirn_group::{GroupBuilder, GroupError};
 use std::cell::Cell;
@@ -123,11 +123,31 @@ async fn cancelled<S: Spawn>(spawner: S) {
     assert_eq!(ended.unwrap_err().cause().unwrap().text(), "from outside");
 }
 
+/// Children get a copy of the task-locals around their spawn, and keep what they set.
+async fn inherited<S: Spawn>(spawner: S) {
+    static REQUEST: TaskLocal<u32> = TaskLocal::new();
+    let child = || async {
+        yield_now().await;
+        let seen = REQUEST.get();
+        let _keep = REQUEST.set(8).unwrap();
+        yield_now().await;
+        assert_eq!(REQUEST.get(), Some(8));
+        Ok(seen)
+    };
+    let seen = GroupBuilder::on(spawner).limit(1).run(async |g| {
+        let none = g.spawn(child());
+        let seven = REQUEST.scope_sync(7, || g.spawn(child()));
+        Ok::<_, pirn_group::ChildError>((none.await?, seven.await?))
+    });
+    assert_eq!(seen.await.unwrap(), (None, Some(7)));
+}
+
 fn battery<S: Spawn + Clone + Send + Sync + 'static>(spawner: S, drive: Drive<'_>) {
     drive(Box::pin(values(spawner.clone())));
     drive(Box::pin(failure(spawner.clone())));
     drive(Box::pin(dropped(spawner.clone())));
     drive(Box::pin(cancelled(spawner.clone())));
+    drive(Box::pin(inherited(spawner.clone())));
     // Again, as a task of the executor: a group in the child of a group.
     let inner = spawner.clone();
     drive(Box::pin(async move {
@@ -137,7 +157,8 @@ fn battery<S: Spawn + Clone + Send + Sync + 'static>(spawner: S, drive: Drive<'_
                 values(inner.clone()).await;
                 failure(inner.clone()).await;
                 dropped(inner.clone()).await;
-                cancelled(inner).await;
+                cancelled(inner.clone()).await;
+                inherited(inner).await;
                 Ok::<_, &str>(())
             });
             Ok(())

@@ -6,7 +6,7 @@ mod util;
 use pirn_core::context::Handles;
 use pirn_core::report::{Report, set_hook};
 use pirn_core::shim::block_on;
-use pirn_core::{Blocking, JoinError, Kind};
+use pirn_core::{Blocking, JoinError, Kind, TaskLocal};
 use pirn_io::blocking::{BlockingPool, Builder, to_thread};
 use std::pin::pin;
 use std::rc::Rc;
@@ -52,6 +52,23 @@ fn a_value_comes_back_and_ran_on_another_thread() {
         let here = std::thread::current().id();
         let there = to_thread(|| std::thread::current().id()).await.unwrap();
         assert_ne!(here, there);
+    });
+}
+
+#[test]
+fn a_closure_finds_a_copy_of_the_task_locals_around_it() {
+    static REQUEST: TaskLocal<u32> = TaskLocal::new();
+    everywhere(|| async {
+        let asking = REQUEST.scope(7, async {
+            to_thread(|| {
+                let seen = REQUEST.get();
+                let _keep = REQUEST.set(8).unwrap();
+                (seen, REQUEST.get())
+            })
+            .await
+        });
+        assert_eq!(asking.await.unwrap(), (Some(7), Some(8)));
+        assert_eq!(to_thread(|| REQUEST.get()).await.unwrap(), None);
     });
 }
 

@@ -23,8 +23,8 @@ pub use pirn_macros::test;
 
 #[doc(no_inline)]
 pub use pirn_core::{
-    Cause, Grace, Instant, JoinError, Kind, Missing, Scope, finally, finally_in_place, report,
-    shield, with_resource, yield_now,
+    Carried, Cause, Grace, Instant, JoinError, Kind, Locals, Missing, Scope, TaskLocal, Token,
+    finally, finally_in_place, report, shield, with_resource, yield_now,
 };
 #[doc(no_inline)]
 pub use pirn_executor::Task;

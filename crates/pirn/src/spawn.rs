@@ -7,7 +7,8 @@ use std::future::Future;
 ///
 /// The task starts at once, and is cancelled when the [`Task`] is dropped: keep it, await it, or
 /// [`detach`](Task::detach) it. To start several and wait for all, a
-/// [`TaskGroup`](crate::TaskGroup) is better. Outside a runtime the task ends at once as
+/// [`TaskGroup`](crate::TaskGroup) is better. It gets a copy of the
+/// [task-locals](crate::TaskLocal) that stand around the call. Outside a runtime the task ends at once as
 /// [`JoinError::Refused`](crate::JoinError::Refused).
 ///
 /// # Examples

@@ -14,6 +14,7 @@ use crate::context::{self, Frame, Winding};
 use crate::error::{Cause, Kind, Payload};
 use crate::report::{Report, report};
 use crate::scope::region::Region;
+use crate::task_local::{self, List};
 use pin_project_lite::pin_project;
 use std::boxed::Box;
 use std::future::Future;
@@ -35,7 +36,8 @@ pin_project! {
     impl<F: Future> PinnedDrop for Scoped<F> {
         fn drop(this: Pin<&mut Self>) {
             let this = this.project();
-            this.run.abandon(this.body);
+            let mut locals = this.run.locals.take();
+            task_local::keep(&mut locals, || this.run.abandon(this.body));
         }
     }
 }
@@ -62,7 +64,10 @@ impl<F: Future> Future for Scoped<F> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let _budget = budget::refill_if_outermost();
-        this.run.poll(this.body, cx)
+        let mut locals = this.run.locals.take();
+        let polled = task_local::keep(&mut locals, || this.run.poll(this.body, cx));
+        this.run.locals = locals;
+        polled
     }
 }
 
@@ -90,65 +95,111 @@ pin_project! {
     pub struct Rooted<F: Future> {
         #[pin]
         body: Option<F>,
-        run: Option<Box<Run<F::Output>>>,
+        root: Root<F::Output>,
     }
 
     impl<F: Future> PinnedDrop for Rooted<F> {
         fn drop(this: Pin<&mut Self>) {
-            let mut this = this.project();
-            match this.run {
-                Some(run) => run.abandon(this.body),
-                None => drop_bare(this.body.as_mut()),
+            let this = this.project();
+            if this.root.is_bare() {
+                return match this.body.is_none() {
+                    true => {}
+                    false => drop_bare(this.body),
+                };
             }
+            let mut locals = this.root.take_locals();
+            task_local::keep(&mut locals, || match this.root.run() {
+                Some(run) => run.abandon(this.body),
+                None => drop_bare(this.body),
+            });
+        }
+    }
+}
+
+/// What a task has besides its body: as a rule nothing. One word.
+struct Root<T>(Option<Box<Kept<T>>>);
+
+enum Kept<T> {
+    /// No scope. The locals are absent only for the length of a poll.
+    Locals(Option<List>),
+    Run(Run<T>),
+}
+
+impl<T> Root<T> {
+    #[inline]
+    fn is_bare(&self) -> bool {
+        self.0.is_none()
+    }
+
+    #[inline]
+    fn run(&mut self) -> Option<&mut Run<T>> {
+        match self.0.as_deref_mut() {
+            Some(Kept::Run(run)) => Some(run),
+            Some(Kept::Locals(_)) | None => None,
+        }
+    }
+
+    fn set_run(&mut self, run: Run<T>) -> &mut Run<T> {
+        let kept = Kept::Run(run);
+        match &mut self.0 {
+            Some(place) => **place = kept,
+            none => *none = Some(Box::new(kept)),
+        }
+        self.run().expect("it was set")
+    }
+
+    fn locals(&mut self) -> Option<&mut Option<List>> {
+        match self.0.as_deref_mut() {
+            Some(Kept::Locals(locals)) => Some(locals),
+            Some(Kept::Run(run)) => Some(&mut run.locals),
+            None => None,
+        }
+    }
+
+    /// The locals, for the length of a poll.
+    fn take_locals(&mut self) -> Option<List> {
+        self.locals()?.take()
+    }
+
+    /// Puts them back.
+    fn put_locals(&mut self, locals: Option<List>) {
+        if let Some(place) = self.locals() {
+            *place = locals;
         }
     }
 }
 
 impl<F: Future> Rooted<F> {
-    /// A task of `body`.
+    /// A task of `body`, which gets a copy of the [locals](crate::TaskLocal) around the caller.
+    #[inline]
     pub fn new(body: F) -> Self {
+        let locals = task_local::inherit();
         Rooted {
             body: Some(body),
-            run: None,
+            root: Root(locals.map(|locals| Box::new(Kept::Locals(Some(locals))))),
         }
     }
 
     /// Cancels the task's scope. To be followed by a poll.
     pub fn request_cancel(self: Pin<&mut Self>, cause: Cause) {
-        let this = self.project();
-        let run = this.run.get_or_insert_with(|| {
+        let root = self.project().root;
+        if root.run().is_none() {
             let scope = Scope::make(context::reaper(), false, super::Post::Kept);
-            Box::new(Run::new(scope, None))
-        });
-        run.scope().cancel(cause);
-    }
-}
-
-/// Drops the body of a task that has no scope.
-fn drop_bare<F>(mut body: Pin<&mut Option<F>>) {
-    let _unbounded = budget::lift();
-    let (dropped, frame) =
-        Frame::default().enter(|| catch_unwind(AssertUnwindSafe(|| body.set(None))));
-    if let Some(scope) = frame.scope {
-        // A destructor asked for it.
-        scope.abandon(Vec::new(), None);
-    }
-    if let Err(payload) = dropped {
-        report(Report::Panic {
-            task: None,
-            payload,
-        });
-    }
-}
-
-impl<F: Future> Future for Rooted<F> {
-    type Output = Result<F::Output, Arc<Cause>>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut this = self.project();
-        if let Some(run) = this.run {
-            return run.poll(this.body, cx);
+            let locals = root.take_locals();
+            root.set_run(Run {
+                locals,
+                ..Run::new(scope, None)
+            });
         }
+        if let Some(run) = root.run() {
+            run.scope().cancel(cause);
+        }
+    }
+
+    /// Polls a task that has no scope yet.
+    #[inline]
+    fn poll_bare(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Polled<F::Output> {
+        let mut this = self.project();
         let (mut scope, mut regions) = (None, None);
         let body = this
             .body
@@ -168,19 +219,79 @@ impl<F: Future> Future for Rooted<F> {
             }
             (None, Pass::Panicked(payload)) => resume_unwind(payload),
             (scope, passed) => {
-                // The body asked for its scope: from now on there is a run.
+                // The body asked for its scope, or set a local: from now on there is a run.
                 let scope = scope
                     .unwrap_or_else(|| Scope::make(context::reaper(), false, super::Post::Kept));
-                let mut run = Box::new(Run {
+                let mut run = Run {
                     regions,
                     ..Run::new(scope, None)
-                });
+                };
                 // The body may have ended, and a child that it left is to wake this task.
                 run.look(cx);
-                let polled = run.go_on(this.body, passed, false, cx);
-                *this.run = Some(run);
+                let mut locals = task_local::settle();
+                let polled =
+                    task_local::keep(&mut locals, || run.go_on(this.body, passed, false, cx));
+                run.locals = locals;
+                this.root.set_run(run);
                 polled
             }
+        }
+    }
+
+    /// Polls a task that has locals.
+    #[cold]
+    fn poll_carried(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Polled<F::Output> {
+        let mut locals = self.as_mut().project().root.take_locals();
+        let polled = task_local::keep(&mut locals, || {
+            let this = self.as_mut().project();
+            match this.root.run() {
+                Some(run) => run.poll(this.body, cx),
+                None => self.as_mut().poll_bare(cx),
+            }
+        });
+        self.project().root.put_locals(locals);
+        polled
+    }
+}
+
+type Polled<T> = Poll<Result<T, Arc<Cause>>>;
+
+/// Drops the body of a task that has no scope.
+fn drop_bare<F>(mut body: Pin<&mut Option<F>>) {
+    let _unbounded = budget::lift();
+    let (dropped, frame) =
+        Frame::default().enter(|| catch_unwind(AssertUnwindSafe(|| body.set(None))));
+    if let Some(scope) = frame.scope {
+        // A destructor asked for it, or set a local.
+        drop(task_local::settle());
+        scope.abandon(Vec::new(), None);
+    }
+    if let Err(payload) = dropped {
+        report(Report::Panic {
+            task: None,
+            payload,
+        });
+    }
+}
+
+impl<F: Future> Future for Rooted<F> {
+    type Output = Result<F::Output, Arc<Cause>>;
+
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.as_mut().project();
+        if this.root.is_bare() {
+            return self.poll_bare(cx);
+        }
+        match this.root.run() {
+            Some(run) if run.locals.is_none() => {
+                let (polled, locals) = task_local::watch(|| run.poll(this.body, cx));
+                if locals.is_some() {
+                    run.locals = locals;
+                }
+                polled
+            }
+            _ => self.poll_carried(cx),
         }
     }
 }
@@ -234,6 +345,8 @@ struct Run<T> {
     /// Absent only while the body is polled, when the frame has it.
     scope: Option<Scope>,
     phase: Phase<T>,
+    /// What the task keeps between its polls; or an outermost scope, on an executor of others.
+    locals: Option<List>,
     regions: Option<Arc<Regions>>,
     /// This run as a region of the body around; none for a whole task.
     outer: Option<Region>,
@@ -255,6 +368,7 @@ impl<T> Run<T> {
         Run {
             scope: Some(scope),
             phase: Phase::Body,
+            locals: None,
             regions: None,
             outer,
             waker: None,

@@ -5,7 +5,7 @@ use pirn_core::budget::poll_spend;
 use pirn_core::report::{Report, report};
 use pirn_core::shim::{Arc, Mutex};
 use pirn_core::wake::wake;
-use pirn_core::{Blocking, BoxJob, Cause, JoinError, Kind, Refused, TaskMeta, context};
+use pirn_core::{Blocking, BoxJob, Cause, JoinError, Kind, Locals, Refused, TaskMeta, context};
 use std::fmt;
 use std::future::Future;
 use std::io;
@@ -18,6 +18,8 @@ use std::task::{Context, Poll, Waker, ready};
 ///
 /// Without a runtime around it, that is a process-wide pool. As every future, it does nothing
 /// until it is polled: to have several at once, poll them at once (`gather`, or a group).
+///
+/// `f` finds copies of the [task-locals](pirn_core::TaskLocal) that stand around the first poll.
 ///
 /// It is asyncio's `to_thread`. For work that keeps a processor busy it does too, but such jobs
 /// take threads from those that wait.
@@ -141,9 +143,10 @@ impl<T: Send + 'static> ToThread<T> {
     ) -> Result<Arc<Slot<T>>, Refused<BoxJob>> {
         let slot = Arc::new(Slot(Mutex::new(State::Queued(job, waker))));
         let ticket = Ticket(Arc::clone(&slot));
+        let locals = Locals::current();
         let run: BoxJob = Box::new(move || {
             name_job(meta);
-            ticket.run();
+            locals.run(|| ticket.run());
         });
         match (pool, context::blocking()) {
             (Some(pool), _) => pool.submit(run)?,

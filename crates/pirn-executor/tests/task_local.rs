@@ -1,0 +1,151 @@
+//! Task-locals on the executors: what a spawn passes on.
+
+mod common;
+
+use common::yield_now;
+use pirn_core::{Locals, Spawn, SpawnLocal, TaskLocal, TaskMeta};
+use pirn_executor::{LocalExecutor, PoolExecutor, Task, ThreadPark, spawn, spawn_local};
+use std::sync::mpsc;
+
+static REQUEST: TaskLocal<u32> = TaskLocal::new();
+
+fn run<F: Future>(executor: &LocalExecutor, future: F) -> F::Output {
+    executor.run(&mut ThreadPark::new(), future).unwrap()
+}
+
+async fn ask() -> Option<u32> {
+    yield_now().await;
+    REQUEST.get()
+}
+
+#[test]
+fn every_spawn_takes_a_copy_of_what_stands_around_it() {
+    let executor = LocalExecutor::new();
+    let handle = executor.handle();
+    let seen = run(&executor, async {
+        let spawned = REQUEST.scope(1, async { [spawn(ask()), spawn_local(ask())] });
+        let [one, two] = spawned.await;
+        let three = REQUEST.scope_sync(2, || handle.spawn(ask()));
+        let four = REQUEST.scope_sync(3, || executor.spawn(ask()));
+        let none = spawn(ask());
+        let mut seen = Vec::new();
+        for task in [one, two, three, four, none] {
+            seen.push(task.await.unwrap());
+        }
+        seen
+    });
+    assert_eq!(seen, [Some(1), Some(1), Some(2), Some(3), None]);
+    assert!(Locals::current().is_empty());
+}
+
+#[test]
+fn a_spawn_through_the_shared_traits_takes_a_copy() {
+    let executor = LocalExecutor::new();
+    let (sender, seen) = mpsc::channel();
+    let handle = executor.handle();
+    REQUEST.scope_sync(1, || {
+        let send = sender.clone();
+        let task = async move { send.send(ask().await).unwrap() };
+        Spawn::spawn(&handle, TaskMeta::here(), task).unwrap();
+        let task = async move { sender.send(ask().await).unwrap() };
+        SpawnLocal::spawn_local(&handle, TaskMeta::here(), task).unwrap();
+    });
+    while executor.try_tick() {}
+    assert_eq!(seen.iter().collect::<Vec<_>>(), [Some(1), Some(1)]);
+}
+
+#[test]
+fn what_a_task_sets_its_later_children_inherit_and_its_siblings_do_not() {
+    let executor = LocalExecutor::new();
+    let setter = executor.spawn(async {
+        let before = spawn(ask());
+        let _keep = REQUEST.set(1).unwrap();
+        let after = spawn(ask());
+        let _keep = REQUEST.set(2).unwrap();
+        (before.await.unwrap(), after.await.unwrap(), REQUEST.get())
+    });
+    let sibling = executor.spawn(ask());
+    let seen = run(&executor, async {
+        (setter.await.unwrap(), sibling.await.unwrap())
+    });
+    assert_eq!(seen, ((None, Some(1), Some(2)), None));
+}
+
+#[test]
+fn what_run_waits_for_sees_what_stands_around_the_call_and_sets_its_own() {
+    let executor = LocalExecutor::new();
+    REQUEST.scope_sync(1, || {
+        run(&executor, async {
+            assert_eq!(ask().await, Some(1));
+            let _keep = REQUEST.set(2).unwrap();
+            assert_eq!(ask().await, Some(2));
+            assert_eq!(spawn(ask()).await.unwrap(), Some(2));
+        });
+        assert_eq!(REQUEST.get(), Some(1));
+    });
+}
+
+#[test]
+fn tasks_that_run_inside_another_ones_poll_do_not_see_its_values() {
+    let executor = LocalExecutor::new();
+    let stranger: Task<Option<u32>> = executor.spawn(ask());
+    let setter = executor.spawn(async {
+        yield_now().await;
+        let _keep = REQUEST.set(9).unwrap();
+        yield_now().await;
+    });
+    let inner = LocalExecutor::new();
+    let theirs = inner.spawn(ask());
+    run(&executor, async {
+        let _keep = REQUEST.set(1).unwrap();
+        // A run inside a task, of the same executor and of another one.
+        assert_eq!(run(&executor, stranger).unwrap(), None);
+        assert_eq!(run(&inner, theirs).unwrap(), None);
+        while inner.try_tick() {}
+        assert_eq!(REQUEST.get(), Some(1));
+        setter.await.unwrap();
+        assert_eq!(REQUEST.get(), Some(1));
+    });
+}
+
+#[test]
+fn a_copy_goes_along_to_other_threads() {
+    let (executor, mut workers) = PoolExecutor::new(1);
+    let task = REQUEST.scope_sync(1, || {
+        executor.handle().spawn(async {
+            let child = spawn(ask());
+            let _keep = REQUEST.set(2).unwrap();
+            (child.await.unwrap(), ask().await)
+        })
+    });
+    let mut worker = workers.remove(0);
+    let thread = std::thread::spawn(move || {
+        let seen = worker.run(&mut ThreadPark::new(), task).unwrap();
+        assert!(Locals::current().is_empty());
+        seen
+    });
+    assert_eq!(thread.join().unwrap().unwrap(), (Some(1), Some(2)));
+}
+
+#[test]
+fn a_task_that_is_cut_off_by_the_end_of_its_executor_is_dropped_with_its_own_values() {
+    struct Asks(mpsc::Sender<Option<u32>>);
+    impl Drop for Asks {
+        fn drop(&mut self) {
+            self.0.send(REQUEST.get()).unwrap();
+        }
+    }
+    let (sender, seen) = mpsc::channel();
+    let executor = LocalExecutor::new();
+    let hold = |asks: Asks| async move {
+        let _asks = asks;
+        std::future::pending::<()>().await;
+    };
+    executor.spawn(hold(Asks(sender.clone()))).detach();
+    REQUEST.scope_sync(1, || executor.spawn(hold(Asks(sender))).detach());
+    while executor.try_tick() {}
+    REQUEST.scope_sync(9, || drop(executor));
+    let mut seen: Vec<_> = seen.iter().collect();
+    seen.sort_unstable();
+    assert_eq!(seen, [None, Some(1)]);
+}
