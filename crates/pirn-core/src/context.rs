@@ -6,6 +6,7 @@
 //! it.
 
 use crate::budget;
+use crate::calls::CallQueue;
 use crate::clock::Clock;
 use crate::error::Missing;
 use crate::scope::{Regions, Scope};
@@ -42,6 +43,8 @@ pub struct Handles {
     pub clock: Option<Arc<dyn Clock>>,
     /// Runs what blocks.
     pub blocking: Option<Arc<dyn Blocking>>,
+    /// Runs closures soon, or at a time, on the thread that runs the runtime.
+    pub calls: Option<CallQueue>,
     /// The scope above all scopes of the runtime: it waits for what their owners abandoned, and
     /// shutdown cancels it.
     pub reaper: Option<Scope>,
@@ -140,6 +143,18 @@ pub fn blocking() -> Result<Arc<dyn Blocking>, Missing> {
     handle(|h| h.blocking.clone()).ok_or(Missing::new(
         "blocking pool",
         "run inside a runtime (`pirn::run`), or use a pool of your own",
+    ))
+}
+
+/// The queue of calls that run soon, or at a time.
+///
+/// # Errors
+///
+/// [`Missing`] outside a runtime.
+pub fn calls() -> Result<CallQueue, Missing> {
+    handle(|h| h.calls.clone()).ok_or(Missing::new(
+        "queue of calls",
+        "run inside a runtime (`pirn::run`)",
     ))
 }
 

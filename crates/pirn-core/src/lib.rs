@@ -12,6 +12,8 @@ extern crate std;
 pub mod block_on;
 pub mod budget;
 #[cfg(feature = "std")]
+pub mod calls;
+#[cfg(feature = "std")]
 mod clock;
 #[cfg(feature = "std")]
 pub mod context;

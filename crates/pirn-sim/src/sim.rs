@@ -2,6 +2,7 @@
 
 use crate::blocking::Inline;
 use crate::clock::{Hold, JumpPark, VirtualTime, World};
+use pirn_core::calls::CallQueue;
 use pirn_core::context::Handles;
 use pirn_core::shim::Arc;
 use pirn_core::{Cause, Kind, Rooted, Scope};
@@ -141,6 +142,10 @@ impl Sim {
         handles.clock = Some(std::sync::Arc::new(timer.clone()));
         handles.blocking = Some(std::sync::Arc::new(Inline(executor.handle())));
         handles.reaper = Some(reaper.clone());
+        handles.calls = Some(CallQueue::new(
+            std::sync::Arc::new(executor.handle()),
+            Some(std::sync::Arc::new(timer.clone())),
+        ));
         let _entered = Rc::new(handles).enter();
 
         // Keeps what was abandoned until the end.

@@ -6,12 +6,14 @@
 #[doc(hidden)]
 #[path = "private.rs"]
 pub mod __private;
+mod calls;
 mod current;
 pub mod prelude;
 mod runtime;
 mod spawn;
 mod workers;
 
+pub use calls::{call_at, call_later, call_soon};
 pub use current::is_running;
 pub use runtime::{Builder, RunError, Runtime, Unended, run};
 pub use spawn::{spawn, spawn_local};
@@ -21,6 +23,8 @@ pub use pirn_macros::main;
 #[cfg(feature = "test")]
 pub use pirn_macros::test;
 
+#[doc(no_inline)]
+pub use pirn_core::calls::{CallHandle, TimerHandle};
 #[doc(no_inline)]
 pub use pirn_core::{
     Carried, Cause, Grace, Instant, JoinError, Kind, Locals, Missing, Scope, TaskLocal, Token,

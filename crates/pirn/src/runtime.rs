@@ -11,6 +11,7 @@
 
 use crate::current::{self, Running};
 use crate::workers::Workers;
+use pirn_core::calls::CallQueue;
 use pirn_core::context::Handles;
 use pirn_core::report::{Report, report};
 use pirn_core::{Cause, Kind, ParkError, Rooted, Scope, Spawn};
@@ -105,6 +106,7 @@ pub(crate) struct Common {
     pub(crate) reactor: Reactor,
     pub(crate) blocking: BlockingPool,
     pub(crate) reaper: Scope,
+    pub(crate) calls: CallQueue,
 }
 
 impl Common {
@@ -115,6 +117,7 @@ impl Common {
         handles.clock = Some(Arc::new(self.timer.clone()));
         handles.blocking = Some(Arc::new(self.blocking.clone()));
         handles.reaper = Some(self.reaper.clone());
+        handles.calls = Some(self.calls.clone());
         handles
     }
 }
@@ -281,13 +284,16 @@ impl Builder {
         if let Some(threads) = self.max_blocking_threads {
             blocking = blocking.max_threads(threads);
         }
+        let local = LocalExecutor::new();
+        let timer = driver.timer();
+        let calls = CallQueue::new(Arc::new(local.handle()), Some(Arc::new(timer.clone())));
         let common = Common {
-            timer: driver.timer(),
+            timer,
             reactor,
             blocking: blocking.build(),
             reaper: Scope::detached(),
+            calls,
         };
-        let local = LocalExecutor::new();
         let reaping = common.reaper.run(pending::<()>());
         let reaping = local.spawn(async move { drop(reaping.await) });
         let threads = match self.workers {

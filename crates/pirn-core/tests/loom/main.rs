@@ -1,6 +1,7 @@
 //! Models of pirn-core.
 
 mod block_on;
+mod calls;
 mod count;
 mod scope;
 mod spin;
