@@ -8,6 +8,9 @@
 pub mod __private;
 mod calls;
 mod current;
+mod guest;
+mod lent;
+mod nested;
 pub mod prelude;
 mod runtime;
 mod spawn;
@@ -15,6 +18,8 @@ mod workers;
 
 pub use calls::{call_at, call_later, call_soon};
 pub use current::is_running;
+pub use guest::Guest;
+pub use nested::run_until;
 pub use runtime::{Builder, RunError, Runtime, Unended, run};
 pub use spawn::{spawn, spawn_local};
 

@@ -10,6 +10,8 @@
 //! ```
 
 use crate::current::{self, Running};
+use crate::lent::Lent;
+use crate::nested::{self, Nest, Sleep};
 use crate::workers::Workers;
 use pirn_core::calls::CallQueue;
 use pirn_core::context::Handles;
@@ -83,8 +85,8 @@ pub fn run<F: Future>(main: F) -> F::Output {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Runtime {
-    local: LocalExecutor,
-    threads: Threads,
+    local: Rc<LocalExecutor>,
+    pub(crate) threads: Threads,
     common: Common,
     /// Runs the reaper's scope; taken at the end.
     reaping: Option<Task<()>>,
@@ -92,9 +94,9 @@ pub struct Runtime {
 }
 
 /// Who sleeps where.
-enum Threads {
+pub(crate) enum Threads {
     /// The one that calls `run`.
-    Current(Driver),
+    Current(Lent<Driver>),
     /// Workers hold the driver; the one that calls `run` sleeps by itself.
     Pool(ThreadPark, Workers),
 }
@@ -128,6 +130,11 @@ impl Common {
 pub enum RunError {
     /// It was called inside a runtime, whose thread it would block.
     Nested,
+    /// [`run_until`](crate::run_until) was called where no runtime is being run.
+    Outside,
+    /// So many calls of [`run_until`](crate::run_until) are under way on this thread, one inside the
+    /// other, that its stack is in danger.
+    TooDeep,
     /// The main future's scope was cancelled, for this cause.
     Cancelled(Arc<Cause>),
     /// The system refuses to wait for events.
@@ -141,6 +148,16 @@ impl fmt::Display for RunError {
                 "a runtime is running on this thread already, and another `run` would block it: \
                  use `.await` or `spawn` here, or call `run` inside `to_thread`",
             ),
+            RunError::Outside => f.write_str(
+                "no runtime is being run by this thread: `run_until` needs the one that called \
+                 `run`; use `.await` on a worker, and `run` outside",
+            ),
+            RunError::TooDeep => write!(
+                f,
+                "{} calls of `run_until` are under way on this thread: tasks that call it must not \
+                 run inside one another without an end; use `.await`",
+                nested::MAX_DEPTH
+            ),
             RunError::Cancelled(cause) => write!(f, "the main future was {cause}"),
             RunError::Park(error) => write!(f, "{error}"),
         }
@@ -151,7 +168,9 @@ impl std::error::Error for RunError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             RunError::Park(error) => Some(error),
-            RunError::Nested | RunError::Cancelled(_) => None,
+            RunError::Nested | RunError::Outside | RunError::TooDeep | RunError::Cancelled(_) => {
+                None
+            }
         }
     }
 }
@@ -284,7 +303,7 @@ impl Builder {
         if let Some(threads) = self.max_blocking_threads {
             blocking = blocking.max_threads(threads);
         }
-        let local = LocalExecutor::new();
+        let local = Rc::new(LocalExecutor::new());
         let timer = driver.timer();
         let calls = CallQueue::new(Arc::new(local.handle()), Some(Arc::new(timer.clone())));
         let common = Common {
@@ -297,7 +316,7 @@ impl Builder {
         let reaping = common.reaper.run(pending::<()>());
         let reaping = local.spawn(async move { drop(reaping.await) });
         let threads = match self.workers {
-            0 => Threads::Current(driver),
+            0 => Threads::Current(Lent::new(driver)),
             workers => {
                 let workers = Workers::start(workers, &self.thread_name, driver, &common)?;
                 Threads::Pool(ThreadPark::new(), workers)
@@ -348,6 +367,9 @@ impl Runtime {
     /// Runs `main` to its end on this thread, beside the runtime's tasks. Tasks that are left stay,
     /// for the next `run`; those on this thread do not go on in between.
     ///
+    /// Code inside that cannot `.await` has [`run_until`](crate::run_until); a loop that owns the
+    /// thread itself, as a GUI's, takes the runtime as its [`Guest`](crate::Guest).
+    ///
     /// # Errors
     ///
     /// [`RunError::Nested`] inside a runtime; [`RunError::Cancelled`] if `main`'s scope was
@@ -371,7 +393,7 @@ impl Runtime {
     }
 
     /// Calls `f` with the runtime's handles around it.
-    fn enter<R>(&mut self, f: impl FnOnce(&LocalExecutor, &mut Threads) -> R) -> R {
+    pub(crate) fn enter<R>(&mut self, f: impl FnOnce(&LocalExecutor, &mut Threads) -> R) -> R {
         let local = self.local.handle();
         let (mut handles, _pool) = match &self.threads {
             Threads::Current(_) => (self.common.handles(local.clone()), None),
@@ -385,6 +407,14 @@ impl Runtime {
         };
         handles.local_spawner = Some(Rc::new(local));
         let (_handles, _reactor) = (Rc::new(handles).enter(), self.common.reactor.enter());
+        let _nest = Nest {
+            local: Rc::clone(&self.local),
+            sleep: match &self.threads {
+                Threads::Current(driver) => Sleep::Own(driver.clone()),
+                Threads::Pool(_, workers) => Sleep::Shared(workers.shared()),
+            },
+        }
+        .enter();
         f(&self.local, &mut self.threads)
     }
 

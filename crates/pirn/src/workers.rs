@@ -50,6 +50,11 @@ impl Workers {
         self.pool.handle()
     }
 
+    /// The driver, for runs inside one that these workers serve.
+    pub(crate) fn shared(&self) -> SharedDriver<Driver> {
+        self.driver.clone()
+    }
+
     /// The driver, for who has it to himself once the workers are gone.
     pub(crate) fn driver(&self) -> SharedPark<Driver> {
         self.driver.park()
@@ -65,16 +70,28 @@ impl Workers {
     ) -> Result<usize, ParkError> {
         let mut ending = pin!(self.pool.shutdown(deadline()));
         let asked = local.run(park, poll_fn(|cx| Poll::Ready(ending.as_mut().poll(cx))));
-        let local_left = local.shutdown(park, deadline());
-        let pool_left = match asked {
-            Ok(Poll::Ready(left)) => left,
-            Ok(Poll::Pending) | Err(_) => block_on(ending),
+        let (local_left, pool_left) = match asked {
+            Ok(Poll::Ready(left)) => {
+                // No worker is left to serve the local tasks: this thread takes the driver.
+                join(&mut self.threads);
+                (local.shutdown(&mut self.driver.park(), deadline()), left)
+            }
+            Ok(Poll::Pending) | Err(_) => {
+                // As long as nobody asks `ending`, the workers stay.
+                let local_left = local.shutdown(park, deadline());
+                let left = block_on(ending);
+                join(&mut self.threads);
+                (local_left, left)
+            }
         };
-        for thread in self.threads.drain(..) {
-            // A worker catches the panics of its tasks and has none of its own to tell.
-            let _ = thread.join();
-        }
         local_left.map(|left| left + pool_left)
+    }
+}
+
+fn join(threads: &mut Vec<JoinHandle<()>>) {
+    for thread in threads.drain(..) {
+        // A worker catches the panics of its tasks and has none of its own to tell.
+        let _ = thread.join();
     }
 }
 

@@ -119,6 +119,25 @@ fn a_clean_up_that_outlasts_the_grace_is_counted() {
 }
 
 #[test]
+fn timers_fire_for_the_clean_up_of_local_tasks_when_nothing_else_is_left() {
+    for mut runtime in runtimes() {
+        let (sender, cleaned) = mpsc::channel();
+        runtime
+            .run(async move {
+                let clean = move || async move {
+                    pirn::sleep(MS).await;
+                    sender.send("clean").unwrap();
+                };
+                spawn_local(finally(pending::<()>(), clean)).detach();
+                pirn::sleep(MS).await;
+            })
+            .unwrap();
+        runtime.shutdown().unwrap();
+        assert_eq!(cleaned.recv(), Ok("clean"));
+    }
+}
+
+#[test]
 fn a_main_future_that_is_cancelled_gives_the_cause() {
     for mut runtime in runtimes() {
         let ended = runtime.run(async {
