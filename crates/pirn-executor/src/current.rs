@@ -156,6 +156,81 @@ where
         .unwrap_or_else(|refusal| Task::refused(meta, refusal.reason()))
 }
 
+/// Spawns a task on the current-thread executor that runs the caller, and polls it once before this
+/// returns.
+///
+/// What is ready at its first poll never sees the queue; the handle is finished then. What is not
+/// goes on as any task, in its turn, when it is woken. asyncio's eager tasks (3.12).
+///
+/// That first poll is a poll as others, with a budget, a scope and task-locals of the task's own. It
+/// runs on top of the caller's, in the order of the code and not of the queue: a `RefCell` that the
+/// caller has borrowed is borrowed in there too, and an eager task that spawns eager tasks takes
+/// stack for each. A panic stays with the handle.
+///
+/// Otherwise as [`spawn_local`].
+///
+/// # Examples
+///
+/// ```
+/// use pirn_executor::{LocalExecutor, ThreadPark, spawn_eager};
+/// use std::{cell::Cell, rc::Rc};
+///
+/// let executor = LocalExecutor::new();
+/// executor.run(&mut ThreadPark::new(), async {
+///     let steps = Rc::new(Cell::new(0));
+///     let counting = steps.clone();
+///     let task = spawn_eager(async move {
+///         counting.set(1);
+///         pirn_core::yield_now().await;
+///         counting.set(2);
+///     });
+///     assert_eq!((steps.get(), task.is_finished()), (1, false));
+///     task.await.unwrap();
+///     assert_eq!(steps.get(), 2);
+///     assert!(spawn_eager(async { 3 }).is_finished());
+/// })?;
+/// # Ok::<(), pirn_core::ParkError>(())
+/// ```
+#[track_caller]
+pub fn spawn_eager<F>(future: F) -> Task<F::Output>
+where
+    F: Future + 'static,
+    F::Output: 'static,
+{
+    let meta = TaskMeta::here();
+    try_spawn_eager(meta.clone(), future)
+        .unwrap_or_else(|refusal| Task::refused(meta, refusal.reason()))
+}
+
+/// As [`spawn_eager`], with a name and place of the caller's choice, and the future back, unpolled,
+/// if it is refused.
+///
+/// # Errors
+///
+/// As [`try_spawn_local`].
+///
+/// # Examples
+///
+/// ```
+/// use pirn_core::TaskMeta;
+/// use pirn_executor::try_spawn_eager;
+///
+/// let refused = try_spawn_eager(TaskMeta::here(), async { unreachable!() }).unwrap_err();
+/// assert!(refused.reason().contains("no executor"));
+/// ```
+pub fn try_spawn_eager<F>(meta: TaskMeta, future: F) -> Result<Task<F::Output>, Refused<F>>
+where
+    F: Future + 'static,
+    F::Output: 'static,
+{
+    // A copy: the poll is user code, which may not run inside `with`.
+    match with(|current| current.cloned()) {
+        Some(Current::Local(executor)) => executor.try_spawn_eager(meta, future),
+        Some(Current::Worker(_)) => Err(Refused::new(NOT_LOCAL, future)),
+        None => Err(Refused::new(NONE, future)),
+    }
+}
+
 /// As [`spawn_local`], with a name and place of the caller's choice, and the future back if it is
 /// refused.
 ///

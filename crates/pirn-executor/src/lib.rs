@@ -10,7 +10,7 @@ mod pool;
 mod task;
 mod unparker;
 
-pub use current::{spawn, spawn_local, try_spawn, try_spawn_local};
+pub use current::{spawn, spawn_eager, spawn_local, try_spawn, try_spawn_eager, try_spawn_local};
 pub use local::{LocalExecutor, LocalHandle, LocalStatistics, Order, PARK_INTERVAL};
 pub use pirn_core::{ThreadPark, ThreadUnpark};
 pub use pool::{

@@ -427,6 +427,44 @@ impl LocalHandle {
         }
     }
 
+    /// As [`spawn_local`](Self::spawn_local), and polls the task once before it returns: see
+    /// [`spawn_eager`](crate::spawn_eager()).
+    #[track_caller]
+    pub fn spawn_eager<F>(&self, future: F) -> Task<F::Output>
+    where
+        F: Future + 'static,
+        F::Output: 'static,
+    {
+        let meta = TaskMeta::here();
+        self.try_spawn_eager(meta.clone(), future)
+            .unwrap_or_else(|refusal| Task::refused(meta, refusal.reason()))
+    }
+
+    /// As [`spawn_eager`](Self::spawn_eager), with a name and place of the caller's choice.
+    ///
+    /// # Errors
+    ///
+    /// [`Refused`], with the future unpolled, on another thread, or if the executor is shut down or
+    /// gone.
+    pub fn try_spawn_eager<F>(
+        &self,
+        meta: TaskMeta,
+        future: F,
+    ) -> Result<Task<F::Output>, Refused<F>>
+    where
+        F: Future + 'static,
+        F::Output: 'static,
+    {
+        let vacant = match self.vacant::<F>().unwrap_or(Err(FOREIGN)) {
+            Ok(vacant) => vacant,
+            Err(reason) => return Err(Refused::new(reason, future)),
+        };
+        let spawned = vacant.fill(&meta, future);
+        let _current = Enter::new(Current::Local(self.clone()));
+        self.shared.run(spawned.runnable);
+        Ok(spawned.task)
+    }
+
     /// A slot for a task of `F`, which is to be spawned in it at once, or why not; `None` on another
     /// thread than the executor's.
     #[inline]

@@ -21,7 +21,7 @@ pub use current::is_running;
 pub use guest::Guest;
 pub use nested::run_until;
 pub use runtime::{Builder, RunError, Runtime, Unended, run};
-pub use spawn::{spawn, spawn_local};
+pub use spawn::{spawn, spawn_eager, spawn_local};
 
 #[cfg(feature = "macros")]
 pub use pirn_macros::main;

@@ -56,3 +56,28 @@ where
 {
     pirn_executor::spawn_local(future)
 }
+
+/// As [`spawn_local`], and polls the task once before it returns.
+///
+/// What is ready at its first poll costs no turn; the handle is finished then. What is not goes on
+/// as any task. asyncio's eager tasks. See [`pirn_executor::spawn_eager`] for what to mind.
+///
+/// # Examples
+///
+/// ```
+/// pirn::run(async {
+///     let cached = pirn::spawn_eager(async { 4 });
+///     assert!(cached.is_finished());
+///     let slow = pirn::spawn_eager(pirn::yield_now());
+///     assert!(!slow.is_finished());
+///     slow.await.unwrap();
+/// });
+/// ```
+#[track_caller]
+pub fn spawn_eager<F>(future: F) -> Task<F::Output>
+where
+    F: Future + 'static,
+    F::Output: 'static,
+{
+    pirn_executor::spawn_eager(future)
+}

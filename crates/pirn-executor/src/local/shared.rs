@@ -139,11 +139,21 @@ impl Shared {
     /// Runs the next task of the queue. False if there is none.
     #[inline]
     pub(super) fn run_one(&self) -> bool {
-        let own = self.own();
-        let Some(task) = own.pop() else { return false };
+        match self.own().pop() {
+            Some(task) => {
+                self.run(task);
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Runs a task, on the executor's thread.
+    #[inline]
+    pub(super) fn run(&self, task: Runnable) {
+        let polls = &self.own().polls;
         let is_task = task.run();
-        own.polls.set(own.polls.get() + u64::from(is_task));
-        true
+        polls.set(polls.get() + u64::from(is_task));
     }
 
     /// Does what other threads asked for.

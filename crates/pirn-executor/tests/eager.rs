@@ -1,0 +1,164 @@
+//! Tasks that are polled once as they are spawned.
+
+mod common;
+
+use common::yield_now;
+use pirn_core::{Cause, JoinError, Scope, TaskLocal, TaskMeta, budget};
+use pirn_executor::{LocalExecutor, PoolExecutor, ThreadPark, spawn_eager, spawn_local};
+use std::cell::{Cell, RefCell};
+use std::future::pending;
+use std::rc::Rc;
+
+fn run<F: Future>(executor: &LocalExecutor, future: F) -> F::Output {
+    executor.run(&mut ThreadPark::new(), future).unwrap()
+}
+
+#[test]
+fn it_runs_up_to_its_first_wait_and_then_in_its_turn() {
+    let executor = LocalExecutor::new();
+    let log = Rc::new(RefCell::new(Vec::new()));
+    run(&executor, async {
+        let say = |what| {
+            let log = log.clone();
+            move || log.borrow_mut().push(what)
+        };
+        let (queued, begins, ends) = (say("queued"), say("begins"), say("ends"));
+        let queued = spawn_local(async move { queued() });
+        let eager = spawn_eager(async move {
+            begins();
+            yield_now().await;
+            ends();
+        });
+        say("spawned")();
+        queued.await.unwrap();
+        eager.await.unwrap();
+    });
+    assert_eq!(*log.borrow(), ["begins", "spawned", "queued", "ends"]);
+}
+
+#[test]
+fn what_is_ready_at_once_never_sees_the_queue() {
+    let executor = LocalExecutor::new();
+    let task = executor.handle().spawn_eager(async { 7 });
+    assert!(task.is_finished());
+    let statistics = executor.statistics();
+    assert_eq!((statistics.live, statistics.queued), (0, 0));
+    assert_eq!(run(&executor, task).unwrap(), 7);
+}
+
+#[test]
+fn its_poll_has_a_scope_a_budget_and_task_locals_of_its_own() {
+    static INHERITED: TaskLocal<u32> = TaskLocal::new();
+    static OWN: TaskLocal<u32> = TaskLocal::uninherited();
+    let executor = LocalExecutor::new();
+    run(&executor, async {
+        let outer = spawn_local(async {
+            let scope = Scope::current().unwrap();
+            let _keep = (INHERITED.set(1).unwrap(), OWN.set(2).unwrap());
+            let mut spent = 0;
+            let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+            while budget::poll_spend(&mut cx).is_ready() {
+                spent += 1;
+            }
+            assert_eq!(spent, budget::BUDGET);
+            let outer = scope.clone();
+            let eager = spawn_eager(async move {
+                assert_eq!((INHERITED.get(), OWN.get()), (Some(1), None));
+                let _keep = (INHERITED.set(3).unwrap(), OWN.set(4).unwrap());
+                let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+                assert!(budget::poll_spend(&mut cx).is_ready());
+                outer.cancel(Cause::requested("the outer one"));
+                Scope::current().unwrap().is_cancelled()
+            });
+            assert!(eager.is_finished());
+            assert_eq!((INHERITED.get(), OWN.get()), (Some(1), Some(2)));
+            // Still spent.
+            assert!(budget::poll_spend(&mut cx).is_pending());
+            assert!(scope.is_cancelled());
+            Some(eager)
+        });
+        let eager = outer.await.unwrap().unwrap();
+        assert!(!eager.await.unwrap());
+    });
+}
+
+#[test]
+fn its_panic_stays_with_the_handle() {
+    let executor = LocalExecutor::new();
+    let task = executor
+        .handle()
+        .spawn_eager(async { panic!("as planned") });
+    assert!(task.is_finished());
+    let ended: Result<(), _> = run(&executor, task);
+    assert!(matches!(ended, Err(JoinError::Panicked(_))));
+}
+
+#[test]
+fn a_wake_during_its_first_poll_is_not_lost_and_wakes_a_foreign_loop() {
+    let executor = LocalExecutor::new();
+    let counter = common::Counter::new();
+    let waker = counter.clone().into();
+    let mut cx = std::task::Context::from_waker(&waker);
+    assert!(executor.poll_tick(&mut cx).is_pending());
+    let polls = Rc::new(Cell::new(0));
+    let count = polls.clone();
+    let task = executor.handle().spawn_eager(async move {
+        count.set(count.get() + 1);
+        yield_now().await;
+        count.set(count.get() + 1);
+    });
+    assert_eq!((polls.get(), counter.count()), (1, 1));
+    assert!(executor.poll_tick(&mut cx).is_ready());
+    assert_eq!(polls.get(), 2);
+    assert!(task.is_finished());
+}
+
+#[test]
+fn eager_tasks_may_be_spawned_in_eager_tasks_and_outside_every_task() {
+    let executor = LocalExecutor::new();
+    let task = executor.handle().spawn_eager(async {
+        let inner = spawn_eager(async { Some(spawn_local(async { 2 })) });
+        let innermost = inner.await.unwrap().unwrap();
+        1 + innermost.await.unwrap()
+    });
+    assert!(!task.is_finished());
+    assert_eq!(run(&executor, task).unwrap(), 3);
+}
+
+#[test]
+fn a_handle_that_is_dropped_cancels_it_and_a_cancel_reaches_it() {
+    let executor = LocalExecutor::new();
+    let dropped = Rc::new(());
+    let held = dropped.clone();
+    let hold = async move {
+        let _held = held;
+        pending::<()>().await;
+    };
+    drop(executor.handle().spawn_eager(hold));
+    while executor.try_tick() {}
+    assert_eq!(Rc::strong_count(&dropped), 1);
+    let task = executor.handle().spawn_eager(pending::<()>());
+    let ended = run(&executor, task.cancel(Cause::requested("enough")));
+    assert!(ended.unwrap_err().is_cancelled());
+}
+
+#[test]
+fn where_there_is_no_current_thread_executor_it_is_refused_unpolled() {
+    assert!(spawn_eager(async { unreachable!() }).is_finished());
+    let executor = LocalExecutor::new();
+    let handle = executor.handle();
+    std::thread::spawn(move || {
+        let refused = handle.try_spawn_eager(TaskMeta::here(), async { unreachable!() });
+        assert!(refused.is_err());
+    })
+    .join()
+    .unwrap();
+    let (_pool, mut workers) = PoolExecutor::new(1);
+    let ended = workers[0].run(&mut ThreadPark::new(), async {
+        spawn_eager(async { unreachable!() }).await
+    });
+    assert!(matches!(
+        ended.unwrap(),
+        Err::<(), _>(JoinError::Refused(_))
+    ));
+}
