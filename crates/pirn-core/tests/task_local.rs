@@ -415,6 +415,22 @@ fn a_local_that_has_no_value_says_so() {
 }
 
 #[test]
+fn a_task_is_no_larger_for_its_locals() {
+    let future = || [0_usize; 4];
+    let size = size_of_val(&Rooted::new(async move {
+        let kept = future();
+        yield_now().await;
+        kept
+    }));
+    let bare = size_of_val(&Some(async move {
+        let kept = future();
+        yield_now().await;
+        kept
+    }));
+    assert!(size <= bare + 2 * size_of::<usize>(), "{size} over {bare}");
+}
+
+#[test]
 fn carriers_are_send_if_the_future_is() {
     fn is_send<T: Send>(_: &T) {}
     is_send(&NAME.scope("ada", ready(())));
