@@ -93,6 +93,19 @@ fn a_panic_leaves_nothing_behind() {
 }
 
 #[test]
+fn a_panic_in_a_later_poll_in_which_a_first_value_was_set_leaves_nothing_behind() {
+    let mut task = pin!(Rooted::new(async {
+        let _scope = Scope::current();
+        yield_now().await;
+        set("ada");
+        panic!("as planned")
+    }));
+    assert!(poll(task.as_mut()).is_pending());
+    assert!(catch_unwind(AssertUnwindSafe(|| poll(task.as_mut()))).is_err());
+    nothing_stays();
+}
+
+#[test]
 fn the_value_stands_around_the_destructor_of_the_future() {
     struct Asks<'a>(&'a Mutex<Option<&'static str>>);
     impl Drop for Asks<'_> {
