@@ -87,7 +87,7 @@ impl Drop for Deeper {
 ///
 /// It works on the thread that called [`run`](crate::run()): in the main future, in local tasks and
 /// in [calls](crate::call_soon); with [`current_thread`](crate::Builder::current_thread) that is
-/// everywhere. On a worker there is [`Outside`](RunError::Outside).
+/// everywhere. On a worker, and in a run under virtual time, it is [`Outside`](RunError::Outside).
 ///
 /// `future` belongs to the scope around the call: a cancel of that scope, and any deadline around,
 /// ends it. But a deadline further out that passes meanwhile is seen by its own owner only when this
