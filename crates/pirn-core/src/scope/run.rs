@@ -239,7 +239,7 @@ impl<F: Future> Rooted<F> {
     }
 
     /// Polls a task that has locals.
-    #[cold]
+    #[inline(never)]
     fn poll_carried(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Polled<F::Output> {
         let mut locals = self.as_mut().project().root.take_locals();
         let polled = task_local::keep(&mut locals, || {
