@@ -51,7 +51,7 @@ use idle::Idle;
 use injector::Injector;
 use pirn_core::shim::atomic::{AtomicBool, AtomicU8, AtomicU64, fence};
 use pirn_core::shim::{Arc, Mutex};
-use pirn_core::{Cause, Kind, Refused, Spawn, TaskMeta};
+use pirn_core::{Cause, Kind, Locals, Refused, Spawn, TaskMeta};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::future::{Future, poll_fn};
@@ -324,6 +324,7 @@ impl PoolExecutor {
                 }
             })
             .await;
+            let _outside = Locals::detach();
             shared.close();
             live
         }
@@ -337,6 +338,8 @@ impl PoolExecutor {
 
 impl Drop for PoolExecutor {
     fn drop(&mut self) {
+        // What the tasks' destructors do, they do without the caller's task-locals.
+        let _outside = Locals::detach();
         self.handle.shared.close();
     }
 }
