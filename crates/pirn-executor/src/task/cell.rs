@@ -1091,15 +1091,22 @@ where
                 output
             }
         };
-        cell.stage.with_mut(|stage| {
-            // SAFETY: the caller owns the stage, which `drop_body` emptied.
-            unsafe { (*stage).output = ManuallyDrop::new(B::keep(output)) }
-        });
+        // A handle that is gone does not come back.
+        let kept = cell.header.state.load().has_handle();
+        if kept {
+            cell.stage.with_mut(|stage| {
+                // SAFETY: the caller owns the stage, which `drop_body` emptied.
+                unsafe { (*stage).output = ManuallyDrop::new(B::keep(output)) }
+            });
+        } else {
+            // SAFETY: the caller's references.
+            unsafe { self.discard(output) };
+        }
         // Before the handle is told: whoever has awaited the task finds it counted.
         // SAFETY: the caller's references.
         unsafe { scheduler::<S>(task) }.ended();
         let Complete { handle, waker } = cell.header.state.complete(S::BOUND);
-        if !handle {
+        if kept && !handle {
             // SAFETY: without a handle the stage stays with the completing thread.
             unsafe { self.drop_output() };
         }
@@ -1152,7 +1159,15 @@ where
     /// As [`VTable::drop_output`].
     unsafe fn drop_output(self) {
         // SAFETY: passed on.
-        let output = unsafe { self.take_output() };
+        unsafe { self.discard(self.take_output()) }
+    }
+
+    /// Drops an output that nobody takes; reports it if it is a panic.
+    ///
+    /// # Safety
+    ///
+    /// The caller has a reference.
+    unsafe fn discard(self, output: Output<OutputOf<B>>) {
         let payload = match output {
             Err(JoinError::Panicked(panic)) => panic.into_payload(),
             other => match catch_unwind(AssertUnwindSafe(|| drop(other))) {

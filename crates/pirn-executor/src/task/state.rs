@@ -165,6 +165,10 @@ impl Snapshot {
         self.0 & COMPLETE != 0
     }
 
+    pub(crate) fn has_handle(self) -> bool {
+        self.has(HANDLE)
+    }
+
     pub(crate) fn has_join_waker(self) -> bool {
         self.0 & JOIN_WAKER != 0
     }
