@@ -11,12 +11,13 @@
 //! | state | in which list | who enters it | who leaves it |
 //! | --- | --- | --- | --- |
 //! | Idle | none | a new waiter; its own poll when it takes; its drop | its own poll |
-//! | Waiting | its queue | its own poll (`queue_up`); another's poll that claims its grant | `grant_head`; its drop; its own poll in a cancelled body |
+//! | Waiting | its queue | its own poll (`queue_up`, or after Revoked); another's poll that claims its grant | `grant_head`; its drop; its own poll in a cancelled body |
 //! | Called | the ring of the door that granted it | `grant_head`, if the door has a waker already | the door as it closes (`Door::drop`); its own poll or drop |
 //! | Granted | the granted list | the door as it closes; `grant_head`, for one that claims | its own poll; another's poll that claims it; its drop |
 //! | Given | none | the same, for a grant that nobody else may claim | its own poll or drop |
+//! | Revoked | its queue | `revoke` | its own poll, which registers a waker; `grant_head`; its drop |
 //!
-//! The last three are the same to the primitive: what was granted is set aside for the waiter until
+//! Called, Granted and Given are the same to the primitive: what was granted is set aside for the waiter until
 //! its own poll takes it. They differ in where the waker is, in the node or out, and in who can
 //! find the node. The first whom a door grants is none of them until the door closes: it is in no
 //! list, the door has its waker, and its owner waits for the lock.
@@ -63,6 +64,18 @@
 //! What this cannot see is a part of a task with wakers of its own (`FuturesUnordered`, say) which
 //! its owner stops polling, and a task whose waker has no data, such as [`Waker::noop`]: nothing
 //! tells it from others, so it claims nothing.
+//!
+//! # A grant that is revoked
+//!
+//! What was set aside for a waiter may go, with a putter who is cancelled before the getter came for
+//! its item. A primitive where that can be [revokes](Door::revoke) the last grant: its owner waits
+//! again at the head. It has no waker there, which was used up for the grant, and needs none: its
+//! task was woken and has not polled it since. So it is not woken if it is granted something again.
+//!
+//! That wake was the task's. If the task polls another waiter of the same queue first, which came
+//! later, the two change places, as they do over a grant; else the one that is not polled might be
+//! granted what comes, and nobody would be woken. Those who are Revoked are counted, where the
+//! primitive [lends a place](Policy::revoked) for it, and are looked for only while there are any.
 //!
 //! # A cancelled body
 //!
@@ -122,6 +135,18 @@ pub trait Policy<const N: usize>: Sized {
     fn expects_wait(&self, queue: usize) -> bool {
         let _ = queue;
         true
+    }
+
+    /// Somebody who waited in this queue left it, and had no grant. [`settle`](Self::settle) follows.
+    fn left(door: &mut Door<'_, Self, N>, queue: usize) {
+        let _ = (door, queue);
+    }
+
+    /// Where the list counts those whose grant was revoked and who did not poll since, if the
+    /// primitive [revokes](Door::revoke) grants. Begins at 0, and is the list's.
+    fn revoked(state: &mut Self::State) -> Option<&mut usize> {
+        let _ = state;
+        None
     }
 
     /// False for a grant that is of no use to another waiter of the same task and queue.
@@ -244,6 +269,8 @@ enum Phase {
     Granted(TaskId),
     /// Granted to this waiter alone.
     Given,
+    /// The task was woken, and has not polled since.
+    Revoked(TaskId),
 }
 
 /// Which task a waker wakes, without keeping the task alive. Only ever compared.
@@ -339,28 +366,67 @@ impl<'d, P: Policy<N>, const N: usize> Door<'d, P, N> {
         // A policy that panics, against its contract, leaves the node where it was.
         let claimable = P::transfers(queue, want);
         lists.remove::<P>(&list.granted, node);
-        let waker = lists.body(node, |body| {
+        let phase = lists.body(node, |body| {
             *body.want = want;
-            match core::mem::replace(body.phase, Phase::Idle) {
-                Phase::Waiting(waker) => waker,
-                _ => unreachable!("a node in a queue is Waiting"),
-            }
+            core::mem::replace(body.phase, Phase::Idle)
         });
-        match waker {
-            Some(waker) if has_first => {
+        match phase {
+            Phase::Waiting(Some(waker)) if has_first => {
                 lists.body(node, |body| *body.phase = Phase::Called(waker, claimable));
                 // SAFETY: the node was removed above. The ring's own node stays in place until the
                 // door has closed, which empties the ring first.
                 unsafe { ring.as_ring().push_back(node.as_link()) };
             }
-            Some(waker) => self.first = Some((waker, ptr::from_ref(node), claimable)),
+            Phase::Waiting(Some(waker)) => {
+                self.first = Some((waker, ptr::from_ref(node), claimable));
+            }
             // The one that polls: it claimed, and has the lock.
-            None => {
+            Phase::Waiting(None) => {
                 // SAFETY: the node was removed above, and is not touched after this.
                 unsafe { lists.set_granted::<P>(&list.granted, node, TaskId::NOBODY, claimable) };
             }
+            // Was woken already.
+            Phase::Revoked(task) => {
+                // SAFETY: as above.
+                unsafe { lists.set_granted::<P>(&list.granted, node, task, claimable) };
+                self.count_revoked(|count| *count -= 1);
+            }
+            _ => unreachable!("a node in a queue is Waiting or Revoked"),
         }
         true
+    }
+
+    /// Takes back the last grant that was made in this queue, transfers, and was not taken; those of
+    /// this door aside. Who had it waits again, before all others. False if there is none.
+    ///
+    /// For a policy that [counts](Policy::revoked) them, and whose grants are taken
+    /// [with the lock held](Policy::UNLOCKED).
+    pub fn revoke(&mut self, queue: usize) -> bool {
+        const { assert!(!P::UNLOCKED) };
+        let list = self.list;
+        let lists = &mut self.inner().lists;
+        let mut ring = list.granted.pin();
+        let last = lists
+            .granted_in::<P::Want>(&ring, queue)
+            .map(|(node, task)| {
+                // SAFETY: it was found in this ring; its owner has to take the lock.
+                unsafe { ring.remove(node.as_link()) };
+                (node, task)
+            });
+        list.granted.unpin(ring, P::UNLOCKED);
+        let Some((node, task)) = last else {
+            return false;
+        };
+        lists.body(node, |body| *body.phase = Phase::Revoked(task));
+        // SAFETY: it was removed above; it is pinned, and its owner removes it before it goes.
+        unsafe { lists.waiting[queue].push_front(node.as_link()) };
+        self.count_revoked(|count| *count += 1);
+        true
+    }
+
+    fn count_revoked(&mut self, count: impl FnOnce(&mut usize)) {
+        let place = P::revoked(self.state());
+        count(place.expect("a policy that revokes lends a place for the count"));
     }
 
     /// The state of `node` after one look, with the lock held.
@@ -393,16 +459,25 @@ impl<'d, P: Policy<N>, const N: usize> Door<'d, P, N> {
                 }
                 Action::Clone => return Step::Clone,
                 Action::Replace => {
-                    self.inner().lists.body(node, |body| {
+                    let was_revoked = self.inner().lists.body(node, |body| {
+                        let was_revoked = matches!(body.phase, Phase::Revoked(_));
+                        if was_revoked {
+                            *body.phase = Phase::Waiting(None);
+                        }
                         if let Phase::Waiting(registered) = body.phase {
                             core::mem::swap(registered, spare);
                         }
+                        was_revoked
                     });
+                    if was_revoked {
+                        self.count_revoked(|count| *count -= 1);
+                    }
                     registered = true;
                     fresh = false;
                 }
                 Action::Claim => {
                     if !self.claim(node, waker) {
+                        self.overtake_revoked(node, waker);
                         return Step::Wait;
                     }
                     registered = false;
@@ -439,14 +514,16 @@ impl<'d, P: Policy<N>, const N: usize> Door<'d, P, N> {
         node.linked.set(false);
         // Ordering: Relaxed, only its owner is concerned with a node that is in no list.
         node.given.store(false, Ordering::Relaxed);
-        lists.body(node, |body| {
-            match core::mem::replace(body.phase, Phase::Idle) {
-                Phase::Idle => (false, None),
-                Phase::Waiting(waker) => (false, waker),
-                Phase::Called(waker, _) => (true, Some(waker)),
-                Phase::Granted(_) | Phase::Given => (true, None),
+        match lists.body(node, |body| core::mem::replace(body.phase, Phase::Idle)) {
+            Phase::Idle => (false, None),
+            Phase::Waiting(waker) => (false, waker),
+            Phase::Called(waker, _) => (true, Some(waker)),
+            Phase::Granted(_) | Phase::Given => (true, None),
+            Phase::Revoked(_) => {
+                self.count_revoked(|count| *count -= 1);
+                (false, None)
             }
-        })
+        }
     }
 
     /// Lets the Waiting `node`, polled by `waker`'s task, have the last grant that another waiter of
@@ -490,6 +567,41 @@ impl<'d, P: Policy<N>, const N: usize> Door<'d, P, N> {
         P::put_back(self, queue, granted);
         P::settle(self, queue);
         true
+    }
+
+    /// Lets the Waiting `node`, polled by `waker`'s task, change places with the first before it
+    /// that is Revoked and of that task.
+    #[inline]
+    fn overtake_revoked(&mut self, node: &Node<P::Want>, waker: &Waker) {
+        if P::revoked(self.state()).is_some_and(|count| *count > 0) {
+            self.look_for_revoked(node, TaskId::of(waker));
+        }
+    }
+
+    #[cold]
+    fn look_for_revoked(&mut self, node: &Node<P::Want>, task: TaskId) {
+        let lists = &mut self.inner().lists;
+        let ring = &mut lists.waiting[usize::from(node.queue)];
+        let before = ring
+            .backwards::<P::Want>()
+            .skip_while(|other| !ptr::eq(*other, node));
+        let other = before.filter(|other| {
+            other.phase.with(|phase| {
+                // SAFETY: the lock is held, and nobody has a reference to the phase.
+                let phase = unsafe { &*phase };
+                matches!(phase, Phase::Revoked(of) if of.is(task))
+            })
+        });
+        let Some(other) = other.last() else {
+            return;
+        };
+        let place = Links::new();
+        // SAFETY: the two are in this ring, and pinned; `place` is in it only in between.
+        unsafe {
+            ring.replace(node.as_link(), &raw const place);
+            ring.replace(other.as_link(), node.as_link());
+            ring.replace(&raw const place, other.as_link());
+        }
     }
 }
 
@@ -594,6 +706,7 @@ impl<W: Copy> Body<'_, W> {
                 Phase::Waiting(registered) => {
                     Seen::Waiting(is_new || registered.as_ref().is_some_and(|w| w.will_wake(waker)))
                 }
+                Phase::Revoked(_) => Seen::Waiting(false),
                 Phase::Called(..) | Phase::Granted(_) | Phase::Given => Seen::Granted,
             },
             want: *self.want,
@@ -758,6 +871,8 @@ impl<P: Policy<N>, const N: usize> Waiter<'_, P, N> {
             let (granted, waker) = door.let_go(node);
             if granted {
                 P::put_back(door, queue, want);
+            } else {
+                P::left(door, queue);
             }
             P::settle(door, queue);
             waker
@@ -863,6 +978,27 @@ impl<const N: usize> Lists<N> {
         })
     }
 
+    /// Whom the last grant in a queue was made that was not taken, and its task. `ring` is the granted
+    /// list, pinned.
+    fn granted_in<'n, W: 'n>(
+        &mut self,
+        ring: &Head,
+        queue: usize,
+    ) -> Option<(&'n Node<W>, TaskId)> {
+        let mut nodes = ring
+            .backwards::<W>()
+            .filter(|node| usize::from(node.queue) == queue);
+        nodes.find_map(|node| {
+            node.phase.with(|phase| {
+                // SAFETY: the lock is held, and nobody has a reference to the phase.
+                match unsafe { &*phase } {
+                    Phase::Granted(task) => Some((node, *task)),
+                    _ => None,
+                }
+            })
+        })
+    }
+
     /// Takes a node out of the list that its phase says it is in.
     fn remove<P: Policy<N>>(&mut self, granted: &Granted, node: &Node<P::Want>) {
         let link = node.as_link();
@@ -953,7 +1089,7 @@ impl Phase {
     fn place(&self) -> Place {
         match self {
             Phase::Idle | Phase::Given => Place::Nowhere,
-            Phase::Waiting(_) => Place::Waiting,
+            Phase::Waiting(_) | Phase::Revoked(_) => Place::Waiting,
             Phase::Called(..) => Place::Ring,
             Phase::Granted(_) => Place::Granted,
         }

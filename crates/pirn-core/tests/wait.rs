@@ -2,10 +2,13 @@
 
 #[path = "loom/count.rs"]
 mod count;
+#[path = "loom/offers.rs"]
+mod offers;
 #[path = "loom/tokens.rs"]
 mod tokens;
 
 use count::Count;
+use offers::Offers;
 use pirn_core::wait::{Door, Policy, WaitList, Waiter};
 use pirn_core::wake::WakeBatch;
 use pirn_core::{Cause, Scope, budget, shield};
@@ -492,4 +495,104 @@ fn a_policy_that_panics_leaves_no_node_in_a_ring_that_is_gone() {
     assert!(entered.is_err());
     // AddressSanitizer sees it if one of them is.
     drop(waiters);
+}
+
+#[test]
+fn those_whose_grants_were_revoked_wait_in_their_order_before_all_others() {
+    let offers = Offers::new();
+    let counts: Vec<_> = (0..4).map(|_| Count::new()).collect();
+    let mut waiters: Vec<_> = (0..4).map(|_| Box::pin(offers.take())).collect();
+    for (waiter, count) in waiters.iter_mut().zip(&counts) {
+        assert!(poll_once(waiter.as_mut(), &count.waker()).is_pending());
+    }
+    let wakes = || counts.iter().map(|count| count.wakes()).collect::<Vec<_>>();
+    for _ in 0..3 {
+        offers.offer();
+    }
+    assert_eq!(wakes(), [1, 1, 1, 0]);
+    assert!(offers.withdraw() && offers.withdraw());
+    assert_eq!(offers.revoked(), 2);
+    // The third looks, and has a waker again; the second has not looked since it was woken.
+    assert!(poll_once(waiters[2].as_mut(), &counts[2].waker()).is_pending());
+    assert_eq!(offers.revoked(), 1);
+    offers.offer();
+    assert_eq!((wakes(), offers.revoked()), (vec![1, 1, 1, 0], 0));
+    offers.offer();
+    assert_eq!(wakes(), [1, 1, 2, 0]);
+    assert!(poll_once(waiters[3].as_mut(), &counts[3].waker()).is_pending());
+    for i in [2, 1, 0] {
+        assert!(poll_once(waiters[i].as_mut(), &counts[i].waker()).is_ready());
+    }
+    assert!(!offers.withdraw());
+    assert!(offers.revoke_none());
+}
+
+#[test]
+fn one_whose_grant_was_revoked_may_leave() {
+    let offers = Offers::new();
+    let counts = [(); 2].map(|()| Count::new());
+    let mut waiters: Vec<_> = (0..2).map(|_| Box::pin(offers.take())).collect();
+    for (waiter, count) in waiters.iter_mut().zip(&counts) {
+        assert!(poll_once(waiter.as_mut(), &count.waker()).is_pending());
+    }
+    offers.offer();
+    assert!(offers.withdraw());
+    drop(waiters.remove(0));
+    assert_eq!(offers.revoked(), 0);
+    offers.offer();
+    assert_eq!(counts[1].wakes(), 1);
+    assert!(poll_once(waiters[0].as_mut(), &counts[1].waker()).is_ready());
+}
+
+#[test]
+fn a_task_that_polls_another_after_a_grant_was_revoked_has_its_place_there() {
+    // How many strangers wait between the two.
+    for between in 0..3 {
+        let offers = Offers::new();
+        let (task, other) = (Count::new(), Count::new());
+        let take = |count: &Arc<Count>| {
+            let mut waiter = Box::pin(offers.take());
+            assert!(poll_once(waiter.as_mut(), &count.waker()).is_pending());
+            waiter
+        };
+        let mut unpolled = take(&task);
+        let mut strangers: Vec<_> = (0..between).map(|_| take(&other)).collect();
+        let mut awaited = take(&task);
+        let mut last = take(&other);
+        offers.offer();
+        assert!(offers.withdraw());
+        assert!(poll_once(awaited.as_mut(), &task.waker()).is_pending());
+        // They do not change places again.
+        assert!(poll_once(awaited.as_mut(), &task.waker()).is_pending());
+        offers.offer();
+        assert_eq!((task.wakes(), other.wakes()), (2, 0));
+        assert!(poll_once(awaited.as_mut(), &task.waker()).is_ready());
+        for (i, stranger) in strangers.iter_mut().enumerate() {
+            offers.offer();
+            assert_eq!(other.wakes(), i + 1);
+            assert!(poll_once(stranger.as_mut(), &other.waker()).is_ready());
+        }
+        assert_eq!(offers.revoked(), 1);
+        offers.offer();
+        assert!(poll_once(last.as_mut(), &other.waker()).is_pending());
+        assert!(poll_once(unpolled.as_mut(), &task.waker()).is_ready());
+        assert_eq!(offers.revoked(), 0);
+    }
+}
+
+#[test]
+fn a_grant_after_a_revoked_one_is_claimed_by_the_future_that_the_task_polls() {
+    let offers = Offers::new();
+    let task = Count::new();
+    let mut unpolled = Box::pin(offers.take());
+    assert!(poll_once(unpolled.as_mut(), &task.waker()).is_pending());
+    offers.offer();
+    assert!(offers.withdraw());
+    offers.offer();
+    assert_eq!(task.wakes(), 1);
+    let mut awaited = Box::pin(offers.take());
+    assert!(poll_once(awaited.as_mut(), &task.waker()).is_ready());
+    offers.offer();
+    assert_eq!(task.wakes(), 2);
+    assert!(poll_once(unpolled.as_mut(), &task.waker()).is_ready());
 }

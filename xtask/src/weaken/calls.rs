@@ -64,6 +64,8 @@ pub const CALLS: &[Call] = &[
     hand("settle"),
     hand("put_back"),
     hand("grant_head").instead("false"),
+    hand("revoke").instead("false"),
+    hand("overtake_revoked").within("crates/pirn-core/src/wait.rs"),
     hand("return_slowly").within("crates/pirn-sync/"),
     hand("give_back").within("crates/pirn-sync/"),
     hand("hand_over"),

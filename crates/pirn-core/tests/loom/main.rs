@@ -3,6 +3,7 @@
 mod block_on;
 mod calls;
 mod count;
+mod offers;
 mod scope;
 mod spin;
 mod thread_park;

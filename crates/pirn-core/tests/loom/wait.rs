@@ -1,6 +1,7 @@
 //! Models of the wait list.
 
 use crate::count::Count;
+use crate::offers::Offers;
 use crate::tokens::{Granted, Tokens, poll_and_drop, poll_once};
 use pirn_core::shim::{self, Arc, UnsafeCell, block_on, thread};
 use std::pin::pin;
@@ -376,5 +377,126 @@ fn a_grant_that_is_dropped_as_the_next_one_comes_is_not_lost() {
         assert_eq!(counts[2].wakes(), 1);
         assert!(poll_once(third.as_mut(), &counts[2].waker()).is_ready());
         assert_eq!(tokens.left(), 0);
+    });
+}
+
+#[test]
+fn those_whose_grants_are_revoked_are_served_by_later_offers() {
+    shim::model(|| {
+        let offers = Arc::new(Offers::new());
+        let takers = [(); 2].map(|()| {
+            let offers = Arc::clone(&offers);
+            thread::spawn(move || block_on(offers.take()))
+        });
+        offers.offer();
+        if offers.withdraw() {
+            offers.offer();
+        }
+        offers.offer();
+        for taker in takers {
+            taker.join().unwrap();
+        }
+        assert!(!offers.withdraw());
+        assert_eq!(offers.revoked(), 0);
+    });
+}
+
+#[test]
+fn one_whose_grant_is_revoked_as_it_polls_has_it_or_is_woken_for_the_next() {
+    shim::model(|| {
+        let offers = Arc::new(Offers::new());
+        let counts = [Count::new(), Count::new()];
+        let mut waiters = [offers.take(), offers.take()].map(Box::pin);
+        for (waiter, count) in waiters.iter_mut().zip(&counts) {
+            assert!(poll_once(waiter.as_mut(), &count.waker()).is_pending());
+        }
+        offers.offer();
+        let withdrawer = {
+            let offers = Arc::clone(&offers);
+            thread::spawn(move || {
+                let withdrawn = offers.withdraw();
+                offers.offer();
+                withdrawn
+            })
+        };
+        let [mut first, mut second] = waiters;
+        let mut served = 0;
+        let mut woken = 1;
+        if poll_once(first.as_mut(), &counts[0].waker()).is_ready() {
+            served += 1;
+        }
+        let withdrawn = withdrawer.join().unwrap();
+        if served == 0 {
+            // It looked while nothing was offered, or it would have been served.
+            woken += 1;
+            assert_eq!(counts[0].wakes(), woken);
+            assert!(poll_once(first.as_mut(), &counts[0].waker()).is_ready());
+        }
+        // The second has the other offer, if the first took one before it was withdrawn.
+        assert_eq!(counts[1].wakes(), usize::from(!withdrawn));
+        let ready = poll_once(second.as_mut(), &counts[1].waker()).is_ready();
+        assert_eq!(ready, !withdrawn);
+    });
+}
+
+#[test]
+fn a_task_whose_grant_is_revoked_is_woken_for_the_future_that_it_polls() {
+    shim::model(|| {
+        let offers = Arc::new(Offers::new());
+        let task = Count::new();
+        let waker = task.waker();
+        let mut unpolled = Box::pin(offers.take());
+        assert!(poll_once(unpolled.as_mut(), &waker).is_pending());
+        let stranger = Count::new();
+        let mut other = Box::pin(offers.take());
+        assert!(poll_once(other.as_mut(), &stranger.waker()).is_pending());
+        offers.offer();
+        let withdrawer = {
+            let offers = Arc::clone(&offers);
+            thread::spawn(move || {
+                let withdrawn = offers.withdraw();
+                offers.offer();
+                withdrawn
+            })
+        };
+        // The task polls only this one, at once and whenever it was woken.
+        let mut awaited = Box::pin(offers.take());
+        let mut ready = poll_once(awaited.as_mut(), &waker).is_ready();
+        let early = ready;
+        let withdrawn = withdrawer.join().unwrap();
+        if !ready {
+            assert_eq!(task.wakes(), 2);
+            ready = poll_once(awaited.as_mut(), &waker).is_ready();
+        }
+        assert!(ready);
+        // What is left, if the first offer was taken, is the stranger's.
+        assert!(withdrawn || early);
+        assert_eq!(stranger.wakes(), usize::from(!withdrawn));
+    });
+}
+
+#[test]
+fn one_who_leaves_as_its_grant_is_revoked_leaves_the_next_offer_to_others() {
+    shim::model(|| {
+        let offers = Arc::new(Offers::new());
+        let counts = [Count::new(), Count::new()];
+        let mut waiters = [offers.take(), offers.take()].map(Box::pin);
+        for (waiter, count) in waiters.iter_mut().zip(&counts) {
+            assert!(poll_once(waiter.as_mut(), &count.waker()).is_pending());
+        }
+        offers.offer();
+        let withdrawer = {
+            let offers = Arc::clone(&offers);
+            thread::spawn(move || {
+                assert!(offers.withdraw());
+                offers.offer();
+            })
+        };
+        let [first, mut second] = waiters;
+        drop(first);
+        withdrawer.join().unwrap();
+        assert!(counts[1].wakes() >= 1);
+        assert!(poll_once(second.as_mut(), &counts[1].waker()).is_ready());
+        assert_eq!(offers.revoked(), 0);
     });
 }
