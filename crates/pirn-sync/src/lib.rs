@@ -18,6 +18,7 @@ mod lock;
 mod once_cell;
 pub mod oneshot;
 mod queue;
+mod rendezvous;
 mod rwlock;
 mod semaphore;
 pub mod watch;
@@ -37,7 +38,11 @@ pub use once_cell::{OnceCell, Wait as OnceWait};
 pub use queue::{
     ByPriority, Fifo, Get as QueueGet, GetPermit, Join as QueueJoin, Lifo, LifoQueue, Order,
     OrderedQueue, Priority, PriorityQueue, Put as QueuePut, PutPermit, Queue, QueueItem,
-    QueueReceiver, QueueSender, QueueSink, QueueStatistics, QueueStream,
+    QueueReceiver, QueueSender, QueueSink, QueueStatistics, QueueStream, ReceiverOf, SenderOf,
+};
+pub use rendezvous::{
+    Get as RendezvousGet, Put as RendezvousPut, Rendezvous, RendezvousReceiver, RendezvousSender,
+    RendezvousSink, RendezvousStatistics, RendezvousStream,
 };
 pub use rwlock::{
     MappedRwLockWriteGuard, OwnedRwLockReadGuard, OwnedRwLockWriteGuard, Read as RwLockRead,

@@ -23,18 +23,19 @@ use core::future::Future;
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 use flow::{Flow, GET, JOIN, List, PUT, State};
+use halves::{TwoSided, split};
 use pirn_core::budget;
 use pirn_core::const_unless_loom;
 use pirn_core::wait::{Policy, WaitList, Waiter};
 
 mod flow;
-mod halves;
+pub(crate) mod halves;
 mod item;
 mod order;
 mod permit;
 mod streams;
 
-pub use halves::{QueueReceiver, QueueSender};
+pub use halves::{ReceiverOf, SenderOf};
 pub use item::QueueItem;
 pub use order::{ByPriority, Fifo, Lifo, Order, Priority};
 pub use permit::{GetPermit, PutPermit};
@@ -140,6 +141,12 @@ pub type LifoQueue<T> = OrderedQueue<T, Lifo<T>>;
 /// ```
 pub type PriorityQueue<P, T> = OrderedQueue<(P, T), ByPriority<P, T>>;
 
+/// A producer's share in a queue. See [`OrderedQueue::split`].
+pub type QueueSender<T, O = Fifo<T>> = SenderOf<OrderedQueue<T, O>>;
+
+/// A consumer's share in a queue. See [`OrderedQueue::split`].
+pub type QueueReceiver<T, O = Fifo<T>> = ReceiverOf<OrderedQueue<T, O>>;
+
 /// What is in a queue at one moment, and who waits at it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -195,7 +202,7 @@ impl<T, O: Order<T>> OrderedQueue<T, O> {
         ///
         /// # Panics
         ///
-        /// If `capacity` is 0.
+        /// If `capacity` is 0. A queue that holds nothing is a [`Rendezvous`](crate::Rendezvous).
         #[track_caller]
         pub fn bounded(capacity: usize) -> Self {
             assert!(capacity > 0, "the capacity of a queue is at least 1, and 0 was asked for");
@@ -219,6 +226,32 @@ impl<T, O: Order<T>> OrderedQueue<T, O> {
         pub fn unbounded() -> Self {
             OrderedQueue { list: WaitList::new(Flow::new(), State::new(O::EMPTY, usize::MAX)) }
         }
+    }
+
+    /// Splits it into a sender and a receiver, both of which can be cloned and moved to other tasks.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pirn_sync::Queue;
+    ///
+    /// # let rt = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    /// # rt.block_on(async {
+    /// let (sender, receiver) = Queue::bounded(2).split();
+    /// let producers = [1, 2].map(|item| {
+    ///     let sender = sender.clone();
+    ///     tokio::spawn(async move { sender.put(item).await.unwrap() })
+    /// });
+    /// drop(sender);
+    /// let mut sum = 0;
+    /// while let Ok(item) = receiver.get().await {
+    ///     sum += item;
+    /// }
+    /// assert_eq!(sum, 3);
+    /// # });
+    /// ```
+    pub fn split(self) -> (QueueSender<T, O>, QueueReceiver<T, O>) {
+        split(self)
     }
 
     /// How many items it holds at most; `usize::MAX` if there is no bound.
@@ -588,6 +621,16 @@ impl<T, O: Order<T>> OrderedQueue<T, O> {
     pub fn close_now(&self) -> Vec<T> {
         let mut items = Flow::close_now(&self.list);
         core::iter::from_fn(|| items.pop()).collect()
+    }
+}
+
+impl<T, O: Order<T>> TwoSided for OrderedQueue<T, O> {
+    fn end_puts(&self) {
+        self.close();
+    }
+
+    fn end_gets(&self) {
+        drop(self.close_now());
     }
 }
 

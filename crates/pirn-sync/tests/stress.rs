@@ -6,8 +6,8 @@
 use pirn_core::yield_now;
 use pirn_sync::broadcast::RecvError;
 use pirn_sync::{
-    Barrier, Closed, Condition, Event, Lock, OnceCell, Queue, RwLock, RwLockWriteGuard, Semaphore,
-    block_on, broadcast, oneshot, watch,
+    Barrier, Closed, Condition, Event, Lock, OnceCell, Queue, Rendezvous, RwLock, RwLockWriteGuard,
+    Semaphore, block_on, broadcast, oneshot, watch,
 };
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -336,6 +336,50 @@ fn each_item_that_was_put_is_got_once() {
     block_on(queue.join());
     assert!(queue.is_empty());
     assert!(items.into_iter().all(|item| item.into_inner() == 0));
+}
+
+#[test]
+fn each_item_is_handed_over_once_or_stays_with_who_put_it() {
+    let place = Rendezvous::new();
+    let (handed, got, done) = (
+        AtomicUsize::new(0),
+        AtomicUsize::new(0),
+        AtomicUsize::new(0),
+    );
+    on_threads(THREADS, |me, mut random| {
+        let puts = me % 2 == 0;
+        for _ in 0..rounds() {
+            match (puts, random.below(8)) {
+                (true, _) => match random.wait(place.put(Box::new(me))) {
+                    Some(put) => {
+                        handed.fetch_add(usize::from(put.is_ok()), SeqCst);
+                    }
+                    // It may have been taken as it was given up.
+                    None => {
+                        done.fetch_add(1, SeqCst);
+                    }
+                },
+                (false, 0) => {
+                    got.fetch_add(usize::from(place.try_get().is_ok()), SeqCst);
+                }
+                (false, 1) => {
+                    let mut items = Vec::new();
+                    random.wait(place.get_many(&mut items, 3));
+                    got.fetch_add(items.len(), SeqCst);
+                }
+                (false, _) => {
+                    let item = random.wait(place.get());
+                    got.fetch_add(usize::from(matches!(item, Some(Ok(_)))), SeqCst);
+                }
+            }
+        }
+        // The other side is not left to wait.
+        place.close();
+    });
+    let now = place.statistics();
+    assert_eq!((now.putters, now.getters), (0, 0));
+    let (handed, got) = (handed.into_inner(), got.into_inner());
+    assert!(handed <= got && got <= handed + done.into_inner());
 }
 
 #[test]

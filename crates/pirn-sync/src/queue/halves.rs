@@ -1,60 +1,49 @@
 //! The two sides of a queue, each of which closes it as the last of its kind is dropped.
 
-use super::{Fifo, Order, OrderedQueue};
 use core::fmt;
 use core::ops::Deref;
 use pirn_core::shim::Arc;
 use pirn_core::shim::atomic::{AtomicUsize, Ordering, fence};
 
-/// A producer's share in a queue: as the last one is dropped, the queue is
-/// [closed](OrderedQueue::close), so that getters hear of the end once it is empty.
+/// A producer's share in a queue: as the last one is dropped, the queue is closed, so that getters
+/// hear of the end once it is empty.
 ///
-/// See [`OrderedQueue::split`]. It derefs to the queue: a share in a side, not a restriction to it.
-pub struct QueueSender<T, O: Order<T> = Fifo<T>>(Arc<Shared<T, O>>);
+/// One type under the names [`QueueSender`](crate::QueueSender) and
+/// [`RendezvousSender`](crate::RendezvousSender). It derefs to the queue: a share in a side, not a
+/// restriction to it.
+pub struct SenderOf<Q: TwoSided>(Arc<Shared<Q>>);
 
-/// A consumer's share in a queue: as the last one is dropped, the queue is
-/// [closed and emptied](OrderedQueue::close_now), so that putters hear that nobody will come.
+/// A consumer's share in a queue: as the last one is dropped, the queue is closed and emptied, so
+/// that putters hear that nobody will come.
 ///
-/// See [`OrderedQueue::split`]. It derefs to the queue: a share in a side, not a restriction to it.
-pub struct QueueReceiver<T, O: Order<T> = Fifo<T>>(Arc<Shared<T, O>>);
+/// One type under the names [`QueueReceiver`](crate::QueueReceiver) and
+/// [`RendezvousReceiver`](crate::RendezvousReceiver). It derefs to the queue: a share in a side, not a
+/// restriction to it.
+pub struct ReceiverOf<Q: TwoSided>(Arc<Shared<Q>>);
 
-struct Shared<T, O: Order<T>> {
-    queue: OrderedQueue<T, O>,
+/// What is between producers and consumers: a queue of this crate.
+pub trait TwoSided {
+    /// The last producer is gone.
+    fn end_puts(&self);
+
+    /// The last consumer is gone.
+    fn end_gets(&self);
+}
+
+struct Shared<Q> {
+    queue: Q,
     senders: AtomicUsize,
     receivers: AtomicUsize,
 }
 
-impl<T, O: Order<T>> OrderedQueue<T, O> {
-    /// Splits it into a sender and a receiver, both of which can be cloned and moved to other tasks.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use pirn_sync::Queue;
-    ///
-    /// # let rt = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    /// # rt.block_on(async {
-    /// let (sender, receiver) = Queue::bounded(2).split();
-    /// let producers = [1, 2].map(|item| {
-    ///     let sender = sender.clone();
-    ///     tokio::spawn(async move { sender.put(item).await.unwrap() })
-    /// });
-    /// drop(sender);
-    /// let mut sum = 0;
-    /// while let Ok(item) = receiver.get().await {
-    ///     sum += item;
-    /// }
-    /// assert_eq!(sum, 3);
-    /// # });
-    /// ```
-    pub fn split(self) -> (QueueSender<T, O>, QueueReceiver<T, O>) {
-        let shared = Arc::new(Shared {
-            queue: self,
-            senders: AtomicUsize::new(1),
-            receivers: AtomicUsize::new(1),
-        });
-        (QueueSender(Arc::clone(&shared)), QueueReceiver(shared))
-    }
+/// Splits a queue into its two sides.
+pub(crate) fn split<Q: TwoSided>(queue: Q) -> (SenderOf<Q>, ReceiverOf<Q>) {
+    let shared = Arc::new(Shared {
+        queue,
+        senders: AtomicUsize::new(1),
+        receivers: AtomicUsize::new(1),
+    });
+    (SenderOf(Arc::clone(&shared)), ReceiverOf(shared))
 }
 
 /// Counts one more. The count cannot overflow, since the `Arc`'s, which grows with it, cannot.
@@ -74,60 +63,60 @@ fn leave(count: &AtomicUsize) -> bool {
     last
 }
 
-impl<T, O: Order<T>> Clone for QueueSender<T, O> {
+impl<Q: TwoSided> Clone for SenderOf<Q> {
     fn clone(&self) -> Self {
         enter(&self.0.senders);
-        QueueSender(Arc::clone(&self.0))
+        SenderOf(Arc::clone(&self.0))
     }
 }
 
-impl<T, O: Order<T>> Clone for QueueReceiver<T, O> {
+impl<Q: TwoSided> Clone for ReceiverOf<Q> {
     fn clone(&self) -> Self {
         enter(&self.0.receivers);
-        QueueReceiver(Arc::clone(&self.0))
+        ReceiverOf(Arc::clone(&self.0))
     }
 }
 
-impl<T, O: Order<T>> Drop for QueueSender<T, O> {
+impl<Q: TwoSided> Drop for SenderOf<Q> {
     fn drop(&mut self) {
         if leave(&self.0.senders) {
-            self.close();
+            self.end_puts();
         }
     }
 }
 
-impl<T, O: Order<T>> Drop for QueueReceiver<T, O> {
+impl<Q: TwoSided> Drop for ReceiverOf<Q> {
     fn drop(&mut self) {
         if leave(&self.0.receivers) {
-            drop(self.close_now());
+            self.end_gets();
         }
     }
 }
 
-impl<T, O: Order<T>> Deref for QueueSender<T, O> {
-    type Target = OrderedQueue<T, O>;
+impl<Q: TwoSided> Deref for SenderOf<Q> {
+    type Target = Q;
 
-    fn deref(&self) -> &OrderedQueue<T, O> {
+    fn deref(&self) -> &Q {
         &self.0.queue
     }
 }
 
-impl<T, O: Order<T>> Deref for QueueReceiver<T, O> {
-    type Target = OrderedQueue<T, O>;
+impl<Q: TwoSided> Deref for ReceiverOf<Q> {
+    type Target = Q;
 
-    fn deref(&self) -> &OrderedQueue<T, O> {
+    fn deref(&self) -> &Q {
         &self.0.queue
     }
 }
 
-impl<T, O: Order<T>> fmt::Debug for QueueSender<T, O> {
+impl<Q: TwoSided + fmt::Debug> fmt::Debug for SenderOf<Q> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("QueueSender").field(&**self).finish()
+        f.debug_tuple("Sender").field(&**self).finish()
     }
 }
 
-impl<T, O: Order<T>> fmt::Debug for QueueReceiver<T, O> {
+impl<Q: TwoSided + fmt::Debug> fmt::Debug for ReceiverOf<Q> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("QueueReceiver").field(&**self).finish()
+        f.debug_tuple("Receiver").field(&**self).finish()
     }
 }

@@ -11,6 +11,7 @@ mod lock;
 mod once_cell;
 mod oneshot;
 mod queue;
+mod rendezvous;
 mod rwlock;
 mod semaphore;
 mod watch;
