@@ -37,6 +37,10 @@ use pirn_core::budget;
 use pirn_core::shim;
 use pirn_core::wait::{Door, Policy, WaitList, Waiter};
 
+mod stream;
+
+pub use stream::{Items, Lagged};
+
 /// The half that sends. Clone it for more senders.
 ///
 /// Sending never waits: a receiver that is too slow misses the oldest items, and hears
@@ -463,21 +467,28 @@ impl<T> Policy<1> for Ring<T> {
     }
 }
 
+/// Waits for what comes at `next`, which is then moved on.
+#[inline]
+fn poll_taken<T>(
+    mut waiter: Pin<&mut Waiter<'_, Ring<T>>>,
+    next: &mut u64,
+    cx: &mut Context<'_>,
+) -> Poll<Result<Taken<T>, RecvError>> {
+    if waiter.as_mut().newcomer().is_some() {
+        ready!(budget::poll_spend(cx));
+    }
+    waiter.poll_grant(cx, |door, _| door.state().take(next))
+}
+
 impl<T: Clone> Future for Recv<'_, T> {
     type Output = Result<T, RecvError>;
 
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut this = self.project();
-        if this.waiter.as_mut().newcomer().is_some() {
-            ready!(budget::poll_spend(cx));
-        }
+        let this = self.project();
         let next = this.next.as_deref_mut();
         let next = next.expect("a `Recv` was polled after it was ready");
-        let taken = ready!(
-            this.waiter
-                .poll_grant(cx, |door, _| door.state().take(next))
-        );
+        let taken = ready!(poll_taken(this.waiter, next, cx));
         *this.next = None;
         Poll::Ready(taken.map(Taken::into_item))
     }

@@ -35,6 +35,10 @@ use pirn_core::budget;
 use pirn_core::shim;
 use pirn_core::wait::{Door, Policy, WaitList, Waiter};
 
+mod stream;
+
+pub use stream::Changes;
+
 /// The half that changes the value. Clone it for more senders.
 ///
 /// # Fairness
@@ -494,21 +498,28 @@ impl<'a, T> Changed<'a, T> {
     }
 }
 
+/// Waits for news over what was seen, which is then brought up to date.
+#[inline]
+fn poll_told<T>(
+    mut waiter: Pin<&mut Waiter<'_, Latest<T>, 2>>,
+    seen: &mut u64,
+    cx: &mut Context<'_>,
+) -> Poll<Result<Arc<T>, Closed>> {
+    if waiter.as_mut().newcomer().is_some() {
+        ready!(budget::poll_spend(cx));
+    }
+    waiter.poll_grant(cx, |door, _| door.state().tell(seen))
+}
+
 impl<T> Future for Changed<'_, T> {
     type Output = Result<Arc<T>, Closed>;
 
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut this = self.project();
-        if this.waiter.as_mut().newcomer().is_some() {
-            ready!(budget::poll_spend(cx));
-        }
+        let this = self.project();
         let seen = this.seen.as_deref_mut();
         let seen = seen.expect("a `Changed` was polled after it was ready");
-        let told = ready!(
-            this.waiter
-                .poll_grant(cx, |door, _| door.state().tell(seen))
-        );
+        let told = ready!(poll_told(this.waiter, seen, cx));
         *this.seen = None;
         Poll::Ready(told)
     }

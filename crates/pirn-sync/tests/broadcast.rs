@@ -4,8 +4,9 @@
 mod count;
 
 use count::{Count, poll_once};
+use futures::StreamExt;
 use pirn_core::{Cause, Scope, budget, shield};
-use pirn_sync::broadcast::{self, Receiver, Recv, RecvError, Sender, TryRecvError};
+use pirn_sync::broadcast::{self, Items, Lagged, Receiver, Recv, RecvError, Sender, TryRecvError};
 use std::cell::{Cell, RefCell};
 use std::future::{pending, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -401,4 +402,52 @@ fn its_types_cross_threads() {
     assert_eq!(RecvError::Lagged(3).to_string(), "3 items were missed");
     assert_eq!(RecvError::Closed.to_string(), "the channel is closed");
     assert_eq!(TryRecvError::Empty.to_string(), "no item is there yet");
+}
+
+#[test]
+fn its_stream_goes_on_after_a_lag_and_ends_with_the_last_sender() {
+    let (sender, mut receiver) = broadcast::channel(2);
+    let count = Count::new();
+    let next =
+        |stream: &mut Pin<Box<Items<'_, i32>>>| poll_once(pin!(stream.next()), &count.waker());
+    let mut stream = Box::pin(receiver.stream());
+    assert!(next(&mut stream).is_pending());
+    for item in 0..4 {
+        sender.send(item).unwrap();
+    }
+    assert_eq!(count.wakes(), 1);
+    assert_eq!(next(&mut stream), Poll::Ready(Some(Err(Lagged(2)))));
+    assert_eq!(Lagged(2).to_string(), "2 items were missed");
+    assert_eq!(next(&mut stream), Poll::Ready(Some(Ok(2))));
+    // Dropping it takes none.
+    drop(stream);
+    let mut stream = Box::pin(receiver.stream());
+    assert_eq!(next(&mut stream), Poll::Ready(Some(Ok(3))));
+    assert!(next(&mut stream).is_pending());
+    drop(sender);
+    assert_eq!(count.wakes(), 2);
+    for _ in 0..2 {
+        assert_eq!(next(&mut stream), Poll::Ready(None));
+    }
+}
+
+#[test]
+fn its_stream_goes_on_after_a_clone_that_panics() {
+    #[derive(Debug, PartialEq)]
+    struct Panics(u32);
+    impl Clone for Panics {
+        fn clone(&self) -> Self {
+            assert!(self.0 > 0, "a clone of the test's");
+            Panics(self.0)
+        }
+    }
+    let (sender, mut receiver) = broadcast::channel(2);
+    let _other = sender.subscribe();
+    sender.send(Panics(0)).unwrap();
+    sender.send(Panics(1)).unwrap();
+    let mut stream = pin!(receiver.stream());
+    let mut next = || poll_once(pin!(stream.next()), Waker::noop());
+    assert!(catch_unwind(AssertUnwindSafe(&mut next)).is_err());
+    assert_eq!(next(), Poll::Ready(Some(Ok(Panics(1)))));
+    assert!(next().is_pending());
 }

@@ -4,6 +4,7 @@
 mod count;
 
 use count::{Count, poll_once};
+use futures::StreamExt;
 use pirn_core::{Cause, Scope, budget, shield};
 use pirn_sync::Closed;
 use pirn_sync::watch::{self, Changed, Closing, Receiver, Sender};
@@ -355,4 +356,35 @@ fn its_types_cross_threads() {
     );
     assert_eq!(format!("{:?}", receiver.changed()), "Changed { .. }");
     assert_eq!(format!("{:?}", sender.closed()), "Closing { .. }");
+}
+
+#[test]
+fn its_stream_gives_each_unseen_value_once_and_ends_with_the_last_sender() {
+    let (sender, mut receiver) = watch::channel(0);
+    let count = Count::new();
+    let next = |stream: &mut Pin<Box<watch::Changes<'_, i32>>>| {
+        poll_once(pin!(stream.next()), &count.waker()).map(|value| value.map(|value| *value))
+    };
+    let mut stream = Box::pin(receiver.stream());
+    assert!(next(&mut stream).is_pending());
+    sender.send(1).unwrap();
+    sender.send(2).unwrap();
+    assert_eq!(count.wakes(), 1);
+    assert_eq!(next(&mut stream), Poll::Ready(Some(2)));
+    assert!(next(&mut stream).is_pending());
+    sender.send(3).unwrap();
+    assert_eq!(count.wakes(), 2);
+    // Told of it, and dropped: it stays unseen.
+    drop(stream);
+    assert!(receiver.has_changed());
+    let mut stream = Box::pin(receiver.stream());
+    assert_eq!(next(&mut stream), Poll::Ready(Some(3)));
+    sender.send(4).unwrap();
+    drop(sender);
+    assert_eq!(next(&mut stream), Poll::Ready(Some(4)));
+    for _ in 0..2 {
+        assert_eq!(next(&mut stream), Poll::Ready(None));
+    }
+    drop(stream);
+    assert!(!receiver.has_changed());
 }

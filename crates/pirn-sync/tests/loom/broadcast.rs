@@ -1,8 +1,10 @@
 //! Models of the broadcast channel.
 
 use crate::count::{Count, poll_once};
+use futures_core::Stream;
 use pirn_core::shim::{self, Arc, block_on, thread};
 use pirn_sync::broadcast::{self, Receiver, RecvError, TryRecvError};
+use std::future::poll_fn;
 use std::pin::pin;
 
 /// All that is left for a receiver, with what it missed.
@@ -235,5 +237,25 @@ fn who_subscribes_as_items_come_misses_none_after_the_first_it_sees() {
         let all = [Ok(1), Ok(2), Ok(3)];
         assert!(!seen.is_empty() && all.ends_with(&seen));
         drop(receiver);
+    });
+}
+
+#[test]
+fn a_stream_gives_all_items_and_ends() {
+    shim::model(|| {
+        let (sender, mut receiver) = broadcast::channel(2);
+        let sending = thread::spawn(move || {
+            sender.send(1).unwrap();
+            sender.send(2).unwrap();
+        });
+        let mut stream = pin!(receiver.stream());
+        for item in 1..=2 {
+            assert_eq!(
+                block_on(poll_fn(|cx| stream.as_mut().poll_next(cx))),
+                Some(Ok(item))
+            );
+        }
+        assert_eq!(block_on(poll_fn(|cx| stream.as_mut().poll_next(cx))), None);
+        sending.join().unwrap();
     });
 }

@@ -1,8 +1,10 @@
 //! Models of the watch channel.
 
 use crate::count::{Count, poll_once};
+use futures_core::Stream;
 use pirn_core::shim::{self, Arc, block_on, thread};
 use pirn_sync::{Closed, watch};
+use std::future::poll_fn;
 use std::pin::pin;
 
 #[test]
@@ -209,5 +211,24 @@ fn a_sender_that_waits_no_longer_as_the_last_receiver_goes_takes_nothing_from_th
         going.join().unwrap();
         assert_eq!(second.wakes(), 1);
         assert!(poll_once(other.as_mut(), &second.waker()).is_ready());
+    });
+}
+
+#[test]
+fn a_stream_gives_the_last_value_and_ends() {
+    shim::model(|| {
+        let (sender, mut receiver) = watch::channel(0);
+        let sending = thread::spawn(move || {
+            sender.send(1).unwrap();
+            sender.send(2).unwrap();
+        });
+        let mut seen = 0;
+        let mut stream = pin!(receiver.stream());
+        while let Some(value) = block_on(poll_fn(|cx| stream.as_mut().poll_next(cx))) {
+            assert!(*value > seen);
+            seen = *value;
+        }
+        assert_eq!(seen, 2);
+        sending.join().unwrap();
     });
 }
