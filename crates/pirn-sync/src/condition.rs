@@ -1,14 +1,15 @@
 //! Waiting for a change of what a lock protects.
 
-use crate::lock::{Lock, LockGuard};
+use crate::lock::Relock;
 use core::fmt;
 use core::future::{Future, poll_fn};
+use core::mem;
 use core::pin::pin;
 use pirn_core::budget;
 use pirn_core::const_unless_loom;
 use pirn_core::wait::{Door, Policy, WaitList, Waiter};
 
-/// Lets tasks wait until another task has changed what a [`Lock`] protects.
+/// Lets tasks wait until another task has changed what a [`Lock`](crate::Lock) protects.
 ///
 /// A task that holds the lock calls [`wait`](Self::wait), which unlocks while it waits and locks
 /// again before it returns. A task that changes the value calls [`notify`](Self::notify) or
@@ -81,6 +82,9 @@ impl Condition {
 
     /// Unlocks, waits for a notification, and locks again.
     ///
+    /// The guard is a [`LockGuard`](crate::LockGuard) or an
+    /// [`OwnedLockGuard`](crate::OwnedLockGuard), and so is what is returned.
+    ///
     /// # Cancel safety
     ///
     /// Dropping the future before the notification leaves the queue; dropping it later passes a
@@ -103,21 +107,23 @@ impl Condition {
     /// assert_eq!(tokio::join!(waits, changes).0, 2);
     /// # });
     /// ```
-    pub async fn wait<'l, T: ?Sized>(&self, guard: LockGuard<'l, T>) -> LockGuard<'l, T> {
-        let lock: &'l Lock<T> = LockGuard::lock(&guard);
+    pub async fn wait<G: Relock>(&self, guard: G) -> G {
+        let place = guard.place();
         let mut taken = Some(self.notified(guard).await);
-        let mut locked = pin!(lock.lock());
-        let guard = poll_fn(|cx| {
-            let poll = locked.as_mut().poll(cx);
-            if poll.is_pending() && budget::is_frozen() {
-                // A cancelled body does not go on: the notification is for another.
-                taken = None;
-            }
-            poll
-        })
-        .await;
-        core::mem::forget(taken);
-        guard
+        {
+            let mut locking = pin!(G::lock(&place).lock());
+            let locked = poll_fn(|cx| {
+                let poll = locking.as_mut().poll(cx);
+                if poll.is_pending() && budget::is_frozen() {
+                    // A cancelled body does not go on: the notification is for another.
+                    taken = None;
+                }
+                poll
+            });
+            mem::forget(locked.await);
+        }
+        mem::forget(taken);
+        G::locked(place)
     }
 
     /// Waits, as [`wait`](Self::wait) does, again and again while `condition` is true; not at all if
@@ -139,11 +145,11 @@ impl Condition {
     /// assert_eq!(*guard, [1]);
     /// # });
     /// ```
-    pub async fn wait_while<'l, T: ?Sized>(
+    pub async fn wait_while<G: Relock>(
         &self,
-        mut guard: LockGuard<'l, T>,
-        mut condition: impl FnMut(&mut T) -> bool,
-    ) -> LockGuard<'l, T> {
+        mut guard: G,
+        mut condition: impl FnMut(&mut G::Target) -> bool,
+    ) -> G {
         while condition(&mut guard) {
             guard = self.wait(guard).await;
         }
@@ -180,7 +186,7 @@ impl Condition {
     }
 
     /// Queues up, unlocks, and waits.
-    async fn notified<T: ?Sized>(&self, guard: LockGuard<'_, T>) -> Taken<'_> {
+    async fn notified<G>(&self, guard: G) -> Taken<'_> {
         let mut guard = Some(guard);
         let mut waiter = pin!(Waiter::new(&self.list, 0, Notice::One));
         let notice = poll_fn(|cx| {

@@ -30,6 +30,7 @@ mod cell;
 mod guard;
 use cell::LockCell;
 pub(crate) use cell::Projected;
+pub(crate) use guard::Relock;
 pub use guard::{MappedLockGuard, OwnedLockGuard};
 
 /// A value that one task at a time may use, also across awaits.

@@ -5,7 +5,7 @@ mod count;
 
 use count::{Count, poll_once};
 use pirn_core::{Cause, Scope, shield};
-use pirn_sync::{Condition, Lock, LockGuard};
+use pirn_sync::{Condition, Lock, LockGuard, OwnedLockGuard};
 use std::future::Future;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -225,6 +225,34 @@ fn wait_while_looks_before_it_waits_and_after_each_notification() {
         panic!("it is true now");
     };
     assert_eq!(*guard, 2);
+}
+
+#[test]
+fn an_owned_guard_waits_and_keeps_its_lock_alive() {
+    let (lock, condition) = (Arc::new(Lock::new(1)), Condition::new());
+    let count = Count::new();
+    let alive = Arc::downgrade(&lock);
+    let guard = lock.try_lock_owned().unwrap();
+    let mut wait = Box::pin(condition.wait_while(guard, |n| *n < 2));
+    assert!(poll_once(wait.as_mut(), &count.waker()).is_pending());
+    let mut other = Box::pin(condition.wait(lock.try_lock_owned().unwrap()));
+    assert!(poll_once(other.as_mut(), &count.waker()).is_pending());
+    *lock.try_lock().unwrap() = 2;
+    condition.notify(1);
+    drop(lock);
+    let Poll::Ready(guard) = poll_once(wait.as_mut(), &count.waker()) else {
+        panic!("it is true now");
+    };
+    assert_eq!(*guard, 2);
+    let lock = Arc::clone(OwnedLockGuard::lock(&guard));
+    // The other is notified, and leaves while it locks.
+    condition.notify(1);
+    assert!(poll_once(other.as_mut(), &count.waker()).is_pending());
+    drop(other);
+    drop((guard, wait));
+    assert!(!lock.is_locked());
+    drop(lock);
+    assert!(alive.upgrade().is_none());
 }
 
 #[test]

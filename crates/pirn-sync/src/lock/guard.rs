@@ -27,6 +27,20 @@ pub struct MappedLockGuard<'a, U: ?Sized> {
     list: &'a WaitList<Word>,
 }
 
+/// A guard of a whole lock, which can be given up and made again: a [`LockGuard`] or an
+/// [`OwnedLockGuard`].
+pub trait Relock: DerefMut {
+    /// What leads to the lock.
+    type Place;
+
+    fn place(&self) -> Self::Place;
+
+    fn lock(place: &Self::Place) -> &Lock<Self::Target>;
+
+    /// To be called by whoever took the lock.
+    fn locked(place: Self::Place) -> Self;
+}
+
 impl<'a, T: ?Sized> LockGuard<'a, T> {
     /// Narrows the guard to a part of what it gives access to.
     ///
@@ -99,6 +113,38 @@ impl<T: ?Sized> OwnedLockGuard<T> {
     /// The lock it locks.
     pub fn lock(guard: &Self) -> &Arc<Lock<T>> {
         &guard.lock
+    }
+}
+
+impl<'a, T: ?Sized> Relock for LockGuard<'a, T> {
+    type Place = &'a Lock<T>;
+
+    fn place(&self) -> Self::Place {
+        self.lock
+    }
+
+    fn lock(place: &Self::Place) -> &Lock<T> {
+        place
+    }
+
+    fn locked(place: Self::Place) -> Self {
+        place.guard()
+    }
+}
+
+impl<T: ?Sized> Relock for OwnedLockGuard<T> {
+    type Place = Arc<Lock<T>>;
+
+    fn place(&self) -> Self::Place {
+        Arc::clone(&self.lock)
+    }
+
+    fn lock(place: &Self::Place) -> &Lock<T> {
+        place
+    }
+
+    fn locked(place: Self::Place) -> Self {
+        OwnedLockGuard::of(place)
     }
 }
 
