@@ -19,11 +19,11 @@ pub(crate) struct Args {
     /// Save each body in this folder, which is made if it is not there
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
-    /// How many items of the embedded server to fetch
-    #[arg(long, default_value = "200", value_name = "N", value_parser = at_least_one)]
-    pub(crate) count: usize,
+    /// How many items of the embedded server to fetch [default: 200]
+    #[arg(long, value_name = "N", value_parser = up_to::<10_000_000>)]
+    count: Option<usize>,
     /// How many to fetch at once
-    #[arg(long, default_value = "20", value_name = "N", value_parser = at_least_one)]
+    #[arg(long, default_value = "20", value_name = "N", value_parser = up_to::<10_000>)]
     pub(crate) concurrency: usize,
     /// The limit for one request, such as 500ms or 2s
     #[arg(
@@ -47,6 +47,11 @@ pub(crate) struct Args {
 }
 
 impl Args {
+    /// How many items of the embedded server to fetch.
+    pub(crate) fn count(&self) -> usize {
+        self.count.unwrap_or(200)
+    }
+
     /// The URLs of the command line and of the file, checked.
     pub(crate) fn all_urls(&self) -> Result<Vec<String>, String> {
         let mut urls = self.urls.clone();
@@ -60,6 +65,14 @@ impl Args {
             );
             if urls.is_empty() {
                 return Err(format!("there is no URL in {}", path.display()));
+            }
+        }
+        // What is for the embedded server only.
+        for (given, option) in [(self.count.is_some(), "count"), (self.faults, "faults")] {
+            if given && !urls.is_empty() {
+                return Err(format!(
+                    "--{option} is for the embedded server, and there are URLs to fetch instead"
+                ));
             }
         }
         Ok(urls)
@@ -78,11 +91,10 @@ fn read(path: &Path) -> Result<String, String> {
         .map_err(|error| format!("cannot read {}: {error}", path.display()))
 }
 
-fn at_least_one(text: &str) -> Result<usize, String> {
+fn up_to<const MOST: usize>(text: &str) -> Result<usize, String> {
     match text.parse::<usize>() {
-        Ok(0) => Err("it must be at least 1".into()),
-        Ok(number) => Ok(number),
-        Err(_) => Err("it must be a whole number of at least 1".into()),
+        Ok(number) if (1..=MOST).contains(&number) => Ok(number),
+        _ => Err(format!("it must be a whole number from 1 to {MOST}")),
     }
 }
 

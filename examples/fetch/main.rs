@@ -58,6 +58,7 @@ const INTERRUPT_GRACE: Duration = Duration::from_millis(500);
 struct Shared {
     session: Session,
     out: Option<PathBuf>,
+    timeout: Duration,
     fail_fast: bool,
     tally: Mutex<Tally>,
     in_flight: AtomicUsize,
@@ -70,14 +71,16 @@ async fn fetch(args: Args) -> Result<ExitCode, String> {
     if let Some(folder) = &args.out {
         prepare(folder).await?;
     }
-    let (urls, _server) = match given.is_empty() {
+    let (urls, server) = match given.is_empty() {
         true => {
-            let started = Server::start(args.count, args.faults).await;
+            let started = Server::start(args.count(), args.faults).await;
             let server = started.map_err(|error| format!("cannot start the server: {error}"))?;
             (server.urls.clone(), Some(server))
         }
         false => (given, None),
     };
+    // Of its own server's many items nobody wants to hear one by one, unless they fail.
+    let is_told_each = server.is_none() && !args.json;
     let session = Session::builder()
         .timeout(args.timeout)
         .max_connections_per_host(args.concurrency)
@@ -86,6 +89,7 @@ async fn fetch(args: Args) -> Result<ExitCode, String> {
     let shared = Arc::new(Shared {
         session,
         out: args.out.clone(),
+        timeout: args.timeout,
         fail_fast: args.fail_fast,
         tally: Mutex::default(),
         in_flight: AtomicUsize::new(0),
@@ -114,10 +118,15 @@ async fn fetch(args: Args) -> Result<ExitCode, String> {
         };
         eprintln!("fetch: {times}{error}");
     }
-    let text = match args.json {
+    let mut lines = match is_told_each {
+        true => tally.lines(&urls),
+        false => Vec::new(),
+    };
+    lines.push(match args.json {
         true => serde_json::to_string(&summary).expect("plain data"),
         false => summary.to_string(),
-    };
+    });
+    let text = lines.join("\n");
     match writeln!(stdout(), "{text}") {
         // Who reads it has seen enough.
         Err(error) if error.kind() == ErrorKind::BrokenPipe => {}
@@ -190,7 +199,11 @@ async fn fetch_one(number: usize, url: String, shared: &Shared) -> Result<(), St
     let latency = started.elapsed();
     let (outcome, failure) = match fetched {
         Ok(size) => (Outcome::Fetched(size), None),
-        Err(Failure::TimedOut) => (Outcome::TimedOut, Some(format!("{url} timed out"))),
+        Err(Failure::TimedOut) => {
+            let limit = humantime::format_duration(shared.timeout);
+            let error = format!("{url} timed out after {limit}");
+            (Outcome::TimedOut(error.clone()), Some(error))
+        }
         Err(Failure::Other(kind, error)) => (
             Outcome::Failed {
                 kind,
@@ -203,7 +216,7 @@ async fn fetch_one(number: usize, url: String, shared: &Shared) -> Result<(), St
         .tally
         .lock()
         .unwrap_or_else(PoisonError::into_inner)
-        .add(outcome, latency);
+        .add(number, outcome, latency);
     shared.progress.inc(1);
     match failure {
         Some(error) if shared.fail_fast => Err(error),

@@ -11,14 +11,21 @@ pub(crate) enum Outcome {
     Fetched(u64),
     /// A failure: its kind in a word or two, and the whole of it.
     Failed { kind: String, error: String },
-    /// Over the time limit.
-    TimedOut,
+    /// Over the time limit, in words.
+    TimedOut(String),
 }
 
 /// The fetches that ended, as they came.
 #[derive(Default)]
 pub(crate) struct Tally {
-    ended: Vec<(Outcome, Duration)>,
+    ended: Vec<Ended>,
+}
+
+struct Ended {
+    /// Which of those that were asked for.
+    number: usize,
+    outcome: Outcome,
+    latency: Duration,
 }
 
 /// What else there is to tell of a run.
@@ -51,15 +58,37 @@ pub(crate) struct Summary {
 }
 
 impl Tally {
-    pub(crate) fn add(&mut self, outcome: Outcome, latency: Duration) {
-        self.ended.push((outcome, latency));
+    pub(crate) fn add(&mut self, number: usize, outcome: Outcome, latency: Duration) {
+        self.ended.push(Ended {
+            number,
+            outcome,
+            latency,
+        });
+    }
+
+    /// A line for each URL, in their order: what came of it.
+    pub(crate) fn lines(&self, urls: &[String]) -> Vec<String> {
+        let mut results = vec![String::from("cancelled"); urls.len()];
+        for ended in &self.ended {
+            let time = milliseconds(ended.latency);
+            results[ended.number] = match &ended.outcome {
+                Outcome::Fetched(1) => format!("ok, 1 byte in {time:.1} ms"),
+                Outcome::Fetched(size) => format!("ok, {size} bytes in {time:.1} ms"),
+                Outcome::Failed { kind, .. } => format!("failed, {kind}"),
+                Outcome::TimedOut(_) => format!("timed out after {time:.1} ms"),
+            };
+        }
+        let lines = urls.iter().zip(results);
+        lines
+            .map(|(url, result)| format!("{url}: {result}"))
+            .collect()
     }
 
     pub(crate) fn summary(&self, run: &Run) -> Summary {
         let (mut ok, mut failed, mut timed_out, mut bytes) = (0, 0, 0, 0);
         let mut failed_by_kind = BTreeMap::new();
-        for (outcome, _) in &self.ended {
-            match outcome {
+        for ended in &self.ended {
+            match &ended.outcome {
                 Outcome::Fetched(size) => {
                     ok += 1;
                     bytes += size;
@@ -68,10 +97,10 @@ impl Tally {
                     failed += 1;
                     *failed_by_kind.entry(kind.clone()).or_default() += 1;
                 }
-                Outcome::TimedOut => timed_out += 1,
+                Outcome::TimedOut(_) => timed_out += 1,
             }
         }
-        let mut latencies: Vec<Duration> = self.ended.iter().map(|(_, latency)| *latency).collect();
+        let mut latencies: Vec<Duration> = self.ended.iter().map(|ended| ended.latency).collect();
         latencies.sort_unstable();
         Summary {
             count: run.asked,
@@ -95,8 +124,8 @@ impl Tally {
     /// The errors, each with how often it came, most frequent first.
     pub(crate) fn errors(&self) -> Vec<(&str, usize)> {
         let mut counts = BTreeMap::<&str, usize>::new();
-        for (outcome, _) in &self.ended {
-            if let Outcome::Failed { error, .. } = outcome {
+        for ended in &self.ended {
+            if let Outcome::Failed { error, .. } | Outcome::TimedOut(error) = &ended.outcome {
                 *counts.entry(error).or_default() += 1;
             }
         }
@@ -115,6 +144,13 @@ impl Summary {
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.interrupted {
+            let of = format!("{} of {}", self.count - self.cancelled, self.count);
+            writeln!(
+                f,
+                "Interrupted by Ctrl-C: {of} ended, the rest was cancelled."
+            )?;
+        }
         let mut row = |what: &str, value: String| writeln!(f, "  {what:<18} {value:>12}");
         row("ok", self.ok.to_string())?;
         row("failed", self.failed.to_string())?;

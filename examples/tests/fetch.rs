@@ -66,8 +66,8 @@ fn each_fault_is_told_apart_and_spoils_no_other_item() {
     assert_eq!(kinds.len(), 7, "{kinds:?}");
     assert_eq!(
         String::from_utf8_lossy(&output.stderr).lines().count(),
-        7,
-        "one line each"
+        8,
+        "one line each, the one that timed out included"
     );
 }
 
@@ -103,8 +103,26 @@ fn bodies_are_saved_and_urls_come_from_standard_input() {
 
 #[test]
 fn bad_input_gets_one_line_that_names_it() {
-    let cases: [(&[&str], &str); 8] = [
+    let cases: [(&[&str], &str); 14] = [
         (&["--concurrency", "0"], "'0' for '--concurrency"),
+        (
+            &["--concurrency", "1000000"],
+            "'1000000' for '--concurrency",
+        ),
+        (
+            &["--concurrency", "99999999999999999999"],
+            "from 1 to 10000",
+        ),
+        (&["--count", "99999999999"], "from 1 to 10000000"),
+        (
+            &["--count", "3", "http://127.0.0.1:1/"],
+            "--count is for the embedded server",
+        ),
+        (&["http://127.0.0.1:1/", "--count", "200"], "--count is for"),
+        (
+            &["--faults", "http://127.0.0.1:1/"],
+            "--faults is for the embedded server",
+        ),
         (&["--timeout", "0"], "'0' for '--timeout"),
         (&["--timeout", "-1s"], "'-1s' for '--timeout"),
         (&["--timeout", "soon"], "'soon' for '--timeout"),
@@ -132,6 +150,24 @@ fn bad_input_gets_one_line_that_names_it() {
 }
 
 #[test]
+fn each_url_has_its_line_and_one_that_times_out_is_named() {
+    // Accepts and never answers.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let slow = format!("http://{}/", silent.local_addr().unwrap());
+    let output = run(&["--timeout", "100ms", &slow, "http://127.0.0.1:1/", &slow]);
+    assert_eq!(output.status.code(), Some(1));
+    let text = String::from_utf8_lossy(&output.stdout);
+    let lines: Vec<_> = text.lines().take(3).collect();
+    let timed_out = format!("{slow}: timed out after ");
+    assert!(lines[0].starts_with(&timed_out), "{text}");
+    assert_eq!(lines[1], "http://127.0.0.1:1/: failed, connection refused");
+    assert!(lines[2].starts_with(&timed_out), "{text}");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    let told = format!("fetch: 2 times: {slow} timed out after 100ms\n");
+    assert!(errors.contains(&told), "{errors}");
+}
+
+#[test]
 fn who_reads_the_summary_may_hang_up() {
     let mut running = fetch()
         .args(["--count", "3"])
@@ -149,15 +185,22 @@ fn who_reads_the_summary_may_hang_up() {
 #[test]
 #[cfg(unix)]
 fn ctrl_c_prints_what_there_is_and_exits_with_130() {
-    let out = folder("interrupted");
+    let output = interrupted(&["--json"], "interrupted");
+    let summary = summary(&output);
+    assert_eq!(summary["interrupted"], true);
+    assert!(summary["cancelled"].as_u64().unwrap() > 0);
+    let output = interrupted(&[], "interrupted-in-words");
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(text.starts_with("Interrupted by Ctrl-C: "), "{text}");
+}
+
+/// Runs it until the first body is saved, and interrupts it.
+#[cfg(unix)]
+fn interrupted(arguments: &[&str], name: &str) -> Output {
+    let out = folder(name);
     let mut command = fetch();
-    command.args([
-        "--json",
-        "--count",
-        "100000",
-        "--out",
-        out.to_str().unwrap(),
-    ]);
+    command.args(arguments);
+    command.args(["--count", "100000", "--out", out.to_str().unwrap()]);
     let running = command
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
@@ -180,7 +223,5 @@ fn ctrl_c_prints_what_there_is_and_exits_with_130() {
     assert!(kill.unwrap().success());
     let output = running.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(130));
-    let summary = summary(&output);
-    assert_eq!(summary["interrupted"], true);
-    assert!(summary["cancelled"].as_u64().unwrap() > 0);
+    output
 }
