@@ -1,5 +1,6 @@
 //! Bounded queues: one producer and one consumer, four and one, four and four; capacities 1, 16 and
-//! 1024. The host is tokio's for all.
+//! 1024; and one and one with a capacity of 0, where a put is done when the item was taken. The host
+//! is tokio's for all.
 
 use std::{future::Future, hint::black_box, sync::Arc};
 
@@ -20,6 +21,13 @@ trait Queue: 'static {
 
 pub(super) fn rows() -> Vec<Row> {
     let mut rows = Vec::new();
+    for workers in [1, 2] {
+        rows.push(Row::new(
+            format!("queue.spsc.0.{workers}"),
+            "one item from hand to hand",
+            move || everybody_from_hand_to_hand(workers),
+        ));
+    }
     for (kind, producers) in [("spsc", 1), ("mpsc4", 4)] {
         for capacity in [1, 16, 1024] {
             for workers in [1, 2] {
@@ -50,6 +58,17 @@ fn everybody(producers: u64, capacity: usize, workers: usize) -> Vec<Contender> 
         contender::<Tachyonix>("tachyonix", producers, capacity, &host),
         contender::<Crossfire>("crossfire-mpsc", producers, capacity, &host),
         contender::<Asyncband>("asyncband-mpsc", producers, capacity, &host),
+    ]
+}
+
+/// Of the others above, those that have a capacity of 0: crossfire's and tachyonix's do not, nor does
+/// tokio's.
+fn everybody_from_hand_to_hand(workers: usize) -> Vec<Contender> {
+    let host = Tokio::with_workers(workers);
+    vec![
+        contender::<Rendezvous>("pirn", 1, 0, &host),
+        contender::<Kanal>("kanal", 1, 0, &host),
+        contender::<Intrusive>("futures-intrusive", 1, 0, &host),
     ]
 }
 
@@ -153,6 +172,45 @@ impl Queue for Pirn {
 
     async fn receive(receiver: &mut Self::Receiver) -> u64 {
         receiver.get().await.expect("nobody closes it")
+    }
+}
+
+struct Rendezvous;
+
+impl Queue for Rendezvous {
+    type Sender = Arc<pirn_sync::Rendezvous<u64>>;
+    type Receiver = Arc<pirn_sync::Rendezvous<u64>>;
+
+    fn new(_: usize) -> (Self::Sender, Self::Receiver) {
+        let place = Arc::new(pirn_sync::Rendezvous::new());
+        (Arc::clone(&place), place)
+    }
+
+    async fn send(sender: &Self::Sender, item: u64) {
+        sender.put(item).await.expect("nobody closes it");
+    }
+
+    async fn receive(receiver: &mut Self::Receiver) -> u64 {
+        receiver.get().await.expect("nobody closes it")
+    }
+}
+
+struct Intrusive;
+
+impl Queue for Intrusive {
+    type Sender = futures_intrusive::channel::shared::Sender<u64>;
+    type Receiver = futures_intrusive::channel::shared::Receiver<u64>;
+
+    fn new(capacity: usize) -> (Self::Sender, Self::Receiver) {
+        futures_intrusive::channel::shared::channel(capacity)
+    }
+
+    async fn send(sender: &Self::Sender, item: u64) {
+        sender.send(item).await.expect("the receiver lives");
+    }
+
+    async fn receive(receiver: &mut Self::Receiver) -> u64 {
+        receiver.receive().await.expect("a sender lives")
     }
 }
 
