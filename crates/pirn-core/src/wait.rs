@@ -17,10 +17,10 @@
 //! | Given | none | the same, for a grant that nobody else may claim | its own poll or drop |
 //! | Revoked | its queue | `revoke` | its own poll, which registers a waker; `grant_head`; its drop |
 //!
-//! Called, Granted and Given are the same to the primitive: what was granted is set aside for the waiter until
-//! its own poll takes it. They differ in where the waker is, in the node or out, and in who can
-//! find the node. The first whom a door grants is none of them until the door closes: it is in no
-//! list, the door has its waker, and its owner waits for the lock.
+//! Called, Granted and Given are the same to the primitive: what was granted is set aside for the
+//! waiter until its own poll takes it. They differ in where the waker is, in the node or out, and in
+//! who can find the node. The first whom a door grants is none of them until the door closes: it is
+//! in no list, the door has its waker, and its owner waits for the lock.
 //!
 //! # Without the lock
 //!
@@ -399,8 +399,9 @@ impl<'d, P: Policy<N>, const N: usize> Door<'d, P, N> {
     /// Takes back the last grant that was made in this queue, transfers, and was not taken; those of
     /// this door aside. Who had it waits again, before all others. False if there is none.
     ///
-    /// For a policy that [counts](Policy::revoked) them, and whose grants are taken
-    /// [with the lock held](Policy::UNLOCKED).
+    /// For a policy that [counts](Policy::revoked) them, whose grants are taken
+    /// [with the lock held](Policy::UNLOCKED), and that makes at most one in a door which may have to
+    /// be revoked: of several, some are known only later, and not in their order.
     pub fn revoke(&mut self, queue: usize) -> bool {
         const { assert!(!P::UNLOCKED) };
         let list = self.list;

@@ -86,11 +86,11 @@ impl<'a, T> Putter<'a, T> {
         let mut waiter = this.waiter.as_pin_mut().expect("it was just made");
         let offer = this.offer.as_ref().get_ref();
         if waiter.as_mut().newcomer().is_some() {
+            ready!(budget::poll_spend(cx));
             // SAFETY: a newcomer is in no list, so nobody else knows where the item is.
             if offer.item.with(|item| unsafe { (*item).is_none() }) {
                 return Poll::Ready(Ok(()));
             }
-            ready!(budget::poll_spend(cx));
         }
         ready!(waiter.poll_granted(cx));
         // SAFETY: it took its grant, and is in no list any more.
