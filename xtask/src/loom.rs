@@ -37,7 +37,7 @@ use crate::{
 const AT_ONCE: usize = 2;
 /// A model that runs longer than this has hung: loom's own checks are finite.
 pub const HUNG: Duration = Duration::from_secs(15 * 60);
-/// The bound at which counts are remembered.
+/// The bound at which every model is explored to its end.
 const DEFAULT_BOUND: &str = "2";
 
 /// What to explore, and how.
@@ -59,6 +59,8 @@ pub struct Options {
     pub json: bool,
     /// Remember the counts.
     pub record: bool,
+    /// Only the models whose counts at this bound are remembered.
+    pub remembered: bool,
 }
 
 impl Options {
@@ -69,6 +71,7 @@ impl Options {
                 Long("list") => options.list = true,
                 Long("json") => options.json = true,
                 Long("record") => options.record = true,
+                Long("remembered") => options.remembered = true,
                 Long("filter") => options.filter = Some(arguments.value()?.string()?),
                 Long("cap") => options.cap = Some(arguments.value()?.parse()?),
                 Long("bound") => {
@@ -102,13 +105,14 @@ impl Options {
         }
     }
 
-    /// Whether every model there is gets explored in the way that is remembered.
+    /// Whether every model is explored whose count is remembered.
     fn is_whole(&self) -> bool {
-        self.filter.is_none() && self.is_comparable()
+        self.filter.is_none()
     }
 
-    fn is_comparable(&self) -> bool {
-        self.bound() == DEFAULT_BOUND && self.cap.is_none()
+    /// Whether every model there is has to be explored to its end.
+    fn is_default(&self) -> bool {
+        self.bound() == DEFAULT_BOUND
     }
 }
 
@@ -159,6 +163,15 @@ pub fn explore(options: &Options) -> Result {
             return Err(format!("no model's name contains `{filter}`"));
         }
     }
+    let other = (!options.is_default()).then(|| options.bound());
+    let path = Baseline::path(&workspace.root, other);
+    let mut baseline = Baseline::load(&path)?;
+    if options.remembered {
+        models.retain(|model| baseline.has(&model.name()));
+        if models.is_empty() {
+            return Err(format!("no such model is remembered in {}", path.display()));
+        }
+    }
     if options.list {
         for model in &models {
             println!("{}", model.name());
@@ -170,26 +183,25 @@ pub fn explore(options: &Options) -> Result {
     fs::create_dir_all(&logs).map_err(|e| format!("cannot make {}: {e}", logs.display()))?;
     let reports = run_all(&models, options, &logs)?;
     let mut problems: Vec<String> = reports.iter().filter_map(Report::problem).collect();
-    if options.filter.is_none() {
+    if options.filter.is_none() && !options.remembered {
         for package in &packages {
             problems.extend(verdict::must_fail_problem(&package.name, &reports));
         }
     }
-    if options.is_comparable() {
-        let path = workspace.root.join("xtask/loom-baseline.txt");
-        let mut baseline = Baseline::load(&path)?;
-        let names: Vec<&str> = packages.iter().map(|p| p.name.as_str()).collect();
-        if options.record && problems.is_empty() {
-            baseline.record(&reports, &names, options.is_whole());
-            baseline.save(&path)?;
-        } else if !options.record {
-            problems.extend(baseline.shrunk(&reports));
-            if options.is_whole() {
-                problems.extend(baseline.gone(&reports, &names));
-            }
+    let names: Vec<&str> = packages.iter().map(|p| p.name.as_str()).collect();
+    if options.record {
+        if options.cap.is_some() && options.is_default() {
+            return Err("at the default bound only counts without a cap are recorded".into());
         }
-    } else if options.record {
-        return Err("only counts at the default bound and without a cap are recorded".into());
+        if problems.is_empty() {
+            baseline.record(&reports, &names, options.is_whole());
+            baseline.save(&path, options.bound())?;
+        }
+    } else if options.cap.is_none() {
+        problems.extend(baseline.shrunk(&reports));
+        if options.is_whole() {
+            problems.extend(baseline.gone(&reports, &names));
+        }
     }
     finish(options, &reports, &problems)
 }

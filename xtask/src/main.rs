@@ -9,13 +9,16 @@ cargo xtask COMMAND
 
   test [--deep]     the tests of every default crate, doctests and loom models included;
                     --deep adds AddressSanitizer (with a nightly toolchain), weaken, and loom at bound 3
+                    and without a bound
   loom [CRATE]      explores the loom models, one process each, and prints what each explored
        --list         only lists them, as crate::file::model
        --filter X     only models whose name contains X
        --bound N      preemption bound: a number, or `none` (default 2)
        --cap S        stops each model after S seconds, and says so
        --json         a machine-readable report
-       --record       writes the counts into xtask/loom-baseline.txt
+       --record       writes the counts into xtask/loom-baseline.txt, or for another bound into
+                      a file of its own, which has what was explored to its end
+       --remembered   only the models of that file
   weaken [CRATE]    makes one ordering, wake or hand-over weaker at a time, and runs the tests and
                     models of the file's name: one must notice. Without CRATE, those enrolled
        --list         only lists them, as file:line:kind:what

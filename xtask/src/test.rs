@@ -41,7 +41,25 @@ pub fn run(mut arguments: lexopt::Parser) -> Result {
             weaken::weaken(&weaken::Options::default())?;
             Ok(Outcome::Done)
         });
-        steps.run("loom models at bound 3", || {
+        steps.run("loom models without a bound, where that ends", || {
+            let options = loom::Options {
+                bound: Some("none".into()),
+                remembered: true,
+                ..loom::Options::default()
+            };
+            loom::explore(&options)?;
+            Ok(Outcome::Done)
+        });
+        steps.run("loom models at bound 3, where that ends", || {
+            let options = loom::Options {
+                bound: Some("3".into()),
+                remembered: true,
+                ..loom::Options::default()
+            };
+            loom::explore(&options)?;
+            Ok(Outcome::Done)
+        });
+        steps.run("loom models at bound 3, a minute each", || {
             let options = loom::Options {
                 bound: Some("3".into()),
                 cap: Some(DEEP_CAP),

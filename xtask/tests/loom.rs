@@ -96,3 +96,19 @@ fn recording_forgets_what_is_gone_and_keeps_the_other_crates() {
     );
     assert_eq!(baseline.gone(&[], &["c", "d"]).len(), 2);
 }
+
+#[test]
+fn each_bound_has_a_list_of_its_own_of_what_ended_there() {
+    let root = std::path::Path::new("root");
+    let default = Baseline::path(root, None);
+    assert_eq!(default, root.join("xtask/loom-baseline.txt"));
+    let none = Baseline::path(root, Some("none"));
+    assert_eq!(none, root.join("xtask/loom-baseline-none.txt"));
+    let mut baseline = Baseline::default();
+    let reports = [
+        report("c::f::ends", 9, Verdict::Exhausted),
+        report("c::f::goes_on", 9, Verdict::Capped),
+    ];
+    baseline.record(&reports, &["c"], true);
+    assert!(baseline.has("c::f::ends") && !baseline.has("c::f::goes_on"));
+}

@@ -1,20 +1,34 @@
 //! The counts of the last recorded run: a collapse means that a model has come to check nothing.
+//!
+//! There is a file for each bound. That of the default bound has every model; the others have those
+//! that were explored to their end there when it was last recorded, which is what is to be explored.
 
-use std::{collections::BTreeMap, fmt::Write as _, fs, path::Path};
+use std::{
+    collections::BTreeMap,
+    fmt::Write as _,
+    fs,
+    path::{Path, PathBuf},
+};
 
 use super::verdict::{Report, Verdict};
 use crate::Result;
-
-const HEADER: &str = "\
-# Executions per loom model at bound 2, written by `cargo xtask loom --record`.
-# A model that explores less than half of this, or that is gone, is an error.
-";
 
 /// Executions by model.
 #[derive(Debug, Default)]
 pub struct Baseline(BTreeMap<String, u64>);
 
 impl Baseline {
+    /// The file for a bound, which is the default one or `other`.
+    pub fn path(root: &Path, other: Option<&str>) -> PathBuf {
+        let other = other.map(|bound| format!("-{bound}")).unwrap_or_default();
+        root.join(format!("xtask/loom-baseline{other}.txt"))
+    }
+
+    /// Whether a model is remembered.
+    pub fn has(&self, model: &str) -> bool {
+        self.0.contains_key(model)
+    }
+
     /// Reads the file; a missing one is empty.
     ///
     /// # Errors
@@ -42,7 +56,7 @@ impl Baseline {
             })
             .collect::<Option<_>>()
             .map(Baseline)
-            .ok_or_else(|| "xtask/loom-baseline.txt has a line that is not `model count`".into())
+            .ok_or_else(|| "a list of counts has a line that is not `model count`".into())
     }
 
     /// Writes the file.
@@ -50,8 +64,11 @@ impl Baseline {
     /// # Errors
     ///
     /// When it cannot be written.
-    pub fn save(&self, path: &Path) -> Result {
-        let mut text = String::from(HEADER);
+    pub fn save(&self, path: &Path, bound: &str) -> Result {
+        let mut text = format!(
+            "# Executions per loom model at bound {bound}, written by `cargo xtask loom --record`.\n\
+             # A model that explores less than half of this, or that is gone, is an error.\n"
+        );
         for (name, count) in &self.0 {
             let _ = writeln!(text, "{name} {count}");
         }
