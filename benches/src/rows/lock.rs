@@ -45,6 +45,7 @@ fn everybody(workers: usize, yields: bool) -> Vec<Contender> {
     let host = Tokio::with_workers(workers);
     vec![
         contended::<pirn_sync::Lock<u64>>("pirn", yields, &host),
+        contended::<Barging>("pirn-barging", yields, &host),
         contended::<tokio::sync::Mutex<u64>>("tokio", yields, &host),
         contended::<async_lock::Mutex<u64>>("async-lock", yields, &host),
         contended::<asyncband::mutex::Mutex<u64>>("asyncband", yields, &host),
@@ -104,6 +105,21 @@ impl Lock for pirn_sync::Lock<u64> {
 
     fn lock(&self) -> impl Future<Output = Self::Guard<'_>> + Send {
         self.lock()
+    }
+}
+
+/// At most 32 overtake one who waits.
+struct Barging(pirn_sync::Lock<u64>);
+
+impl Lock for Barging {
+    type Guard<'a> = pirn_sync::LockGuard<'a, u64>;
+
+    fn new() -> Self {
+        Barging(pirn_sync::Lock::new_barging(0, 32))
+    }
+
+    fn lock(&self) -> impl Future<Output = Self::Guard<'_>> + Send {
+        self.0.lock()
     }
 }
 

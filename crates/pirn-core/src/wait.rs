@@ -68,9 +68,10 @@
 //! # A grant that is revoked
 //!
 //! What was set aside for a waiter may go, with a putter who is cancelled before the getter came for
-//! its item. A primitive where that can be [revokes](Door::revoke) the last grant: its owner waits
-//! again at the head. It has no waker there, which was used up for the grant, and needs none: its
-//! task was woken and has not polled it since. So it is not woken if it is granted something again.
+//! its item, or to a newcomer, if that is allowed to barge in. A primitive where that can be
+//! [revokes](Door::revoke) the last grant: its owner waits again at the head. It has no waker there,
+//! which was used up for the grant, and needs none: its task was woken and has not polled it since. So
+//! it is not woken if it is granted something again; nor does its owner wait for the door to close.
 //!
 //! That wake was the task's. If the task polls another waiter of the same queue first, which came
 //! later, the two change places, as they do over a grant; else the one that is not polled might be
@@ -144,7 +145,7 @@ pub trait Policy<const N: usize>: Sized {
 
     /// Where the list counts those whose grant was revoked and who did not poll since, if the
     /// primitive [revokes](Door::revoke) grants. Begins at 0, and is the list's.
-    fn revoked(state: &mut Self::State) -> Option<&mut usize> {
+    fn revoked(state: &mut Self::State) -> Option<&mut u32> {
         let _ = state;
         None
     }
@@ -399,18 +400,18 @@ impl<'d, P: Policy<N>, const N: usize> Door<'d, P, N> {
     /// Takes back the last grant that was made in this queue, transfers, and was not taken; those of
     /// this door aside. Who had it waits again, before all others. False if there is none.
     ///
-    /// For a policy that [counts](Policy::revoked) them, whose grants are taken
-    /// [with the lock held](Policy::UNLOCKED), and that makes at most one in a door which may have to
-    /// be revoked: of several, some are known only later, and not in their order.
+    /// For a policy that [counts](Policy::revoked) them, and that makes at most one in a door which may
+    /// have to be revoked: of several, some are known only later, and not in their order. If the next
+    /// grant goes to the same waiter, it may take that before this door closes.
     pub fn revoke(&mut self, queue: usize) -> bool {
-        const { assert!(!P::UNLOCKED) };
         let list = self.list;
         let lists = &mut self.inner().lists;
         let mut ring = list.granted.pin();
         let last = lists
             .granted_in::<P::Want>(&ring, queue)
             .map(|(node, task)| {
-                // SAFETY: it was found in this ring; its owner has to take the lock.
+                // SAFETY: it was found in this ring, where it is alive until `unpin`; from here on it
+                // is in no list, and its owner has to take the lock.
                 unsafe { ring.remove(node.as_link()) };
                 (node, task)
             });
@@ -425,7 +426,7 @@ impl<'d, P: Policy<N>, const N: usize> Door<'d, P, N> {
         true
     }
 
-    fn count_revoked(&mut self, count: impl FnOnce(&mut usize)) {
+    fn count_revoked(&mut self, count: impl FnOnce(&mut u32)) {
         let place = P::revoked(self.state());
         count(place.expect("a policy that revokes lends a place for the count"));
     }

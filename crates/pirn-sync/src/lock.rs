@@ -14,6 +14,17 @@
 //! The fast paths are `FREE` to `HELD` and back, one read-modify-write each. All other transitions
 //! happen with the wait list locked. A waiter is in the queue only while the word is `CONTENDED`
 //! (or `OPEN`), so whoever finds it `FREE` overtakes nobody.
+//!
+//! # Barging
+//!
+//! In a lock that allows it, a newcomer may overtake the one to whom the lock was handed, as long as
+//! that one has not come for it: with the list locked, it revokes the grant, which shows whether there
+//! was one, and has the lock. How often is counted under the list's lock:
+//!
+//! | what | meaning | set by | cleared by |
+//! | --- | --- | --- | --- |
+//! | `overtaken` | how often the one that is next was overtaken since it was first handed the lock | `Word::overtake` | `settle`, as it hands the lock to another |
+//! | `again` | the one to whom it was handed last was overtaken, and is the next | `Word::overtake` | `settle`, as it hands the lock over |
 
 use alloc::sync::Arc;
 use core::fmt;
@@ -95,13 +106,58 @@ const WAITERS: u8 = 2;
 const CONTENDED: u8 = HELD | WAITERS;
 const OPEN: u8 = WAITERS;
 
-struct Word(AtomicU8);
+struct Word {
+    word: AtomicU8,
+    /// How often one who was handed the lock may be overtaken.
+    overtakes: u8,
+}
+
+/// Under the wait list's lock.
+struct Line {
+    revoked: u32,
+    overtaken: u8,
+    again: bool,
+}
 
 impl<T> Lock<T> {
     const_unless_loom! {
         /// An unlocked lock around `value`.
         pub fn new(value: T) -> Self {
-            Lock { list: WaitList::new(Word(AtomicU8::new(FREE)), ()), cell: LockCell::new(value) }
+            Lock { list: Word::list(0), cell: LockCell::new(value) }
+        }
+    }
+
+    const_unless_loom! {
+        /// An unlocked lock that lets newcomers barge in: at most `overtakes` of them take it between
+        /// the moment when it is handed to the first in the queue and the moment when that one has it.
+        /// With 0 it is the same as [`new`](Self::new).
+        ///
+        /// A task that is handed the lock has to be woken and run before it takes it. Where that takes
+        /// longer than what is done under the lock, as for a few lines without an await, strict order
+        /// makes every task wait its turn once one did; here the tasks that run go on meanwhile. Where
+        /// the lock is held over an await, this gains nothing and wakes tasks in vain.
+        ///
+        /// # Fairness
+        ///
+        /// Those who wait have the lock in the order in which they came, and before each of them at
+        /// most `overtakes` others who came later, [`try_lock`](Self::try_lock) among them. So who
+        /// waits has it at the latest when those before it in the queue, and for each of these and
+        /// itself `overtakes` more, had it. Of the rest, all is as with other locks.
+        ///
+        /// # Examples
+        ///
+        /// ```
+        /// use pirn_sync::Lock;
+        ///
+        /// # let rt = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        /// # rt.block_on(async {
+        /// let total = Lock::new_barging(1, 32);
+        /// *total.lock().await += 41;
+        /// assert_eq!(total.into_inner(), 42);
+        /// # });
+        /// ```
+        pub fn new_barging(value: T, overtakes: u8) -> Self {
+            Lock { list: Word::list(overtakes), cell: LockCell::new(value) }
         }
     }
 
@@ -128,10 +184,11 @@ impl<T: ?Sized> Lock<T> {
     /// True if somebody holds it or is about to. It may have changed by the time this returns.
     pub fn is_locked(&self) -> bool {
         // Ordering: Relaxed, a hint that orders nothing.
-        self.list.policy().0.load(Ordering::Relaxed) != FREE
+        self.list.policy().word.load(Ordering::Relaxed) != FREE
     }
 
-    /// Takes the lock if it is free and nobody waits for it.
+    /// Takes the lock if it is free and nobody waits for it; or if its turn may be taken from the one
+    /// who is next, in a [barging](Self::new_barging) lock.
     ///
     /// # Examples
     ///
@@ -144,7 +201,7 @@ impl<T: ?Sized> Lock<T> {
     /// ```
     #[inline]
     pub fn try_lock(&self) -> Option<LockGuard<'_, T>> {
-        self.list.policy().try_take().then(|| self.guard())
+        try_take(&self.list).then(|| self.guard())
     }
 
     /// Waits for the lock.
@@ -171,7 +228,7 @@ impl<T: ?Sized> Lock<T> {
     /// assert_eq!(*guard, 1);
     /// ```
     pub fn try_lock_owned(self: &Arc<Self>) -> Option<OwnedLockGuard<T>> {
-        let taken = self.list.policy().try_take();
+        let taken = try_take(&self.list);
         taken.then(|| OwnedLockGuard::of(Arc::clone(self)))
     }
 
@@ -211,6 +268,12 @@ impl<T: ?Sized> Lock<T> {
 }
 
 #[inline]
+fn try_take(list: &WaitList<Word>) -> bool {
+    let word = list.policy();
+    word.try_take() || word.overtakes > 0 && list.enter(Word::overtake)
+}
+
+#[inline]
 fn unlock(list: &WaitList<Word>) {
     if !list.policy().release() {
         hand_over(list);
@@ -233,11 +296,18 @@ impl<'a, T: ?Sized> LockGuard<'a, T> {
 }
 
 impl Word {
+    const_unless_loom! {
+        fn list(overtakes: u8) -> WaitList<Word> {
+            let line = Line { revoked: 0, overtaken: 0, again: false };
+            WaitList::new(Word { word: AtomicU8::new(FREE), overtakes }, line)
+        }
+    }
+
     #[inline]
     fn try_take(&self) -> bool {
         // Ordering: Acquire, pairs with the Release in `release` and in `settle`; the last holder's
         // writes to the value. Relaxed on failure: nothing is taken.
-        self.0
+        self.word
             .compare_exchange(FREE, HELD, Ordering::Acquire, Ordering::Relaxed)
             .is_ok()
     }
@@ -246,9 +316,9 @@ impl Word {
     #[inline]
     fn release(&self) -> bool {
         // Ordering: Relaxed, a guess, which spares the exchange that would fail.
-        self.0.load(Ordering::Relaxed) == HELD
+        self.word.load(Ordering::Relaxed) == HELD
             && self
-                .0
+                .word
                 // Ordering: Release, pairs with the Acquire in `try_take`; publishes the holder's
                 // writes. Relaxed on failure: the wait list's lock publishes them.
                 .compare_exchange(HELD, FREE, Ordering::Release, Ordering::Relaxed)
@@ -260,7 +330,7 @@ impl Word {
         loop {
             // Ordering: Relaxed, a guess that the exchanges check. `CONTENDED` and `OPEN` stay while
             // the list is locked.
-            match self.0.load(Ordering::Relaxed) {
+            match self.word.load(Ordering::Relaxed) {
                 FREE if self.try_take() => return true,
                 HELD if self.flag() => return false,
                 FREE | HELD => {}
@@ -272,24 +342,42 @@ impl Word {
     /// Lets the holder know that somebody waits. With the list locked.
     fn flag(&self) -> bool {
         // Ordering: Relaxed, publishes nothing: the holder, who sees the flag, locks the list.
-        self.0
+        self.word
             .compare_exchange(HELD, CONTENDED, Ordering::Relaxed, Ordering::Relaxed)
             .is_ok()
+    }
+
+    /// Takes the lock from the one to whom it was handed, if that has not come for it and may be
+    /// overtaken once more.
+    #[cold]
+    fn overtake(door: &mut Door<'_, Self>) -> bool {
+        let most = door.policy().overtakes;
+        let taken = door.state().overtaken < most && door.revoke(0);
+        if taken {
+            let line = door.state();
+            line.overtaken += 1;
+            line.again = true;
+            // Ordering: Relaxed, the list's lock ordered the former holder before; the one that was
+            // handed the lock waits again.
+            door.policy().word.store(CONTENDED, Ordering::Relaxed);
+        }
+        taken
     }
 
     /// With the list locked, by whoever holds the lock.
     fn open(&self) {
         // Ordering: Relaxed; only holders of the list's lock leave `OPEN`.
-        self.0.store(OPEN, Ordering::Relaxed);
+        self.word.store(OPEN, Ordering::Relaxed);
     }
 }
 
 impl Policy<1> for Word {
-    type State = ();
+    type State = Line;
     type Want = ();
 
     fn admit(door: &mut Door<'_, Self>, _: usize, (): ()) -> Option<()> {
-        door.policy().take_or_flag().then_some(())
+        let may_barge = door.policy().overtakes > 0;
+        (door.policy().take_or_flag() || may_barge && Self::overtake(door)).then_some(())
     }
 
     fn put_back(door: &mut Door<'_, Self>, _: usize, (): ()) {
@@ -297,10 +385,16 @@ impl Policy<1> for Word {
     }
 
     fn settle(door: &mut Door<'_, Self>, queue: usize) {
-        let word = &door.policy().0;
+        let word = &door.policy().word;
         // Ordering: Relaxed, the list's lock orders the transitions to and from `OPEN` and
         // `CONTENDED`.
         let open = word.load(Ordering::Relaxed) == OPEN;
+        if open {
+            let line = door.state();
+            if !core::mem::take(&mut line.again) {
+                line.overtaken = 0;
+            }
+        }
         let handed = open && door.grant_head(queue, ());
         match (open, door.has_waiting(queue)) {
             (true, waiting) => {
@@ -322,6 +416,16 @@ impl Policy<1> for Word {
             }
             (false, true) => {}
         }
+    }
+
+    fn revoked(line: &mut Line) -> Option<&mut u32> {
+        Some(&mut line.revoked)
+    }
+
+    #[inline]
+    fn expects_wait(&self, _: usize) -> bool {
+        // Who barges in needs no waker.
+        self.overtakes == 0
     }
 }
 

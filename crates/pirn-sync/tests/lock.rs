@@ -335,7 +335,7 @@ fn its_types_cross_threads_as_the_value_does() {
 
 #[test]
 fn its_types_are_small() {
-    assert_eq!(size_of::<Lock<()>>(), 32);
+    assert_eq!(size_of::<Lock<()>>(), 40);
     assert_eq!(size_of::<LockAcquire<'static, ()>>(), 64);
     assert_eq!(size_of::<LockGuard<'static, ()>>(), 8);
     assert_eq!(size_of::<OwnedLockGuard<()>>(), 8);
@@ -412,4 +412,117 @@ fn many_that_come_and_go_leave_it_free() {
     drop(waiters);
     assert_eq!(*lock.try_lock().unwrap(), expected);
     assert!(expected > 1000);
+}
+
+/// Tasks that wait, each with its count of wakes.
+type Line<'a> = Vec<(Pin<Box<LockAcquire<'a, u32>>>, Arc<Count>)>;
+
+/// The guard of a lock, and so many who wait for it.
+fn line<const N: usize>(lock: &Lock<u32>) -> (LockGuard<'_, u32>, Line<'_>) {
+    let held = lock.try_lock().unwrap();
+    let wait = |_| {
+        let (mut waiter, count) = (Box::pin(lock.lock()), Count::new());
+        assert!(poll_once(waiter.as_mut(), &count.waker()).is_pending());
+        (waiter, count)
+    };
+    (held, (0..N).map(wait).collect())
+}
+
+fn wakes(line: &Line<'_>) -> Vec<usize> {
+    line.iter().map(|(_, count)| count.wakes()).collect()
+}
+
+#[test]
+fn who_is_next_is_overtaken_so_often_as_was_said_and_no_more() {
+    let lock = Lock::new_barging(0, 2);
+    let (held, mut waiting) = line::<2>(&lock);
+    // While somebody holds it, it is nobody's.
+    assert!(lock.try_lock().is_none());
+    drop(held);
+    for i in 0..2 {
+        drop(lock.try_lock().unwrap());
+        let newcomer = poll_once(pin!(lock.lock()), &Count::new().waker());
+        assert!(newcomer.is_ready());
+        drop(newcomer);
+        // Enough.
+        assert!(lock.try_lock().is_none());
+        assert!(poll_once(pin!(lock.lock()), &Count::new().waker()).is_pending());
+        // All that did not wake it again.
+        assert_eq!(wakes(&waiting)[i], 1);
+        let (waiter, count) = &mut waiting[i];
+        let Poll::Ready(guard) = poll_once(waiter.as_mut(), &count.waker()) else {
+            panic!("it cannot be overtaken any more");
+        };
+        assert!(lock.try_lock().is_none());
+        drop(guard);
+    }
+    assert!(!lock.is_locked());
+    // With 0, it is a lock like any other.
+    let fair = Lock::new_barging(0, 0);
+    let (held, _waiting) = line::<1>(&fair);
+    drop(held);
+    assert!(fair.try_lock().is_none());
+}
+
+#[test]
+fn one_who_comes_and_was_overtaken_waits_at_the_head_and_its_count_goes_on() {
+    let lock = Lock::new_barging(0, 2);
+    let (held, mut waiting) = line::<2>(&lock);
+    drop(held);
+    let mut barged = lock.try_lock();
+    for woken in 1..=2 {
+        let (waiter, count) = &mut waiting[0];
+        assert!(barged.is_some());
+        assert!(poll_once(waiter.as_mut(), &count.waker()).is_pending());
+        assert!(lock.try_lock().is_none());
+        assert_eq!(wakes(&waiting), [woken, 0]);
+        drop(barged.take());
+        assert_eq!(wakes(&waiting), [woken + 1, 0]);
+        barged = lock.try_lock();
+    }
+    assert!(barged.is_none());
+    let (waiter, count) = &mut waiting[1];
+    assert!(poll_once(waiter.as_mut(), &count.waker()).is_pending());
+    let (waiter, count) = &mut waiting[0];
+    assert!(poll_once(waiter.as_mut(), &count.waker()).is_ready());
+}
+
+#[test]
+fn one_who_leaves_after_it_was_overtaken_leaves_the_lock_to_the_next() {
+    for unlocked in [false, true] {
+        let lock = Lock::new_barging(0, 1);
+        let (held, mut waiting) = line::<2>(&lock);
+        drop(held);
+        let barged = lock.try_lock();
+        assert!(barged.is_some());
+        // It leaves while the other has it, or after it was handed it again.
+        let barged = barged.filter(|_| !unlocked);
+        drop(waiting.remove(0));
+        drop(barged);
+        assert_eq!(wakes(&waiting), [1]);
+        let (waiter, count) = &mut waiting[0];
+        assert!(poll_once(waiter.as_mut(), &count.waker()).is_ready());
+        drop(waiting);
+        assert!(!lock.is_locked());
+    }
+}
+
+#[test]
+fn a_task_that_was_overtaken_has_the_lock_by_the_future_that_it_polls() {
+    let lock = Lock::new_barging(0, 1);
+    let (held, waiting) = line::<1>(&lock);
+    let task = Arc::clone(&waiting[0].1);
+    drop(held);
+    let barged = lock.try_lock().unwrap();
+    let mut awaited = Box::pin(lock.lock());
+    assert!(poll_once(awaited.as_mut(), &task.waker()).is_pending());
+    drop(barged);
+    assert_eq!(task.wakes(), 2);
+    let guard = poll_once(awaited.as_mut(), &task.waker());
+    assert!(guard.is_ready());
+    drop((guard, awaited));
+    // The other one is granted it, and was woken for it.
+    assert_eq!(task.wakes(), 2);
+    drop(waiting);
+    assert!(!lock.is_locked());
 }

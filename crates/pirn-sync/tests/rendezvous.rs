@@ -554,7 +554,7 @@ fn its_types_cross_threads_if_the_items_do_and_are_small() {
     assert!(!PLACE.is_closed());
     assert_eq!(size_of::<RendezvousGet<'static, u64>>(), 64);
     assert_eq!(size_of::<RendezvousPut<'static, u64>>(), 96);
-    assert_eq!(size_of::<Rendezvous<u64>>(), 72);
+    assert_eq!(size_of::<Rendezvous<u64>>(), 64);
 }
 
 /// A sequence that looks random.

@@ -86,7 +86,16 @@ fn on_threads(threads: usize, f: impl Fn(usize, Random) + Sync) {
 
 #[test]
 fn a_lock_has_one_holder_at_a_time() {
-    let (lock, taken) = (Lock::new(0_usize), AtomicUsize::new(0));
+    one_holder_at_a_time(Lock::new(0));
+}
+
+#[test]
+fn a_lock_that_is_barged_into_has_one_holder_at_a_time() {
+    one_holder_at_a_time(Lock::new_barging(0, 3));
+}
+
+fn one_holder_at_a_time(lock: Lock<usize>) {
+    let taken = AtomicUsize::new(0);
     on_threads(THREADS, |_, mut random| {
         for _ in 0..rounds() {
             let guard = match random.below(4) {

@@ -15,7 +15,7 @@ pub(crate) struct Board;
 pub(crate) struct Count {
     offers: usize,
     granted: usize,
-    revoked: usize,
+    revoked: u32,
 }
 
 impl Policy<1> for Board {
@@ -42,7 +42,7 @@ impl Policy<1> for Board {
         }
     }
 
-    fn revoked(count: &mut Count) -> Option<&mut usize> {
+    fn revoked(count: &mut Count) -> Option<&mut u32> {
         Some(&mut count.revoked)
     }
 }
@@ -76,7 +76,7 @@ impl Offers {
     }
 
     /// How many were revoked and did not poll since.
-    pub(crate) fn revoked(&self) -> usize {
+    pub(crate) fn revoked(&self) -> u32 {
         self.0.enter(|door| door.state().revoked)
     }
 

@@ -25,7 +25,7 @@ pub(super) struct Meet<T> {
 pub(super) struct State {
     pub(super) offers: usize,
     to_get: usize,
-    revoked: usize,
+    revoked: u32,
     pub(super) closed: bool,
 }
 
@@ -173,7 +173,7 @@ impl<T> Policy<2> for Meet<T> {
         Self::note(door);
     }
 
-    fn revoked(state: &mut State) -> Option<&mut usize> {
+    fn revoked(state: &mut State) -> Option<&mut u32> {
         Some(&mut state.revoked)
     }
 

@@ -210,3 +210,103 @@ fn an_owned_guard_and_a_mapped_one_exclude_each_other() {
         assert_eq!(lock.try_lock().unwrap().1, 2);
     });
 }
+
+/// A lock that somebody holds, and may be barged into once.
+fn held_barging() -> (Arc<Lock<u32>>, LockGuard<'static, u32>) {
+    let lock = Arc::new(Lock::new_barging(0, 1));
+    // SAFETY: the models drop the guard before the last of the shares of the lock.
+    let guard = unsafe { &*Arc::as_ptr(&lock) }.try_lock().unwrap();
+    (lock, guard)
+}
+
+#[test]
+fn one_who_barges_in_and_one_who_waits_exclude_each_other() {
+    shim::model(|| {
+        let (lock, guard) = held_barging();
+        let thread = {
+            let lock = Arc::clone(&lock);
+            thread::spawn(move || *block_on(lock.lock()) += 1)
+        };
+        drop(guard);
+        for _ in 0..2 {
+            *block_on(lock.lock()) += 1;
+        }
+        thread.join().unwrap();
+        assert_eq!(*lock.try_lock().unwrap(), 3);
+    });
+}
+
+#[test]
+fn one_who_waits_one_who_barges_in_and_one_who_unlocks_exclude_each_other() {
+    shim::model(|| {
+        let (lock, guard) = held_barging();
+        let waiter = {
+            let lock = Arc::clone(&lock);
+            thread::spawn(move || *block_on(lock.lock()) += 1)
+        };
+        let barger = {
+            let lock = Arc::clone(&lock);
+            thread::spawn(move || lock.try_lock().map(|mut guard| *guard += 1).is_some())
+        };
+        drop(guard);
+        waiter.join().unwrap();
+        let barged = barger.join().unwrap();
+        assert_eq!(*lock.try_lock().unwrap(), 1 + u32::from(barged));
+    });
+}
+
+#[test]
+fn one_who_comes_for_the_lock_as_it_is_overtaken_has_it_or_is_woken_again() {
+    shim::model(|| {
+        let (lock, guard) = held_barging();
+        let count = Count::new();
+        let mut waiter = pin!(lock.lock());
+        assert!(poll_once(waiter.as_mut(), &count.waker()).is_pending());
+        drop(guard);
+        let barger = {
+            let lock = Arc::clone(&lock);
+            thread::spawn(move || lock.try_lock().map(|mut guard| *guard += 1).is_some())
+        };
+        let mut guard = poll_once(waiter.as_mut(), &count.waker());
+        let early = guard.is_ready();
+        if let std::task::Poll::Ready(guard) = &mut guard {
+            **guard += 1;
+        }
+        drop(guard);
+        let barged = barger.join().unwrap();
+        if !early {
+            // It looked while the other had it.
+            assert_eq!((barged, count.wakes()), (true, 2));
+            assert!(poll_once(waiter.as_mut(), &count.waker()).is_ready());
+        }
+        assert_eq!(
+            *lock.try_lock().unwrap(),
+            u32::from(early) + u32::from(barged)
+        );
+    });
+}
+
+#[test]
+fn one_who_leaves_as_it_is_overtaken_leaves_the_lock_to_the_next() {
+    shim::model(|| {
+        let (lock, guard) = held_barging();
+        let counts = [Count::new(), Count::new()];
+        let mut waiters = [lock.lock(), lock.lock()].map(Box::pin);
+        for (waiter, count) in waiters.iter_mut().zip(&counts) {
+            assert!(poll_once(waiter.as_mut(), &count.waker()).is_pending());
+        }
+        drop(guard);
+        let barger = {
+            let lock = Arc::clone(&lock);
+            thread::spawn(move || lock.try_lock().map(|mut guard| *guard += 1).is_some())
+        };
+        let [first, mut second] = waiters;
+        drop(first);
+        let barged = barger.join().unwrap();
+        assert!(counts[1].wakes() >= 1);
+        let guard = poll_once(second.as_mut(), &counts[1].waker());
+        assert!(guard.is_ready());
+        drop(guard);
+        assert_eq!(*lock.try_lock().unwrap(), u32::from(barged));
+    });
+}
