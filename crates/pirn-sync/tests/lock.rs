@@ -526,3 +526,156 @@ fn a_task_that_was_overtaken_has_the_lock_by_the_future_that_it_polls() {
     drop(waiting);
     assert!(!lock.is_locked());
 }
+
+/// A sequence that looks random.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, n: usize) -> usize {
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) as usize % n
+    }
+}
+
+const TASKS: usize = 3;
+
+/// What is said of a lock that may be barged into, without a thought for how it is done.
+#[derive(Default)]
+struct Naive {
+    most: u8,
+    held: bool,
+    /// Number, task, and whether it was woken since its last poll.
+    line: Vec<(usize, usize, bool)>,
+    /// Whether the first in line was handed the lock.
+    handed: bool,
+    /// How often that one was overtaken.
+    overtaken: u8,
+    again: bool,
+    wakes: [usize; TASKS],
+}
+
+impl Naive {
+    /// The lock is nobody's: it is handed to the first in line.
+    fn hand_over(&mut self) {
+        (self.held, self.handed) = (false, !self.line.is_empty());
+        if self.line.is_empty() {
+            return;
+        }
+        if !std::mem::take(&mut self.again) {
+            self.overtaken = 0;
+        }
+        if let Some((_, task, woken)) = self.line.first_mut() {
+            self.wakes[*task] += usize::from(!*woken);
+            *woken = true;
+        }
+    }
+
+    /// Takes it at once, if it is free or may be taken from the first in line.
+    fn take_now(&mut self) -> bool {
+        let free = !self.held && self.line.is_empty();
+        let barges = self.handed && self.overtaken < self.most;
+        if barges {
+            (self.handed, self.again) = (false, true);
+            self.overtaken += 1;
+        }
+        self.held |= free || barges;
+        free || barges
+    }
+
+    /// A poll of one who may be in line or not. True if it takes the lock.
+    fn poll(&mut self, number: usize, task: usize) -> bool {
+        let mut at = match self.line.iter().position(|waiter| waiter.0 == number) {
+            Some(at) => at,
+            None if self.take_now() => return true,
+            None => {
+                self.line.push((number, task, false));
+                self.line.len() - 1
+            }
+        };
+        self.line[at].2 = false;
+        if at > 0 && self.handed && self.line[0].1 == task {
+            // What was granted to the task is had by the future that it polls.
+            self.line[0].2 = false;
+            self.line.swap(0, at);
+            (at, self.overtaken) = (0, 0);
+        } else if !(at == 0 && self.handed) {
+            let woken = |waiter: &(usize, usize, bool)| waiter.1 == task && waiter.2;
+            if let Some(other) = self.line[..at].iter().position(woken) {
+                self.line.swap(at, other);
+                at = other;
+            }
+        }
+        let takes = at == 0 && self.handed;
+        if takes {
+            self.line.remove(0);
+            (self.held, self.handed) = (true, false);
+        }
+        takes
+    }
+
+    fn leave(&mut self, number: usize) {
+        let first = self.line.first().is_some_and(|waiter| waiter.0 == number);
+        self.line.retain(|waiter| waiter.0 != number);
+        if first && self.handed {
+            self.hand_over();
+        }
+    }
+}
+
+#[test]
+fn a_lock_that_is_barged_into_does_what_a_plain_line_would_do() {
+    type Waiter<'a> = (usize, usize, Pin<Box<LockAcquire<'a, u32>>>);
+    for seed in 0..300 {
+        let mut random = Random(seed);
+        let most = (seed % 4) as u8;
+        let lock = Lock::new_barging(0, most);
+        let mut naive = Naive {
+            most,
+            ..Naive::default()
+        };
+        let tasks: [_; TASKS] = std::array::from_fn(|_| Count::new());
+        let mut waiters: Vec<Waiter<'_>> = Vec::new();
+        let mut held = None;
+        for number in 0..200 {
+            match random.below(8) {
+                0 | 1 if held.is_some() => {
+                    held = None;
+                    naive.hand_over();
+                }
+                2 => {
+                    let guard = lock.try_lock();
+                    assert_eq!(guard.is_some(), naive.take_now(), "seed {seed}");
+                    held = held.or(guard);
+                }
+                3 if !waiters.is_empty() => {
+                    let (number, ..) = waiters.remove(random.below(waiters.len()));
+                    naive.leave(number);
+                }
+                4 | 5 => {
+                    let task = random.below(TASKS);
+                    waiters.push((number, task, Box::pin(lock.lock())));
+                }
+                _ => {}
+            }
+            if !waiters.is_empty() {
+                let at = random.below(waiters.len());
+                let (number, task, waiter) = &mut waiters[at];
+                let polled = poll_once(waiter.as_mut(), &tasks[*task].waker());
+                let takes = naive.poll(*number, *task);
+                assert_eq!(polled.is_ready(), takes, "seed {seed}");
+                if let Poll::Ready(guard) = polled {
+                    assert!(held.is_none());
+                    held = Some(guard);
+                    drop(waiters.remove(at));
+                }
+            }
+            let woken: Vec<_> = tasks.iter().map(|task| task.wakes()).collect();
+            assert_eq!(woken, naive.wakes, "seed {seed}");
+            let is_free = !naive.held && naive.line.is_empty();
+            assert_eq!(lock.is_locked(), !is_free, "seed {seed}");
+        }
+    }
+}
