@@ -76,7 +76,7 @@
 //! That wake was the task's. If the task polls another waiter of the same queue first, which came
 //! later, the two change places, as they do over a grant; else the one that is not polled might be
 //! granted what comes, and nobody would be woken. Those who are Revoked are counted, where the
-//! primitive [lends a place](Policy::revoked) for it, and are looked for only while there are any.
+//! primitive [keeps their count](Policy::revoked), and are looked for only while there are any.
 //!
 //! # A cancelled body
 //!
@@ -143,11 +143,12 @@ pub trait Policy<const N: usize>: Sized {
         let _ = (door, queue);
     }
 
-    /// Where the list counts those whose grant was revoked and who did not poll since, if the
-    /// primitive [revokes](Door::revoke) grants. Begins at 0, and is the list's.
-    fn revoked(state: &mut Self::State) -> Option<&mut u32> {
-        let _ = state;
-        None
+    /// Adds `by` to the count of those whose grant was revoked and who did not poll since, which begins
+    /// at 0, and gives it: to be kept, for the list, by a primitive that [revokes](Door::revoke)
+    /// grants.
+    fn revoked(door: &mut Door<'_, Self, N>, by: i32) -> u32 {
+        let _ = (door, by);
+        0
     }
 
     /// False for a grant that is of no use to another waiter of the same task and queue.
@@ -390,7 +391,7 @@ impl<'d, P: Policy<N>, const N: usize> Door<'d, P, N> {
             Phase::Revoked(task) => {
                 // SAFETY: as above.
                 unsafe { lists.set_granted::<P>(&list.granted, node, task, claimable) };
-                self.count_revoked(|count| *count -= 1);
+                P::revoked(self, -1);
             }
             _ => unreachable!("a node in a queue is Waiting or Revoked"),
         }
@@ -422,13 +423,8 @@ impl<'d, P: Policy<N>, const N: usize> Door<'d, P, N> {
         lists.body(node, |body| *body.phase = Phase::Revoked(task));
         // SAFETY: it was removed above; it is pinned, and its owner removes it before it goes.
         unsafe { lists.waiting[queue].push_front(node.as_link()) };
-        self.count_revoked(|count| *count += 1);
+        P::revoked(self, 1);
         true
-    }
-
-    fn count_revoked(&mut self, count: impl FnOnce(&mut u32)) {
-        let place = P::revoked(self.state());
-        count(place.expect("a policy that revokes lends a place for the count"));
     }
 
     /// The state of `node` after one look, with the lock held.
@@ -472,7 +468,7 @@ impl<'d, P: Policy<N>, const N: usize> Door<'d, P, N> {
                         was_revoked
                     });
                     if was_revoked {
-                        self.count_revoked(|count| *count -= 1);
+                        P::revoked(self, -1);
                     }
                     registered = true;
                     fresh = false;
@@ -522,7 +518,7 @@ impl<'d, P: Policy<N>, const N: usize> Door<'d, P, N> {
             Phase::Called(waker, _) => (true, Some(waker)),
             Phase::Granted(_) | Phase::Given => (true, None),
             Phase::Revoked(_) => {
-                self.count_revoked(|count| *count -= 1);
+                P::revoked(self, -1);
                 (false, None)
             }
         }
@@ -575,7 +571,7 @@ impl<'d, P: Policy<N>, const N: usize> Door<'d, P, N> {
     /// that is Revoked and of that task.
     #[inline]
     fn overtake_revoked(&mut self, node: &Node<P::Want>, waker: &Waker) {
-        if P::revoked(self.state()).is_some_and(|count| *count > 0) {
+        if P::revoked(self, 0) > 0 {
             self.look_for_revoked(node, TaskId::of(waker));
         }
     }

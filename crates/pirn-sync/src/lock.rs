@@ -31,6 +31,7 @@ use core::fmt;
 use core::future::Future;
 use core::marker::PhantomData;
 use core::pin::Pin;
+use core::sync::atomic as plain;
 use core::task::{Context, Poll, ready};
 use pirn_core::budget;
 use pirn_core::const_unless_loom;
@@ -110,13 +111,12 @@ struct Word {
     word: AtomicU8,
     /// How often one who was handed the lock may be overtaken.
     overtakes: u8,
-}
-
-/// Under the wait list's lock.
-struct Line {
-    revoked: u32,
-    overtaken: u8,
-    again: bool,
+    // The rest is read and written with the wait list locked. In the list's own state it would cost
+    // the lock eight bytes. `core`'s atomics on purpose: there is nothing in them for a model to
+    // explore.
+    overtaken: plain::AtomicU8,
+    again: plain::AtomicBool,
+    revoked: plain::AtomicU32,
 }
 
 impl<T> Lock<T> {
@@ -298,8 +298,14 @@ impl<'a, T: ?Sized> LockGuard<'a, T> {
 impl Word {
     const_unless_loom! {
         fn list(overtakes: u8) -> WaitList<Word> {
-            let line = Line { revoked: 0, overtaken: 0, again: false };
-            WaitList::new(Word { word: AtomicU8::new(FREE), overtakes }, line)
+            let policy = Word {
+                word: AtomicU8::new(FREE),
+                overtakes,
+                overtaken: plain::AtomicU8::new(0),
+                again: plain::AtomicBool::new(false),
+                revoked: plain::AtomicU32::new(0),
+            };
+            WaitList::new(policy, ())
         }
     }
 
@@ -351,12 +357,16 @@ impl Word {
     /// overtaken once more.
     #[cold]
     fn overtake(door: &mut Door<'_, Self>) -> bool {
-        let most = door.policy().overtakes;
-        let taken = door.state().overtaken < most && door.revoke(0);
+        let line = door.policy();
+        // Ordering: Relaxed, the list's lock orders it.
+        let overtaken = line.overtaken.load(Ordering::Relaxed);
+        let taken = overtaken < door.policy().overtakes && door.revoke(0);
         if taken {
-            let line = door.state();
-            line.overtaken += 1;
-            line.again = true;
+            let line = door.policy();
+            // Ordering: Relaxed, as above.
+            line.overtaken.store(overtaken + 1, Ordering::Relaxed);
+            // Ordering: Relaxed, as above.
+            line.again.store(true, Ordering::Relaxed);
             // Ordering: Relaxed, the list's lock ordered the former holder before; the one that was
             // handed the lock waits again.
             door.policy().word.store(CONTENDED, Ordering::Relaxed);
@@ -372,7 +382,7 @@ impl Word {
 }
 
 impl Policy<1> for Word {
-    type State = Line;
+    type State = ();
     type Want = ();
 
     fn admit(door: &mut Door<'_, Self>, _: usize, (): ()) -> Option<()> {
@@ -390,9 +400,14 @@ impl Policy<1> for Word {
         // `CONTENDED`.
         let open = word.load(Ordering::Relaxed) == OPEN;
         if open {
-            let line = door.state();
-            if !core::mem::take(&mut line.again) {
-                line.overtaken = 0;
+            let line = door.policy();
+            // Ordering: Relaxed, the list's lock orders it.
+            if line.again.load(Ordering::Relaxed) {
+                // Ordering: Relaxed, as above.
+                line.again.store(false, Ordering::Relaxed);
+            } else {
+                // Ordering: Relaxed, as above.
+                line.overtaken.store(0, Ordering::Relaxed);
             }
         }
         let handed = open && door.grant_head(queue, ());
@@ -418,8 +433,13 @@ impl Policy<1> for Word {
         }
     }
 
-    fn revoked(line: &mut Line) -> Option<&mut u32> {
-        Some(&mut line.revoked)
+    fn revoked(door: &mut Door<'_, Self>, by: i32) -> u32 {
+        let revoked = &door.policy().revoked;
+        // Ordering: Relaxed, the list's lock orders it.
+        let count = revoked.load(Ordering::Relaxed).wrapping_add_signed(by);
+        // Ordering: Relaxed, as above.
+        revoked.store(count, Ordering::Relaxed);
+        count
     }
 
     #[inline]

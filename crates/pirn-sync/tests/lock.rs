@@ -335,7 +335,7 @@ fn its_types_cross_threads_as_the_value_does() {
 
 #[test]
 fn its_types_are_small() {
-    assert_eq!(size_of::<Lock<()>>(), 40);
+    assert_eq!(size_of::<Lock<()>>(), 32);
     assert_eq!(size_of::<LockAcquire<'static, ()>>(), 64);
     assert_eq!(size_of::<LockGuard<'static, ()>>(), 8);
     assert_eq!(size_of::<OwnedLockGuard<()>>(), 8);

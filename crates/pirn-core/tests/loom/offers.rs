@@ -42,8 +42,10 @@ impl Policy<1> for Board {
         }
     }
 
-    fn revoked(count: &mut Count) -> Option<&mut u32> {
-        Some(&mut count.revoked)
+    fn revoked(door: &mut Door<'_, Self>, by: i32) -> u32 {
+        let count = &mut door.state().revoked;
+        *count = count.wrapping_add_signed(by);
+        *count
     }
 }
 

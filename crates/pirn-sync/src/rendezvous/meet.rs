@@ -173,8 +173,10 @@ impl<T> Policy<2> for Meet<T> {
         Self::note(door);
     }
 
-    fn revoked(state: &mut State) -> Option<&mut u32> {
-        Some(&mut state.revoked)
+    fn revoked(door: &mut Open<'_, T>, by: i32) -> u32 {
+        let count = &mut door.state().revoked;
+        *count = count.wrapping_add_signed(by);
+        *count
     }
 
     fn transfers(queue: usize, _: Offered<T>) -> bool {
