@@ -15,7 +15,8 @@
 //! system call of its own to a wait, where `polling` re-arms its own notifier; one-shot mode costs
 //! 12 to 21 % more. io_uring saved nearly all system calls and at most a tenth of the processor
 //! time, at the price of buffers that the kernel owns; it can come later behind the same interface.
-//! The price of mio is a wait in whole milliseconds, rounded up: a timer may be up to 1 ms late.
+//! The price of mio is a wait in whole milliseconds, rounded up. On Linux an [alarm](alarm), a timer
+//! of the system's among the sources, ends it where it should end.
 //!
 //! # Who drives it
 //!
@@ -36,6 +37,15 @@
 //! * *Urgent (out-of-band) data* makes a read stop short at its mark with more behind it. Such a
 //!   peer is served again at its next packet; nobody else is affected.
 
+#[cfg_attr(
+    any(target_os = "linux", target_os = "android"),
+    path = "reactor/alarm/fine.rs"
+)]
+#[cfg_attr(
+    not(any(target_os = "linux", target_os = "android")),
+    path = "reactor/alarm/coarse.rs"
+)]
+mod alarm;
 mod ambient;
 #[doc(hidden)]
 pub mod doorbell;
@@ -48,6 +58,7 @@ mod source;
 pub use ambient::Entered;
 pub(crate) use source::{Gave, Source};
 
+use alarm::Alarm;
 use doorbell::Doorbell;
 use mio::{Events, Poll, Token, Waker};
 use pirn_core::shim::Mutex;
@@ -61,6 +72,8 @@ use std::time::Duration;
 
 /// The token of the waker; no slab key is as large.
 const WAKER: Token = Token(usize::MAX);
+/// The token of the alarm, likewise.
+const ALARM: Token = Token(usize::MAX - 1);
 /// How many events one wait takes.
 const EVENTS: usize = 512;
 
@@ -86,6 +99,7 @@ const EVENTS: usize = 512;
 pub struct ReactorPark {
     poll: Poll,
     events: Events,
+    alarm: Alarm,
     now: Box<dyn Fn() -> Instant + Send>,
     due: Vec<(Arc<Readiness>, Edges)>,
     shared: Arc<Shared>,
@@ -141,6 +155,28 @@ struct Sources {
     gone: bool,
 }
 
+/// How long to sleep in the system's wait.
+#[derive(Clone, Copy)]
+enum Wait {
+    No,
+    Until { now: Instant, at: Instant },
+    Unlimited,
+}
+
+impl Wait {
+    fn until(until: Until, now: impl Fn() -> Instant) -> Wait {
+        let at = match until {
+            Until::Now => return Wait::No,
+            Until::Woken | Until::At(Instant::NEVER) => return Wait::Unlimited,
+            Until::At(at) => at,
+        };
+        match now() {
+            now if now < at => Wait::Until { now, at },
+            _ => Wait::No,
+        }
+    }
+}
+
 impl ReactorPark {
     /// A reactor. `now` is the runtime's clock, to which [`Until::At`] refers.
     ///
@@ -151,9 +187,11 @@ impl ReactorPark {
         let poll = Poll::new()?;
         let registry = poll.registry().try_clone()?;
         let waker = Waker::new(&registry, WAKER)?;
+        let alarm = Alarm::new(&registry, ALARM)?;
         Ok(ReactorPark {
             poll,
             events: Events::with_capacity(EVENTS),
+            alarm,
             now: Box::new(now),
             due: Vec::new(),
             shared: Arc::new(Shared {
@@ -173,13 +211,23 @@ impl ReactorPark {
         Handle(Arc::clone(&self.shared))
     }
 
-    /// How long the system may sleep: `None` is for ever. mio rounds up to its granularity.
-    fn limit(&self, until: Until) -> Option<Duration> {
-        match until {
-            Until::Now => Some(Duration::ZERO),
-            Until::Woken | Until::At(Instant::NEVER) => None,
-            Until::At(at) => Some(at.saturating_since((self.now)())),
-        }
+    /// Asks the system what is ready.
+    fn look(&mut self) -> io::Result<()> {
+        self.poll.poll(&mut self.events, Some(Duration::ZERO))
+    }
+
+    /// Sleeps in the system's wait.
+    fn sleep(&mut self, wait: Wait) -> io::Result<()> {
+        let limit = match wait {
+            Wait::No => Some(Duration::ZERO),
+            Wait::Until { now, at } => {
+                self.alarm.set(now, at);
+                // Rounded up to whole milliseconds, so that it does not come before the alarm.
+                Some(at.saturating_since(now))
+            }
+            Wait::Unlimited => None,
+        };
+        self.poll.poll(&mut self.events, limit)
     }
 
     /// Hands what the system reported to the sources that still live.
@@ -189,7 +237,7 @@ impl ReactorPark {
         }
         let sources = self.shared.sources.lock();
         for event in &self.events {
-            // The waker's token finds nothing.
+            // The tokens of the waker and the alarm find nothing.
             if let Some(readiness) = sources.slab.get(event.token().0) {
                 self.due.push((Arc::clone(readiness), edges(event)));
             }
@@ -221,15 +269,14 @@ impl Park for ReactorPark {
 
     /// As the trait says. [`Until::Now`] leaves an unpark's token for the next sleep.
     fn park(&mut self, until: Until) -> Result<(), ParkError> {
-        let limit = self.limit(until);
-        let looked = if limit == Some(Duration::ZERO) {
-            self.poll.poll(&mut self.events, limit)
-        } else if self.shared.doorbell.lie_down() {
-            let looked = self.poll.poll(&mut self.events, limit);
-            self.shared.doorbell.rise();
-            looked
-        } else {
-            self.poll.poll(&mut self.events, Some(Duration::ZERO))
+        let looked = match Wait::until(until, &self.now) {
+            Wait::No => self.look(),
+            _ if !self.shared.doorbell.lie_down() => self.look(),
+            wait => {
+                let looked = self.sleep(wait);
+                self.shared.doorbell.rise();
+                looked
+            }
         };
         match looked {
             Ok(()) => {

@@ -86,6 +86,52 @@ fn a_sleep_until_an_instant_never_ends_early_and_does_not_spin() {
 }
 
 #[test]
+fn a_limit_that_was_given_up_for_a_later_one_ends_one_sleep_too_early_at_most() {
+    let (mut park, now) = park();
+    park.unparker().unpark();
+    let given_up = now() + Duration::from_millis(2);
+    park.park(Until::At(given_up)).unwrap(); // ends at once
+    let unpark = park.unparker();
+    let thread = std::thread::spawn(move || unpark.unpark());
+    park.park(Until::At(given_up)).unwrap();
+    thread.join().unwrap();
+    let until = now() + Duration::from_millis(6);
+    let mut rounds = 0;
+    while now() < until {
+        park.park(Until::At(until)).unwrap();
+        rounds += 1;
+    }
+    assert!(rounds <= 2, "{rounds} sleeps");
+}
+
+#[test]
+fn an_earlier_limit_replaces_a_later_one() {
+    let (mut park, now) = park();
+    let unpark = park.unparker();
+    let thread = std::thread::spawn(move || unpark.unpark());
+    let far = now() + Duration::from_secs(3600);
+    park.park(Until::At(far)).unwrap();
+    thread.join().unwrap();
+    let until = now() + Duration::from_micros(300);
+    park.park(Until::At(until)).unwrap();
+    assert!((until..far).contains(&now()));
+}
+
+#[test]
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn a_sleep_is_not_rounded_to_milliseconds() {
+    let (mut park, now) = park();
+    // The best of many: a machine that is busy adds to one or the other.
+    let late = (0..50).map(|_| {
+        let until = now() + Duration::from_micros(100);
+        park.park(Until::At(until)).unwrap();
+        now().saturating_since(until)
+    });
+    let least = late.min().unwrap();
+    assert!(least < Duration::from_micros(500), "late by {least:?}");
+}
+
+#[test]
 fn never_is_for_ever_and_an_event_still_ends_it() {
     let (mut park, _) = park();
     let unpark = park.unparker();
