@@ -74,6 +74,9 @@ impl TimeSource for Monotonic {
     #[inline]
     fn now(&self) -> Instant {
         static EPOCH: OnceLock<std::time::Instant> = OnceLock::new();
-        Instant::EPOCH + EPOCH.get_or_init(std::time::Instant::now).elapsed()
+        let since = EPOCH.get_or_init(std::time::Instant::now).elapsed();
+        // In 64 bits: `Duration::as_nanos` multiplies in 128.
+        let nanos = since.as_secs().saturating_mul(1_000_000_000);
+        Instant::from_nanos(nanos.saturating_add(u64::from(since.subsec_nanos())))
     }
 }

@@ -25,7 +25,7 @@
 use crate::sleep::Sleep;
 use crate::wheel::{Key, Wheel};
 use pirn_core::TimeSource;
-use pirn_core::shim::{Arc, Mutex};
+use pirn_core::shim::{Arc, ListLock};
 use pirn_core::wake::{WakeBatch, wake};
 use pirn_core::{BoxSleep, Clock, Instant, Park, ParkError, Unpark, Until};
 use std::any::Any;
@@ -86,7 +86,7 @@ struct Shared {
     /// [`TimeSource::slack`], in nanoseconds.
     slack: u64,
     unpark: Box<dyn Fn() + Send + Sync>,
-    state: Mutex<State>,
+    state: ListLock<State>,
 }
 
 struct State {
@@ -123,7 +123,7 @@ impl<P: Park> TimerPark<P> {
                 slack: nanos(time.slack()),
                 time: Box::new(time),
                 unpark: Box::new(move || unparker.unpark()),
-                state: Mutex::new(State {
+                state: ListLock::new(State {
                     driver: Driver::Awake,
                     timers: Wheel::new(),
                 }),
