@@ -7,13 +7,14 @@
 
 use crate::budget;
 use crate::calls::CallQueue;
-use crate::clock::Clock;
+use crate::clock::{Clock, Instant};
 use crate::error::Missing;
 use crate::scope::{Regions, Scope};
 use crate::shim;
 use crate::spawn::{Blocking, DynSpawn, DynSpawnLocal};
 use std::cell::{Cell, RefCell};
 use std::mem::ManuallyDrop;
+use std::panic::Location;
 use std::rc::Rc;
 use std::sync::{Arc, OnceLock};
 
@@ -54,6 +55,8 @@ shim::per_thread! {
     static HANDLES: RefCell<Option<Rc<Handles>>> = RefCell::new(None);
     // Never dropped, which makes reaching it cheaper; whoever enters a frame takes it out again.
     static FRAME: ManuallyDrop<Cell<Option<Frame>>> = ManuallyDrop::new(Cell::new(None));
+    // Of the top frame, while its scope is `Planned`.
+    static PLAN: Cell<Option<Plan>> = Cell::new(None);
 }
 
 static FALLBACK_CLOCK: OnceLock<Arc<dyn Clock>> = OnceLock::new();
@@ -134,6 +137,11 @@ pub fn clock() -> Result<Arc<dyn Clock>, Missing> {
         ))
 }
 
+/// True if [`clock`] would give one.
+pub(crate) fn has_clock() -> bool {
+    handle(|h| h.clock.as_ref().map(drop)).is_some() || FALLBACK_CLOCK.get().is_some()
+}
+
 /// The ambient pool for work that blocks.
 ///
 /// # Errors
@@ -172,30 +180,34 @@ pub fn set_fallback_clock(clock: Arc<dyn Clock>) -> bool {
 /// by [`Frame::enter`].
 #[derive(Default)]
 pub(crate) struct Frame {
-    /// The scope. A task's frame starts without one and makes it when first asked for.
+    /// The scope; while it is [planned](Mode::Planned), the one around it. A task's frame starts
+    /// without one and makes it when first asked for.
     pub(crate) scope: Option<Scope>,
     /// The regions that are under way in the body that is polled; made when there is a first one.
     pub(crate) regions: Option<Arc<Regions>>,
-    pub(crate) winding: Winding,
+    pub(crate) mode: Mode,
 }
 
-/// Whether a cancelled body is polled for the sake of its regions: leaves outside a region stay
-/// pending.
+/// How the frame's body is polled.
 ///
-/// As wide as a word: the frame is moved in and out at each poll, and a `bool` with its padding is
-/// moved in pieces that overlap, each of which waits for the one before.
+/// As wide as a word: the frame is moved in and out at each poll, and one with padding is moved in
+/// pieces that overlap, each of which waits for the one before.
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
 #[repr(usize)]
-pub(crate) enum Winding {
+pub(crate) enum Mode {
     #[default]
-    No,
-    Yes,
+    Plain,
+    /// Cancelled, for the sake of its regions: leaves outside a region stay pending.
+    Winding,
+    /// For the first time, its scope being made when somebody asks for it.
+    Planned,
 }
 
-impl From<bool> for Winding {
-    fn from(winding: bool) -> Self {
-        if winding { Winding::Yes } else { Winding::No }
-    }
+/// What is known of a scope before it is made.
+#[derive(Clone, Copy)]
+pub(crate) struct Plan {
+    pub(crate) deadline: Instant,
+    pub(crate) set_at: &'static Location<'static>,
 }
 
 impl Frame {
@@ -203,7 +215,7 @@ impl Frame {
     /// unwind.
     #[inline]
     pub(crate) fn enter<R>(self, f: impl FnOnce() -> R) -> (R, Frame) {
-        let _budget = if self.winding == Winding::Yes {
+        let _budget = if self.mode == Mode::Winding {
             Some(budget::freeze())
         } else if budget::is_frozen() {
             Some(budget::refill())
@@ -221,12 +233,44 @@ impl Frame {
         (result, own.unwrap_or_default())
     }
 
+    /// As [`enter`](Self::enter), for a frame whose scope is to be made by `plan`.
+    #[inline]
+    pub(crate) fn enter_planned<R>(self, plan: Plan, f: impl FnOnce() -> R) -> (R, Frame) {
+        let planned = Frame {
+            mode: Mode::Planned,
+            ..self
+        };
+        let former = PLAN
+            .try_with(|slot| slot.replace(Some(plan)))
+            .ok()
+            .flatten();
+        let ended = planned.enter(f);
+        let _ = PLAN.try_with(|slot| slot.set(former));
+        ended
+    }
+
     /// Looks at the top frame, if there is one. `f` must not look for itself.
     pub(crate) fn with<R>(f: impl FnOnce(Option<&mut Frame>) -> R) -> R {
         let mut frame = FRAME.try_with(|slot| slot.take()).ok().flatten();
         let result = f(frame.as_mut());
         let _ = FRAME.try_with(|slot| slot.set(frame));
         result
+    }
+
+    /// True if the body that is polled here is cancelled.
+    pub(crate) fn is_winding() -> bool {
+        Frame::with(|frame| frame.is_some_and(|frame| frame.mode == Mode::Winding))
+    }
+
+    /// The scope, made if it was not yet.
+    pub(crate) fn scope(&mut self) -> &Scope {
+        if self.mode == Mode::Planned {
+            self.mode = Mode::Plain;
+            let plan = PLAN.try_with(Cell::get).ok().flatten();
+            let around = self.scope.take();
+            self.scope = plan.map(|plan| Scope::planned(around, plan));
+        }
+        self.scope.get_or_insert_with(Scope::of_task)
     }
 }
 

@@ -37,7 +37,7 @@ pub(crate) use region::Regions;
 
 use crate::budget;
 use crate::clock::Instant;
-use crate::context::{self, Frame};
+use crate::context::{self, Frame, Plan};
 use crate::error::{Cause, Kind, Missing};
 use crate::report::{Report, report};
 use crate::shim::Mutex;
@@ -181,14 +181,34 @@ impl Scope {
     /// The scope that the calling code runs in. `None` outside every scope and every task of ours.
     #[must_use]
     pub fn current() -> Option<Scope> {
-        Frame::with(|frame| {
-            let scope = &mut frame?.scope;
-            let lazily = || Scope::make(context::reaper(), false, Post::Kept);
-            Some(scope.get_or_insert_with(lazily).clone())
-        })
+        Frame::with(|frame| Some(frame?.scope().clone()))
+    }
+
+    /// The scope that this one was made in. Its cancels reach this one, unless there is a shield.
+    #[must_use]
+    pub fn parent(&self) -> Option<&Scope> {
+        self.0.parent.as_ref()
+    }
+
+    /// The scope of a task, which waits for what its body leaves.
+    pub(crate) fn of_task() -> Scope {
+        Scope::make(context::reaper(), false, Post::Kept)
+    }
+
+    /// The scope of a run that has begun before it was needed.
+    pub(crate) fn planned(around: Option<Scope>, plan: Plan) -> Scope {
+        Scope::make_with(around, false, Post::Kept, plan)
     }
 
     fn make(parent: Option<Scope>, shield: bool, post: Post) -> Scope {
+        let plan = Plan {
+            deadline: Instant::NEVER,
+            set_at: Location::caller(),
+        };
+        Scope::make_with(parent, shield, post, plan)
+    }
+
+    fn make_with(parent: Option<Scope>, shield: bool, post: Post, plan: Plan) -> Scope {
         let node = |parent: Option<Scope>, key, depth, inherited: Option<(u32, Arc<Cause>)>| Node {
             parent,
             key,
@@ -198,8 +218,8 @@ impl Scope {
             state: Mutex::new(State {
                 own: None,
                 inherited,
-                deadline: Instant::NEVER,
-                deadline_set_at: Location::caller(),
+                deadline: plan.deadline,
+                deadline_set_at: plan.set_at,
                 grace: Grace::Inherit,
                 children: Slots::new(),
                 post,
@@ -317,7 +337,7 @@ impl Scope {
     /// deadline then stays.
     #[track_caller]
     pub fn set_deadline(&self, at: Instant) -> Result<(), Missing> {
-        if at != Instant::NEVER {
+        if at != Instant::NEVER && !context::has_clock() {
             context::clock()?;
         }
         let mut state = self.0.state.lock();
@@ -513,16 +533,20 @@ impl Scope {
         self.0.publish(self.0.state.lock(), 0);
     }
 
-    /// Puts the run's waker in place and returns the signal as it stands. From now until the
-    /// signal moves, a change wakes this waker.
-    fn register_run(&self, waker: Waker) -> u32 {
+    /// Puts the run's waker in place and returns the signal as it stands, and the deadline, which a
+    /// cancelled scope has no use for. From now until the signal moves, a change wakes this waker.
+    fn register_run(&self, waker: Waker) -> (u32, Instant) {
         let mut state = self.0.state.lock();
         let former = state.run_waker.replace(waker);
+        let deadline = state.deadline;
         // Ordering: Relaxed, written under the lock that is held here.
         let signal = self.0.signal.load(Ordering::Relaxed);
         drop(state);
         drop(former);
-        signal
+        match signal & CANCELLED {
+            0 => (signal, deadline),
+            _ => (signal, Instant::NEVER),
+        }
     }
 
     fn signal(&self) -> u32 {

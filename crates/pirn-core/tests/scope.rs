@@ -45,6 +45,14 @@ async fn poll_inside<F: Future>(mut future: Pin<&mut F>) {
     assert!(pending);
 }
 
+/// A run in a scope that is made when it is needed.
+fn planned<F: Future>(at: Instant, body: F) -> Scoped<F> {
+    match Scoped::until(at, body) {
+        Ok(run) => run,
+        Err((missing, _)) => panic!("{missing}"),
+    }
+}
+
 // Cancel and body.
 
 #[test]
@@ -1279,4 +1287,184 @@ fn no_sleep_is_polled_after_its_end() {
     assert!(poll(run.as_mut()).is_pending());
     clock.advance(SECOND);
     assert_eq!(text(poll(run)), "stop");
+}
+
+// Scopes that are made when they are needed.
+
+#[test]
+fn a_body_that_is_ready_at_once_and_asks_for_nothing_has_no_scope() {
+    let mut run = pin!(planned(Instant::NEVER, ready(7)));
+    assert_eq!(value(poll(run.as_mut())), 7);
+    assert!(run.scope_if_made().is_none());
+}
+
+#[test]
+fn a_scope_that_is_asked_for_in_the_first_poll_has_its_parent_and_its_deadline() {
+    let _entered = Manual::enter();
+    let at = Instant::EPOCH + SECOND;
+    let around = Scope::detached();
+    let expected = around.clone();
+    let mut outer = pin!(around.run(async move {
+        let run = planned(at, async {
+            let scope = Scope::current().unwrap();
+            assert_eq!(scope.deadline(), at);
+            let inner = planned(Instant::NEVER, async { Scope::current().unwrap() }).await;
+            (scope, inner.unwrap())
+        });
+        let (scope, inner) = run.await.unwrap();
+        assert_eq!(inner.deadline(), at);
+        expected.cancel(stop());
+        assert!(scope.is_cancelled() && inner.is_cancelled());
+        let parent = inner.parent().unwrap().parent().unwrap().parent();
+        assert!(parent.is_none(), "two scopes below the one around");
+    }));
+    value(poll(outer.as_mut()));
+}
+
+#[test]
+fn a_scope_that_was_not_asked_for_is_made_when_the_body_has_to_wait() {
+    let gate = Gate::default();
+    let mut run = pin!(planned(Instant::NEVER, gate.passed()));
+    assert!(poll(run.as_mut()).is_pending());
+    let scope = run.scope_if_made().unwrap().clone();
+    scope.cancel(stop());
+    assert_eq!(text(poll(run.as_mut())), "stop");
+}
+
+#[test]
+fn a_body_whose_surroundings_were_cancelled_before_its_first_poll_never_runs() {
+    let around = Scope::detached();
+    let mut made = None;
+    let making = async { made = Some(planned(Instant::NEVER, async { panic!("it ran") })) };
+    value(poll(pin!(around.run(making))));
+    around.cancel(stop());
+    assert_eq!(text::<()>(poll(pin!(made.unwrap()))), "stop");
+}
+
+#[test]
+fn a_body_that_cancels_what_is_around_it_in_its_first_poll_does_not_let_that_go_on() {
+    let around = Scope::detached();
+    let inside = around.clone();
+    let mut run = pin!(around.run(async {
+        let _ = planned(Instant::NEVER, async move {
+            inside.cancel(stop());
+            pending::<()>().await
+        })
+        .await;
+        panic!("the outer cancel was swallowed");
+    }));
+    assert_eq!(text::<()>(poll(run.as_mut())), "stop");
+}
+
+#[test]
+fn a_body_that_cancels_its_scope_and_then_begins_an_inner_run_does_not_go_on() {
+    for planned_too in [true, false] {
+        let around = Scope::detached();
+        let inside = around.clone();
+        let mut run = pin!(around.run(async move {
+            let inner = inside.child();
+            inside.cancel(stop());
+            let _: Result<(), _> = match planned_too {
+                true => planned(Instant::NEVER, async { panic!("it ran") }).await,
+                false => inner.run(async { panic!("it ran") }).await,
+            };
+            panic!("the outer cancel was swallowed");
+        }));
+        assert_eq!(text::<()>(poll(run.as_mut())), "stop");
+    }
+}
+
+#[test]
+fn a_run_that_first_sees_the_light_in_a_cancelled_body_never_runs() {
+    let scope = Scope::detached();
+    let gate = Gate::default();
+    let region = gate.passed();
+    let mut run = pin!(scope.run(async move {
+        let mut region = pin!(shield(region));
+        poll_inside(region.as_mut()).await;
+        let mut late = pin!(planned(Instant::NEVER, async { panic!("it ran") }));
+        let mut unrelated = pin!(Scope::detached().run(async { panic!("it ran") }));
+        poll_fn(|cx| {
+            let region = region.as_mut().poll(cx);
+            if Scope::current().unwrap().is_cancelled() {
+                assert!(late.as_mut().poll(cx).is_pending());
+                assert!(poll::<Scoped<_>>(unrelated.as_mut()).is_pending());
+            }
+            region
+        })
+        .await;
+        pending::<()>().await
+    }));
+    assert!(poll(run.as_mut()).is_pending());
+    scope.cancel(stop());
+    assert!(poll(run.as_mut()).is_pending());
+    gate.open();
+    assert_eq!(text::<()>(poll(run.as_mut())), "stop");
+}
+
+#[test]
+fn a_destructor_of_a_ready_body_may_ask_for_its_scope_whose_clean_up_is_awaited() {
+    struct Asks(Gate);
+    impl Drop for Asks {
+        fn drop(&mut self) {
+            let gate = self.0.clone();
+            Scope::current().unwrap().hand_over(Box::pin(gate.passed()));
+        }
+    }
+    let gate = Gate::default();
+    let asks = Asks(gate.clone());
+    let mut run = pin!(planned(
+        Instant::NEVER,
+        poll_fn(move |_| {
+            let _ = &asks;
+            Poll::Ready(7)
+        })
+    ));
+    assert!(poll(run.as_mut()).is_pending());
+    gate.open();
+    assert_eq!(value(poll(run.as_mut())), 7);
+}
+
+#[test]
+fn a_destructor_of_a_body_that_never_ran_finds_a_scope_that_is_then_cancelled() {
+    let found = Arc::new(Mutex::new(None));
+    let asks = Arc::clone(&found);
+    struct Asks(Arc<Mutex<Option<Scope>>>);
+    impl Drop for Asks {
+        fn drop(&mut self) {
+            *self.0.lock().unwrap() = Scope::current();
+        }
+    }
+    let asks = Asks(asks);
+    drop(planned(Instant::NEVER, async move { drop(asks) }));
+    let scope = found.lock().unwrap().take().unwrap();
+    assert_eq!(scope.cause().unwrap().kind(), Kind::Dropped);
+}
+
+#[test]
+fn a_panic_in_a_first_poll_goes_on() {
+    let mut run = pin!(planned(Instant::NEVER, async { panic!("boom") }));
+    let caught = catch_unwind(AssertUnwindSafe(|| poll::<Scoped<_>>(run.as_mut())));
+    let payload = match caught {
+        Ok(_polled) => panic!("it did not"),
+        Err(payload) => payload,
+    };
+    assert_eq!(payload.downcast_ref::<&str>(), Some(&"boom"));
+}
+
+#[test]
+fn a_scope_that_is_asked_for_after_the_end_takes_no_clean_up() {
+    drop(reports()); // from now on they are kept
+    let mut run = Box::new(planned(Instant::NEVER, ready(7)));
+    assert_eq!(value(poll(Pin::new(&mut *run))), 7);
+    run.scope().hand_over(Box::pin(ready(())));
+    assert_eq!(reports().len(), 1);
+}
+
+#[test]
+fn without_a_clock_the_body_comes_back() {
+    let refused = Scoped::until(Instant::EPOCH, ready(7)).map(drop);
+    let (missing, body) = refused.unwrap_err();
+    assert_eq!(missing.what(), "clock");
+    assert_eq!(poll(pin!(body)), Poll::Ready(7));
 }

@@ -8,7 +8,7 @@
 use super::run::{Pass, pass};
 use super::{Cleanup, Scope, Watch, lose};
 use crate::budget;
-use crate::context::{self, Frame, Winding};
+use crate::context::{self, Frame, Mode};
 use crate::error::Cause;
 use crate::report::{Report, report};
 use pin_project_lite::pin_project;
@@ -68,7 +68,7 @@ impl Region {
             let frame = frame?;
             Some((
                 Arc::clone(frame.regions.get_or_insert_default()),
-                frame.winding == Winding::Yes,
+                frame.mode == Mode::Winding,
             ))
         }) else {
             return false;
@@ -94,6 +94,11 @@ impl Region {
             cx.waker().wake_by_ref();
         }
         winding
+    }
+
+    /// True from the first poll on.
+    pub(super) fn has_joined(&self) -> bool {
+        self.0.is_some()
     }
 
     /// The scope whose body this region is in.

@@ -6,19 +6,28 @@
 //! | `Drain` | the body is gone, its outcome kept; clean-ups are polled, children awaited | `Done` or `Stalled`, by `leave` |
 //! | `Stalled` | done, with nothing but a cause, in a body that is itself cancelled: pending for ever | |
 //! | `Done` | the outcome was returned | |
+//!
+//! # The first poll
+//!
+//! A body that is ready at its first poll ends a run that nobody need have known of. So a run
+//! becomes known only after that: its waker goes to the scope, and it joins the frame around as a
+//! region. What came meanwhile is seen then, since both are done before the causes are looked at.
+//! Where the scope has no handle yet ([`Scoped::until`]) it is not even made before, unless somebody
+//! in the body asks for it: until then there is a *plan*, and `scope` is the one around. A body that
+//! is cancelled before its first poll, or first polled in a body that is, is none of this.
 
 use super::{Cleanup, Regions, Scope, lose};
 use crate::budget;
 use crate::clock::{BoxSleep, Instant};
-use crate::context::{self, Frame, Winding};
-use crate::error::{Cause, Kind, Payload};
+use crate::context::{self, Frame, Mode, Plan};
+use crate::error::{Cause, Kind, Missing, Payload};
 use crate::report::{Report, report};
 use crate::scope::region::Region;
 use crate::task_local::{self, List};
 use pin_project_lite::pin_project;
 use std::boxed::Box;
 use std::future::Future;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -51,10 +60,60 @@ impl<F: Future> Scoped<F> {
         }
     }
 
-    /// The scope that this runs in.
+    /// Runs `body` in a new scope until `at`: as [`Scope::new`], [`Scope::set_deadline`] and
+    /// [`Scope::run`], but the scope is made when it is needed. A body that is ready at its first
+    /// poll, and asks for nothing, never has one.
+    ///
+    /// # Errors
+    ///
+    /// [`Missing`], and the body, if there is no clock here, neither a runtime's nor a fallback.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pirn_core::{Instant, Scoped, shim::block_on};
+    ///
+    /// let run = Scoped::until(Instant::NEVER, async { 5 }).map_err(|(missing, _)| missing)?;
+    /// assert_eq!(block_on(run).unwrap(), 5);
+    /// # Ok::<(), pirn_core::Missing>(())
+    /// ```
+    #[track_caller]
+    pub fn until(at: Instant, body: F) -> Result<Scoped<F>, (Missing, F)> {
+        if at != Instant::NEVER && !context::has_clock() {
+            if let Err(missing) = context::clock() {
+                return Err((missing, body));
+            }
+        }
+        let plan = Plan {
+            deadline: at,
+            set_at: Location::caller(),
+        };
+        let around = Scope::current().or_else(context::reaper);
+        Ok(Scoped {
+            body: Some(body),
+            run: Run {
+                scope: around,
+                plan: Some(plan),
+                ..Run::bare(Some(Region::default()))
+            },
+        })
+    }
+
+    /// The scope that this runs in, made if it was not yet.
     #[must_use]
-    pub fn scope(&self) -> &Scope {
+    pub fn scope(&mut self) -> &Scope {
+        self.run.carry_out();
         self.run.scope()
+    }
+
+    /// The scope that this runs in, unless nothing has needed it so far: always there where the run
+    /// has ended with a cause.
+    #[must_use]
+    pub fn scope_if_made(&self) -> Option<&Scope> {
+        match self.run.plan {
+            Some(_) => None,
+            None => self.run.scope.as_ref(),
+        }
     }
 }
 
@@ -184,11 +243,10 @@ impl<F: Future> Rooted<F> {
     pub fn request_cancel(self: Pin<&mut Self>, cause: Cause) {
         let root = self.project().root;
         if root.run().is_none() {
-            let scope = Scope::make(context::reaper(), false, super::Post::Kept);
             let locals = root.take_locals();
             root.set_run(Run {
                 locals,
-                ..Run::new(scope, None)
+                ..Run::new(Scope::of_task(), None)
             });
         }
         if let Some(run) = root.run() {
@@ -220,9 +278,9 @@ impl<F: Future> Rooted<F> {
             (None, Pass::Panicked(payload)) => resume_unwind(payload),
             (scope, passed) => {
                 // The body asked for its scope, or set a local: from now on there is a run.
-                let scope = scope
-                    .unwrap_or_else(|| Scope::make(context::reaper(), false, super::Post::Kept));
+                let scope = scope.unwrap_or_else(Scope::of_task);
                 let mut run = Run {
+                    started: true,
                     regions,
                     ..Run::new(scope, None)
                 };
@@ -314,12 +372,20 @@ pub(super) fn pass<F: Future + ?Sized>(
     let frame = Frame {
         scope: scope.take(),
         regions: regions.take(),
-        winding: Winding::from(winding),
+        mode: match winding {
+            true => Mode::Winding,
+            false => Mode::Plain,
+        },
     };
-    let (polled, frame) = frame.enter(|| catch_unwind(AssertUnwindSafe(|| body.poll(cx))));
+    let (passed, frame) = frame.enter(|| poll_caught(body, cx));
     *scope = frame.scope;
     *regions = frame.regions;
-    match polled {
+    passed
+}
+
+#[inline]
+fn poll_caught<F: Future + ?Sized>(body: Pin<&mut F>, cx: &mut Context<'_>) -> Pass<F::Output> {
+    match catch_unwind(AssertUnwindSafe(|| body.poll(cx))) {
         Ok(Poll::Ready(value)) => Pass::Ready(value),
         Ok(Poll::Pending) => Pass::Pending,
         Err(payload) => Pass::Panicked(payload),
@@ -342,9 +408,14 @@ enum Outcome<T> {
 }
 
 struct Run<T> {
-    /// Absent only while the body is polled, when the frame has it.
+    /// Absent only while the body is polled, when the frame has it. While there is a plan, the
+    /// scope around.
     scope: Option<Scope>,
+    /// By which the scope is made when it is needed.
+    plan: Option<Plan>,
     phase: Phase<T>,
+    /// This run has polled the body, or was made during a poll of it.
+    started: bool,
     /// What the task keeps between its polls; or an outermost scope, on an executor of others.
     locals: Option<List>,
     regions: Option<Arc<Regions>>,
@@ -367,7 +438,17 @@ impl<T> Run<T> {
     fn new(scope: Scope, outer: Option<Region>) -> Self {
         Run {
             scope: Some(scope),
+            ..Run::bare(outer)
+        }
+    }
+
+    /// Without a scope.
+    fn bare(outer: Option<Region>) -> Self {
+        Run {
+            scope: None,
+            plan: None,
             phase: Phase::Body,
+            started: false,
             locals: None,
             regions: None,
             outer,
@@ -381,10 +462,22 @@ impl<T> Run<T> {
         }
     }
 
+    /// The scope, once it was made.
     fn scope(&self) -> &Scope {
         self.scope
             .as_ref()
             .expect("present between polls of the body")
+    }
+
+    /// Makes the scope, if that is still to be done.
+    fn carry_out(&mut self) {
+        if let Some(plan) = self.plan.take() {
+            let scope = Scope::planned(self.scope.take(), plan);
+            if let Phase::Done = self.phase {
+                scope.try_end();
+            }
+            self.scope = Some(scope);
+        }
     }
 
     fn poll<F>(
@@ -400,9 +493,10 @@ impl<T> Run<T> {
             Phase::Stalled => return Poll::Pending,
             Phase::Done => panic!("a scope's run was polled after it had ended"),
         }
-        self.look(cx);
-        if let Some(outer) = &mut self.outer {
-            outer.poll(cx);
+        if !self.may_be_alone() {
+            self.carry_out();
+            self.look(cx);
+            self.join(cx);
         }
         if let Phase::Drain(_) = self.phase {
             return self.drain(cx);
@@ -416,6 +510,28 @@ impl<T> Run<T> {
         }
     }
 
+    /// True at the first poll: it may be the last, and nobody need know. In a cancelled body it is
+    /// not even the first.
+    fn may_be_alone(&self) -> bool {
+        !self.started && !Frame::is_winding()
+    }
+
+    /// Takes part in the frame around, as a region of its body.
+    fn join(&mut self, cx: &mut Context<'_>) {
+        if let Some(outer) = &mut self.outer {
+            outer.poll(cx);
+        }
+    }
+
+    /// [Looks](Self::look), and joins if it has not yet.
+    fn become_known(&mut self, cx: &mut Context<'_>) {
+        self.carry_out();
+        self.look(cx);
+        if self.outer.as_ref().is_some_and(|outer| !outer.has_joined()) {
+            self.join(cx);
+        }
+    }
+
     /// A cancelled body: dropped, unless regions in it are under way.
     fn wind<F>(
         &mut self,
@@ -426,6 +542,7 @@ impl<T> Run<T> {
     where
         F: Future<Output = T>,
     {
+        self.become_known(cx);
         // None are if the body was never polled.
         if !Regions::any_held(&self.regions) {
             return self.conclude(body, Outcome::Cancelled(cause), cx);
@@ -452,20 +569,16 @@ impl<T> Run<T> {
         if !same {
             self.waker = Some(cx.waker().clone());
         }
-        self.seen = self.scope().register_run(cx.waker().clone());
-        // A cancelled scope has no use for its deadline.
-        let cancelled = self.scope().is_cancelled();
-        self.deadline.set(if cancelled {
-            Instant::NEVER
-        } else {
-            self.scope().own_deadline()
-        });
+        let (seen, deadline) = self.scope().register_run(cx.waker().clone());
+        self.seen = seen;
+        self.deadline.set(deadline);
     }
 
     /// Why the body must not go on: the scope is cancelled, or the body around is.
     fn interruption(&self) -> Option<Arc<Cause>> {
-        self.scope()
-            .cause()
+        self.scope
+            .as_ref()
+            .and_then(Scope::cause)
             .or_else(|| self.outer.as_ref()?.interruption())
     }
 
@@ -473,8 +586,27 @@ impl<T> Run<T> {
     where
         F: Future<Output = T>,
     {
+        self.started = true;
         let body = body.as_pin_mut().expect("the body is there in its phase");
-        pass(body, &mut self.scope, &mut self.regions, winding, cx)
+        match self.plan {
+            None => pass(body, &mut self.scope, &mut self.regions, winding, cx),
+            Some(plan) => self.enter_planned(plan, || poll_caught(body, cx)),
+        }
+    }
+
+    /// Calls `f`, which must not unwind, in a frame whose scope is made if it asks for it.
+    fn enter_planned<R>(&mut self, plan: Plan, f: impl FnOnce() -> R) -> R {
+        let frame = Frame {
+            scope: self.scope.take(),
+            ..Frame::default()
+        };
+        let (result, frame) = frame.enter_planned(plan, f);
+        if frame.mode != Mode::Planned {
+            self.plan = None;
+        }
+        self.scope = frame.scope;
+        self.regions = frame.regions;
+        result
     }
 
     /// What follows from a poll of the body, `wound` if that was for its regions alone.
@@ -492,14 +624,16 @@ impl<T> Run<T> {
             Pass::Ready(value) => return self.conclude(body, Outcome::Value(value), cx),
             Pass::Panicked(payload) => {
                 let cause = Cause::new(Kind::Sibling, "the body of the scope panicked");
-                self.scope().cancel(cause);
+                if self.plan.is_none() {
+                    self.scope().cancel(cause);
+                }
                 return self.conclude(body, Outcome::Panicked(payload), cx);
             }
             Pass::Pending => {}
         }
         // The deadline may have been moved during the poll, and a scope that was made during it
         // does not have our waker yet.
-        self.look(cx);
+        self.become_known(cx);
         self.check_deadline(cx);
         match self.interruption() {
             None => Poll::Pending,
@@ -547,15 +681,22 @@ impl<T> Run<T> {
 
     /// Drops the body in its frame. The first panic becomes the outcome, others are reported.
     fn drop_body<F>(&mut self, mut body: Pin<&mut Option<F>>) {
-        let frame = Frame {
-            scope: self.scope.take(),
-            regions: self.regions.take(),
-            winding: Winding::No,
-        };
         // A destructor that blocks on a leaf of ours has nobody to go back to.
         let _unbounded = budget::lift();
-        let (dropped, frame) = frame.enter(|| catch_unwind(AssertUnwindSafe(|| body.set(None))));
-        self.scope = frame.scope;
+        let drop = || catch_unwind(AssertUnwindSafe(|| body.set(None)));
+        let dropped = match self.plan {
+            Some(plan) => self.enter_planned(plan, drop),
+            None => {
+                let frame = Frame {
+                    scope: self.scope.take(),
+                    regions: self.regions.take(),
+                    mode: Mode::Plain,
+                };
+                let (dropped, frame) = frame.enter(drop);
+                self.scope = frame.scope;
+                dropped
+            }
+        };
         if let Err(payload) = dropped {
             match &mut self.phase {
                 Phase::Drain(outcome) if !matches!(outcome, Outcome::Panicked(_)) => {
@@ -571,10 +712,11 @@ impl<T> Run<T> {
 
     /// Polls the clean-ups and waits for the children.
     fn drain(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, Arc<Cause>>> {
-        if self.cleanups.is_empty() && self.scope().try_end() {
+        if self.plan.is_some() || (self.cleanups.is_empty() && self.scope().try_end()) {
             // Nothing to wait for: the deadline's timer is not even made.
             return self.leave();
         }
+        self.become_known(cx);
         self.check_deadline(cx);
         loop {
             self.cleanups.append(&mut self.scope().take_cleanups());
@@ -652,8 +794,17 @@ impl<T> Run<T> {
             Phase::Body | Phase::Drain(_) => {}
         }
         let dropped = Cause::new(Kind::Dropped, "the future that ran the scope was dropped");
-        self.scope().cancel(dropped);
-        self.drop_body(body);
+        if self.plan.is_some() {
+            self.drop_body(body);
+            if self.plan.is_some() {
+                return;
+            }
+            // A destructor asked for it.
+            self.scope().cancel(dropped);
+        } else {
+            self.scope().cancel(dropped);
+            self.drop_body(body);
+        }
         let cleanups = std::mem::take(&mut self.cleanups);
         self.scope()
             .abandon(cleanups, self.outer.as_ref().and_then(Region::scope));

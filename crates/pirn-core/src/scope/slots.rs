@@ -2,7 +2,11 @@
 
 use std::vec::Vec;
 
-/// Values at keys that stay until removed. Gives its memory back when it becomes empty.
+/// How many entries it keeps when it becomes empty.
+const KEPT: usize = 4;
+
+/// Values at keys that stay until removed. Gives its memory back when it becomes empty, unless it
+/// is little.
 pub(super) struct Slots<T> {
     entries: Vec<Entry<T>>,
     /// First free key, `entries.len()` if there is none below.
@@ -74,7 +78,7 @@ impl<T> Slots<T> {
         };
         self.free = key;
         self.len -= 1;
-        if self.len == 0 {
+        if self.len == 0 && self.entries.capacity() > KEPT {
             *self = Slots::new();
         }
         Some(value)

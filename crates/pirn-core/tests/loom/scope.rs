@@ -4,7 +4,7 @@ use crate::count::Count;
 use crate::tokens::poll_once;
 use pirn_core::shim::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use pirn_core::shim::{self, Arc, block_on, thread};
-use pirn_core::{Cause, Instant, Scope, shield};
+use pirn_core::{Cause, Instant, Scope, Scoped, shield};
 use std::future::{Future, pending, poll_fn, ready};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Wake, Waker};
@@ -145,6 +145,57 @@ fn the_waker_of_the_last_poll_is_the_one_that_is_woken() {
         // Ends, though the cancel may have found the first waker.
         assert!(block_on(run).is_err());
         canceller.join().unwrap();
+    });
+}
+
+/// A run in a scope that is made when it is needed.
+fn unlimited<F: Future>(body: F) -> Scoped<F> {
+    match Scoped::until(Instant::NEVER, body) {
+        Ok(run) => run,
+        Err(_) => unreachable!("no deadline, no clock"),
+    }
+}
+
+#[test]
+fn a_cancel_during_the_first_poll_reaches_a_scope_that_is_made_after_it() {
+    shim::model(|| {
+        let scope = Scope::detached();
+        let mut run = None;
+        let making = scope.run(async { run = Some(unlimited(pending::<()>())) });
+        block_on(making).unwrap();
+        let canceller = thread::spawn(move || scope.cancel(stop()));
+        // Polled outside the scope around, so that nothing but its own scope can wake it.
+        assert_eq!(block_on(run.unwrap()).unwrap_err().text(), "stop");
+        canceller.join().unwrap();
+    });
+}
+
+#[test]
+fn a_cancel_during_the_first_poll_of_an_inner_run_is_not_swallowed() {
+    shim::model(|| {
+        let scope = Scope::detached();
+        let elsewhere = scope.clone();
+        let canceller = thread::spawn(move || elsewhere.cancel(stop()));
+        let ended = block_on(scope.run(async {
+            let _ = unlimited(pending::<()>()).await;
+            unreachable!("the body goes on");
+        }));
+        assert!(ended.is_err());
+        canceller.join().unwrap();
+    });
+}
+
+#[test]
+fn a_child_that_is_left_by_a_first_poll_wakes_the_run_whose_scope_it_asked_for() {
+    shim::model(|| {
+        let mut child = None;
+        let ended = block_on(unlimited(async {
+            let guard = Scope::current().unwrap().enter();
+            child = Some(thread::spawn(move || drop(guard)));
+            7
+        }));
+        assert_eq!(ended.unwrap(), 7);
+        child.unwrap().join().unwrap();
     });
 }
 
