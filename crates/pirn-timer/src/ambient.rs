@@ -20,9 +20,10 @@ use std::sync::Arc;
 /// assert!(pirn_timer::now() >= start);
 /// ```
 pub fn now() -> Instant {
-    match context::clock() {
-        Ok(clock) => clock.now(),
-        Err(_) => fallback::timer().now(),
+    let handles = context::handles();
+    match handles.as_ref().and_then(|handles| handles.clock.as_ref()) {
+        Some(clock) => clock.now(),
+        None => AnyClock::ambient().now(),
     }
 }
 
@@ -36,16 +37,20 @@ pub(crate) enum AnyClock {
 impl AnyClock {
     /// The ambient clock, or else the fallback.
     pub(crate) fn ambient() -> AnyClock {
-        match context::clock() {
-            Ok(clock) => AnyClock::of(clock),
-            Err(_) => fallback::timer().into(),
+        let handles = context::handles();
+        match handles.as_ref().and_then(|handles| handles.clock.as_ref()) {
+            Some(clock) => AnyClock::of(clock),
+            None => match context::clock() {
+                Ok(clock) => AnyClock::of(&clock),
+                Err(_) => fallback::timer().into(),
+            },
         }
     }
 
-    fn of(clock: Arc<dyn Clock>) -> AnyClock {
+    fn of(clock: &Arc<dyn Clock>) -> AnyClock {
         match clock.as_any().downcast_ref::<Timer>() {
             Some(timer) => AnyClock::Own(timer.clone()),
-            None => AnyClock::Foreign(clock),
+            None => AnyClock::Foreign(Arc::clone(clock)),
         }
     }
 

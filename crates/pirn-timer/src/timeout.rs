@@ -2,7 +2,7 @@
 
 use crate::ambient::{self, AnyClock};
 use pin_project_lite::pin_project;
-use pirn_core::{Cause, Instant, Kind, Scope, Scoped, context};
+use pirn_core::{Cause, Instant, Kind, Scope, Scoped};
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -43,7 +43,7 @@ use std::time::Duration;
 /// ```
 #[track_caller]
 pub fn timeout<F: Future>(duration: Duration, body: F) -> Timed<F> {
-    Timeout::after(duration).run(body)
+    timeout_at(end_of(duration), body)
 }
 
 /// Runs `body` until `at`, a time of the ambient clock. Otherwise as [`timeout`].
@@ -71,7 +71,19 @@ pub fn timeout<F: Future>(duration: Duration, body: F) -> Timed<F> {
 /// ```
 #[track_caller]
 pub fn timeout_at<F: Future>(at: Instant, body: F) -> Timed<F> {
-    Timeout::at(at).run(body)
+    match Scoped::until(at, body) {
+        Ok(scoped) => Timed { scoped },
+        // There is no clock here yet.
+        Err((_, body)) => Timeout::at(at).run(body),
+    }
+}
+
+/// When a limit of `duration` that begins now is over.
+fn end_of(duration: Duration) -> Instant {
+    match duration {
+        Duration::MAX => Instant::NEVER,
+        _ => ambient::now() + duration,
+    }
 }
 
 /// A limit in time that can be moved while the body runs.
@@ -117,8 +129,6 @@ pub struct Timeout {
 #[derive(Clone)]
 pub struct TimeoutHandle {
     scope: Scope,
-    /// The scope around, whose cancel is not ours.
-    around: Option<Scope>,
 }
 
 /// Why a body under a [`timeout`] gave no value.
@@ -156,7 +166,6 @@ pin_project! {
     pub struct Timed<F: Future> {
         #[pin]
         scoped: Scoped<F>,
-        handle: TimeoutHandle,
     }
 }
 
@@ -168,10 +177,7 @@ impl Timeout {
     /// As [`timeout`].
     #[track_caller]
     pub fn after(duration: Duration) -> Timeout {
-        Timeout::at(match duration {
-            Duration::MAX => Instant::NEVER,
-            _ => ambient::now() + duration,
-        })
+        Timeout::at(end_of(duration))
     }
 
     /// A limit at `at`, a time of the ambient clock; none with [`Instant::NEVER`].
@@ -181,10 +187,8 @@ impl Timeout {
     /// As [`timeout`].
     #[track_caller]
     pub fn at(at: Instant) -> Timeout {
-        let around = Scope::current().or_else(context::reaper);
         let handle = TimeoutHandle {
-            scope: Scope::child_of(around.as_ref()),
-            around,
+            scope: Scope::new(),
         };
         handle.reschedule(at);
         Timeout { handle }
@@ -203,7 +207,6 @@ impl Timeout {
     pub fn run<F: Future>(self, body: F) -> Timed<F> {
         Timed {
             scoped: self.handle.scope.run(body),
-            handle: self.handle,
         }
     }
 }
@@ -232,26 +235,28 @@ impl TimeoutHandle {
     /// True if the body was cancelled because its time was over, and for nothing else.
     pub fn expired(&self) -> bool {
         match self.scope.cause() {
-            Some(cause) => matches!(self.error(cause), TimeoutError::Elapsed),
+            Some(cause) => error(Some(&self.scope), cause).is_elapsed(),
             None => false,
         }
     }
+}
 
-    /// What a cancel for `cause` means. The outermost wins: where the scope around is cancelled,
-    /// that is the reason, whatever our own clock said.
-    fn error(&self, cause: Arc<Cause>) -> TimeoutError {
-        match self.around.as_ref().and_then(Scope::cause) {
-            Some(outer) => TimeoutError::Cancelled(outer),
-            None if cause.kind() == Kind::Deadline => TimeoutError::Elapsed,
-            None => TimeoutError::Cancelled(cause),
-        }
+/// What a cancel of a timeout's scope for `cause` means. The outermost wins: where the scope around
+/// is cancelled, that is the reason, whatever our own clock said.
+fn error(scope: Option<&Scope>, cause: Arc<Cause>) -> TimeoutError {
+    match scope.and_then(Scope::parent).and_then(Scope::cause) {
+        Some(outer) => TimeoutError::Cancelled(outer),
+        None if cause.kind() == Kind::Deadline => TimeoutError::Elapsed,
+        None => TimeoutError::Cancelled(cause),
     }
 }
 
 impl<F: Future> Timed<F> {
     /// The handle that moves the deadline.
-    pub fn handle(&self) -> TimeoutHandle {
-        self.handle.clone()
+    pub fn handle(&mut self) -> TimeoutHandle {
+        TimeoutHandle {
+            scope: self.scoped.scope().clone(),
+        }
     }
 }
 
@@ -259,9 +264,9 @@ impl<F: Future> Future for Timed<F> {
     type Output = Result<F::Output, TimeoutError>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
-        let ended = ready!(this.scoped.poll(cx));
-        Poll::Ready(ended.map_err(|cause| this.handle.error(cause)))
+        let mut scoped = self.project().scoped;
+        let ended = ready!(scoped.as_mut().poll(cx));
+        Poll::Ready(ended.map_err(|cause| error(scoped.scope_if_made(), cause)))
     }
 }
 

@@ -306,7 +306,7 @@ fn the_deadline_can_be_moved_from_outside_while_the_body_waits() {
     let mut f = Fixture::new();
     let _entered = f.enter();
     let count = Count::new();
-    let limited = timeout(ns(100), pending::<()>());
+    let mut limited = timeout(ns(100), pending::<()>());
     let handle = limited.handle();
     let mut limited = pin!(limited);
     assert!(poll(limited.as_mut(), &count).is_pending());
