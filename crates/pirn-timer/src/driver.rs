@@ -181,7 +181,7 @@ impl Timer {
             return Err(waker);
         }
         let key = state.timers.insert(at.as_nanos(), waker);
-        let unpark = state.hurry(self.wake_up_for(at.as_nanos()));
+        let unpark = state.hurry(|| self.wake_up_for(at.as_nanos()));
         drop(state);
         if unpark {
             (self.0.unpark)();
@@ -189,17 +189,18 @@ impl Timer {
         Ok(key)
     }
 
-    /// Moves a timer that has not fired to another time.
-    pub(crate) fn rearm(&self, key: Key, at: Instant) -> Option<Key> {
+    /// Moves a timer that has not fired to another time. False if it has.
+    pub(crate) fn rearm(&self, key: Key, at: Instant) -> bool {
         let mut state = self.0.state.lock();
-        let waker = state.timers.remove(key)?;
-        let key = state.timers.insert(at.as_nanos(), waker);
-        let unpark = state.hurry(self.wake_up_for(at.as_nanos()));
+        if !state.timers.reset(key, at.as_nanos()) {
+            return false;
+        }
+        let unpark = state.hurry(|| self.wake_up_for(at.as_nanos()));
         drop(state);
         if unpark {
             (self.0.unpark)();
         }
-        Some(key)
+        true
     }
 
     /// Takes a timer that has not fired out.
@@ -299,9 +300,9 @@ impl Clock for Timer {
 
 impl State {
     /// True if the driver is to be unparked for a timer it must wake for at `wake_up`.
-    fn hurry(&mut self, wake_up: u64) -> bool {
+    fn hurry(&mut self, wake_up: impl FnOnce() -> u64) -> bool {
         match self.driver {
-            Driver::Asleep { until } if wake_up < until => {
+            Driver::Asleep { until } if wake_up() < until => {
                 self.driver = Driver::Awake;
                 true
             }

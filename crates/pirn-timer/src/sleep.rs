@@ -165,10 +165,8 @@ impl Sleep {
                 Some(waker) => Link::Never(waker),
                 None => Link::Idle,
             },
-            Link::Armed(key) => match self.clock.own().and_then(|timer| timer.rearm(key, at)) {
-                Some(key) => Link::Armed(key),
-                None => Link::Idle,
-            },
+            Link::Armed(key) if self.rearm(key, at) => Link::Armed(key),
+            Link::Armed(_) => Link::Idle,
             Link::Never(waker) => poll_again(waker),
             Link::Foreign(waiting) => poll_again(waiting.1),
         };
@@ -223,6 +221,10 @@ impl Sleep {
             Some(timer) => timer.look(key, waker),
             None => Look::Gone,
         }
+    }
+
+    fn rearm(&self, key: Key, at: Instant) -> bool {
+        self.clock.own().is_some_and(|timer| timer.rearm(key, at))
     }
 
     fn disarm(&self, key: Key) -> Option<Waker> {

@@ -26,10 +26,12 @@
 //! far the base jumps.
 //!
 //! Timers are entries of a slab, linked by index, with a free list through the vacant ones; what
-//! walks read lies apart from what timers carry, four entries to a cache line. A [`Key`] carries the generation of its entry, so that a key to a timer that is gone finds
-//! nothing, for ever: an entry whose generations are used up (2^32) is retired.
+//! walks read lies apart from what timers carry, four entries to a cache line. A [`Key`] carries the
+//! generation of its entry, so that a key to a timer that is gone finds nothing, for ever: an entry
+//! whose generations are used up (2^32) is retired.
 
-use std::fmt;
+use alloc::vec::Vec;
+use core::fmt;
 
 /// Bits of a digit.
 const BITS: u32 = 6;
@@ -197,6 +199,36 @@ impl<T> Wheel<T> {
         self.vacate(key.index)
     }
 
+    /// Moves a timer to tick `at`, after those that are there. False if it has expired or was
+    /// removed before. O(1).
+    ///
+    /// As removing it and inserting it anew, but the key stays.
+    pub fn reset(&mut self, key: Key, at: u64) -> bool {
+        if self.get_mut(key).is_none() {
+            return false;
+        }
+        self.unlink(key.index);
+        self.nodes[key.index as usize].at = at.max(self.base);
+        self.link(key.index);
+        true
+    }
+
+    /// When the timer expires, unless it has or was removed. Never before [`now`](Self::now).
+    pub fn deadline(&self, key: Key) -> Option<u64> {
+        let cell = self.cells.get(key.index as usize)?;
+        let alive = cell.generation == key.generation && cell.payload.is_some();
+        alive.then(|| self.nodes[key.index as usize].at)
+    }
+
+    /// Takes all timers out. Their keys find nothing any more.
+    pub fn clear(&mut self) {
+        while let Some(Place { level, slot }) = self.first() {
+            let index = self.levels[level].slots[slot].head;
+            self.unlink(index);
+            drop(self.vacate(index));
+        }
+    }
+
     /// What the timer carries, unless it has expired or was removed.
     pub fn get_mut(&mut self, key: Key) -> Option<&mut T> {
         let cell = self.cells.get_mut(key.index as usize)?;
@@ -268,7 +300,7 @@ impl<T> Wheel<T> {
         let mut index = self.levels[place.level].slots[place.slot].head;
         let earliest = self.chain(place).map(|(_, at)| at).min();
         self.base = earliest.map_or(now, |at| at.min(now));
-        self.clear(place);
+        self.clear_slot(place);
         while index != NIL {
             let next = self.nodes[index as usize].next;
             self.link(index);
@@ -290,7 +322,7 @@ impl<T> Wheel<T> {
     fn chain(&self, place: Place) -> impl Iterator<Item = (u32, u64)> {
         let head = self.levels[place.level].slots[place.slot].head;
         let step = |index: u32| self.nodes.get(index as usize).map(|node| (index, node));
-        std::iter::successors(step(head), move |(_, node)| step(node.next))
+        core::iter::successors(step(head), move |(_, node)| step(node.next))
             .map(|(index, node)| (index, node.at))
     }
 
@@ -299,7 +331,7 @@ impl<T> Wheel<T> {
         let place = Place::of(self.base, self.nodes[index as usize].at);
         let level = &mut self.levels[place.level];
         let list = &mut level.slots[place.slot];
-        let tail = std::mem::replace(&mut list.tail, index);
+        let tail = core::mem::replace(&mut list.tail, index);
         if tail == NIL {
             list.head = index;
             level.occupied |= 1 << place.slot;
@@ -326,12 +358,12 @@ impl<T> Wheel<T> {
             _ => self.nodes[next as usize].prev = prev,
         }
         if prev == NIL && next == NIL {
-            self.clear(place);
+            self.clear_slot(place);
         }
     }
 
     /// Makes a slot empty.
-    fn clear(&mut self, place: Place) {
+    fn clear_slot(&mut self, place: Place) {
         let level = &mut self.levels[place.level];
         level.slots[place.slot] = List::EMPTY;
         level.occupied &= !(1 << place.slot);
@@ -369,7 +401,7 @@ impl<T> Wheel<T> {
         let payload = cell.payload.take();
         if let Some(generation) = cell.generation.checked_add(1) {
             cell.generation = generation;
-            self.nodes[index as usize].next = std::mem::replace(&mut self.free, index);
+            self.nodes[index as usize].next = core::mem::replace(&mut self.free, index);
         }
         self.len -= 1;
         payload

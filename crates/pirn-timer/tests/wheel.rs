@@ -63,6 +63,54 @@ fn a_removed_timer_does_not_expire_and_its_key_finds_nothing() {
 }
 
 #[test]
+fn a_timer_that_is_reset_keeps_its_key_and_goes_behind_its_equals() {
+    let mut wheel = Wheel::new();
+    let moved = wheel.insert(10, "moved");
+    wheel.insert(500, "there before");
+    assert!(wheel.reset(moved, 500));
+    assert_eq!(wheel.deadline(moved), Some(500));
+    assert_eq!(drain(&mut wheel, 499), [""; 0]);
+    assert!(wheel.reset(moved, 500), "to where it is");
+    wheel.insert(500, "there after");
+    assert!(wheel.reset(moved, 3), "to before the present");
+    assert_eq!(wheel.deadline(moved), Some(499));
+    assert_eq!(drain(&mut wheel, 499), ["moved"]);
+    assert!(!wheel.reset(moved, 1000));
+    assert_eq!(wheel.deadline(moved), None);
+    assert_eq!(drain(&mut wheel, 500), ["there before", "there after"]);
+}
+
+#[test]
+fn a_wheel_that_was_cleared_is_as_new_but_for_its_time() {
+    let mut wheel = Wheel::new();
+    assert_eq!(wheel.pop_expired(77), None);
+    let keys: Vec<Key> = (0..100u64).map(|n| wheel.insert(n * n * n, n)).collect();
+    wheel.clear();
+    assert!(wheel.is_empty());
+    assert_eq!((wheel.now(), wheel.next_turn()), (77, None));
+    assert!(keys.iter().all(|&key| wheel.remove(key).is_none()));
+    wheel.insert(80, 1);
+    assert_eq!(drain(&mut wheel, 80), [1]);
+}
+
+#[test]
+fn a_destructor_that_panics_during_a_clear_leaves_a_wheel_that_works() {
+    struct Bomb(bool);
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            assert!(!self.0, "boom");
+        }
+    }
+    let mut wheel = Wheel::new();
+    let keys = [1, 2, 3].map(|at| wheel.insert(at, Bomb(at == 2)));
+    let clear = std::panic::AssertUnwindSafe(|| wheel.clear());
+    assert!(std::panic::catch_unwind(clear).is_err());
+    assert_eq!(wheel.len(), 1);
+    assert_eq!(wheel.deadline(keys[2]), Some(3));
+    assert!(wheel.pop_expired(3).is_some());
+}
+
+#[test]
 fn a_deadline_in_the_past_counts_as_the_present() {
     let mut wheel = Wheel::new();
     wheel.insert(1000, "due");
@@ -174,6 +222,8 @@ enum Op {
     Insert(Ticks),
     /// Removes the n-th key ever given, alive or not.
     Remove(usize),
+    /// Moves it.
+    Reset(usize, Ticks),
     Advance(Ticks),
     /// Takes out one timer, without advancing all the way.
     PopOne(Ticks),
@@ -236,6 +286,7 @@ fn op() -> impl Strategy<Value = Op> {
     prop_oneof![
         8 => ticks().prop_map(Op::Insert),
         3 => any::<usize>().prop_map(Op::Remove),
+        3 => (any::<usize>(), ticks()).prop_map(|(n, at)| Op::Reset(n, at)),
         3 => steps().prop_map(Op::Advance),
         2 => steps().prop_map(Op::PopOne),
         1 => Just(Op::Look),
@@ -248,6 +299,8 @@ struct Both {
     wheel: Wheel<u64>,
     keys: Vec<(Key, (u64, u64))>,
     model: BTreeMap<(u64, u64), u64>,
+    /// Numbers given out, one to each insertion and move.
+    numbers: u64,
     now: u64,
 }
 
@@ -255,10 +308,10 @@ impl Both {
     fn pop(&mut self, to: u64) -> bool {
         let to = to.max(self.now);
         let expected = match self.model.first_key_value() {
-            Some((&(at, number), _)) if at <= to => {
+            Some((&(at, _), &item)) if at <= to => {
                 self.model.pop_first();
                 self.now = at;
-                Some(number)
+                Some(item)
             }
             _ => {
                 self.now = to;
@@ -270,16 +323,34 @@ impl Both {
         expected.is_some()
     }
 
+    /// Where the model puts a timer that is set now.
+    fn place(&mut self, at: u64) -> (u64, u64) {
+        self.numbers += 1;
+        (at.max(self.now), self.numbers)
+    }
+
+    /// Forgets the keys but the last ones.
+    fn forget(&mut self, kept: usize) {
+        let from = self.keys.len().saturating_sub(kept);
+        self.keys.drain(..from);
+    }
+
     fn apply(&mut self, op: &Op) {
+        self.apply_unseen(op);
+        self.compare();
+    }
+
+    /// Without the comparison after it.
+    fn apply_unseen(&mut self, op: &Op) {
         let next = self.model.first_key_value().map(|(&(at, _), _)| at);
         match op {
             Op::Insert(at) => {
-                let number = self.keys.len() as u64;
+                let item = self.numbers;
                 let at = at.from(self.now, next);
-                let key = self.wheel.insert(at, number);
-                let place = (at.max(self.now), number);
+                let key = self.wheel.insert(at, item);
+                let place = self.place(at);
                 self.keys.push((key, place));
-                self.model.insert(place, number);
+                self.model.insert(place, item);
             }
             Op::Remove(n) if !self.keys.is_empty() => {
                 let (key, place) = self.keys[n % self.keys.len()];
@@ -287,7 +358,21 @@ impl Both {
                 assert_eq!(self.wheel.get_mut(key).copied(), expected);
                 assert_eq!(self.wheel.remove(key), expected);
             }
-            Op::Remove(_) => {}
+            Op::Reset(n, at) if !self.keys.is_empty() => {
+                let n = n % self.keys.len();
+                let at = at.from(self.now, next);
+                let (key, place) = self.keys[n];
+                let item = self.model.remove(&place);
+                let expected = item.map(|_| place.0);
+                assert_eq!(self.wheel.deadline(key), expected);
+                assert_eq!(self.wheel.reset(key, at), item.is_some());
+                if let Some(item) = item {
+                    let place = self.place(at);
+                    self.keys[n].1 = place;
+                    self.model.insert(place, item);
+                }
+            }
+            Op::Remove(_) | Op::Reset(..) => {}
             Op::Advance(to) => {
                 let to = to.from(self.now, next);
                 while self.pop(to) {}
@@ -297,6 +382,9 @@ impl Both {
             }
             Op::Look => {}
         }
+    }
+
+    fn compare(&self) {
         let next = self.model.first_key_value().map(|(&(at, _), _)| at);
         assert_eq!(self.wheel.next_deadline(), next);
         assert_eq!(self.wheel.len(), self.model.len());
@@ -345,5 +433,79 @@ proptest! {
             seen.extend(drain(&mut wheel, now));
         }
         prop_assert_eq!(seen, expected);
+    }
+}
+
+/// SplitMix64: the same numbers from the same seed everywhere.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    fn below(&mut self, end: u64) -> u64 {
+        self.next() % end
+    }
+
+    /// A length with any number of digits.
+    fn length(&mut self, bits: u64) -> u64 {
+        let shift = self.below(bits);
+        self.below((1 << shift) + 1)
+    }
+
+    fn ticks(&mut self, bits: u64) -> Ticks {
+        match self.below(8) {
+            0..4 => Ticks::After(self.length(bits)),
+            4 => Ticks::Before(self.length(8)),
+            5 | 6 => Ticks::Edge {
+                shift: self.below(bits) as u32,
+                add: self.below(5) as i64 - 2,
+            },
+            _ => Ticks::ToNext,
+        }
+    }
+
+    fn op(&mut self) -> Op {
+        match self.below(16) {
+            0..7 => Op::Insert(match self.below(64) {
+                0 => Ticks::At(u64::MAX - self.below(3)),
+                1 => Ticks::At(self.next()),
+                _ => self.ticks(48),
+            }),
+            7..10 => Op::Remove(self.next() as usize),
+            10..13 => Op::Reset(self.next() as usize, self.ticks(48)),
+            13 => Op::PopOne(self.ticks(24)),
+            _ => Op::Advance(self.ticks(24)),
+        }
+    }
+}
+
+/// With `PIRN_STRESS=50` ten million operations: two seconds in a release build.
+#[test]
+fn long_random_histories_do_what_a_sorted_map_does() {
+    let times = std::env::var("PIRN_STRESS").map_or(1, |times| {
+        times.parse::<u64>().expect("PIRN_STRESS is a number")
+    });
+    for seed in 0..times {
+        let (mut random, mut both) = (Random(seed), Both::default());
+        // From few timers to thousands.
+        let kept = 1 << (2 + 2 * (seed % 6));
+        for _ in 0..200_000 {
+            let op = random.op();
+            both.apply_unseen(&op);
+            if both.keys.len() > 2 * kept {
+                both.forget(kept);
+            }
+            if random.below(256) == 0 {
+                both.compare();
+            }
+        }
+        while both.pop(u64::MAX) {}
+        assert!(both.wheel.is_empty());
     }
 }
