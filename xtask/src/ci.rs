@@ -67,7 +67,9 @@ fn without_std() -> Result<Outcome> {
     let bare = |command: &str, rest: &[&str]| {
         let mut cargo = process::cargo();
         cargo.args([command, "--no-default-features"]);
-        cargo.args(["--package", "pirn-core", "--package", "pirn-sync"]);
+        for name in ["pirn-core", "pirn-sync", "pirn-timer"] {
+            cargo.args(["--package", name]);
+        }
         cargo.args(["--target-dir", "target/bare"]).args(rest);
         process::run(cargo.env("RUSTDOCFLAGS", "-D warnings"))
     };

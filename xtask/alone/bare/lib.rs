@@ -1,5 +1,5 @@
-//! A user's firmware: pirn-sync without `std`, and a waker of its own. Its tests run on a machine
-//! that has `std`; what they test does not use it.
+//! A user's firmware: pirn-sync and the timing wheel without `std`, and a waker of its own. Its tests
+//! run on a machine that has `std`; what they test does not use it.
 
 #![no_std]
 
@@ -12,6 +12,7 @@ use core::pin::{Pin, pin};
 use core::sync::atomic::{AtomicUsize, Ordering};
 use core::task::{Context, Poll, Waker};
 use pirn_sync::{Lock, Queue, Semaphore};
+use pirn_timer::wheel::Wheel;
 
 /// A waker that counts.
 #[derive(Default)]
@@ -96,6 +97,15 @@ pub fn ready_at_once(rounds: usize) -> usize {
         .count()
 }
 
+/// Timers on a machine that counts seconds: those that have expired by `now`, in their order.
+pub fn expired_by(now: u64, deadlines: &[u64]) -> Vec<u64> {
+    let mut wheel = Wheel::new();
+    for &at in deadlines {
+        wheel.insert(at, at);
+    }
+    core::iter::from_fn(|| wheel.pop_expired(now)).collect()
+}
+
 /// What firmware brings along.
 #[cfg(not(test))]
 mod platform {
@@ -133,6 +143,11 @@ mod tests {
         assert!(a_lock_is_handed_over());
         assert_eq!(a_release_wakes(40), 40);
         assert_eq!(items_come_through(&[3, 1, 2]), [3, 1, 2]);
+    }
+
+    #[test]
+    fn the_wheel_works() {
+        assert_eq!(expired_by(100, &[70, 5000, 100, 3]), [3, 70, 100]);
     }
 
     #[test]
