@@ -2,6 +2,7 @@
 
 use crate::driver::Timer;
 use crate::fallback;
+use crate::own::Held;
 use pirn_core::{Clock, Instant, context};
 use std::fmt;
 use std::sync::Arc;
@@ -30,7 +31,7 @@ pub fn now() -> Instant {
 /// A clock: our own, whose sleeps need no box, or another.
 #[derive(Clone)]
 pub(crate) enum AnyClock {
-    Own(Timer),
+    Own(Held),
     Foreign(Arc<dyn Clock>),
 }
 
@@ -42,14 +43,14 @@ impl AnyClock {
             Some(clock) => AnyClock::of(clock),
             None => match context::clock() {
                 Ok(clock) => AnyClock::of(&clock),
-                Err(_) => fallback::timer().into(),
+                Err(_) => AnyClock::from(&fallback::timer()),
             },
         }
     }
 
     fn of(clock: &Arc<dyn Clock>) -> AnyClock {
         match clock.as_any().downcast_ref::<Timer>() {
-            Some(timer) => AnyClock::Own(timer.clone()),
+            Some(timer) => AnyClock::from(timer),
             None => AnyClock::Foreign(Arc::clone(clock)),
         }
     }
@@ -70,9 +71,10 @@ impl AnyClock {
     }
 }
 
-impl From<Timer> for AnyClock {
-    fn from(timer: Timer) -> Self {
-        AnyClock::Own(timer)
+impl From<&Timer> for AnyClock {
+    #[inline]
+    fn from(timer: &Timer) -> Self {
+        AnyClock::Own(Held::new(timer))
     }
 }
 

@@ -2,31 +2,39 @@
 //!
 //! # How it works
 //!
-//! The timers of a driver stand in one [`Wheel`] under a short lock, each with the waker of the
-//! task that waits for it. The lock is never held while a waker is cloned, woken or dropped, while
-//! the time is read, or while anybody sleeps. Beside the wheel stands what the driver does:
+//! The timers of a driver stand in two [wheels](Wheel), each with the waker of the task that waits
+//! for it: those that the driver's own thread made while it was [attached](Timer::attach), in a wheel
+//! that it [reaches without a lock](own); all others in one under a short lock. No lock is held while
+//! a waker is cloned, woken or dropped, while the time is read, or while anybody sleeps. Beside the
+//! wheels stands what the driver does:
 //!
 //! | `Driver` | meaning | entered by | left by |
 //! |---|---|---|---|
-//! | `Awake` | will look at the wheel before it sleeps | `turn`; `hurry`, which unparks | `lie_down` |
+//! | `Awake` | will look at the wheels before it sleeps | `turn`; `hurry`, which unparks | `lie_down` |
 //! | `Asleep { until }` | sleeps until then, or is about to | `lie_down` | `turn`, `hurry`, `retire` |
 //! | `Gone` | was dropped; no timer fires any more | `retire` | never |
 //!
-//! No wake-up is lost: `lie_down` looks at the wheel and says `Asleep` under one lock. A timer put
+//! No wake-up is lost: `lie_down` looks at the wheels and says `Asleep` under one lock. A timer put
 //! in before that is seen by it; one put in after it sees `Asleep`, and if it is due earlier,
 //! unparks the driver. That token is sticky, so it also ends a sleep that has not begun yet. After
 //! it the driver counts as `Awake`: it will look again, so nobody need unpark it a second time.
 //! A driver that is awake, above all one whose own thread makes the timer, is never unparked.
 //!
+//! A timer of the own wheel may come to another thread with its task. Dropped there, it is left as an
+//! order to forget it. Polled there, the same, and it is set anew in the other wheel. Moved there, it
+//! is left as an order to wake its task, which sets it anew. Orders are given under the lock, and
+//! obeyed in `turn`; `lie_down` does not sleep where there are some.
+//!
 //! Deadlines are nanoseconds and timers fire in their order. Only the driver's sleep is rounded up,
 //! to a multiple of [`TimeSource::slack`]; what is due is then decided by a fresh reading of the
 //! time. So a timer is never early, and late by at most the slack on an idle machine.
 
+use crate::own;
 use crate::sleep::Sleep;
 use crate::wheel::{Key, Wheel};
 use pirn_core::TimeSource;
-use pirn_core::shim::{Arc, ListLock};
-use pirn_core::wake::{WakeBatch, wake};
+use pirn_core::shim::{Arc, ListGuard, ListLock};
+use pirn_core::wake::{WakeBatch, discard, wake};
 use pirn_core::{BoxSleep, Clock, Instant, Park, ParkError, Unpark, Until};
 use std::any::Any;
 use std::fmt;
@@ -91,7 +99,27 @@ struct Shared {
 
 struct State {
     driver: Driver,
+    /// Of those who lock.
     timers: Wheel<Waker>,
+    /// Of the thread that drives, and [with it](own) while it is attached.
+    own: Option<Box<Wheel<Waker>>>,
+    /// What others want of the own wheel's timers while it is with its thread.
+    orders: Vec<Order>,
+}
+
+/// A timer that is set: in which wheel, and where.
+#[derive(Clone, Copy)]
+pub(crate) struct Ticket {
+    own: bool,
+    key: Key,
+}
+
+/// To be done by the thread that drives, at its next turn.
+enum Order {
+    /// Forget the timer.
+    Drop(Key),
+    /// Wake who waits for it, to look again.
+    Wake(Key),
 }
 
 /// See the table above.
@@ -111,6 +139,8 @@ pub(crate) enum Look {
     Fired,
     /// The driver is gone, and the timer with it.
     Gone,
+    /// It is with the thread that drives, which was told to forget it.
+    Away,
 }
 
 impl<P: Park> TimerPark<P> {
@@ -126,6 +156,8 @@ impl<P: Park> TimerPark<P> {
                 state: ListLock::new(State {
                     driver: Driver::Awake,
                     timers: Wheel::new(),
+                    own: Some(Box::default()),
+                    orders: Vec::new(),
                 }),
             })),
         }
@@ -166,67 +198,182 @@ impl Timer {
 
     /// As [`sleep`](crate::sleep), by this timer.
     pub fn sleep(&self, duration: Duration) -> Sleep {
-        Sleep::lasting(self.clone().into(), duration)
+        Sleep::lasting(self.into(), duration)
     }
 
     /// As [`sleep_until`](crate::sleep_until), by this timer.
     pub fn sleep_until(&self, at: Instant) -> Sleep {
-        Sleep::until(self.clone().into(), at)
+        Sleep::until(self.into(), at)
+    }
+
+    /// Lends the own wheel to the thread that drives, unless nobody ever will any more.
+    pub(crate) fn lend(&self) -> Option<Box<Wheel<Waker>>> {
+        let mut state = self.0.state.lock();
+        match state.driver {
+            Driver::Gone => None,
+            _ => state.own.take(),
+        }
+    }
+
+    /// Takes it back from this thread, which has it.
+    pub(crate) fn take_back_wheel(&self) {
+        // Orders first, or they were left behind for a wheel that is here.
+        let mut state = self.obey();
+        if let Some(wheel) = own::take(self) {
+            state.own = Some(wheel);
+        }
+    }
+
+    /// True if both are handles of one driver.
+    #[inline]
+    pub(crate) fn is(&self, other: &Timer) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
     }
 
     /// Puts a timer in. Gives the waker back if the driver is gone.
-    pub(crate) fn arm(&self, at: Instant, waker: Waker) -> Result<Key, Waker> {
+    pub(crate) fn arm(&self, at: Instant, waker: Waker) -> Result<Ticket, Waker> {
+        let at = at.as_nanos();
+        let mut waker = Some(waker);
+        let insert = |wheel: &mut Wheel<Waker>| Some(wheel.insert(at, waker.take()?));
+        if let Some(key) = own::with_wheel(self, insert).flatten() {
+            return Ok(Ticket { own: true, key });
+        }
+        let Some(waker) = waker else {
+            unreachable!("it was not put in")
+        };
         let mut state = self.0.state.lock();
         if let Driver::Gone = state.driver {
             return Err(waker);
         }
-        let key = state.timers.insert(at.as_nanos(), waker);
-        let unpark = state.hurry(|| self.wake_up_for(at.as_nanos()));
-        drop(state);
-        if unpark {
-            (self.0.unpark)();
-        }
-        Ok(key)
+        let key = state.timers.insert(at, waker);
+        self.hurry(state, at);
+        Ok(Ticket { own: false, key })
     }
 
-    /// Moves a timer that has not fired to another time. False if it has.
-    pub(crate) fn rearm(&self, key: Key, at: Instant) -> bool {
-        let mut state = self.0.state.lock();
-        if !state.timers.reset(key, at.as_nanos()) {
-            return false;
+    /// Moves a timer that has not fired to another time. False if it has, or if who waits for it is
+    /// woken to do it.
+    pub(crate) fn rearm(&self, ticket: Ticket, at: Instant) -> bool {
+        let at = at.as_nanos();
+        let key = ticket.key;
+        match self.reach(ticket, |wheel| wheel.reset(key, at)) {
+            Ok((moved, Some(state))) => {
+                if moved {
+                    self.hurry(state, at);
+                }
+                moved
+            }
+            Ok((moved, None)) => moved,
+            Err(state) => {
+                self.order(state, Order::Wake(key));
+                false
+            }
         }
-        let unpark = state.hurry(|| self.wake_up_for(at.as_nanos()));
-        drop(state);
-        if unpark {
-            (self.0.unpark)();
-        }
-        true
     }
 
-    /// Takes a timer that has not fired out.
-    pub(crate) fn disarm(&self, key: Key) -> Option<Waker> {
-        self.0.state.lock().timers.remove(key)
+    /// Takes a timer that has not fired out, who waits for it being of no more interest.
+    #[inline]
+    pub(crate) fn disarm(&self, ticket: Ticket) -> Option<Waker> {
+        let key = ticket.key;
+        match self.reach(ticket, |wheel| wheel.remove(key)) {
+            Ok((waker, _state)) => waker,
+            Err(mut state) => {
+                state.orders.push(Order::Drop(key));
+                None
+            }
+        }
+    }
+
+    /// Takes a timer out. `None` if it has fired, or if who waits for it is woken instead.
+    pub(crate) fn take_back(&self, ticket: Ticket) -> Option<Waker> {
+        let key = ticket.key;
+        match self.reach(ticket, |wheel| wheel.remove(key)) {
+            Ok((waker, _state)) => waker,
+            Err(state) => {
+                self.order(state, Order::Wake(key));
+                None
+            }
+        }
     }
 
     /// Looks whether a timer has fired, and if not, makes `waker` the one that it wakes.
-    pub(crate) fn look(&self, key: Key, waker: &Waker) -> Look {
-        let mut state = self.0.state.lock();
-        match state.timers.get_mut(key) {
-            None => return state.fired(),
-            Some(former) if former.will_wake(waker) => return Look::Waiting,
-            Some(_) => {}
-        }
-        drop(state);
-        let mut waker = waker.clone();
-        let mut state = self.0.state.lock();
-        match state.timers.get_mut(key) {
-            None => state.fired(),
-            Some(former) => {
-                std::mem::swap(former, &mut waker);
-                Look::Waiting
+    pub(crate) fn look(&self, ticket: Ticket, waker: &Waker) -> Look {
+        let key = ticket.key;
+        let seen = self.reach(ticket, |wheel| {
+            let former = wheel.get_mut(key)?;
+            Some(former.will_wake(waker))
+        });
+        match seen {
+            Ok((Some(true), _)) => return Look::Waiting,
+            // Unlocked: the clone is code of users.
+            Ok((Some(false), state)) => drop(state),
+            Ok((None, None)) => return Look::Fired,
+            Ok((None, Some(state))) => return state.fired(),
+            Err(mut state) => {
+                state.orders.push(Order::Drop(key));
+                return Look::Away;
             }
         }
-        // The lock is let go before the former waker is dropped: `state` was declared later.
+        let mut waker = waker.clone();
+        let replaced = self.reach(ticket, |wheel| {
+            std::mem::swap(wheel.get_mut(key)?, &mut waker);
+            Some(())
+        });
+        match replaced {
+            Ok((Some(()), _)) => Look::Waiting,
+            Ok((None, None)) => Look::Fired,
+            Ok((None, Some(state))) => state.fired(),
+            Err(mut state) => {
+                // Its thread was attached meanwhile.
+                state.orders.push(Order::Drop(key));
+                Look::Away
+            }
+        }
+        // The lock is let go before the former waker is dropped: it was declared earlier.
+    }
+
+    /// Calls `f` with the wheel that a timer is in, and gives the lock that was needed for it. If
+    /// the wheel is with another thread, only the lock.
+    #[inline]
+    fn reach<R>(
+        &self,
+        ticket: Ticket,
+        mut f: impl FnMut(&mut Wheel<Waker>) -> R,
+    ) -> Result<(R, Option<ListGuard<'_, State>>), ListGuard<'_, State>> {
+        if ticket.own {
+            if let Some(result) = own::with_wheel(self, &mut f) {
+                return Ok((result, None));
+            }
+        }
+        let mut state = self.0.state.lock();
+        let wheel = match &mut *state {
+            State { timers, .. } if !ticket.own => Some(timers),
+            State { own, .. } => own.as_deref_mut(),
+        };
+        match wheel.map(f) {
+            Some(result) => Ok((result, Some(state))),
+            None => Err(state),
+        }
+    }
+
+    /// Leaves an order for the thread that drives, which is to see to it now.
+    fn order(&self, mut state: ListGuard<'_, State>, order: Order) {
+        state.orders.push(order);
+        self.hurry(state, 0);
+    }
+
+    /// Unlocks, and unparks the driver if it would wake too late for a timer at `at`.
+    fn hurry(&self, mut state: ListGuard<'_, State>, at: u64) {
+        let unpark = match state.driver {
+            Driver::Asleep { until } => self.wake_up_for(at) < until,
+            _ => false,
+        };
+        if unpark {
+            state.driver = Driver::Awake;
+        }
+        drop(state);
+        if unpark {
+            (self.0.unpark)();
+        }
     }
 
     /// When a driver that sleeps wakes for a deadline.
@@ -242,7 +389,15 @@ impl Timer {
             Until::Woken => u64::MAX,
         };
         let mut state = self.0.state.lock();
-        let until = match state.timers.next_turn() {
+        if !state.orders.is_empty() {
+            // To obey them wakes tasks, which are not to wait for the end of a sleep.
+            return Until::Now;
+        }
+        let next = self.with_wheels(&mut state, |own, timers| {
+            let own = own.and_then(|own| own.next_turn());
+            own.into_iter().chain(timers.next_turn()).min()
+        });
+        let until = match next {
             Some(turn) => limit.min(self.wake_up_for(turn)),
             None => limit,
         };
@@ -259,29 +414,101 @@ impl Timer {
         let mut batch = WakeBatch::new();
         let mut more = true;
         while more {
-            let mut state = self.0.state.lock();
+            let mut state = self.obey();
             state.driver = Driver::Awake;
-            while more && !batch.is_full() {
-                match state.timers.pop_expired(now) {
-                    Some(waker) => batch.push(waker),
-                    None => more = false,
+            more = self.with_wheels(&mut state, |mut own, timers| {
+                while !batch.is_full() {
+                    match pop_first(own.as_deref_mut(), timers, now) {
+                        Some(waker) => batch.push(waker),
+                        None => return false,
+                    }
                 }
-            }
+                true
+            });
             drop(state);
             batch.wake_all();
         }
     }
 
-    /// Ends it: wakes everybody, so that sleeps look for another driver.
-    fn retire(&self) {
-        let mut state = self.0.state.lock();
-        state.driver = Driver::Gone;
-        let mut timers = std::mem::take(&mut state.timers);
-        drop(state);
-        while let Some(waker) = timers.pop_expired(u64::MAX) {
-            wake(waker);
+    /// Does what others have ordered, and locks.
+    fn obey(&self) -> ListGuard<'_, State> {
+        loop {
+            let mut state = self.0.state.lock();
+            if state.orders.is_empty() {
+                return state;
+            }
+            let orders = std::mem::take(&mut state.orders);
+            drop(state);
+            for order in orders {
+                let (Order::Drop(key) | Order::Wake(key)) = order;
+                let waker = own::with_wheel(self, |wheel| wheel.remove(key)).flatten();
+                match (waker, order) {
+                    (Some(waker), Order::Wake(_)) => wake(waker),
+                    (Some(waker), Order::Drop(_)) => discard(waker),
+                    (None, _) => {}
+                }
+            }
         }
     }
+
+    /// Calls `f` with both wheels: the own one, unless it is with another thread, and the other.
+    fn with_wheels<R>(
+        &self,
+        state: &mut State,
+        f: impl FnOnce(Option<&mut Wheel<Waker>>, &mut Wheel<Waker>) -> R,
+    ) -> R {
+        let State { own, timers, .. } = state;
+        if let Some(own) = own {
+            return f(Some(own), timers);
+        }
+        let mut f = Some(f);
+        let mut call = |own: Option<&mut Wheel<Waker>>| f.take().map(|f| f(own, timers));
+        match own::with_wheel(self, |own| call(Some(own))).flatten() {
+            Some(result) => result,
+            None => call(None).unwrap_or_else(|| unreachable!("it was not called")),
+        }
+    }
+
+    /// Ends it: wakes everybody, so that sleeps look for another driver.
+    fn retire(&self) {
+        let with_thread = own::take(self);
+        let mut state = self.0.state.lock();
+        state.driver = Driver::Gone;
+        let own = with_thread.or(state.own.take());
+        state.own = Some(Box::default());
+        state.orders.clear();
+        let timers = std::mem::take(&mut state.timers);
+        drop(state);
+        for mut wheel in own.into_iter().map(|own| *own).chain([timers]) {
+            while let Some(waker) = wheel.pop_expired(u64::MAX) {
+                wake(waker);
+            }
+        }
+    }
+}
+
+/// The next timer that is due in either wheel: earlier deadlines first.
+fn pop_first(own: Option<&mut Wheel<Waker>>, timers: &mut Wheel<Waker>, now: u64) -> Option<Waker> {
+    let own = match own {
+        Some(own) if !own.is_empty() => own,
+        _ => return timers.pop_expired(now),
+    };
+    // A turn that is no deadline gives nothing, and brings the next one nearer to it.
+    while let Some(other) = timers.next_turn() {
+        let Some(first) = own.next_turn() else { break };
+        if first.min(other) > now {
+            return None;
+        }
+        let popped = if first <= other {
+            own.pop_expired(other.min(now))
+        } else {
+            timers.pop_expired(first.min(now))
+        };
+        if popped.is_some() {
+            return popped;
+        }
+    }
+    own.pop_expired(now)
 }
 
 impl Clock for Timer {
@@ -299,17 +526,6 @@ impl Clock for Timer {
 }
 
 impl State {
-    /// True if the driver is to be unparked for a timer it must wake for at `wake_up`.
-    fn hurry(&mut self, wake_up: impl FnOnce() -> u64) -> bool {
-        match self.driver {
-            Driver::Asleep { until } if wake_up() < until => {
-                self.driver = Driver::Awake;
-                true
-            }
-            _ => false,
-        }
-    }
-
     /// What a timer that is not in the wheel has come to.
     fn fired(&self) -> Look {
         match self.driver {
@@ -335,10 +551,13 @@ impl<P: Park> fmt::Debug for TimerPark<P> {
 impl fmt::Debug for Timer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let now = self.now();
-        let state = self.0.state.lock();
+        let mut state = self.0.state.lock();
+        let timers = self.with_wheels(&mut state, |own, timers| {
+            own.map_or(0, |own| own.len()) + timers.len()
+        });
         f.debug_struct("Timer")
             .field("now", &now)
-            .field("timers", &state.timers.len())
+            .field("timers", &timers)
             .field("driver", &state.driver)
             .finish()
     }

@@ -19,6 +19,8 @@ mod interval;
 #[cfg(feature = "std")]
 mod manual;
 #[cfg(feature = "std")]
+mod own;
+#[cfg(feature = "std")]
 mod sleep;
 #[cfg(feature = "std")]
 mod timeout;
@@ -36,6 +38,8 @@ pub use fallback::install_fallback;
 pub use interval::{Interval, MissedTick, interval, interval_at};
 #[cfg(feature = "std")]
 pub use manual::Manual;
+#[cfg(feature = "std")]
+pub use own::Attached;
 #[cfg(feature = "std")]
 pub use pirn_core::{Monotonic, ThreadPark, ThreadUnpark, TimeSource};
 #[cfg(feature = "std")]

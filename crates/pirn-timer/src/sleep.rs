@@ -1,9 +1,8 @@
 //! Waiting for a point in time.
 
 use crate::ambient::AnyClock;
-use crate::driver::Look;
+use crate::driver::{Look, Ticket};
 use crate::fallback;
-use crate::wheel::Key;
 use pirn_core::wake::wake;
 use pirn_core::{BoxSleep, Instant, budget};
 use std::fmt;
@@ -107,14 +106,14 @@ pub struct Sleep {
 /// | `Zero` | of no length, not polled: yields once | `Idle` |
 /// | `Fresh` | of some length, not polled: waits, without a look at the time | as `wait` says |
 /// | `Idle` | takes part in nothing: the time decides | ready, or as `wait` says |
-/// | `Armed` | in the timer's wheel, or fired since | `Idle` |
+/// | `Armed` | in a wheel of the timer's, or fired since | `Idle` |
 /// | `Never` | waits without an end; the waker is for `reset` | `Idle`, by `reset` |
 /// | `Foreign` | waits by a clock that is not ours; the waker is for `reset` | `Idle` |
 enum Link {
     Zero,
     Fresh,
     Idle,
-    Armed(Key),
+    Armed(Ticket),
     Never(Waker),
     Foreign(Box<(BoxSleep, Waker)>),
 }
@@ -161,11 +160,11 @@ impl Sleep {
         self.deadline = at;
         self.link = match std::mem::replace(&mut self.link, Link::Idle) {
             Link::Zero | Link::Fresh | Link::Idle => Link::Idle,
-            Link::Armed(key) if at == Instant::NEVER => match self.disarm(key) {
+            Link::Armed(ticket) if at == Instant::NEVER => match self.take_back(ticket) {
                 Some(waker) => Link::Never(waker),
                 None => Link::Idle,
             },
-            Link::Armed(key) if self.rearm(key, at) => Link::Armed(key),
+            Link::Armed(ticket) if self.rearm(ticket, at) => Link::Armed(ticket),
             Link::Armed(_) => Link::Idle,
             Link::Never(waker) => poll_again(waker),
             Link::Foreign(waiting) => poll_again(waiting.1),
@@ -193,7 +192,7 @@ impl Sleep {
         self.link = match &self.clock {
             _ if self.deadline == Instant::NEVER => Link::Never(waker),
             AnyClock::Own(timer) => match timer.arm(self.deadline, waker) {
-                Ok(key) => Link::Armed(key),
+                Ok(ticket) => Link::Armed(ticket),
                 Err(_) => return self.wait_by_fallback(cx),
             },
             AnyClock::Foreign(clock) => {
@@ -212,23 +211,24 @@ impl Sleep {
         let left = self.deadline.saturating_since(self.now());
         let timer = fallback::timer();
         self.deadline = timer.now() + left;
-        self.clock = timer.into();
+        self.clock = AnyClock::from(&timer);
         self.wait(cx)
     }
 
-    fn look(&self, key: Key, waker: &Waker) -> Look {
+    fn look(&self, ticket: Ticket, waker: &Waker) -> Look {
         match self.clock.own() {
-            Some(timer) => timer.look(key, waker),
+            Some(timer) => timer.look(ticket, waker),
             None => Look::Gone,
         }
     }
 
-    fn rearm(&self, key: Key, at: Instant) -> bool {
-        self.clock.own().is_some_and(|timer| timer.rearm(key, at))
+    fn rearm(&self, ticket: Ticket, at: Instant) -> bool {
+        let timer = self.clock.own();
+        timer.is_some_and(|timer| timer.rearm(ticket, at))
     }
 
-    fn disarm(&self, key: Key) -> Option<Waker> {
-        self.clock.own().and_then(|timer| timer.disarm(key))
+    fn take_back(&self, ticket: Ticket) -> Option<Waker> {
+        self.clock.own().and_then(|timer| timer.take_back(ticket))
     }
 }
 
@@ -250,10 +250,11 @@ impl Future for Sleep {
             }
             Link::Fresh => this.wait(cx),
             Link::Idle => this.poll_idle(cx),
-            Link::Armed(key) => match this.look(key, cx.waker()) {
+            Link::Armed(ticket) => match this.look(ticket, cx.waker()) {
                 Look::Waiting => Poll::Pending,
                 Look::Fired => this.pass(cx),
                 Look::Gone => this.wait(cx),
+                Look::Away => this.poll_idle(cx),
             },
             Link::Never(ref mut waker) => {
                 waker.clone_from(cx.waker());
@@ -270,8 +271,8 @@ impl Future for Sleep {
 
 impl Drop for Sleep {
     fn drop(&mut self) {
-        if let Link::Armed(key) = self.link {
-            drop(self.disarm(key));
+        if let (&Link::Armed(ticket), Some(timer)) = (&self.link, self.clock.own()) {
+            drop(timer.disarm(ticket));
         }
     }
 }

@@ -13,14 +13,14 @@ use std::time::Duration;
 /// A time that stands still until it is moved. Changed by the driver's thread alone in each model,
 /// so that it needs no order beyond its own.
 #[derive(Clone)]
-struct Manual(Arc<AtomicU64>);
+pub(crate) struct Manual(Arc<AtomicU64>);
 
 impl Manual {
     fn new() -> Self {
         Manual(Arc::new(AtomicU64::new(0)))
     }
 
-    fn set(&self, nanos: u64) {
+    pub(crate) fn set(&self, nanos: u64) {
         self.0.store(nanos, SeqCst);
     }
 }
@@ -36,10 +36,10 @@ impl TimeSource for Manual {
 }
 
 /// The end of times that come. A later one never does: that sleep must be ended by an unpark.
-const HORIZON: u64 = 100;
+pub(crate) const HORIZON: u64 = 100;
 
 /// Sleeps by the shipped [`ThreadPark`], to the near future by moving the time.
-struct Inner {
+pub(crate) struct Inner {
     time: Manual,
     thread: ThreadPark,
 }
@@ -63,7 +63,7 @@ impl Park for Inner {
     }
 }
 
-fn driver() -> (TimerPark<Inner>, Timer, Manual) {
+pub(crate) fn driver() -> (TimerPark<Inner>, Timer, Manual) {
     let time = Manual::new();
     let inner = Inner {
         time: time.clone(),
@@ -76,14 +76,14 @@ fn driver() -> (TimerPark<Inner>, Timer, Manual) {
 
 /// Counts its wakes, by std's atomics: nothing is to be explored in it.
 #[derive(Default)]
-struct Count(AtomicUsize);
+pub(crate) struct Count(AtomicUsize);
 
 impl Count {
-    fn new() -> std::sync::Arc<Count> {
+    pub(crate) fn new() -> std::sync::Arc<Count> {
         std::sync::Arc::default()
     }
 
-    fn get(&self) -> usize {
+    pub(crate) fn get(&self) -> usize {
         // Ordering: read after the threads were joined.
         self.0.load(Relaxed)
     }
@@ -96,12 +96,12 @@ impl Wake for Count {
     }
 }
 
-fn poll(sleep: &mut Sleep, count: &std::sync::Arc<Count>) -> Poll<()> {
+pub(crate) fn poll(sleep: &mut Sleep, count: &std::sync::Arc<Count>) -> Poll<()> {
     let waker = count.clone().into();
     Pin::new(sleep).poll(&mut Context::from_waker(&waker))
 }
 
-fn at(nanos: u64) -> Instant {
+pub(crate) fn at(nanos: u64) -> Instant {
     Instant::from_nanos(nanos)
 }
 

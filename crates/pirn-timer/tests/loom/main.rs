@@ -1,3 +1,4 @@
 //! Models of pirn-timer.
 
 mod driver;
+mod own;
