@@ -405,6 +405,10 @@ impl Runtime {
                 )
             }
         };
+        let _timer = match &self.threads {
+            Threads::Current(_) => Some(self.common.timer.attach()),
+            Threads::Pool(..) => None,
+        };
         handles.local_spawner = Some(Rc::new(local));
         let (_handles, _reactor) = (Rc::new(handles).enter(), self.common.reactor.enter());
         let _nest = Nest {
