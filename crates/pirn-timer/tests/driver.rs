@@ -357,3 +357,18 @@ fn a_timer_made_on_another_thread_ends_the_sleep_of_a_real_driver() {
     }
     thread.join().unwrap();
 }
+
+#[test]
+fn an_order_that_came_before_the_sleep_lets_there_be_none() {
+    let mut f = Fixture::new();
+    let _attached = f.timer.attach();
+    let count = Count::new();
+    let mut sleep = f.timer.sleep_until(at(1000));
+    assert!(poll(&mut sleep, &count).is_pending());
+    std::thread::spawn(move || sleep.reset(Instant::NEVER))
+        .join()
+        .unwrap();
+    f.driver.park(Until::Woken).unwrap();
+    assert_eq!(f.log.take_parks(), [Until::Now]);
+    assert_eq!(count.get(), 1);
+}
