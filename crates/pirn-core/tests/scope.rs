@@ -1453,6 +1453,39 @@ fn a_panic_in_a_first_poll_goes_on() {
 }
 
 #[test]
+fn a_panic_of_a_destructor_in_a_first_poll_goes_on_when_the_children_have_ended() {
+    struct Bomb(Option<Scope>);
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            panic!("in drop");
+        }
+    }
+    for asks in [false, true] {
+        let child = RefCell::new(None);
+        let (kept, mut bomb) = (&child, Bomb(None));
+        let mut run = pin!(planned(
+            Instant::NEVER,
+            poll_fn(move |_| {
+                if asks {
+                    let scope = Scope::current().unwrap();
+                    *kept.borrow_mut() = Some(scope.enter());
+                    bomb.0 = Some(scope);
+                }
+                let _ = &bomb;
+                Poll::Ready(7)
+            })
+        ));
+        let mut poll = || catch_unwind(AssertUnwindSafe(|| poll::<Scoped<_>>(run.as_mut())));
+        if asks {
+            assert!(poll().unwrap().is_pending(), "a child lives");
+            drop(child.borrow_mut().take());
+        }
+        let payload = poll().map(drop).unwrap_err();
+        assert_eq!(pirn_core::panic_message(&*payload), "in drop");
+    }
+}
+
+#[test]
 fn a_scope_that_is_asked_for_after_the_end_takes_no_clean_up() {
     drop(reports()); // from now on they are kept
     let mut run = Box::new(planned(Instant::NEVER, ready(7)));

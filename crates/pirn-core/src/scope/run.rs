@@ -429,6 +429,12 @@ struct Run<T> {
     /// The regions were woken because the body around was cancelled, not the scope.
     roused: bool,
     deadline: Timer,
+    late: Option<Box<Late>>,
+}
+
+/// What few runs need, apart: a run is moved with the future around it.
+#[derive(Default)]
+struct Late {
     /// When clean-up must have ended; `None` before a cancel.
     grace: Option<Timer>,
     cleanups: Vec<Cleanup>,
@@ -457,8 +463,7 @@ impl<T> Run<T> {
             waking: false,
             roused: false,
             deadline: Timer::at(Instant::NEVER),
-            grace: None,
-            cleanups: Vec::new(),
+            late: None,
         }
     }
 
@@ -467,6 +472,16 @@ impl<T> Run<T> {
         self.scope
             .as_ref()
             .expect("present between polls of the body")
+    }
+
+    fn late(&mut self) -> &mut Late {
+        self.late.get_or_insert_default()
+    }
+
+    fn has_cleanups(&self) -> bool {
+        self.late
+            .as_ref()
+            .is_some_and(|late| !late.cleanups.is_empty())
     }
 
     /// Makes the scope, if that is still to be done.
@@ -502,11 +517,55 @@ impl<T> Run<T> {
             return self.drain(cx);
         }
         match self.interruption() {
-            None => {
-                let passed = self.pass(body.as_mut(), false, cx);
-                self.go_on(body, passed, false, cx)
-            }
+            None => match self.plan {
+                Some(plan) => self.pass_planned(plan, body, cx),
+                None => {
+                    let passed = self.pass(body.as_mut(), false, cx);
+                    self.go_on(body, passed, false, cx)
+                }
+            },
             Some(cause) => self.wind(body, cause, cx),
+        }
+    }
+
+    /// The first poll of a body whose scope is planned. One that is ready is dropped in the same
+    /// frame, and if the scope was not asked for, that is all.
+    fn pass_planned<F>(
+        &mut self,
+        plan: Plan,
+        mut body: Pin<&mut Option<F>>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<T, Arc<Cause>>>
+    where
+        F: Future<Output = T>,
+    {
+        self.started = true;
+        let (passed, dropped) = self.enter_planned(plan, || {
+            let there = body.as_mut().as_pin_mut();
+            let passed = poll_caught(there.expect("the body is there in its phase"), cx);
+            let dropped = match passed {
+                Pass::Ready(_) => {
+                    let _unbounded = budget::lift();
+                    catch_unwind(AssertUnwindSafe(|| body.set(None)))
+                }
+                _ => Ok(()),
+            };
+            (passed, dropped)
+        });
+        match (passed, dropped) {
+            (Pass::Ready(value), Ok(())) if self.plan.is_some() => {
+                self.phase = Phase::Done;
+                Poll::Ready(Ok(value))
+            }
+            (Pass::Ready(value), Ok(())) => {
+                self.phase = Phase::Drain(Outcome::Value(value));
+                self.drain(cx)
+            }
+            (_, Err(payload)) => {
+                self.phase = Phase::Drain(Outcome::Panicked(payload));
+                self.drain(cx)
+            }
+            (passed, Ok(())) => self.go_on(body, passed, false, cx),
         }
     }
 
@@ -588,10 +647,7 @@ impl<T> Run<T> {
     {
         self.started = true;
         let body = body.as_pin_mut().expect("the body is there in its phase");
-        match self.plan {
-            None => pass(body, &mut self.scope, &mut self.regions, winding, cx),
-            Some(plan) => self.enter_planned(plan, || poll_caught(body, cx)),
-        }
+        pass(body, &mut self.scope, &mut self.regions, winding, cx)
     }
 
     /// Calls `f`, which must not unwind, in a frame whose scope is made if it asks for it.
@@ -656,15 +712,16 @@ impl<T> Run<T> {
     }
 
     fn grace_is_over(&mut self, cx: &mut Context<'_>) -> bool {
-        if self.grace.is_none() {
+        if self.late().grace.is_none() {
             let limit = self.scope().grace();
             let end = match (limit, context::clock()) {
                 (Some(limit), Ok(clock)) => clock.now() + limit,
                 _ => Instant::NEVER,
             };
-            self.grace = Some(Timer::at(end));
+            self.late().grace = Some(Timer::at(end));
         }
-        self.grace.as_mut().is_some_and(|timer| timer.is_over(cx))
+        let grace = self.late().grace.as_mut();
+        grace.is_some_and(|timer| timer.is_over(cx))
     }
 
     /// Drops the body and begins to drain.
@@ -712,19 +769,22 @@ impl<T> Run<T> {
 
     /// Polls the clean-ups and waits for the children.
     fn drain(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, Arc<Cause>>> {
-        if self.plan.is_some() || (self.cleanups.is_empty() && self.scope().try_end()) {
+        if self.plan.is_some() || (!self.has_cleanups() && self.scope().try_end()) {
             // Nothing to wait for: the deadline's timer is not even made.
             return self.leave();
         }
         self.become_known(cx);
         self.check_deadline(cx);
         loop {
-            self.cleanups.append(&mut self.scope().take_cleanups());
-            if self.cleanups.is_empty() {
+            let mut new = self.scope().take_cleanups();
+            if !new.is_empty() {
+                self.late().cleanups.append(&mut new);
+            }
+            if !self.has_cleanups() {
                 break;
             }
             self.poll_cleanups(cx);
-            if self.cleanups.is_empty() {
+            if !self.has_cleanups() {
                 continue;
             }
             if !self.grace_is_over(cx) {
@@ -740,7 +800,7 @@ impl<T> Run<T> {
 
     fn poll_cleanups(&mut self, cx: &mut Context<'_>) {
         let mut shielded = Some(self.scope().shielded_child());
-        self.cleanups.retain_mut(|cleanup| {
+        self.late().cleanups.retain_mut(|cleanup| {
             match pass(cleanup.as_mut(), &mut shielded, &mut None, false, cx) {
                 Pass::Ready(()) => false,
                 Pass::Pending => true,
@@ -757,7 +817,7 @@ impl<T> Run<T> {
 
     fn lose_cleanups(&mut self) {
         let cause = self.scope().cause();
-        for cleanup in self.cleanups.drain(..) {
+        for cleanup in self.late().cleanups.drain(..) {
             lose(cleanup, "its grace period was over", cause.clone());
         }
     }
@@ -805,7 +865,10 @@ impl<T> Run<T> {
             self.scope().cancel(dropped);
             self.drop_body(body);
         }
-        let cleanups = std::mem::take(&mut self.cleanups);
+        let cleanups = match &mut self.late {
+            Some(late) => std::mem::take(&mut late.cleanups),
+            None => Vec::new(),
+        };
         self.scope()
             .abandon(cleanups, self.outer.as_ref().and_then(Region::scope));
     }
