@@ -155,28 +155,6 @@ struct Sources {
     gone: bool,
 }
 
-/// How long to sleep in the system's wait.
-#[derive(Clone, Copy)]
-enum Wait {
-    No,
-    Until { now: Instant, at: Instant },
-    Unlimited,
-}
-
-impl Wait {
-    fn until(until: Until, now: impl Fn() -> Instant) -> Wait {
-        let at = match until {
-            Until::Now => return Wait::No,
-            Until::Woken | Until::At(Instant::NEVER) => return Wait::Unlimited,
-            Until::At(at) => at,
-        };
-        match now() {
-            now if now < at => Wait::Until { now, at },
-            _ => Wait::No,
-        }
-    }
-}
-
 impl ReactorPark {
     /// A reactor. `now` is the runtime's clock, to which [`Until::At`] refers.
     ///
@@ -216,18 +194,20 @@ impl ReactorPark {
         self.poll.poll(&mut self.events, Some(Duration::ZERO))
     }
 
-    /// Sleeps in the system's wait.
-    fn sleep(&mut self, wait: Wait) -> io::Result<()> {
-        let limit = match wait {
-            Wait::No => Some(Duration::ZERO),
-            Wait::Until { now, at } => {
-                self.alarm.set(now, at);
-                // Rounded up to whole milliseconds, so that it does not come before the alarm.
-                Some(at.saturating_since(now))
-            }
-            Wait::Unlimited => None,
-        };
+    /// Sleeps in the system's wait, for so long at most.
+    fn sleep(&mut self, left: Option<Duration>) -> io::Result<()> {
+        // Without an alarm, rounded up to whole milliseconds.
+        let limit = left.filter(|left| !self.alarm.set(*left));
         self.poll.poll(&mut self.events, limit)
+    }
+
+    /// How long the system may sleep: `None` is for ever.
+    fn limit(&self, until: Until) -> Option<Duration> {
+        match until {
+            Until::Now => Some(Duration::ZERO),
+            Until::Woken | Until::At(Instant::NEVER) => None,
+            Until::At(at) => Some(at.saturating_since((self.now)())),
+        }
     }
 
     /// Hands what the system reported to the sources that still live.
@@ -269,14 +249,13 @@ impl Park for ReactorPark {
 
     /// As the trait says. [`Until::Now`] leaves an unpark's token for the next sleep.
     fn park(&mut self, until: Until) -> Result<(), ParkError> {
-        let looked = match Wait::until(until, &self.now) {
-            Wait::No => self.look(),
-            _ if !self.shared.doorbell.lie_down() => self.look(),
-            wait => {
-                let looked = self.sleep(wait);
-                self.shared.doorbell.rise();
-                looked
-            }
+        let limit = self.limit(until);
+        let looked = if limit == Some(Duration::ZERO) || !self.shared.doorbell.lie_down() {
+            self.look()
+        } else {
+            let looked = self.sleep(limit);
+            self.shared.doorbell.rise();
+            looked
         };
         match looked {
             Ok(()) => {

@@ -8,6 +8,8 @@ use pirn_core::{Instant, Park, Unpark, Until};
 use pirn_io::reactor::readiness::{Direction, Edges, Readiness, Waiter};
 use pirn_io::{Handle, ReactorPark, TcpListener, TcpStream};
 use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use util::{Count, on_own_reactor};
@@ -115,6 +117,21 @@ fn an_earlier_limit_replaces_a_later_one() {
     let until = now() + Duration::from_micros(300);
     park.park(Until::At(until)).unwrap();
     assert!((until..far).contains(&now()));
+}
+
+#[test]
+fn a_clock_that_jumps_ahead_shortens_the_next_sleep() {
+    let (start, jumped) = (std::time::Instant::now(), Arc::new(AtomicU64::new(0)));
+    let ahead = Arc::clone(&jumped);
+    let now = move || Instant::from_nanos(ahead.load(SeqCst)) + start.elapsed();
+    let mut park = ReactorPark::new(now).unwrap();
+    let unpark = park.unparker();
+    let thread = std::thread::spawn(move || unpark.unpark());
+    let hour = Duration::from_secs(3600);
+    park.park(Until::At(Instant::EPOCH + hour)).unwrap();
+    thread.join().unwrap();
+    jumped.store(3_599_900_000_000, SeqCst);
+    park.park(Until::At(Instant::EPOCH + hour)).unwrap(); // not for an hour
 }
 
 #[test]

@@ -1,10 +1,10 @@
 //! No alarm: here the wait has no finer end than its own.
 
 use mio::{Registry, Token};
-use pirn_core::Instant;
 use std::io;
+use std::time::Duration;
 
-/// Does nothing.
+/// Cannot be set.
 pub(crate) struct Alarm;
 
 impl Alarm {
@@ -13,6 +13,8 @@ impl Alarm {
         Ok(Alarm)
     }
 
-    /// Leaves the end of the wait to its limit.
-    pub(crate) fn set(&mut self, _now: Instant, _at: Instant) {}
+    /// False: the wait must have a limit.
+    pub(crate) fn set(&mut self, _left: Duration) -> bool {
+        false
+    }
 }
