@@ -15,7 +15,7 @@
 //! system call of its own to a wait, where `polling` re-arms its own notifier; one-shot mode costs
 //! 12 to 21 % more. io_uring saved nearly all system calls and at most a tenth of the processor
 //! time, at the price of buffers that the kernel owns; it can come later behind the same interface.
-//! The price of mio is a wait in whole milliseconds, rounded up. On Linux an [alarm](alarm), a timer
+//! The price of mio is a wait in whole milliseconds, rounded up. On Linux an alarm, a timer
 //! of the system's among the sources, ends it where it should end.
 //!
 //! # Who drives it
