@@ -43,8 +43,8 @@ pub use pirn_group::{Child, GroupBuilder, GroupError, TaskGroup, gather, gather_
 pub use pirn_io::{fs, net, signal, to_thread};
 #[doc(no_inline)]
 pub use pirn_timer::{
-    Interval, MissedTick, Sleep, Timeout, TimeoutError, interval, interval_at, now, sleep,
-    sleep_until, timeout, timeout_at,
+    DelayQueue, Interval, MissedTick, Sleep, Timeout, TimeoutError, interval, interval_at, now,
+    sleep, sleep_until, timeout, timeout_at,
 };
 
 /// Locks, events, semaphores, queues: the whole of pirn-sync.
