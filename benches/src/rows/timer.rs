@@ -146,6 +146,8 @@ fn insert_cancel_pirn(alive: u64) -> Contender {
     let timer = park.timer();
     let mut timers = VecDeque::new();
     Contender::timed("pirn", move |count| {
+        // As the facade's runtime does on one thread.
+        let _attached = timer.attach();
         let work = async { churn(&mut timers, alive, count, |delay| timer.sleep(delay)) };
         executor
             .run(&mut park, work)
