@@ -405,9 +405,10 @@ impl Runtime {
                 )
             }
         };
+        // Not if the driver is elsewhere: it would not know of the timers of this thread.
         let _timer = match &self.threads {
-            Threads::Current(_) => Some(self.common.timer.attach()),
-            Threads::Pool(..) => None,
+            Threads::Current(driver) if driver.is_home() => Some(self.common.timer.attach()),
+            Threads::Current(_) | Threads::Pool(..) => None,
         };
         handles.local_spawner = Some(Rc::new(local));
         let (_handles, _reactor) = (Rc::new(handles).enter(), self.common.reactor.enter());
