@@ -3,3 +3,4 @@
 pub use crate::pool::deque::{CAPACITY, Local, Stealer, Word, deque};
 pub use crate::pool::idle::{Idle, Woken};
 pub use crate::pool::injector::Injector;
+pub use crate::pool::spin::{PATIENCE, Spin};

@@ -15,6 +15,6 @@ pub use local::{LocalExecutor, LocalHandle, LocalStatistics, Order, PARK_INTERVA
 pub use pirn_core::{ThreadPark, ThreadUnpark};
 pub use pool::{
     Closed, PoolExecutor, PoolHandle, PoolStatistics, SharedDriver, SharedPark, SharedUnpark,
-    Worker, WorkerStatistics,
+    Worker, WorkerStatistics, WouldStall, block_in_place,
 };
 pub use task::{Task, TaskId};

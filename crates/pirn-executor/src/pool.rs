@@ -6,7 +6,8 @@
 //! slot for the task that was woken last, which runs next. What does not fit goes to the injector,
 //! as does what is woken or spawned outside. A worker looks in this order:
 //!
-//! 1. its slot, [`SLOT_RUNS`](worker::SLOT_RUNS) times in a row at most,
+//! 1. its slot, [`SLOT_RUNS`](worker::SLOT_RUNS) times in a row at most, and not within
+//!    [`SLOT_REST`](worker::SLOT_REST) tasks after one from the slot that woke nobody,
 //! 2. its ring,
 //! 3. the injector,
 //! 4. the rings of the others, of which it takes half; then their slots, where the same poll has
@@ -31,12 +32,15 @@
 //! looks come after its spawns, and after it has seen the gate it spawns no more. In the same way
 //! somebody sees the end of the last task: it is counted before the worker's look at the gate.
 
+mod blocking;
 pub(crate) mod deque;
 pub(crate) mod idle;
 pub(crate) mod injector;
 mod shared_park;
+pub(crate) mod spin;
 mod worker;
 
+pub use blocking::{WouldStall, block_in_place};
 pub use shared_park::{SharedDriver, SharedPark, SharedUnpark};
 pub use worker::Worker;
 
@@ -49,8 +53,8 @@ use crate::task::{Heap, Owner, Runnable, Schedule, Side, Task, TaskRef};
 use deque::Stealer;
 use idle::Idle;
 use injector::Injector;
-use pirn_core::shim::atomic::{AtomicBool, AtomicU8, AtomicU64, fence};
-use pirn_core::shim::{Arc, Mutex};
+use pirn_core::shim::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, fence};
+use pirn_core::shim::{Arc, Mutex, choose};
 use pirn_core::{Cause, Kind, Locals, Refused, Spawn, TaskMeta};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -59,6 +63,7 @@ use std::panic::Location;
 use std::pin::{Pin, pin};
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 /// An executor of many threads, for futures that are `Send`.
 ///
@@ -72,10 +77,28 @@ use std::task::{Context, Poll, Waker};
 ///
 /// # Fairness
 ///
-/// A worker runs what it has in the order in which it became ready, but for the task that was woken
-/// last, which may go first three times in a row; if that task is stuck behind a long poll, another
-/// worker takes it within some 5 milliseconds, where the threads have an ambient clock. What comes
-/// from outside is taken after [`PARK_INTERVAL`](crate::PARK_INTERVAL) polls at most.
+/// All bounds are in polls, of whatever tasks; how long a poll takes is up to them.
+///
+/// | a task that | runs, on each worker, after |
+/// |---|---|
+/// | is in a worker's ring, behind `n` others | 5 (`n` + 1) polls at most |
+/// | was woken last, by another task | 3 polls, or 17 if tasks that were hurried so have woken nobody; if a further one is woken meanwhile, as one in the ring |
+/// | comes from outside, first in line | [`PARK_INTERVAL`](crate::PARK_INTERVAL) polls; the line moves up by one share of it each time, and by one task where a ring is full |
+///
+/// What does not fit a ring's 256 places joins the line from outside, the older half of the ring at
+/// once. The `Park`, so timers and the reactor, is looked at every `PARK_INTERVAL` polls. A task that
+/// is stuck behind one poll that takes long is taken by another worker that is idle: out of the ring
+/// at once; if it was the one woken last, within some 5 milliseconds, where the threads have an
+/// ambient clock. See also [`block_in_place`].
+///
+/// # Threads
+///
+/// A thread that leaves [`Worker::run`], also by a panic, leaves the tasks to the other workers, and
+/// its worker may be driven again, by any thread. Executors nest: a task may drive another one.
+///
+/// After a `fork` the child has none of the threads, and locks may be held for ever by those that it
+/// does not have. An executor from before must not be touched there, nor dropped; one that is made
+/// in the child is as good as any.
 ///
 /// # Examples
 ///
@@ -162,6 +185,8 @@ pub struct PoolStatistics {
     pub live: usize,
     /// Workers that sleep.
     pub sleeping: usize,
+    /// Tasks that wait in the queue which all share: from outside, or what did not fit elsewhere.
+    pub queued: usize,
 }
 
 /// What one [`Worker`] has done.
@@ -183,6 +208,8 @@ pub struct WorkerStatistics {
     pub steals: u64,
     /// How often it went to sleep.
     pub parks: u64,
+    /// Tasks that wait in its own queue.
+    pub queued: usize,
 }
 
 pub(crate) struct Shared {
@@ -193,6 +220,12 @@ pub(crate) struct Shared {
     side: Side,
     /// A [`Gate`].
     gate: AtomicU8,
+    /// How many workers are driven and do not block.
+    free: AtomicUsize,
+    /// How long a worker looks on before it sleeps, in nanoseconds.
+    spin: AtomicU64,
+    /// One of the workers does so.
+    spinning: AtomicBool,
     /// One of the sleepers looks after the slots of those that are awake.
     sentinel: AtomicBool,
     endings: Mutex<Endings>,
@@ -239,6 +272,9 @@ struct Endings {
 }
 
 impl PoolExecutor {
+    /// How long a worker looks on before it sleeps, if [`set_spin`](Self::set_spin) says nothing.
+    pub const SPIN: Duration = Duration::from_micros(choose(20, 0) as u64);
+
     /// An executor with `workers` workers, each to be driven by a thread of the caller's.
     ///
     /// # Panics
@@ -259,6 +295,9 @@ impl PoolExecutor {
             idle: Idle::new(workers),
             side: Side::default(),
             gate: AtomicU8::new(Gate::Open as u8),
+            free: AtomicUsize::new(0),
+            spin: AtomicU64::new(Self::SPIN.as_nanos() as u64),
+            spinning: AtomicBool::new(false),
             sentinel: AtomicBool::new(false),
             endings: Mutex::default(),
         });
@@ -271,6 +310,17 @@ impl PoolExecutor {
             .map(|(index, local)| Worker::new(handle.clone(), index, local))
             .collect();
         (PoolExecutor { handle }, workers)
+    }
+
+    /// How long a worker that has nothing to do looks on before it sleeps, at most: then what
+    /// comes meanwhile costs no wake-up. [`SPIN`](Self::SPIN) if nothing is said; zero turns it off.
+    ///
+    /// One worker of the executor does so at a time, and soon none if nothing comes: it looks on
+    /// less and less often, at last before each 1024th sleep.
+    pub fn set_spin(&self, limit: Duration) {
+        let limit = limit.as_nanos().try_into().unwrap_or(u64::MAX);
+        // Ordering: Relaxed, a setting.
+        self.handle.shared.spin.store(limit, Relaxed);
     }
 
     /// A handle that spawns.
@@ -397,6 +447,7 @@ impl PoolHandle {
             workers: self.shared.seats.iter().map(Seat::statistics).collect(),
             live: self.shared.live(),
             sleeping: self.shared.idle.sleeping(),
+            queued: self.shared.injector.len(),
         }
     }
 }
@@ -529,8 +580,15 @@ impl Shared {
     }
 
     /// Wakes a worker that `Idle` named.
+    #[inline]
     fn unpark(&self, worker: Option<usize>) {
-        let Some(worker) = worker else { return };
+        if let Some(worker) = worker {
+            self.wake_up(worker);
+        }
+    }
+
+    #[cold]
+    fn wake_up(&self, worker: usize) {
         let unpark = self.seats[worker].unpark.lock().clone();
         if let Some(unpark) = unpark {
             unpark.wake_by_ref();
@@ -712,6 +770,7 @@ impl Seat {
             polls: self.polls.load(Relaxed),
             steals: self.steals.load(Relaxed),
             parks: self.parks.load(Relaxed),
+            queued: self.stealer.len(),
         }
     }
 }

@@ -608,6 +608,371 @@ fn a_pool_sleeps_on_a_shared_driver_and_ends() {
     stop(executor, threads);
 }
 
+/// A driver that does something once, while its worker counts as asleep.
+struct Meanwhile<F> {
+    act: Option<F>,
+    park: ThreadPark,
+}
+
+impl<F: FnOnce()> Park for Meanwhile<F> {
+    type Unpark = pirn_executor::ThreadUnpark;
+    fn unparker(&self) -> Self::Unpark {
+        self.park.unparker()
+    }
+    fn park(&mut self, until: Until) -> Result<(), ParkError> {
+        match self.act.take() {
+            Some(act) if until != Until::Now => act(),
+            act => self.act = act,
+        }
+        self.park.park(until)
+    }
+}
+
+/// Two workers; the second one, which a foreign loop drives, sleeps, and the counter counts its
+/// wake-ups.
+fn with_a_sleeper() -> (PoolExecutor, Worker, Worker, Arc<Counter>) {
+    let (executor, mut workers) = PoolExecutor::new(2);
+    let (mut sleeper, worker) = (workers.pop().unwrap(), workers.pop().unwrap());
+    let counter = Counter::new();
+    let waker = Waker::from(counter.clone());
+    let slept = sleeper.poll_tick(&mut Context::from_waker(&waker));
+    assert!(slept.is_pending());
+    (executor, worker, sleeper, counter)
+}
+
+#[test]
+fn one_task_wakes_no_other_worker_and_a_second_one_does() {
+    let (_executor, mut worker, _sleeper, counter) = with_a_sleeper();
+    let root = async {
+        spawn(async {}).detach();
+        assert_eq!(counter.count(), 0);
+        spawn(async {}).detach();
+        assert_eq!(counter.count(), 1);
+    };
+    worker.run(&mut ThreadPark::new(), root).unwrap();
+}
+
+#[test]
+fn a_task_that_gives_way_to_one_that_it_woke_wakes_another_worker() {
+    let (_executor, mut worker, _sleeper, counter) = with_a_sleeper();
+    let (send, root) = oneshot();
+    let seen = counter.clone();
+    let end = async {
+        spawn(async move {
+            // To the slot; and what is run for goes before both.
+            spawn(async {}).detach();
+            send.send(());
+            assert_eq!(seen.count(), 0);
+            yield_now().await;
+        })
+        .detach();
+        root.await;
+        assert_eq!(counter.count(), 1);
+    };
+    worker.run(&mut ThreadPark::new(), end).unwrap();
+}
+
+#[test]
+fn the_task_that_would_be_next_wakes_another_worker_if_what_is_run_for_goes_first() {
+    let (_executor, mut worker, _sleeper, counter) = with_a_sleeper();
+    let (send, root) = oneshot();
+    let end = async {
+        spawn(async move {
+            send.send(());
+            yield_now().await;
+        })
+        .detach();
+        root.await;
+        assert_eq!(counter.count(), 1);
+    };
+    worker.run(&mut ThreadPark::new(), end).unwrap();
+}
+
+#[test]
+fn each_task_that_a_blocked_worker_spawns_wakes_another_worker() {
+    let (_executor, mut worker, mut sleeper, counter) = with_a_sleeper();
+    let waker = Waker::from(counter.clone());
+    let mut cx = Context::from_waker(&waker);
+    let root = async {
+        let all_run = pirn_executor::block_in_place(|| {
+            // It may be needed at the driver.
+            assert_eq!(counter.count(), 1);
+            assert!(sleeper.poll_tick(&mut cx).is_pending());
+            (2..5).all(|count| {
+                let task = spawn(async {});
+                assert_eq!(counter.count(), count);
+                assert!(sleeper.poll_tick(&mut cx).is_ready());
+                assert!(sleeper.poll_tick(&mut cx).is_pending());
+                task.is_finished()
+            })
+        });
+        assert!(all_run.unwrap());
+    };
+    worker.run(&mut ThreadPark::new(), root).unwrap();
+}
+
+#[test]
+fn tasks_woken_by_a_driver_wake_another_worker() {
+    let (executor, mut worker, _sleeper, counter) = with_a_sleeper();
+    let handle = executor.handle();
+    let (send, root) = oneshot();
+    let act = || {
+        handle.spawn(async {}).detach();
+        handle.spawn(async {}).detach();
+        // All at once, at the end of the sleep.
+        assert_eq!(counter.count(), 0);
+        send.send(());
+    };
+    let mut park = Meanwhile {
+        act: Some(act),
+        park: ThreadPark::new(),
+    };
+    let end = async {
+        root.await;
+        assert_eq!(counter.count(), 1);
+    };
+    worker.run(&mut park, end).unwrap();
+}
+
+#[test]
+fn a_worker_woken_for_work_lets_another_have_it_while_it_polls_what_it_runs_for() {
+    let (executor, mut workers) = PoolExecutor::new(2);
+    let handle = executor.handle();
+    let counter = Counter::new();
+    let waker = Waker::from(counter.clone());
+    let (send, root) = oneshot();
+    assert!(
+        workers[0]
+            .poll_tick(&mut Context::from_waker(&waker))
+            .is_pending()
+    );
+    // Both are asleep; the second lay down last, and is woken first. It is woken for two reasons:
+    // the task, and what it runs for.
+    let outside = handle.clone();
+    let act = move || {
+        let wake = || {
+            outside.spawn(async {}).detach();
+            send.send(());
+        };
+        std::thread::scope(|scope| scope.spawn(wake).join().unwrap());
+    };
+    let mut park = Meanwhile {
+        act: Some(act),
+        park: ThreadPark::new(),
+    };
+    let end = async {
+        root.await;
+        // This poll may go on for long.
+        assert_eq!(counter.count(), 1);
+    };
+    workers[1].run(&mut park, end).unwrap();
+}
+
+#[test]
+fn a_driver_that_panics_takes_no_wake_up_along() {
+    let (executor, mut workers) = PoolExecutor::new(2);
+    let handle = executor.handle();
+    let (mut one, mut two) = (workers.remove(0), workers.remove(0));
+    let mut park = Meanwhile {
+        act: Some(|| panic!("the driver")),
+        park: ThreadPark::new(),
+    };
+    let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        one.run(&mut park, pending::<()>())
+    }));
+    assert!(panicked.is_err());
+    assert_eq!(executor.statistics().sleeping, 0);
+    // The other one is told, not the one that is gone.
+    let counter = Counter::new();
+    let waker = Waker::from(counter.clone());
+    let mut cx = Context::from_waker(&waker);
+    assert!(two.poll_tick(&mut cx).is_pending());
+    handle.spawn(async {}).detach();
+    assert_eq!(counter.count(), 1);
+    assert!(two.poll_tick(&mut cx).is_ready());
+    // And that one works again.
+    let task = handle.spawn(async { 1 });
+    assert_eq!(one.run(&mut park, task).unwrap().unwrap(), 1);
+}
+
+#[test]
+fn what_a_thread_that_panics_had_is_run_by_another() {
+    let (executor, mut workers) = PoolExecutor::new(2);
+    let handle = executor.handle();
+    let (mut one, two) = (workers.remove(0), workers.remove(0));
+    let threads = start(&handle, vec![two]);
+    let (sender, ended) = mpsc::channel();
+    let thread = std::thread::spawn(move || {
+        let root = async {
+            for i in 0..300 {
+                let sender = sender.clone();
+                spawn(async move { sender.send(i).unwrap() }).detach();
+            }
+            std::panic::resume_unwind(Box::new("the root"))
+        };
+        one.run(&mut ThreadPark::new(), root).unwrap()
+    });
+    assert!(thread.join().is_err());
+    let mut all: Vec<_> = ended.iter().take(300).collect();
+    all.sort();
+    assert!(all.into_iter().eq(0..300));
+    stop(executor, threads);
+}
+
+#[test]
+fn an_executor_runs_inside_a_task_of_another() {
+    let (executor, workers) = PoolExecutor::new(2);
+    let handle = executor.handle();
+    let threads = start(&handle, workers);
+    let outer = handle.clone();
+    let sum = run(&handle, async move {
+        let beside = spawn(async { 1 });
+        let (inner, mut workers) = PoolExecutor::new(1);
+        let nested = inner.handle().spawn(async move {
+            // Here and, by the handle, outside.
+            let (here, there) = (spawn(async { 2 }), outer.spawn(async { 3 }));
+            here.await.unwrap() + there.await.unwrap()
+        });
+        let nested = workers[0].run(&mut ThreadPark::new(), nested).unwrap();
+        // And behind it everything is as before.
+        nested.unwrap() + beside.await.unwrap() + spawn(async { 4 }).await.unwrap()
+    });
+    assert_eq!(sum, 10);
+    stop(executor, threads);
+}
+
+#[test]
+fn the_statistics_tell_what_waits_where() {
+    let (executor, mut workers) = PoolExecutor::new(2);
+    let handle = executor.handle();
+    for _ in 0..4 {
+        handle.spawn(async {}).detach();
+    }
+    assert_eq!(executor.statistics().queued, 4);
+    workers[0]
+        .run(&mut ThreadPark::new(), async {
+            for _ in 0..3 {
+                spawn(async {}).detach();
+            }
+        })
+        .unwrap();
+    let statistics = executor.statistics();
+    assert_eq!((statistics.queued, statistics.workers[0].queued), (4, 3));
+    assert!(workers[1].try_tick());
+    let statistics = executor.statistics();
+    assert_eq!(statistics.workers[1].polls, 1);
+    assert_eq!(statistics.live, 6);
+}
+
+#[test]
+fn a_worker_looks_on_before_it_sleeps_and_finds_what_comes() {
+    let (executor, mut workers) = PoolExecutor::new(1);
+    executor.set_spin(std::time::Duration::from_secs(3600));
+    let handle = executor.handle();
+    let (send, root) = oneshot();
+    let thread = std::thread::spawn(move || handle.spawn(async move { send.send(()) }).detach());
+    workers[0].run(&mut ThreadPark::new(), root).unwrap();
+    thread.join().unwrap();
+    assert_eq!(executor.statistics().workers[0].parks, 0);
+}
+
+/// Yields for ever.
+async fn spin() {
+    loop {
+        yield_now().await;
+    }
+}
+
+#[test]
+fn what_comes_from_outside_runs_however_many_others_are_always_ready() {
+    for busy in [1, 100, 255, 256, 257, 1000] {
+        let (executor, mut workers) = PoolExecutor::new(1);
+        let handle = executor.handle();
+        for _ in 0..busy {
+            handle.spawn(spin()).detach();
+        }
+        // All are on their way.
+        for _ in 0..5 * busy {
+            assert!(workers[0].try_tick());
+        }
+        let task = handle.spawn(async {});
+        let mut polls = 0;
+        while !task.is_finished() {
+            assert!(workers[0].try_tick());
+            polls += 1;
+        }
+        // What is ready before it is polled first, and others at most as often again.
+        assert!(polls <= 2 * busy + 61, "{polls} polls beside {busy}");
+    }
+}
+
+#[test]
+fn a_woken_task_runs_within_a_few_polls_for_each_that_was_ready_before() {
+    let (executor, mut workers) = PoolExecutor::new(1);
+    let handle = executor.handle();
+    // Pairs that wake each other, and so would keep the slot for ever.
+    let ball = Arc::new(std::sync::Mutex::new([None::<Waker>, None]));
+    for player in 0..2 {
+        let ball = ball.clone();
+        handle
+            .spawn(poll_fn(move |cx| {
+                let mut ball = ball.lock().unwrap();
+                ball[player] = Some(cx.waker().clone());
+                let other = ball[1 - player].take();
+                drop(ball);
+                other.into_iter().for_each(Waker::wake);
+                Poll::<()>::Pending
+            }))
+            .detach();
+    }
+    for _ in 0..50 {
+        handle.spawn(spin()).detach();
+    }
+    for _ in 0..500 {
+        assert!(workers[0].try_tick());
+    }
+    let (send, woken) = oneshot();
+    let task = handle.spawn(woken);
+    for _ in 0..500 {
+        assert!(workers[0].try_tick());
+    }
+    let waker = handle.spawn(async move { send.send(()) });
+    while !waker.is_finished() {
+        assert!(workers[0].try_tick());
+    }
+    let mut polls = 0;
+    while !task.is_finished() {
+        assert!(workers[0].try_tick());
+        polls += 1;
+    }
+    assert!(polls <= 4 * 53, "{polls} polls");
+}
+
+#[test]
+fn a_task_that_awaits_many_is_polled_for_several_of_them_at_once() {
+    let (executor, mut workers) = PoolExecutor::new(1);
+    let polls = Counter::new();
+    let count = polls.clone();
+    let task = executor.handle().spawn(async move {
+        let tasks: Vec<_> = (0..1000).map(|_| spawn(async {})).collect();
+        let mut all = Box::pin(async move {
+            for task in tasks {
+                task.await.unwrap();
+            }
+        });
+        poll_fn(|cx| {
+            std::task::Wake::wake(count.clone());
+            all.as_mut().poll(cx)
+        })
+        .await;
+    });
+    workers[0]
+        .run(&mut ThreadPark::new(), task)
+        .unwrap()
+        .unwrap();
+    assert!(polls.count() < 1000 / 8, "{} polls", polls.count());
+}
+
 #[test]
 fn two_shutdowns_at_once_both_end() {
     let (executor, mut workers) = PoolExecutor::new(1);

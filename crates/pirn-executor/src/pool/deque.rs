@@ -20,7 +20,7 @@ use pirn_core::shim::atomic::{AtomicPtr, AtomicUsize};
 use pirn_core::shim::{Arc, choose, load_before_store};
 use std::cell::Cell;
 use std::marker::PhantomData;
-use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
 /// How many items the ring holds.
 pub const CAPACITY: usize = choose(256, 4);
@@ -41,7 +41,7 @@ pub trait Word: Send + Sized {
 struct Ring<T> {
     head: AtomicUsize,
     tail: AtomicUsize,
-    slots: Box<[AtomicPtr<()>]>,
+    slots: Box<[AtomicPtr<()>; CAPACITY]>,
     /// What was woken last, or null.
     slot: AtomicPtr<()>,
     /// It takes and gives items, which are `Send`, and never shows one to two threads.
@@ -64,7 +64,7 @@ pub fn deque<T: Word>() -> (Local<T>, Stealer<T>) {
     let ring = Arc::new(Ring {
         head: AtomicUsize::new(0),
         tail: AtomicUsize::new(0),
-        slots: (0..CAPACITY).map(|_| null()).collect(),
+        slots: Box::new(std::array::from_fn(|_| null())),
         slot: null(),
         items: PhantomData,
     });
@@ -78,20 +78,19 @@ pub fn deque<T: Word>() -> (Local<T>, Stealer<T>) {
 impl<T: Word> Local<T> {
     /// Queues an item. If the ring is full, gives the older half of it and the item, to go where
     /// all workers look.
+    #[inline]
     pub fn push(&self, item: T) -> Result<(), Vec<T>> {
-        let word = item.into_word();
         let tail = self.ring.own_tail();
         // Ordering: Acquire, pairs with the Release of a thief's claim: it has read the slots that
         // are overwritten from here on.
         while tail.wrapping_sub(self.ring.head.load(Acquire)) >= CAPACITY {
             if let Some(mut half) = self.take_half() {
-                // SAFETY: it was turned into a word above and put nowhere.
-                half.push(unsafe { T::from_word(word) });
+                half.push(item);
                 return Err(half);
             }
         }
-        self.ring.write(tail, word);
-        // Ordering: Release, pairs with the Acquire in `batch`; publishes the slot and the item.
+        self.ring.write(tail, item.into_word());
+        // Ordering: Release, pairs with the Acquire in `span`; publishes the slot and the item.
         self.ring.tail.store(tail.wrapping_add(1), Release);
         Ok(())
     }
@@ -136,8 +135,7 @@ impl<T: Word> Local<T> {
         let word = item.into_word();
         // Ordering: Relaxed, nobody else puts anything in: if it is empty it stays so.
         if load_before_store(&self.ring.slot, Relaxed).is_null() {
-            // Ordering: Release, pairs with the Acquire in the ring's `swap_slot`; publishes the
-            // item.
+            // Ordering: Release, pairs with the Acquire in `steal_slot`; publishes the item.
             self.ring.slot.store(word, Release);
             return None;
         }
@@ -147,15 +145,26 @@ impl<T: Word> Local<T> {
     /// Takes what is in the slot.
     #[inline]
     pub fn take_slot(&self) -> Option<T> {
-        self.ring.take_slot()
+        match self.has_slot() {
+            true => self.ring.swap_slot(std::ptr::null_mut()),
+            false => None,
+        }
+    }
+
+    /// True if there is something in the slot.
+    #[inline]
+    pub fn has_slot(&self) -> bool {
+        self.ring.has_slot()
     }
 
     /// How many items are in the ring.
+    #[inline]
     pub fn len(&self) -> usize {
         self.ring.span().1
     }
 
     /// True if the ring is empty.
+    #[inline]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -203,9 +212,24 @@ impl<T: Word> Stealer<T> {
         }
     }
 
-    /// Takes what is in the slot.
+    /// Takes what is in the slot. `None` also if that changes at this moment.
     pub fn steal_slot(&self) -> Option<T> {
-        self.0.take_slot()
+        let slot = &self.0.slot;
+        // Ordering: Relaxed, a guess that the exchange checks.
+        let word = slot.load(Relaxed);
+        if word.is_null() {
+            return None;
+        }
+        // Ordering: Acquire, pairs with the Release in the two `swap_slot`; makes the item visible. Failure Relaxed: nothing was taken.
+        let taken = slot.compare_exchange(word, std::ptr::null_mut(), Acquire, Relaxed);
+        // SAFETY: what is in the slot was put there as a word, and the exchange took it out. If
+        // another item with the same word came meanwhile, that is the one.
+        taken.ok().map(|word| unsafe { T::from_word(word) })
+    }
+
+    /// How many items there are, in the ring and the slot: a guess.
+    pub fn len(&self) -> usize {
+        self.0.span().1 + usize::from(self.0.has_slot())
     }
 
     /// True if the ring is empty: a guess, unless a fence orders it.
@@ -268,20 +292,18 @@ impl<T: Word> Ring<T> {
     }
 
     #[inline]
-    fn swap_slot(&self, word: *mut ()) -> Option<T> {
-        // Ordering: AcqRel, pairs with itself; publishes the item that goes in, and makes visible
-        // the one that comes out.
-        let word = self.slot.swap(word, AcqRel);
-        // SAFETY: what is in the slot was put there as a word, and the swap took it out.
-        (!word.is_null()).then(|| unsafe { T::from_word(word) })
+    fn has_slot(&self) -> bool {
+        // Ordering: Relaxed, a thief may take it at any time.
+        !self.slot.load(Relaxed).is_null()
     }
 
+    /// For the owner.
     #[inline]
-    fn take_slot(&self) -> Option<T> {
-        // Ordering: Relaxed, a guess, to spare the swap.
-        match self.slot.load(Relaxed).is_null() {
-            true => None,
-            false => self.swap_slot(std::ptr::null_mut()),
-        }
+    fn swap_slot(&self, word: *mut ()) -> Option<T> {
+        // Ordering: Release, pairs with the Acquire in `steal_slot`; publishes the item that goes
+        // in. The one that comes out was put in by the owner, too.
+        let word = self.slot.swap(word, Release);
+        // SAFETY: what is in the slot was put there as a word, and the swap took it out.
+        (!word.is_null()).then(|| unsafe { T::from_word(word) })
     }
 }

@@ -2,26 +2,65 @@
 //!
 //! A worker without work *searches*: it looks into the others' queues. If it finds nothing, it goes
 //! to *sleep*. Whoever queues work wakes one sleeper, unless somebody searches already. A searcher
-//! that finds work wakes the next one if it was the last searcher: so as many wake as there is
-//! work for, one after another.
+//! that finds work wakes the next one if it was the last searcher and there is more: so as many wake
+//! as there is work for, one after another, and never a herd.
 //!
-//! # Why no work is left behind while somebody sleeps
+//! | a worker is | who says so | who ends it |
+//! |---|---|---|
+//! | busy | nobody counts it | itself: `search`, `search_anyway`, `sleep` |
+//! | searching | itself; or `notify`, of one that sleeps, before it wakes | itself: `found`, `sleep` |
+//! | asleep | itself: `sleep` | `notify`, by name; or itself: `woken` |
+//!
+//! # No work is left behind while somebody sleeps
+//!
+//! A task *lies open* if it is in the injector or in a ring, and whoever put it there called
+//! `notify` or `found` since. (What does not lie open is what a worker runs next: its slot, or the
+//! only task of its ring while the slot is empty. The worker tells of that one as soon as there is a
+//! second.) The claim: **while a task lies open, nobody sleeps, or somebody searches who is yet to
+//! see it.** Three sequences decide it:
 //!
 //! ```text
-//! whoever queues             whoever goes to sleep
-//! ──────────────             ─────────────────────
-//! 1. puts the work in        1. is counted as asleep, and no longer as searching
-//! 2. fence                   2. fence
-//! 3. reads the counts        3. looks at all queues once more
+//! whoever queues               whoever goes to sleep          whoever found work
+//! ──────────────               ─────────────────────          ──────────────────
+//! Q1 puts the task in          S1 counts as asleep, and no    F1 puts what it took along into
+//! Q2 fence                        longer as searching            its ring
+//! Q3 reads the counts;         S2 fence                       F2 no longer counts as searching
+//! Q4 if some sleep and none    S3 looks at all queues once    F3 if it was the last: fence
+//!    searches, names one, as      more; parks if there is     F4 reads the counts; if some sleep
+//!    searching, and unparks it    nothing, else searches         and none searches, looks at all
+//!                                                                queues; Q4 if there is something
 //! ```
 //!
-//! Of two fences one comes first: either 3 on the left sees the sleeper, or 3 on the right sees the
-//! work. If 3 on the left sees a searcher instead, that one has yet to do all of the right side, or
-//! to find work and, as the last searcher, to wake the next.
+//! 1. *Q against S.* Of the fences Q2 and S2 one comes first. If Q2 does, S3 sees the task. If S2
+//!    does, Q3 sees the sleeper.
+//! 2. *Q3 sees a searcher.* Then Q3 has read the counts as they were before that searcher's next
+//!    change, which is its S1, or its F2:
+//!    - S1: so Q2 comes before S2, and S3 sees the task.
+//!    - F2, as the last: so Q2 comes before F3, and F4 sees the task. It sees who was asleep by
+//!      then too, and wakes one; whoever lies down later has an S2 behind both fences, and sees the
+//!      task in S3. The one that is woken sees it as well, being unparked after F3.
+//!    - F2, not as the last: another searcher is counted, whose next change comes later still, so
+//!      that this case distinction holds for it. There are finitely many of them.
+//! 3. *What a searcher took along* (F1), if it was the last: F3 and F4 are its Q2 and Q3. If not,
+//!    another searcher's S1 or F2 comes after this F2. F2 is a Release, S2 acquires what S1 read, and
+//!    all changes in between are read-modify-writes: so S3 sees what F1 put in. If the other's change
+//!    is an F2 too, the last of them looks in F4, behind F3, which acquires as well.
+//! 4. *Nobody is named twice, and no name gets lost.* Names are taken under the lock of `sleepers`,
+//!    where `notify` looks again: of two that come at once, the second finds a searcher. Who was
+//!    named counts as searching from that moment, though it has yet to wake up; if it wakes for
+//!    another reason first, `woken` tells it so, and it owes its own S or F like any searcher.
+//!
+//! What the workers owe for this:
+//!
+//! - Who searches polls nothing before its F or S: else all that rely on it wait for that poll.
+//! - Where tasks are moved so that for a moment they are in no queue (from the injector to a ring,
+//!   from a ring to the injector), whoever moves them calls `notify` afterwards. A thief is counted
+//!   as searching meanwhile.
+//! - Whoever comes out of `sleep` calls `woken`, whatever happened.
 
 use pirn_core::shim::Mutex;
 use pirn_core::shim::atomic::{AtomicU32, fence};
-use std::sync::atomic::Ordering::{Relaxed, SeqCst};
+use std::sync::atomic::Ordering::{Relaxed, Release, SeqCst};
 
 /// The workers that sleep, and how many search.
 pub struct Idle {
@@ -77,7 +116,7 @@ impl Idle {
     #[must_use]
     #[inline]
     pub fn notify(&self) -> Option<usize> {
-        // Ordering: pairs with the fence in `sleep`, see above.
+        // Ordering: Q2 of the proof above, pairs with the fence in `sleep`.
         fence(SeqCst);
         match self.wants_notify() {
             true => self.wake_one(),
@@ -125,14 +164,21 @@ impl Idle {
         self.counts.fetch_add(SEARCHING, Relaxed);
     }
 
-    /// Ends a search that found work: the worker to be woken for what else there may be.
+    /// Ends a search that found work: the worker to be woken for what else there is, if
+    /// `has_work` sees anything.
     #[must_use]
-    pub fn found(&self) -> Option<usize> {
-        // Ordering: Relaxed, the fence in `notify` follows.
-        let before = Counts(self.counts.fetch_sub(SEARCHING, Relaxed));
-        match before.searching() {
-            1 => self.notify(),
-            _ => None,
+    pub fn found(&self, has_work: impl FnOnce() -> bool) -> Option<usize> {
+        // Ordering: Release, pairs with the fence in `sleep` and the one below, which acquire: a
+        // searcher that ends its search after this sees what this one took along.
+        let before = Counts(self.counts.fetch_sub(SEARCHING, Release));
+        if before.searching() > 1 {
+            return None;
+        }
+        // Ordering: F3 of the proof above, pairs with the fence in `notify`.
+        fence(SeqCst);
+        match self.wants_notify() && has_work() {
+            true => self.wake_one(),
+            false => None,
         }
     }
 
@@ -146,10 +192,12 @@ impl Idle {
                 true => SLEEPING.wrapping_sub(SEARCHING),
                 false => SLEEPING,
             };
-            // Ordering: Relaxed, the fences order it.
+            // Ordering: Relaxed, the fence below acquires what `found` released; against `notify`,
+            // the fences order it.
             self.counts.fetch_add(change, Relaxed);
         }
-        // Ordering: pairs with the fence in `notify`, see above.
+        // Ordering: S2 of the proof above, pairs with the fence in `notify`, and with the Release in
+        // `found`.
         fence(SeqCst);
     }
 

@@ -55,6 +55,12 @@ impl<T> Injector<T> {
         self.len.load(Relaxed) == 0
     }
 
+    /// How many items there are: a guess.
+    pub fn len(&self) -> usize {
+        // Ordering: Relaxed, a statistic.
+        self.len.load(Relaxed)
+    }
+
     /// Takes everything, for ever.
     pub fn close(&self) -> VecDeque<T> {
         let mut queue = self.queue.lock();

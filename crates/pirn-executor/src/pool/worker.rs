@@ -2,15 +2,16 @@
 
 use super::deque::{CAPACITY, Local};
 use super::idle::Woken;
+use super::spin::Spin;
 use super::{PoolHandle, Seat, Shared};
 use crate::PARK_INTERVAL;
 use crate::current::{Current, Enter};
 use crate::gate::Gate;
 use crate::task::{Heap, Owner, Runnable, Vacant};
 use crate::unparker::Unparker;
-use pirn_core::shim::Arc;
 use pirn_core::shim::atomic::{AtomicBool, fence};
-use pirn_core::{Park, ParkError, Until, budget, context};
+use pirn_core::shim::{Arc, hint};
+use pirn_core::{Instant, Monotonic, Park, ParkError, TimeSource, Until, budget, context};
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::future::Future;
@@ -23,8 +24,19 @@ use std::time::Duration;
 /// How many tasks from the slot run in a row, before one from the ring does.
 pub(super) const SLOT_RUNS: u32 = 3;
 
+/// How many tasks from the ring run before the next one from the slot, after one from there that
+/// woke nobody: to hurry it brought nothing. So a task that awaits many others is polled once for
+/// some of them, and not for each.
+pub(super) const SLOT_REST: u32 = 16;
+
+/// In `slot_rest`: the poll of a task from the slot is going on.
+const SLOT_POLL: u32 = 1 << 31;
+
 /// How often a sleeper looks whether a task is stuck in the slot of a worker whose poll takes long.
 const LOOK_AT_SLOTS: Duration = Duration::from_millis(5);
+
+/// How often a worker that looks on before it sleeps does so between two looks at the time.
+const LOOKS: u32 = 8;
 
 /// A worker of a [`PoolExecutor`](crate::PoolExecutor), to be driven by a thread of the caller's.
 ///
@@ -57,9 +69,13 @@ pub(crate) struct Core {
     /// Polls, in all.
     polls: Cell<u64>,
     slot_runs: Cell<u32>,
+    /// How many tasks from the ring go before the slot.
+    slot_rest: Cell<u32>,
     searching: Cell<bool>,
-    /// The thread is in its `Park`: what is woken there goes to the ring, all of it.
-    parking: Cell<bool>,
+    at: Cell<At>,
+    /// The ring got a task of which nobody else was told: it was the only one, and so the next.
+    untold: Cell<bool>,
+    spin: Spin,
     random: Cell<u32>,
     /// The others' polls at the last search. A worker whose count is the same is in a long one.
     seen: RefCell<Vec<u64>>,
@@ -69,6 +85,17 @@ pub(crate) struct Core {
     owner: RefCell<Option<Owner<Shared>>>,
     /// The gate, as its heap has obeyed it.
     gate: Cell<Gate>,
+}
+
+/// What the thread is at, for what is woken there.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum At {
+    /// Its tasks: the one woken last goes to the slot.
+    Tasks,
+    /// Its `Park`: all go to the ring, and the others are told at the end.
+    Park,
+    /// Something that blocks: all go to the ring, and the others are told of each.
+    Blocking,
 }
 
 impl Worker {
@@ -81,8 +108,11 @@ impl Worker {
             local,
             polls: Cell::new(0),
             slot_runs: Cell::new(0),
+            slot_rest: Cell::new(0),
             searching: Cell::new(false),
-            parking: Cell::new(false),
+            at: Cell::new(At::Tasks),
+            untold: Cell::new(false),
+            spin: Spin::default(),
             random: Cell::new(index as u32 + 1),
             seen: RefCell::new(seen),
             batch: RefCell::default(),
@@ -129,6 +159,10 @@ impl Worker {
             // Turn by turn, so that neither can starve the other.
             let woken = root.take();
             if woken {
+                // That poll may take long: neither who relies on this search nor the task that
+                // would be next must wait for it.
+                core.stop_searching();
+                core.tell();
                 let _refilled = budget::refill();
                 let polled = context::isolate(|| until.as_mut().poll(&mut cx));
                 if let Poll::Ready(output) = polled {
@@ -139,8 +173,10 @@ impl Worker {
                 Some(task) => core.run(task),
                 None if woken => {}
                 None => {
-                    core.sleep(park, &root)?;
                     left = PARK_INTERVAL;
+                    if !core.look_on(park, &root)? {
+                        core.sleep(park, &root)?;
+                    }
                     continue;
                 }
             }
@@ -352,14 +388,29 @@ impl Core {
     #[must_use]
     #[inline]
     pub(super) fn wake(&self, task: Runnable) -> Option<usize> {
-        if self.parking.get() {
-            self.push(task);
-            return None;
+        if self.at.get() != At::Tasks {
+            return self.wake_aside(task);
+        }
+        if self.slot_rest.get() & SLOT_POLL != 0 {
+            self.slot_rest.set(0);
         }
         // One task is for this worker itself: it takes no other one to run it.
-        let displaced = self.local.swap_slot(task)?;
-        self.push(displaced);
+        match self.local.swap_slot(task) {
+            Some(displaced) => self.push(displaced),
+            None if self.owes_news() => {}
+            None => return None,
+        }
+        self.untold.set(false);
         self.handle.shared.idle.notify()
+    }
+
+    #[cold]
+    fn wake_aside(&self, task: Runnable) -> Option<usize> {
+        self.push(task);
+        match self.at.get() {
+            At::Blocking => self.handle.shared.idle.notify(),
+            At::Park | At::Tasks => None,
+        }
     }
 
     /// Queues a task behind all others. Gives the worker to be unparked for them.
@@ -367,17 +418,53 @@ impl Core {
     #[inline]
     pub(super) fn queue(&self, task: Runnable) -> Option<usize> {
         self.push(task);
-        match self.local.len() > 1 {
+        match self.has_more_than_one() {
             true => self.handle.shared.idle.notify(),
             false => None,
         }
     }
 
+    /// Looks whether there is more than what this worker runs next, of which another is to be told;
+    /// notes it if there is not.
+    #[inline]
+    fn has_more_than_one(&self) -> bool {
+        let more = self.local.len() + usize::from(self.local.has_slot()) > 1;
+        self.untold.set(!more);
+        more
+    }
+
+    /// Whether the ring has a task of which nobody else was told.
+    #[inline]
+    fn owes_news(&self) -> bool {
+        self.untold.get() && !self.local.is_empty()
+    }
+
+    /// Wakes another worker for the task of which none was told, since something goes before it.
+    #[inline]
+    fn tell(&self) {
+        if self.owes_news() {
+            self.share();
+        }
+    }
+
+    /// Wakes another worker for what is in the ring.
+    #[cold]
+    fn share(&self) {
+        self.untold.set(false);
+        let shared = &self.handle.shared;
+        shared.unpark(shared.idle.notify());
+    }
+
     #[inline]
     fn push(&self, task: Runnable) {
         if let Err(half) = self.local.push(task) {
-            self.handle.shared.injector.push(half);
+            self.overflow(half);
         }
+    }
+
+    #[cold]
+    fn overflow(&self, half: Vec<Runnable>) {
+        self.handle.shared.injector.push(half);
     }
 
     /// Runs a task that was taken.
@@ -394,43 +481,57 @@ impl Core {
     #[inline]
     fn next(&self) -> Option<Runnable> {
         self.heed_gate();
-        if self.polls.get() % u64::from(PARK_INTERVAL) == 0 {
-            self.take_outside();
-        }
-        self.next_own()
-            .or_else(|| {
-                self.take_outside();
-                self.next_own()
-            })
+        let outside_first = self.polls.get() % u64::from(PARK_INTERVAL) == 0;
+        outside_first
+            .then(|| self.take_outside())
+            .flatten()
+            .or_else(|| self.next_own())
+            .or_else(|| self.take_outside())
             .or_else(|| self.steal())
     }
 
     #[inline]
     fn next_own(&self) -> Option<Runnable> {
-        let runs = self.slot_runs.get();
-        if runs < SLOT_RUNS {
+        let (runs, rest) = (self.slot_runs.get(), self.slot_rest.get());
+        if runs < SLOT_RUNS && rest == 0 {
             if let Some(task) = self.local.take_slot() {
                 self.slot_runs.set(runs + 1);
+                // Until it wakes one.
+                self.slot_rest.set(SLOT_REST | SLOT_POLL);
                 return Some(task);
             }
         }
         self.slot_runs.set(0);
+        self.slot_rest.set((rest & !SLOT_POLL).saturating_sub(1));
         self.local.pop().or_else(|| self.local.take_slot())
     }
 
-    /// Moves this worker's part of the injector to the ring, one task at least.
+    /// Takes this worker's part of the injector: gives one task, however full the ring is, and
+    /// moves the others to the ring.
     #[inline]
-    fn take_outside(&self) {
-        let share = self.handle.shared.seats.len();
-        let injector = &self.handle.shared.injector;
-        if injector.is_empty() {
-            return;
+    fn take_outside(&self) -> Option<Runnable> {
+        match self.handle.shared.injector.is_empty() {
+            true => None,
+            false => self.take_from_injector(),
         }
+    }
+
+    #[cold]
+    fn take_from_injector(&self) -> Option<Runnable> {
+        let shared = &self.handle.shared;
         let mut batch = self.batch.borrow_mut();
-        injector.take(share, CAPACITY - self.local.len(), &mut batch);
-        for task in batch.drain(..) {
-            self.push(task);
+        let limit = CAPACITY - self.local.len() + 1;
+        shared.injector.take(shared.seats.len(), limit, &mut batch);
+        let mut tasks = batch.drain(..);
+        let first = tasks.next()?;
+        if tasks.len() > 0 {
+            // Whoever went to sleep meanwhile saw these tasks neither there nor here.
+            self.untold.set(true);
+            tasks.for_each(|task| self.push(task));
         }
+        // The first runs before what is here.
+        self.tell();
+        Some(first)
     }
 
     /// Takes tasks from another worker.
@@ -441,11 +542,8 @@ impl Core {
         if workers == 1 {
             return None;
         }
-        if !self.searching.get() {
-            if !shared.idle.search() {
-                return None;
-            }
-            self.searching.set(true);
+        if !self.search() {
+            return None;
         }
         let first = self.random() as usize;
         let others = || {
@@ -472,6 +570,14 @@ impl Core {
         stolen
     }
 
+    /// Counts as searching, unless enough others do.
+    fn search(&self) -> bool {
+        if !self.searching.get() {
+            self.searching.set(self.handle.shared.idle.search());
+        }
+        self.searching.get()
+    }
+
     /// Xorshift: which victim is tried first.
     fn random(&self) -> u32 {
         let mut x = self.random.get();
@@ -487,7 +593,7 @@ impl Core {
     fn stop_searching(&self) {
         if self.searching.replace(false) {
             let shared = &self.handle.shared;
-            shared.unpark(shared.idle.found());
+            shared.unpark(shared.idle.found(|| shared.has_work()));
         }
     }
 
@@ -505,6 +611,43 @@ impl Core {
         }
     }
 
+    /// Goes on looking for a moment, if that has paid of late. True if there is something to do.
+    ///
+    /// It counts as searching, so that nobody need wake it.
+    #[cold]
+    fn look_on<P: Park>(&self, park: &mut P, root: &Root) -> Result<bool, ParkError> {
+        let shared = &*self.handle.shared;
+        // Ordering: Relaxed, a setting.
+        let limit = Duration::from_nanos(shared.spin.load(Relaxed));
+        if limit.is_zero() || !self.spin.is_worth_it() || !self.search() {
+            return Ok(false);
+        }
+        let Some(_spinning) = Claimed::take(&shared.spinning) else {
+            return Ok(false);
+        };
+        // What it sleeps on is looked at now, since it is not meanwhile.
+        self.park(park, Until::Now)?;
+        let hit = self.look_until(Monotonic.now() + limit, root);
+        self.spin.looked(hit);
+        Ok(hit)
+    }
+
+    /// Looks for work until that time. True if there is any.
+    fn look_until(&self, end: Instant, root: &Root) -> bool {
+        loop {
+            for _ in 0..LOOKS {
+                // This worker's own ring among others.
+                if root.is_woken() || self.handle.shared.has_work() {
+                    return true;
+                }
+                hint::spin_loop();
+            }
+            if Monotonic.now() >= end {
+                return false;
+            }
+        }
+    }
+
     /// Sleeps until there is something to do.
     #[cold]
     fn sleep<P: Park>(&self, park: &mut P, root: &Root) -> Result<(), ParkError> {
@@ -513,24 +656,21 @@ impl Core {
         // `Root::wake_by_ref`.
         seat.parked.store(true, Relaxed);
         self.lie_down();
-        let work = shared.has_work() || self.heed_gate();
-        let parked = match work || root.is_woken() {
-            true => Ok(()),
-            false => {
-                // Ordering: Relaxed, a statistic.
-                seat.parks.fetch_add(1, Relaxed);
-                self.park_asleep(park)
+        let asleep = Asleep(self);
+        if shared.has_work() || self.heed_gate() {
+            drop(asleep);
+            if !self.searching.replace(true) {
+                // Whatever the others do: it was seen.
+                shared.idle.search_anyway();
             }
-        };
-        // Ordering: Relaxed, at worst one unpark too many.
-        seat.parked.store(false, Relaxed);
-        self.get_up();
-        if work && !self.searching.get() {
-            // Whatever the others do: it was seen.
-            shared.idle.search_anyway();
-            self.searching.set(true);
+            return Ok(());
         }
-        parked
+        if root.is_woken() {
+            return Ok(());
+        }
+        // Ordering: Relaxed, a statistic.
+        seat.parks.fetch_add(1, Relaxed);
+        self.park_asleep(park)
     }
 
     /// Sleeps, for a limited time if it is the one sleeper that looks after the slots.
@@ -544,52 +684,123 @@ impl Core {
         let Some(clock) = clock else {
             return self.park(park, Until::Woken);
         };
-        // Ordering: Relaxed, nothing but which sleeper it is depends on it.
-        if shared.sentinel.swap(true, Relaxed) {
-            return self.park(park, Until::Woken);
+        match Claimed::take(&shared.sentinel) {
+            Some(_sentinel) => self.park(park, Until::At(clock.now() + LOOK_AT_SLOTS)),
+            None => self.park(park, Until::Woken),
         }
-        let parked = self.park(park, Until::At(clock.now() + LOOK_AT_SLOTS));
-        // Ordering: Relaxed, as above.
-        shared.sentinel.store(false, Relaxed);
-        parked
     }
 
     /// Lets `park` sleep or look, and tells the others if that woke more than one task.
     fn park<P: Park>(&self, park: &mut P, until: Until) -> Result<(), ParkError> {
-        self.parking.set(true);
+        self.at.set(At::Park);
+        let away = Away(self);
         let parked = park.park(until);
-        self.parking.set(false);
-        if self.local.len() > 1 {
-            let shared = &self.handle.shared;
-            shared.unpark(shared.idle.notify());
+        drop(away);
+        if self.has_more_than_one() {
+            self.share();
         }
         parked
     }
 
+    pub(super) fn is_blocking(&self) -> bool {
+        self.at.get() == At::Blocking
+    }
+
+    /// Leaves its tasks to the others for the time being. False if there is no other.
+    #[must_use]
+    pub(super) fn begin_to_block(&self) -> bool {
+        let shared = &self.handle.shared;
+        let others = |free: usize| free.checked_sub(1).filter(|&others| others > 0);
+        // Ordering: Relaxed, only the number counts.
+        let left = shared.free.fetch_update(Relaxed, Relaxed, others);
+        if left.is_ok() {
+            self.at.set(At::Blocking);
+            self.offer_all();
+        }
+        left.is_ok()
+    }
+
+    pub(super) fn end_to_block(&self) {
+        self.at.set(At::Tasks);
+        // Ordering: Relaxed, as in `begin_to_block`.
+        self.handle.shared.free.fetch_add(1, Relaxed);
+    }
+
+    /// From now on it is driven, and its sleep ended so; or it is not.
     fn set_unpark(&self, unpark: Option<Waker>) {
-        let unpark = unpark.map(std::sync::Arc::new);
+        let (unpark, free) = (unpark.map(std::sync::Arc::new), &self.handle.shared.free);
+        let is_driven = unpark.is_some();
         let former = std::mem::replace(&mut *self.seat().unpark.lock(), unpark);
+        // Ordering: Relaxed, as in `begin_to_block`.
+        match (former.is_some(), is_driven) {
+            (false, true) => free.fetch_add(1, Relaxed),
+            (true, false) => free.fetch_sub(1, Relaxed),
+            _ => 0,
+        };
         drop(former);
     }
 
     /// Is no longer driven: what it has is the others'.
     fn leave(&self) {
         self.set_unpark(None);
-        let shared = &self.handle.shared;
         let mut last = false;
         while !last {
-            let slot = self.local.take_slot();
-            last = slot.is_none();
-            slot.into_iter().for_each(|task| self.push(task));
             self.stop_searching();
-            // Even if it has nothing: it may have been the one who waited in a driver that is shared.
-            shared.unpark(shared.idle.notify());
+            last = !self.offer_all();
             // Ordering: pairs with the one in `shut`: what was spawned here before is seen there, or
             // the gate here.
             fence(SeqCst);
             // What the gate asks for, and the code of users that is called above, may wake tasks.
             last &= !self.heed_gate();
         }
+    }
+
+    /// Offers all that it has to the others, and wakes one. True if the slot had a task.
+    fn offer_all(&self) -> bool {
+        let slot = self.local.take_slot();
+        let had_one = slot.is_some();
+        slot.into_iter().for_each(|task| self.push(task));
+        // Even if it has nothing: it may have been the one who looked after a shared driver.
+        self.share();
+        had_one
+    }
+}
+
+/// A worker counts as asleep until this is dropped, also by a `Park` that panics.
+struct Asleep<'a>(&'a Core);
+
+impl Drop for Asleep<'_> {
+    fn drop(&mut self) {
+        // Ordering: Relaxed, at worst one unpark too many.
+        self.0.seat().parked.store(false, Relaxed);
+        self.0.get_up();
+    }
+}
+
+/// A worker is in its `Park` until this is dropped.
+struct Away<'a>(&'a Core);
+
+impl Drop for Away<'_> {
+    fn drop(&mut self) {
+        self.0.at.set(At::Tasks);
+    }
+}
+
+/// What one worker at a time does, until this is dropped.
+struct Claimed<'a>(&'a AtomicBool);
+
+impl<'a> Claimed<'a> {
+    fn take(flag: &'a AtomicBool) -> Option<Self> {
+        // Ordering: Relaxed, nothing but which worker it is depends on it.
+        let free = !flag.swap(true, Relaxed);
+        free.then_some(Claimed(flag))
+    }
+}
+
+impl Drop for Claimed<'_> {
+    fn drop(&mut self) {
+        // Ordering: Relaxed, as above.
+        self.0.store(false, Relaxed);
     }
 }
 

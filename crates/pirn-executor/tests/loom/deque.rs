@@ -154,6 +154,55 @@ fn the_slot_is_taken_once_by_owner_or_thief() {
 }
 
 #[test]
+fn a_thief_takes_from_the_slot_what_was_put_there_last_or_nothing() {
+    model(|| {
+        let (local, stealer) = deque();
+        let thread = thread::spawn(move || {
+            let first = stealer.steal_slot().map(Item::number);
+            first.or_else(|| stealer.steal_slot().map(Item::number))
+        });
+        assert!(local.swap_slot(Item::new(1)).is_none());
+        let mut got: Vec<_> = local.take_slot().map(Item::number).into_iter().collect();
+        got.extend(local.swap_slot(Item::new(2)).map(Item::number));
+        let stolen = thread.join().unwrap();
+        got.extend(local.take_slot().map(Item::number));
+        got.extend(stolen);
+        got.sort();
+        assert_eq!(got, [1, 2]);
+    });
+}
+
+#[test]
+fn two_thieves_take_the_slot_once() {
+    model(|| {
+        let (local, stealer) = deque();
+        assert!(local.swap_slot(Item::new(1)).is_none());
+        let other = stealer.share();
+        let thread = thread::spawn(move || other.steal_slot().map(Item::number));
+        let mut got: Vec<_> = stealer.steal_slot().map(Item::number).into_iter().collect();
+        got.extend(thread.join().unwrap());
+        got.extend(local.take_slot().map(Item::number));
+        assert_eq!(got, [1]);
+    });
+}
+
+#[test]
+fn an_overflow_that_meets_two_thieves_loses_nothing() {
+    model(|| {
+        let (local, stealer) = deque();
+        let mut got: Vec<usize> = (1..=4).flat_map(|number| push(&local, number)).collect();
+        let stealers = [&stealer, &stealer].map(|s| s.share());
+        let [one, two] = stealers.map(|stealer| thief(stealer, 1));
+        got.extend(push(&local, 5));
+        got.extend(drain(&local));
+        got.extend(one.join().unwrap());
+        got.extend(two.join().unwrap());
+        got.sort();
+        assert_eq!(got, [1, 2, 3, 4, 5]);
+    });
+}
+
+#[test]
 fn what_is_left_is_dropped_with_the_owner() {
     model(|| {
         let (local, stealer) = deque();

@@ -34,3 +34,25 @@ fn what_is_pushed_at_the_end_is_given_to_whoever_closes_or_dropped() {
         assert_eq!(Arc::strong_count(&item), 1);
     });
 }
+
+#[test]
+fn two_who_take_their_share_leave_nothing_and_take_nothing_twice() {
+    model(|| {
+        let injector = Arc::new(Injector::default());
+        injector.push([1, 2, 3]);
+        let other = injector.clone();
+        let thread = thread::spawn(move || {
+            let mut got = Vec::new();
+            other.take(2, 4, &mut got);
+            other.push(got.pop());
+            got
+        });
+        let mut got = Vec::new();
+        injector.take(2, 4, &mut got);
+        got.extend(thread.join().unwrap());
+        injector.take(1, 4, &mut got);
+        assert!(injector.is_empty());
+        got.sort();
+        assert_eq!(got, [1, 2, 3]);
+    });
+}

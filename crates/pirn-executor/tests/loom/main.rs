@@ -1,6 +1,7 @@
 //! Models of the races in the executors. Run once by `cargo test`, explored by `cargo xtask loom`.
 
 mod away;
+mod blocking;
 mod deque;
 mod heap;
 mod idle;
@@ -10,6 +11,7 @@ mod pool;
 mod shared_park;
 mod support;
 mod task;
+mod unparker;
 
 use pirn_core::shim::atomic::{AtomicBool, Ordering};
 use pirn_core::shim::{Arc, UnsafeCell, model_must_fail, thread};

@@ -1,10 +1,10 @@
 //! Workers together: nothing is lost, all end.
 
-use crate::support::{Drops, Flag};
+use crate::support::{Door, Drops, Flag, yield_now};
 use pirn_core::shim::atomic::{AtomicUsize, Ordering::Relaxed};
 use pirn_core::shim::{Arc, model, thread};
-use pirn_executor::{PoolExecutor, ThreadPark, spawn};
-use std::future::poll_fn;
+use pirn_executor::{PoolExecutor, ThreadPark, Worker, spawn};
+use std::future::{pending, poll_fn};
 use std::task::Poll;
 
 #[test]
@@ -134,6 +134,109 @@ fn a_task_woken_on_one_worker_while_another_runs_it_is_not_lost() {
     });
 }
 
+/// Two workers, of which the second runs on a thread of its own until `end`.
+fn two(
+    end: impl Future<Output = ()> + Send + 'static,
+) -> (PoolExecutor, Worker, thread::JoinHandle<()>) {
+    let (executor, mut workers) = PoolExecutor::new(2);
+    let (one, mut two) = (workers.remove(0), workers.remove(0));
+    let thread = thread::spawn(move || two.run(&mut ThreadPark::new(), end).unwrap());
+    (executor, one, thread)
+}
+
+#[test]
+fn a_task_displaced_during_a_long_poll_wakes_another_worker() {
+    model(|| {
+        let (done, door) = (Flag::new(), Door::new());
+        let (executor, mut one, thread) = two(done.wait());
+        let inside = door.clone();
+        one.run(&mut ThreadPark::new(), async {
+            spawn(async move { inside.open() }).detach();
+            // Displaces the first from the slot to the ring.
+            spawn(async {}).detach();
+            door.pass();
+        })
+        .unwrap();
+        done.set();
+        thread.join().unwrap();
+        drop((one, executor));
+    });
+}
+
+#[test]
+fn the_only_task_of_a_ring_wakes_another_worker_when_one_is_woken_before_it() {
+    model(|| {
+        let (done, door) = (Flag::new(), Door::new());
+        let (executor, mut one, thread) = two(done.wait());
+        let inside = door.clone();
+        one.run(&mut ThreadPark::new(), async {
+            spawn(async move {
+                yield_now().await;
+                inside.open();
+            })
+            .detach();
+            // It runs, and lies alone in the ring.
+            yield_now().await;
+            // In the slot, and so before it.
+            spawn(async {}).detach();
+            door.pass();
+        })
+        .unwrap();
+        done.set();
+        thread.join().unwrap();
+        drop((one, executor));
+    });
+}
+
+#[test]
+fn what_a_worker_leaves_behind_wakes_another_worker() {
+    model(|| {
+        let done = Flag::new();
+        let (executor, mut one, thread) = two(done.wait());
+        one.run(&mut ThreadPark::new(), async {
+            spawn(async move { done.set() }).detach();
+        })
+        .unwrap();
+        thread.join().unwrap();
+        drop((one, executor));
+    });
+}
+
+#[test]
+fn what_a_dropped_worker_had_wakes_another_worker() {
+    model(|| {
+        let (executor, mut workers) = PoolExecutor::new(2);
+        let (mut one, mut two) = (workers.remove(0), workers.remove(0));
+        let done = Flag::new();
+        let end = done.wait();
+        one.run(&mut ThreadPark::new(), async {
+            spawn(async move { done.set() }).detach();
+        })
+        .unwrap();
+        let thread = thread::spawn(move || two.run(&mut ThreadPark::new(), end).unwrap());
+        drop(one);
+        thread.join().unwrap();
+        drop(executor);
+    });
+}
+
+#[test]
+fn a_worker_that_panics_leaves_its_tasks_to_another() {
+    model(|| {
+        let done = Flag::new();
+        let (executor, mut one, thread) = two(done.wait());
+        let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            one.run(&mut ThreadPark::new(), async {
+                spawn(async move { done.set() }).detach();
+                std::panic::resume_unwind(Box::new("the root"));
+            })
+        }));
+        assert!(panicked.is_err());
+        thread.join().unwrap();
+        drop((one, executor));
+    });
+}
+
 #[test]
 fn a_sleeping_worker_is_woken_for_what_another_cannot_run_at_once() {
     model(|| {
@@ -152,5 +255,51 @@ fn a_sleeping_worker_is_woken_for_what_another_cannot_run_at_once() {
         .unwrap();
         thread.join().unwrap();
         drop((one, executor));
+    });
+}
+
+#[test]
+fn a_shutdown_that_meets_the_end_of_the_last_task_ends() {
+    model(|| {
+        let (executor, mut workers) = PoolExecutor::new(2);
+        let (mut one, mut two) = (workers.remove(0), workers.remove(0));
+        let flag = Flag::new();
+        executor.handle().spawn(flag.wait()).detach();
+        let thread = thread::spawn(move || {
+            flag.set();
+            while two.try_tick() {}
+            two
+        });
+        let left = one.run(&mut ThreadPark::new(), executor.shutdown(pending::<()>()));
+        assert_eq!(left.unwrap(), 0);
+        drop(thread.join().unwrap());
+    });
+}
+
+#[test]
+fn a_task_in_the_slot_of_a_long_poll_is_taken_once() {
+    model(|| {
+        let (executor, mut workers) = PoolExecutor::new(2);
+        let (mut one, mut two) = (workers.remove(0), workers.remove(0));
+        let drops = Drops::new();
+        let mut guard = drops.guard();
+        let thread = thread::spawn(move || {
+            // The second time the other one's poll is still the same, if it is.
+            let _ = (two.try_tick(), two.try_tick());
+            two
+        });
+        one.run(&mut ThreadPark::new(), async {
+            let task = spawn(async move {
+                guard.touch();
+                drop(guard);
+            });
+            task.detach();
+        })
+        .unwrap();
+        while one.try_tick() {}
+        let mut two = thread.join().unwrap();
+        while one.try_tick() || two.try_tick() {}
+        assert_eq!(drops.settled(), 1);
+        drop(executor);
     });
 }

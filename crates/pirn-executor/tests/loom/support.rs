@@ -1,7 +1,7 @@
 //! What the models share.
 
 use pirn_core::shim::atomic::{AtomicUsize, Ordering::Relaxed};
-use pirn_core::shim::{Arc, Mutex, UnsafeCell};
+use pirn_core::shim::{Arc, Condvar, Mutex, UnsafeCell};
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
@@ -54,6 +54,42 @@ impl Future for Wait {
             }
         }
     }
+}
+
+/// Blocks the thread that passes it until it is open: a poll that takes long.
+#[derive(Clone)]
+pub(crate) struct Door(Arc<(Mutex<bool>, Condvar)>);
+
+impl Door {
+    pub(crate) fn new() -> Door {
+        Door(Arc::new((Mutex::new(false), Condvar::new())))
+    }
+
+    pub(crate) fn open(&self) {
+        *self.0.0.lock() = true;
+        self.0.1.notify_all();
+    }
+
+    pub(crate) fn pass(&self) {
+        let mut open = self.0.0.lock();
+        while !*open {
+            open = self.0.1.wait(open);
+        }
+    }
+}
+
+/// Gives way once.
+pub(crate) async fn yield_now() {
+    let mut yielded = false;
+    std::future::poll_fn(|cx| {
+        if yielded {
+            return Poll::Ready(());
+        }
+        yielded = true;
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }
 
 /// Counts the drops of its guards; what a guard's thread wrote before must be visible to whoever
