@@ -11,6 +11,7 @@ mod lock;
 mod once_cell;
 mod oneshot;
 mod queue;
+mod remote_wake;
 mod rwlock;
 mod semaphore;
 mod timer;
@@ -22,6 +23,7 @@ use crate::harness::Row;
 /// Every row, in the order in which they are reported.
 pub fn all() -> Vec<Row> {
     let mut rows = executor::rows();
+    rows.extend(remote_wake::rows());
     rows.extend(lock::rows());
     rows.extend(rwlock::rows());
     rows.extend(semaphore::rows());
