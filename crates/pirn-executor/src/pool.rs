@@ -23,6 +23,17 @@
 //! Nothing else is touched by a worker that is busy with its own tasks; a slot that another worker
 //! frees comes back by one exchange.
 //!
+//! With many workers these would contend first; none of it was measured on more than two cores:
+//!
+//! - the injector: one lock for all that comes from outside, held for one push, or for the move of
+//!   one worker's share;
+//! - the driver that [`SharedDriver`] shares: one lock, which each busy worker tries once in
+//!   [`PARK_INTERVAL`](crate::PARK_INTERVAL) polls;
+//! - the counts of `idle`, one word, and the lock of its sleepers: changed when a worker begins or
+//!   ends a search or a sleep, so by all at once where work comes in bursts that are soon done;
+//! - a search, and the last look before a sleep, go over all workers' queues, in the worst case by
+//!   half of the workers at once.
+//!
 //! # How it ends
 //!
 //! There is no list of tasks but the workers' heaps, and a worker spawns without a lock. So who shuts

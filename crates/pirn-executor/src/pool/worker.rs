@@ -205,7 +205,8 @@ impl Worker {
     /// Runs up to [`PARK_INTERVAL`](crate::PARK_INTERVAL) tasks that are ready: one step of a
     /// foreign loop.
     ///
-    /// Ready if there may be more. Pending if there is none: `cx` is woken when there is.
+    /// Ready if there may be more. Pending if there is none: `cx` is woken when there is. Then it is
+    /// to be polled soon: until it is, or is dropped, the other workers rely on it to look for work.
     ///
     /// # Examples
     ///
