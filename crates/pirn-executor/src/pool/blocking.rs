@@ -25,7 +25,8 @@ use std::rc::Rc;
 /// [`WouldStall`], with `f`, which has not run:
 ///
 /// - on a worker, if no other one is driven and free. The last free worker of an executor never
-///   gets in, so that its tasks always go on.
+///   gets in, so that its tasks always go on. (A worker that rests in a foreign loop counts as free:
+///   it must not be this thread's loop.)
 /// - on a current-thread executor: nobody else can run its tasks.
 ///
 /// # Panics
