@@ -11,7 +11,6 @@ mod lock;
 mod once_cell;
 mod oneshot;
 mod queue;
-mod remote_wake;
 mod rwlock;
 mod semaphore;
 mod timer;
@@ -23,7 +22,6 @@ use crate::harness::Row;
 /// Every row, in the order in which they are reported.
 pub fn all() -> Vec<Row> {
     let mut rows = executor::rows();
-    rows.extend(remote_wake::rows());
     rows.extend(lock::rows());
     rows.extend(rwlock::rows());
     rows.extend(semaphore::rows());
