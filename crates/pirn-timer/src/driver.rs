@@ -27,7 +27,9 @@
 //!
 //! Deadlines are nanoseconds and timers fire in their order. Only the driver's sleep is rounded up,
 //! to a multiple of [`TimeSource::slack`]; what is due is then decided by a fresh reading of the
-//! time. So a timer is never early, and late by at most the slack on an idle machine.
+//! time. So a timer is never early, and late by at most the slack on an idle machine. After a turn in
+//! which [`MANY`] timers or more fired, the next sleep for a timer is at least [`REST`] times the
+//! slack long: where many are due, a wake-up for each few of them would cost more than they do.
 
 use crate::own;
 use crate::sleep::Sleep;
@@ -99,6 +101,8 @@ struct Shared {
 
 struct State {
     driver: Driver,
+    /// The driver does not wake for a timer before this, since many have just fired.
+    rest_until: u64,
     /// Of those who lock.
     timers: Wheel<Waker>,
     /// Of the thread that drives, and [with it](own) while it is attached.
@@ -121,6 +125,11 @@ enum Order {
     /// Wake who waits for it, to look again.
     Wake(Key),
 }
+
+/// How many timers of one turn are many.
+const MANY: u32 = 4;
+/// How many times the slack the driver sleeps after that.
+const REST: u64 = 4;
 
 /// See the table above.
 #[derive(Clone, Copy, Debug)]
@@ -156,6 +165,7 @@ impl<P: Park> TimerPark<P> {
                 state: ListLock::new(State {
                     driver: Driver::Awake,
                     timers: Wheel::new(),
+                    rest_until: 0,
                     own: Some(Box::default()),
                     orders: Vec::new(),
                 }),
@@ -358,13 +368,19 @@ impl Timer {
     /// Leaves an order for the thread that drives, which is to see to it now.
     fn order(&self, mut state: ListGuard<'_, State>, order: Order) {
         state.orders.push(order);
-        self.hurry(state, 0);
+        self.unpark_before(state, 0);
     }
 
     /// Unlocks, and unparks the driver if it would wake too late for a timer at `at`.
-    fn hurry(&self, mut state: ListGuard<'_, State>, at: u64) {
+    fn hurry(&self, state: ListGuard<'_, State>, at: u64) {
+        let wake_up = self.wake_up_for(&state, at);
+        self.unpark_before(state, wake_up);
+    }
+
+    /// Unlocks, and unparks the driver if it would sleep beyond `wake_up`.
+    fn unpark_before(&self, mut state: ListGuard<'_, State>, wake_up: u64) {
         let unpark = match state.driver {
-            Driver::Asleep { until } => self.wake_up_for(at) < until,
+            Driver::Asleep { until } => wake_up < until,
             _ => false,
         };
         if unpark {
@@ -377,7 +393,8 @@ impl Timer {
     }
 
     /// When a driver that sleeps wakes for a deadline.
-    fn wake_up_for(&self, at: u64) -> u64 {
+    fn wake_up_for(&self, state: &State, at: u64) -> u64 {
+        let at = at.max(state.rest_until);
         at.checked_next_multiple_of(self.0.slack).unwrap_or(at)
     }
 
@@ -398,7 +415,7 @@ impl Timer {
             own.into_iter().chain(timers.next_turn()).min()
         });
         let until = match next {
-            Some(turn) => limit.min(self.wake_up_for(turn)),
+            Some(turn) => limit.min(self.wake_up_for(&state, turn)),
             None => limit,
         };
         state.driver = Driver::Asleep { until };
@@ -412,19 +429,25 @@ impl Timer {
     fn turn(&self) {
         let now = self.now().as_nanos();
         let mut batch = WakeBatch::new();
-        let mut more = true;
+        let (mut more, mut fired) = (true, 0);
         while more {
             let mut state = self.obey();
             state.driver = Driver::Awake;
             more = self.with_wheels(&mut state, |mut own, timers| {
                 while !batch.is_full() {
                     match pop_first(own.as_deref_mut(), timers, now) {
-                        Some(waker) => batch.push(waker),
+                        Some(waker) => {
+                            batch.push(waker);
+                            fired += 1;
+                        }
                         None => return false,
                     }
                 }
                 true
             });
+            if fired >= MANY {
+                state.rest_until = now.saturating_add(REST * self.0.slack);
+            }
             drop(state);
             batch.wake_all();
         }

@@ -21,7 +21,9 @@ impl<P: Park> Lent<P> {
 
     /// True if it is not elsewhere.
     pub(crate) fn is_home(&self) -> bool {
-        self.driver.try_borrow().is_ok_and(|driver| driver.is_some())
+        self.driver
+            .try_borrow()
+            .is_ok_and(|driver| driver.is_some())
     }
 
     /// Takes the driver out; `None` if it is out, or sleeps.
