@@ -2,7 +2,7 @@
 
 use crate::local::{self, LocalHandle};
 use crate::pool::{self, Core};
-use crate::task::{Task, Vacant};
+use crate::task::{Aside, Task, Vacant};
 use pirn_core::shim::per_thread;
 use pirn_core::{Detached, Locals, Refused, TaskMeta};
 use std::cell::RefCell;
@@ -30,6 +30,7 @@ per_thread! {
 pub(crate) struct Enter {
     former: Option<Current>,
     _outside: Detached,
+    _task: Aside,
 }
 
 impl Enter {
@@ -38,6 +39,7 @@ impl Enter {
         Enter {
             former: CURRENT.with(|slot| ManuallyDrop::into_inner(slot.replace(current))),
             _outside: Locals::detach(),
+            _task: Aside::new(),
         }
     }
 }

@@ -17,4 +17,4 @@ pub use pool::{
     Closed, PoolExecutor, PoolHandle, PoolStatistics, SharedDriver, SharedPark, SharedUnpark,
     Worker, WorkerStatistics, WouldStall, block_in_place,
 };
-pub use task::{Task, TaskId};
+pub use task::{CurrentTask, Task, TaskId, current};

@@ -40,6 +40,7 @@ mod heap;
 mod id;
 mod join;
 mod join_slot;
+mod now;
 mod refs;
 mod root;
 mod side;
@@ -48,9 +49,11 @@ mod waker;
 
 pub use id::TaskId;
 pub use join::Task;
+pub use now::{CurrentTask, current};
 
 pub(crate) use cell::{Schedule, Sent, Vacant};
 pub(crate) use heap::{Heap, Owner};
+pub(crate) use now::Aside;
 pub(crate) use refs::{Runnable, TaskRef};
 pub(crate) use root::Root;
 pub(crate) use side::Side;

@@ -36,7 +36,7 @@ pub use pirn_core::{
     finally, finally_in_place, report, shield, with_resource, yield_now,
 };
 #[doc(no_inline)]
-pub use pirn_executor::Task;
+pub use pirn_executor::{CurrentTask, Task, TaskId, current};
 #[doc(no_inline)]
 pub use pirn_group::{Child, GroupBuilder, GroupError, TaskGroup, gather, gather_results, group};
 #[doc(no_inline)]

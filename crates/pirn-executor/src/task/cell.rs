@@ -6,7 +6,7 @@ use super::join_slot::JoinSlot;
 use super::refs::Runnable;
 use super::state::{Close, Complete, DropHandle, Released, Rest, Snapshot, Start, State, Wake};
 use super::waker::waker_of;
-use super::{Side, Task, TaskId};
+use super::{Side, Task, TaskId, now};
 use pirn_core::report::{Report, report};
 use pirn_core::shim::{Arc, UnsafeCell};
 use pirn_core::{Cause, JoinError, Kind, Payload, Rooted, TaskMeta, budget};
@@ -1035,9 +1035,11 @@ where
                     body.as_mut().request_cancel(cause);
                 }
                 let _refilled = budget::refill();
+                now::begin(self.untyped());
                 body.poll(&mut cx)
             })
         }));
+        now::end();
         match polled {
             Ok(Poll::Pending) => None,
             Ok(Poll::Ready(output)) => Some(output.map_err(JoinError::Cancelled)),
