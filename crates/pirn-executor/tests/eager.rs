@@ -162,3 +162,18 @@ fn where_there_is_no_current_thread_executor_it_is_refused_unpolled() {
         Err::<(), _>(JoinError::Refused(_))
     ));
 }
+
+#[test]
+fn it_may_drop_its_executor_in_its_first_poll() {
+    let executor = LocalExecutor::new();
+    let handle = executor.handle();
+    let task = handle.spawn_eager(async move {
+        let other = spawn_local(async { 1 });
+        drop(executor);
+        assert!(other.is_finished());
+        pending::<()>().await;
+    });
+    assert!(task.is_finished());
+    assert!(pirn_core::shim::block_on(task).unwrap_err().is_cancelled());
+    assert!(handle.try_spawn_local(TaskMeta::here(), async {}).is_err());
+}

@@ -14,7 +14,7 @@
 //! | `ABANDON` | and the task is to be cancelled for that | `ask` | `settle`, `merge` |
 //! | `JOIN` | the waker in the side table waits for the end | `ask` | `settle`, `merge` |
 //! | `BORN` | the task was spawned elsewhere, and is to be taken in and queued | at birth | `settle` |
-//! | `MERGED` | all references are counted here, and who gives the last one up frees the cell; implies that the task is complete | `merge`, `run_out` | never |
+//! | `MERGED` | all references are counted here, and who gives the last one up frees the cell; implies that the task is complete, or that its handle is nobody's yet | `merge`, `run_out` | never |
 //! | the rest | references counted here; before `MERGED` fewer than none if those of home were given up elsewhere | | |
 //!
 //! # Why no reference is lost, and none given up twice

@@ -342,8 +342,9 @@ impl Ref {
     ///
     /// # Safety
     ///
-    /// The task is bound and has ended, or the slot is vacant but for what is noted; this is its
-    /// thread, and its scheduler takes in nothing any more; the caller keeps the scheduler.
+    /// The task is bound and has ended, or is closed and in a poll before its handle is anybody's, or
+    /// the slot is vacant but for what is noted; this is its thread, and its scheduler takes in
+    /// nothing any more; the caller keeps the scheduler.
     pub(super) unsafe fn merge(self) {
         // SAFETY: the slot is in use until its last reference is given up.
         unsafe {

@@ -107,8 +107,8 @@ impl Heap {
         });
     }
 
-    /// Merges the words of what is left of bound tasks, all of which have ended; see
-    /// [`away`](super::away). On their thread, by a scheduler that takes in nothing any more.
+    /// Merges the words of what is left of bound tasks, all of which have ended, or will after the
+    /// poll in which an eager one drops its executor; see [`away`](super::away). On their thread, by a scheduler that takes in nothing any more.
     pub(crate) fn merge(&self) {
         self.for_each(|slot| {
             // SAFETY: slots are headers for as long as the heap lives. One that was merged before

@@ -20,7 +20,7 @@
 //! | `CANCEL` | a cancel request waits to be delivered | `cancel`, `drop_handle` | `start` |
 //! | `SIDE` | the scheduler's side table has an entry for the task | at birth, `cancel` | never |
 //! | `CLOSED` | the executor is gone: whoever owns the future drops it; implies `RUNNING` or `COMPLETE` | `close` | never |
-//! | `MERGED` | of a bound task: its references are counted in the other word, all of them; implies `COMPLETE` | `merge` | never |
+//! | `MERGED` | of a bound task: its references are counted in the other word, all of them; implies `COMPLETE`, or `CLOSED` in an eager first poll | `merge` | never |
 //! | the rest | how many references there are; of a bound task, without those counted in the other word | | |
 //!
 //! All zero: the slot is vacant.
@@ -427,10 +427,11 @@ impl State {
     }
 
     /// Of a bound task that has ended, on its thread: counts no references here any more, and
-    /// gives how many there were.
+    /// gives how many there were. Or of one that drops its executor in the poll that it gets as it
+    /// is spawned, and will be ended after that: as yet nobody has its handle.
     pub(crate) fn merge(&self) -> u32 {
         self.apply(true, |s| {
-            debug_assert!(s.has(COMPLETE), "a task that lives has its home");
+            debug_assert!(s.has(COMPLETE | CLOSED), "a task that lives has its home");
             (s.minus_refs(s.refs()).with(MERGED), s.refs())
         })
     }
