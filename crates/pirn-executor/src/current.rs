@@ -117,15 +117,33 @@ where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
-    let vacant = with(|current| match current {
-        Some(Current::Local(executor)) => executor.vacant::<F>().ok_or(NONE)?.map(Place::Local),
-        Some(Current::Worker(core)) => core.vacant::<F>().map(Place::Pool),
-        None => Err(NONE),
+    let place = with(|current| match current {
+        Some(Current::Local(executor)) => executor.vacant::<F>().map(Place::Local),
+        Some(Current::Worker(core)) => core.vacant::<F>().ok().map(Place::Pool),
+        None => None,
     });
-    match vacant {
-        Ok(Place::Local(vacant)) => Ok(vacant.spawn(&meta, future)),
-        Ok(Place::Pool(vacant)) => Ok(vacant.spawn(&meta, future)),
-        Err(reason) => Err(Refused::new(reason, future)),
+    match place {
+        Some(Place::Local(vacant)) => Ok(vacant.spawn(&meta, future)),
+        Some(Place::Pool(vacant)) => Ok(vacant.spawn(&meta, future)),
+        None => spawn_otherwise(meta, future),
+    }
+}
+
+/// Spawns a task for which there was no slot at once, or says why not.
+#[cold]
+fn spawn_otherwise<F>(meta: TaskMeta, future: F) -> Result<Task<F::Output>, Refused<F>>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    // A copy: hooks are user code, which may not run inside `with`.
+    match with(|current| current.cloned()) {
+        Some(Current::Local(executor)) => executor.spawn_told(meta, future),
+        Some(Current::Worker(core)) => match core.vacant::<F>() {
+            Ok(vacant) => Ok(vacant.spawn(&meta, future)),
+            Err(reason) => Err(Refused::new(reason, future)),
+        },
+        None => Err(Refused::new(NONE, future)),
     }
 }
 
@@ -257,12 +275,25 @@ where
     F::Output: 'static,
 {
     let vacant = with(|current| match current {
-        Some(Current::Local(executor)) => executor.vacant::<F>().ok_or(NONE)?,
-        Some(Current::Worker(_)) => Err(NOT_LOCAL),
-        None => Err(NONE),
+        Some(Current::Local(executor)) => executor.vacant::<F>(),
+        _ => None,
     });
     match vacant {
-        Ok(vacant) => Ok(vacant.spawn(&meta, future)),
-        Err(reason) => Err(Refused::new(reason, future)),
+        Some(vacant) => Ok(vacant.spawn(&meta, future)),
+        None => spawn_local_otherwise(meta, future),
+    }
+}
+
+/// As [`spawn_otherwise`].
+#[cold]
+fn spawn_local_otherwise<F>(meta: TaskMeta, future: F) -> Result<Task<F::Output>, Refused<F>>
+where
+    F: Future + 'static,
+    F::Output: 'static,
+{
+    match with(|current| current.cloned()) {
+        Some(Current::Local(executor)) => executor.spawn_told(meta, future),
+        Some(Current::Worker(_)) => Err(Refused::new(NOT_LOCAL, future)),
+        None => Err(Refused::new(NONE, future)),
     }
 }

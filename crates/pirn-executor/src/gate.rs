@@ -6,6 +6,8 @@
 pub(crate) enum Gate {
     /// New tasks and wakes.
     Open,
+    /// The same; new tasks are told of to hooks.
+    Told,
     /// Wakes: it shuts down.
     NoTasks,
     /// Nothing: it is gone.
@@ -17,7 +19,8 @@ impl Gate {
     pub(crate) fn of(number: u8) -> Gate {
         match number {
             0 => Gate::Open,
-            1 => Gate::NoTasks,
+            1 => Gate::Told,
+            2 => Gate::NoTasks,
             _ => Gate::Closed,
         }
     }
@@ -25,7 +28,7 @@ impl Gate {
     /// Why a new task is refused, if it is.
     pub(crate) fn refusal(self) -> Option<&'static str> {
         match self {
-            Gate::Open => None,
+            Gate::Open | Gate::Told => None,
             Gate::NoTasks => Some("the executor is shutting down"),
             Gate::Closed => Some("the executor is gone"),
         }

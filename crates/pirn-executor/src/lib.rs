@@ -3,6 +3,7 @@
 mod bound;
 mod current;
 mod gate;
+mod hooks;
 #[doc(hidden)]
 pub mod internals;
 mod local;
@@ -11,6 +12,7 @@ mod task;
 mod unparker;
 
 pub use current::{spawn, spawn_eager, spawn_local, try_spawn, try_spawn_eager, try_spawn_local};
+pub use hooks::{Ended, Hooks};
 pub use local::{LocalExecutor, LocalHandle, LocalStatistics, Order, PARK_INTERVAL};
 pub use pirn_core::{ThreadPark, ThreadUnpark};
 pub use pool::{

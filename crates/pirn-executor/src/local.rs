@@ -19,7 +19,8 @@ pub use order::Order;
 
 use crate::current::{Current, Enter};
 use crate::gate::Gate;
-use crate::task::{Task, Vacant};
+use crate::hooks::Hooks;
+use crate::task::{Schedule, Spawned, Task, Vacant};
 use crate::unparker::Unparker;
 use order::Chooser;
 use pirn_core::shim::Arc;
@@ -140,10 +141,18 @@ impl LocalExecutor {
 
     /// An executor of this thread that chooses the next task by `order`.
     pub fn with_order(order: Order) -> Self {
+        LocalExecutor::of(Shared::new(Chooser::new(order), None))
+    }
+
+    /// An executor of this thread that tells `hooks` of its tasks. Each task then costs an
+    /// allocation more.
+    pub fn with_hooks(order: Order, hooks: std::sync::Arc<dyn Hooks>) -> Self {
+        LocalExecutor::of(Shared::new(Chooser::new(order), Some(hooks)))
+    }
+
+    fn of(shared: Arc<Shared>) -> Self {
         LocalExecutor {
-            handle: LocalHandle {
-                shared: Shared::new(Chooser::new(order)),
-            },
+            handle: LocalHandle { shared },
             stays: PhantomData,
         }
     }
@@ -386,8 +395,8 @@ impl LocalHandle {
         F::Output: Send + 'static,
     {
         match self.vacant::<F>() {
-            Some(Ok(vacant)) => Ok(vacant.spawn(&meta, future)),
-            Some(Err(reason)) => Err(Refused::new(reason, future)),
+            Some(vacant) => Ok(vacant.spawn(&meta, future)),
+            None if self.is_home() => self.spawn_told(meta, future),
             None => self.shared.spawn_elsewhere(meta, future),
         }
     }
@@ -421,9 +430,9 @@ impl LocalHandle {
         F: Future + 'static,
         F::Output: 'static,
     {
-        match self.vacant::<F>().unwrap_or(Err(FOREIGN)) {
-            Ok(vacant) => Ok(vacant.spawn(&meta, future)),
-            Err(reason) => Err(Refused::new(reason, future)),
+        match self.vacant::<F>() {
+            Some(vacant) => Ok(vacant.spawn(&meta, future)),
+            None => self.spawn_told(meta, future),
         }
     }
 
@@ -455,22 +464,53 @@ impl LocalHandle {
         F: Future + 'static,
         F::Output: 'static,
     {
-        let vacant = match self.vacant::<F>().unwrap_or(Err(FOREIGN)) {
-            Ok(vacant) => vacant,
-            Err(reason) => return Err(Refused::new(reason, future)),
+        let spawned = match self.vacant::<F>() {
+            Some(vacant) => vacant.fill(&meta, future),
+            None => self.make_told(meta, future)?,
         };
-        let spawned = vacant.fill(&meta, future);
         let _current = Enter::new(Current::Local(self.clone()));
         self.shared.run(spawned.runnable);
         Ok(spawned.task)
     }
 
-    /// A slot for a task of `F`, which is to be spawned in it at once, or why not; `None` on another
-    /// thread than the executor's.
+    /// A slot for a task of `F`, which is to be spawned in it at once. `None` on another thread than
+    /// the executor's, or if there are hooks to be told, or if it is shut down or gone: see
+    /// `spawn_told`.
     #[inline]
-    pub(crate) fn vacant<F: Future>(&self) -> Option<Result<Vacant<Shared>, &'static str>> {
-        let own = self.shared.own.get()?;
-        Some(self.shared.vacant::<F>(own))
+    pub(crate) fn vacant<F: Future>(&self) -> Option<Vacant<Shared>> {
+        self.shared.vacant::<F>(self.shared.own.get()?)
+    }
+
+    fn is_home(&self) -> bool {
+        self.shared.own.get().is_some()
+    }
+
+    /// Spawns a task for which there was no slot `vacant`: with word to the hooks, or not at all.
+    #[cold]
+    pub(crate) fn spawn_told<F>(
+        &self,
+        meta: TaskMeta,
+        future: F,
+    ) -> Result<Task<F::Output>, Refused<F>>
+    where
+        F: Future + 'static,
+        F::Output: 'static,
+    {
+        let Spawned { task, runnable } = self.make_told(meta, future)?;
+        Schedule::schedule(&self.shared, runnable);
+        Ok(task)
+    }
+
+    #[cold]
+    fn make_told<F>(&self, meta: TaskMeta, future: F) -> Result<Spawned<F::Output>, Refused<F>>
+    where
+        F: Future + 'static,
+        F::Output: 'static,
+    {
+        match self.shared.own.get() {
+            Some(own) => self.shared.spawn_told(own, meta, future),
+            None => Err(Refused::new(FOREIGN, future)),
+        }
     }
 }
 

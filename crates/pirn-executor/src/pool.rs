@@ -647,7 +647,7 @@ impl Shared {
     /// What the gate asks of a heap.
     fn obey(&self, gate: Gate, heap: &Heap) {
         match gate {
-            Gate::Open => {}
+            Gate::Open | Gate::Told => {}
             Gate::NoTasks => {
                 let cause = self.endings.lock().cause.clone();
                 cause

@@ -51,7 +51,7 @@ pub use id::TaskId;
 pub use join::Task;
 pub use now::{CurrentTask, current};
 
-pub(crate) use cell::{Schedule, Sent, Vacant};
+pub(crate) use cell::{Schedule, Sent, Spawned, Vacant};
 pub(crate) use heap::{Heap, Owner};
 pub(crate) use now::Aside;
 pub(crate) use refs::{Runnable, TaskRef};

@@ -3,7 +3,10 @@
 use super::order::Chooser;
 use crate::bound::Bound;
 use crate::gate::Gate;
-use crate::task::{Heap, Owner, Root, Runnable, Schedule, Sent, Side, Task, Vacant};
+use crate::hooks::{Ended, Hooks, tell};
+use crate::task::{
+    Heap, Owner, Root, Runnable, Schedule, Sent, Side, Spawned, Task, TaskId, Vacant,
+};
 use pirn_core::shim::atomic::AtomicBool;
 use pirn_core::shim::{Arc, Mutex};
 use pirn_core::wake::wake;
@@ -11,6 +14,7 @@ use pirn_core::{Refused, TaskMeta};
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::future::Future;
+use std::pin::Pin;
 use std::sync::atomic::Ordering::Relaxed;
 use std::task::Waker;
 
@@ -25,6 +29,8 @@ pub(crate) struct Shared {
     /// lock; the look before a sleep is under the lock.
     remote_ready: AtomicBool,
     side: Side,
+    /// There if the gate was `Told` at first.
+    hooks: Option<std::sync::Arc<dyn Hooks>>,
 }
 
 /// The executor's own part. Nothing of the user's runs while any of it is borrowed.
@@ -55,24 +61,31 @@ struct Remote {
     owner: Option<Owner<Shared>>,
 }
 
+/// A task that is told of. In a box, so that not every future is compiled for both kinds of tasks.
+type Told<T> = Pin<Box<dyn Future<Output = T>>>;
+
 const GONE: &str = "an executor that is not gone has its heaps";
 
 impl Shared {
-    pub(super) fn new(order: Chooser) -> Arc<Shared> {
+    pub(super) fn new(order: Chooser, hooks: Option<std::sync::Arc<dyn Hooks>>) -> Arc<Shared> {
+        let gate = match hooks {
+            None => Gate::Open,
+            Some(_) => Gate::Told,
+        };
         let own = Own {
             queue: RefCell::default(),
             arrived: RefCell::default(),
             order: RefCell::new(order),
             polls: Cell::new(0),
             live: Cell::new(0),
-            gate: Cell::new(Gate::Open),
+            gate: Cell::new(gate),
             idle: Cell::new(false),
             drained: Cell::new(None),
             owner: RefCell::new(None),
         };
         let remote = Remote {
             queue: VecDeque::new(),
-            gate: Gate::Open,
+            gate,
             sleeper: None,
             owner: None,
         };
@@ -83,6 +96,7 @@ impl Shared {
             remote: Mutex::new(remote),
             remote_ready: AtomicBool::new(false),
             side: Side::default(),
+            hooks,
         });
         let home = shared.own.owner();
         let owner = Owner::new(shared.clone(), |shared| &shared.heap, home);
@@ -98,16 +112,40 @@ impl Shared {
         self.own.get().expect("the executor is on its own thread")
     }
 
-    /// A slot for a task of `F`, which is to be spawned in it at once, on the executor's thread.
+    /// A slot for a task of `F`, which is to be spawned in it at once, on the executor's thread. `None`
+    /// if that is not the whole of it: see `spawn_told`.
     #[inline]
-    pub(super) fn vacant<F: Future>(&self, own: &Own) -> Result<Vacant<Shared>, &'static str> {
-        match own.gate.get().refusal() {
-            Some(reason) => Err(reason),
-            None => {
-                own.live.set(own.live.get() + 1);
-                Ok(own.owner.borrow_mut().as_mut().expect(GONE).vacant::<F>())
-            }
+    pub(super) fn vacant<F: Future>(&self, own: &Own) -> Option<Vacant<Shared>> {
+        (own.gate.get() == Gate::Open).then(|| self.take::<F>(own))
+    }
+
+    #[inline]
+    fn take<F: Future>(&self, own: &Own) -> Vacant<Shared> {
+        own.live.set(own.live.get() + 1);
+        own.owner.borrow_mut().as_mut().expect(GONE).vacant::<F>()
+    }
+
+    /// Makes a task on the executor's thread, which is to be queued or run, and tells the hooks of it;
+    /// or says why not.
+    pub(super) fn spawn_told<F>(
+        &self,
+        own: &Own,
+        meta: TaskMeta,
+        future: F,
+    ) -> Result<Spawned<F::Output>, Refused<F>>
+    where
+        F: Future + 'static,
+        F::Output: 'static,
+    {
+        if let Some(reason) = own.gate.get().refusal() {
+            return Err(Refused::new(reason, future));
         }
+        let id = self.tell_spawned(&meta);
+        if let Some(reason) = own.gate.get().refusal() {
+            return Err(self.refuse_told(id, reason, future));
+        }
+        let vacant = self.take::<Told<F::Output>>(own);
+        Ok(vacant.fill_told::<Told<F::Output>>(id, &meta, Box::pin(future)))
     }
 
     pub(super) fn spawn_elsewhere<F>(
@@ -123,12 +161,41 @@ impl Shared {
         if let Some(reason) = remote.gate.refusal() {
             return Err(Refused::new(reason, future));
         }
-        let vacant = remote.owner.as_mut().expect(GONE).vacant::<F>();
-        let spawned = vacant.fill(&meta, future);
+        let spawned = if remote.gate == Gate::Told {
+            drop(remote);
+            let id = self.tell_spawned(&meta);
+            remote = self.remote.lock();
+            if let Some(reason) = remote.gate.refusal() {
+                drop(remote);
+                return Err(self.refuse_told(id, reason, future));
+            }
+            let vacant = remote.vacant::<Told<F::Output>>();
+            vacant.fill_told::<Told<F::Output>>(id, &meta, Box::pin(future))
+        } else {
+            remote.vacant::<F>().fill(&meta, future)
+        };
         let sleeper = self.push_remote(&mut remote, Sent::born(spawned.runnable));
         drop(remote);
         sleeper.into_iter().for_each(wake);
         Ok(spawned.task)
+    }
+
+    fn tell_spawned(&self, meta: &TaskMeta) -> TaskId {
+        let id = TaskId::next();
+        self.tell(|hooks| hooks.spawned(id, meta));
+        id
+    }
+
+    /// Refuses a task that was told of: the gate was shut meanwhile.
+    fn refuse_told<F>(&self, id: TaskId, reason: &'static str, future: F) -> Refused<F> {
+        self.tell(|hooks| hooks.ended(id, Ended::Cancelled));
+        Refused::new(reason, future)
+    }
+
+    fn tell(&self, call: impl FnOnce(&dyn Hooks)) {
+        if let Some(hooks) = &self.hooks {
+            tell(&**hooks, call);
+        }
     }
 
     /// What a `run` waits for, and its waker.
@@ -288,6 +355,12 @@ impl Shared {
     }
 }
 
+impl Remote {
+    fn vacant<F: Future>(&mut self) -> Vacant<Shared> {
+        self.owner.as_mut().expect(GONE).vacant::<F>()
+    }
+}
+
 impl Own {
     #[inline]
     fn pop(&self) -> Option<Runnable> {
@@ -362,5 +435,9 @@ impl Schedule for Shared {
 
     fn side(&self) -> &Side {
         &self.side
+    }
+
+    fn hooks(&self) -> Option<&dyn Hooks> {
+        self.hooks.as_deref()
     }
 }

@@ -7,6 +7,7 @@ use super::refs::Runnable;
 use super::state::{Close, Complete, DropHandle, Released, Rest, Snapshot, Start, State, Wake};
 use super::waker::waker_of;
 use super::{Side, Task, TaskId, now};
+use crate::hooks::{Ended, Hooks, tell};
 use pirn_core::report::{Report, report};
 use pirn_core::shim::{Arc, UnsafeCell};
 use pirn_core::{Cause, JoinError, Kind, Payload, Rooted, TaskMeta, budget};
@@ -55,6 +56,11 @@ pub(crate) trait Schedule: Send + Sync + Sized + 'static {
 
     /// The table of names and causes.
     fn side(&self) -> &Side;
+
+    /// Who is told of tasks that were made to be told of.
+    fn hooks(&self) -> Option<&dyn Hooks> {
+        None
+    }
 }
 
 /// What every slot begins with, whatever is in it.
@@ -766,19 +772,36 @@ impl<S: Schedule> Vacant<S> {
         F: Future + 'static,
         F::Output: 'static,
     {
+        self.put::<F, false>(TaskId::next(), meta, future)
+    }
+
+    /// As [`fill`](Self::fill), of whose task the scheduler's hooks are told from now on.
+    pub(crate) fn fill_told<F>(self, id: TaskId, meta: &TaskMeta, future: F) -> Spawned<F::Output>
+    where
+        F: Future + 'static,
+        F::Output: 'static,
+    {
+        self.put::<F, true>(id, meta, future)
+    }
+
+    #[inline]
+    fn put<F, const TOLD: bool>(self, id: TaskId, meta: &TaskMeta, future: F) -> Spawned<F::Output>
+    where
+        F: Future + 'static,
+        F::Output: 'static,
+    {
         let task = self.0;
-        let id = TaskId::next();
         // SAFETY: the slot is taken, and so in use.
         let side = note_name(id, meta, unsafe { &*side::<S>(task) });
         let born = Snapshot::born(side);
         if const { fits::<F>() } {
             let body = ManuallyDrop::new(Rooted::new(future));
             // SAFETY: the slot was taken for this type.
-            unsafe { fill::<Inline<F>, S>(task, born, id, meta, Stage { body }) };
+            unsafe { fill::<Inline<F>, S, TOLD>(task, born, id, meta, Stage { body }) };
         } else {
             let body = ManuallyDrop::new(Rooted::new(Box::pin(future)));
             // SAFETY: the slot was taken for this type.
-            unsafe { fill::<Boxed<F>, S>(task, born, id, meta, Stage { body }) };
+            unsafe { fill::<Boxed<F>, S, TOLD>(task, born, id, meta, Stage { body }) };
         }
         Spawned {
             // SAFETY: the cell was born with a reference for the handle, and its output is `F`'s.
@@ -818,7 +841,7 @@ fn note_name(id: TaskId, meta: &TaskMeta, side: &Side) -> bool {
 ///
 /// The slot was taken for a `Cell<B>` of an `S`, by the caller.
 #[inline]
-unsafe fn fill<B: Body + 'static, S: Schedule>(
+unsafe fn fill<B: Body + 'static, S: Schedule, const TOLD: bool>(
     task: Ref,
     state: Snapshot,
     id: TaskId,
@@ -830,7 +853,7 @@ unsafe fn fill<B: Body + 'static, S: Schedule>(
     let cell = task.0.as_ptr().cast::<Cell<B>>();
     // SAFETY: the slot is the caller's, and large enough.
     unsafe {
-        Header::fill(task, Harness::<B, S>::VTABLE, id, meta.spawned_at());
+        Header::fill(task, Harness::<B, S, TOLD>::VTABLE, id, meta.spawned_at());
         (&raw mut (*cell).stage).write(UnsafeCell::new(stage));
         task.header().state.set(state);
     }
@@ -922,20 +945,20 @@ pub(super) unsafe fn vacate<S: Schedule>(slot: Ref) {
     }
 }
 
-/// A typed pointer to a cell.
-struct Harness<B: Body, S>(NonNull<Cell<B>>, PhantomData<S>);
+/// A typed pointer to a cell. `TOLD`: the scheduler's hooks are told of the task.
+struct Harness<B: Body, S, const TOLD: bool>(NonNull<Cell<B>>, PhantomData<S>);
 
-impl<B: Body, S> Clone for Harness<B, S> {
+impl<B: Body, S, const TOLD: bool> Clone for Harness<B, S, TOLD> {
     fn clone(&self) -> Self {
         *self
     }
 }
 
-impl<B: Body, S> Copy for Harness<B, S> {}
+impl<B: Body, S, const TOLD: bool> Copy for Harness<B, S, TOLD> {}
 
 type OutputOf<B> = <<B as Body>::Future as Future>::Output;
 
-impl<B: Body + 'static, S: Schedule> Harness<B, S>
+impl<B: Body + 'static, S: Schedule, const TOLD: bool> Harness<B, S, TOLD>
 where
     B::Future: 'static,
 {
@@ -946,7 +969,7 @@ where
             true
         },
         // SAFETY: as the field's contract says; `fill` made the cell of these types.
-        schedule: |task| unsafe { Self::of(task).queue(S::schedule) },
+        schedule: |task| unsafe { Self::of(task).queue_woken(S::schedule) },
         // SAFETY: as the field's contract says; `fill` made the cell of these types.
         close: |task| unsafe { Self::of(task).close() },
         // SAFETY: as the field's contract says; `fill` made the cell of these types.
@@ -1008,7 +1031,7 @@ where
             // SAFETY: the transition gave up the last reference that is counted there.
             Rest::Idle(Released::Last) => unsafe { self.untyped().last(S::BOUND) },
             // SAFETY: the transition left the reference to the queue.
-            Rest::Requeue => unsafe { self.queue(S::reschedule) },
+            Rest::Requeue => unsafe { self.queue_woken(S::reschedule) },
             // SAFETY: the transition left the stage to this thread; the queue's reference too.
             Rest::Close => unsafe { self.finish(None, 1) },
         }
@@ -1027,6 +1050,8 @@ where
         // outlive this call.
         let waker = ManuallyDrop::new(unsafe { waker_of(self.untyped()) });
         let mut cx = Context::from_waker(&waker);
+        // SAFETY: the caller's reference.
+        unsafe { self.tell(|hooks, id| hooks.polling(id)) };
         let polled = catch_unwind(AssertUnwindSafe(|| {
             cell.stage.with_mut(|stage| {
                 // SAFETY: the caller owns the stage, which holds the future. The future does not
@@ -1041,6 +1066,8 @@ where
             })
         }));
         now::end();
+        // SAFETY: the caller's reference.
+        unsafe { self.tell(|hooks, id| hooks.polled(id)) };
         match polled {
             Ok(Poll::Pending) => None,
             Ok(Poll::Ready(output)) => Some(output.map_err(JoinError::Cancelled)),
@@ -1094,6 +1121,13 @@ where
                 output
             }
         };
+        let how = match &output {
+            Ok(_) => Ended::Returned,
+            Err(JoinError::Panicked(_)) => Ended::Panicked,
+            Err(_) => Ended::Cancelled,
+        };
+        // SAFETY: the caller's references.
+        unsafe { self.tell(|hooks, id| hooks.ended(id, how)) };
         // A handle that is gone does not come back.
         let kept = cell.header.state.load().has_handle();
         if kept {
@@ -1119,6 +1153,41 @@ where
         }
         // SAFETY: the caller's references, and the scheduler's.
         unsafe { task.release(refs + 1) };
+    }
+
+    /// Tells the scheduler's hooks something, if they are told of this task.
+    ///
+    /// # Safety
+    ///
+    /// The caller has a reference.
+    #[inline]
+    unsafe fn tell(self, call: impl FnOnce(&dyn Hooks, TaskId)) {
+        if TOLD {
+            // SAFETY: the caller's reference keeps the slot in use, and so the scheduler.
+            let (scheduler, header) =
+                unsafe { (scheduler::<S>(self.untyped()), self.untyped().header()) };
+            if let Some(hooks) = scheduler.hooks() {
+                tell(hooks, |hooks| call(hooks, header.id));
+            }
+        }
+    }
+
+    /// Hands the task to its scheduler, having been woken.
+    ///
+    /// # Safety
+    ///
+    /// As [`VTable::schedule`].
+    #[inline]
+    unsafe fn queue_woken(self, queue: fn(&Arc<S>, Runnable)) {
+        // SAFETY: the caller's reference, which is passed on.
+        unsafe {
+            self.tell(|hooks, id| hooks.woken(id));
+            if TOLD && self.cell().header.state.load().is_complete() {
+                // The hook was the end of its executor.
+                return self.untyped().release(1);
+            }
+            self.queue(queue);
+        }
     }
 
     /// Hands the task to its scheduler.

@@ -4,6 +4,7 @@ mod away;
 mod blocking;
 mod deque;
 mod heap;
+mod hooks;
 mod idle;
 mod injector;
 mod local;
