@@ -13,7 +13,9 @@ mod unparker;
 
 pub use current::{spawn, spawn_eager, spawn_local, try_spawn, try_spawn_eager, try_spawn_local};
 pub use hooks::{Ended, Hooks};
-pub use local::{LocalExecutor, LocalHandle, LocalStatistics, Order, PARK_INTERVAL};
+pub use local::{
+    LocalExecutor, LocalHandle, LocalStatistics, Order, PARK_INTERVAL, ScopedExecutor,
+};
 pub use pirn_core::{ThreadPark, ThreadUnpark};
 pub use pool::{
     Closed, PoolExecutor, PoolHandle, PoolStatistics, SharedDriver, SharedPark, SharedUnpark,

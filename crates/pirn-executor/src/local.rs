@@ -13,9 +13,11 @@
 //! ```
 
 mod order;
+mod scoped;
 mod shared;
 
 pub use order::Order;
+pub use scoped::ScopedExecutor;
 
 use crate::current::{Current, Enter};
 use crate::gate::Gate;

@@ -12,8 +12,9 @@ const UNSAFE_HOMES: &[&str] = &[
     "crates/pirn-core/src/wait/ring.rs",
     // Its lock.
     "crates/pirn-core/src/spin.rs",
-    // The task cell, the value bound to its thread, the steal queue.
+    // The task cell, the value bound to its thread, tasks that borrow, the steal queue.
     "crates/pirn-executor/src/bound.rs",
+    "crates/pirn-executor/src/local/scoped.rs",
     "crates/pirn-executor/src/task.rs",
     "crates/pirn-executor/src/task/",
     "crates/pirn-executor/src/pool/deque.rs",

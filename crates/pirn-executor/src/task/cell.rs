@@ -772,7 +772,8 @@ impl<S: Schedule> Vacant<S> {
         F: Future + 'static,
         F::Output: 'static,
     {
-        self.put::<F, false>(TaskId::next(), meta, future)
+        // SAFETY: it borrows nothing.
+        unsafe { self.put::<F, false>(TaskId::next(), meta, future) }
     }
 
     /// As [`fill`](Self::fill), of whose task the scheduler's hooks are told from now on.
@@ -781,15 +782,25 @@ impl<S: Schedule> Vacant<S> {
         F: Future + 'static,
         F::Output: 'static,
     {
-        self.put::<F, true>(id, meta, future)
+        // SAFETY: it borrows nothing.
+        unsafe { self.put::<F, true>(id, meta, future) }
     }
 
+    /// As [`fill`](Self::fill), for any future; `TOLD`: with word to the scheduler's hooks.
+    ///
+    /// # Safety
+    ///
+    /// What the future borrows is there whenever the task is run or closed, and what its output
+    /// borrows when something is settled or merged besides. All else that can be done to a task, by
+    /// its handle, by wakers, and by whoever gives up the last reference, touches no future, and an
+    /// output only if its type is alive.
     #[inline]
-    fn put<F, const TOLD: bool>(self, id: TaskId, meta: &TaskMeta, future: F) -> Spawned<F::Output>
-    where
-        F: Future + 'static,
-        F::Output: 'static,
-    {
+    unsafe fn put<F: Future, const TOLD: bool>(
+        self,
+        id: TaskId,
+        meta: &TaskMeta,
+        future: F,
+    ) -> Spawned<F::Output> {
         let task = self.0;
         // SAFETY: the slot is taken, and so in use.
         let side = note_name(id, meta, unsafe { &*side::<S>(task) });
@@ -817,8 +828,26 @@ impl<S: Schedule> Vacant<S> {
         F: Future + 'static,
         F::Output: 'static,
     {
+        // SAFETY: it borrows nothing.
+        unsafe { self.spawn_borrowing(meta, future) }
+    }
+
+    /// As [`spawn`](Self::spawn), for a future that borrows.
+    ///
+    /// # Safety
+    ///
+    /// As [`put`](Self::put): what future and output borrow is there whenever tasks of the scheduler
+    /// are run, closed, settled or merged.
+    #[inline]
+    pub(crate) unsafe fn spawn_borrowing<F: Future>(
+        self,
+        meta: &TaskMeta,
+        future: F,
+    ) -> Task<F::Output> {
         let slot = self.0;
-        let Spawned { task, runnable } = self.fill(meta, future);
+        // SAFETY: passed on.
+        let spawned = unsafe { self.put::<F, false>(TaskId::next(), meta, future) };
+        let Spawned { task, runnable } = spawned;
         // SAFETY: the handle keeps the slot in use.
         let scheduler = unsafe { scheduler::<S>(slot) };
         S::schedule(&scheduler, runnable);
@@ -841,15 +870,13 @@ fn note_name(id: TaskId, meta: &TaskMeta, side: &Side) -> bool {
 ///
 /// The slot was taken for a `Cell<B>` of an `S`, by the caller.
 #[inline]
-unsafe fn fill<B: Body + 'static, S: Schedule, const TOLD: bool>(
+unsafe fn fill<B: Body, S: Schedule, const TOLD: bool>(
     task: Ref,
     state: Snapshot,
     id: TaskId,
     meta: &TaskMeta,
     stage: Stage<B>,
-) where
-    B::Future: 'static,
-{
+) {
     let cell = task.0.as_ptr().cast::<Cell<B>>();
     // SAFETY: the slot is the caller's, and large enough.
     unsafe {
@@ -958,10 +985,7 @@ impl<B: Body, S, const TOLD: bool> Copy for Harness<B, S, TOLD> {}
 
 type OutputOf<B> = <<B as Body>::Future as Future>::Output;
 
-impl<B: Body + 'static, S: Schedule, const TOLD: bool> Harness<B, S, TOLD>
-where
-    B::Future: 'static,
-{
+impl<B: Body, S: Schedule, const TOLD: bool> Harness<B, S, TOLD> {
     const VTABLE: &'static VTable = &VTable {
         // SAFETY: as the field's contract says; `fill` made the cell of these types.
         run: |task| unsafe {

@@ -1,0 +1,196 @@
+//! An executor whose tasks borrow from the code around it.
+//!
+//! # Why that is sound
+//!
+//! Who touches what is in a slot:
+//!
+//! | what | who | when that is |
+//! |---|---|---|
+//! | a future | who runs its task: `run`, the ticks | this is borrowed |
+//! | | who closes it: `retire` | this is dropped |
+//! | an output | who has just run or closed its task | as above |
+//! | | home, for a handle that was let go of elsewhere: as it settles or merges | as above |
+//! | | a [`Task<T>`](crate::Task), polled or dropped | `T` is alive, as for any type with a `Drop` |
+//!
+//! So all but the last happens inside this type's `&self` methods and its drop. It has `'env` in its
+//! name and a `Drop`, so `'env` is alive then, which futures and outputs outlive. Nobody else can
+//! drive or end the inner executor, which is in no other hands; a [`LocalHandle`] drives only what is
+//! spawned eagerly through it, which borrows nothing. Wakers, and whoever gives up the last
+//! reference to a task, find its stage empty or leave it alone: the executor has a reference until
+//! the task has ended, so a slot that is vacated holds no future.
+//!
+//! **If it is forgotten**, nobody is left who runs, closes, settles or merges: what handles and
+//! wakers queue and send stays where it is. The executor's heaps keep its shared part, and so the
+//! pages, for ever; a slot with a future is never vacated. So the futures are leaked in place, as
+//! pinning asks: neither touched after `'env`, nor is their memory used again. The same goes for
+//! outputs that nobody takes.
+//!
+//! **It stays on its thread**, as the inner executor does, so all this happens on that one.
+//!
+//! `'env` is invariant: an executor that passed for one of a shorter `'env` would take futures that
+//! it outlives.
+
+use super::{LocalExecutor, LocalHandle, LocalStatistics, Order};
+use crate::task::Task;
+use pirn_core::{Park, ParkError, Refused, TaskMeta};
+use std::fmt;
+use std::future::Future;
+use std::marker::PhantomData;
+use std::task::{Context, Poll};
+
+/// A [`LocalExecutor`] whose tasks may borrow what outlives it.
+///
+/// It is driven as that one is. Dropping it drops the futures of all its tasks; handles and wakers
+/// may outlive it, and with it `'env`, as far as the types of their values allow.
+///
+/// A [group](https://docs.rs/pirn-group) that borrows does with less: use this to have tasks of their
+/// own, spawned over time, and driven by hand.
+///
+/// # Fairness
+///
+/// As [`LocalExecutor`].
+///
+/// # Examples
+///
+/// ```
+/// use pirn_executor::{ScopedExecutor, ThreadPark};
+///
+/// let mut numbers = [1, 2, 3];
+/// let text = String::from("borrowed");
+/// let executor = ScopedExecutor::new();
+/// let tasks: Vec<_> = numbers
+///     .iter_mut()
+///     .map(|n| executor.spawn(async { *n *= 10; &text[..] }))
+///     .collect();
+/// let words = executor.run(&mut ThreadPark::new(), async {
+///     let mut words = Vec::new();
+///     for task in tasks {
+///         words.push(task.await.unwrap());
+///     }
+///     words
+/// })?;
+/// drop(executor);
+/// assert_eq!((numbers, words), ([10, 20, 30], vec!["borrowed"; 3]));
+/// # Ok::<(), pirn_core::ParkError>(())
+/// ```
+///
+/// What its tasks borrow must outlive it:
+///
+/// ```compile_fail,E0597
+/// let executor = pirn_executor::ScopedExecutor::new();
+/// let text = String::from("dropped before the executor");
+/// executor.spawn(async { println!("{text}") }).detach();
+/// ```
+///
+/// and it does not pass for one whose tasks could borrow for less:
+///
+/// ```compile_fail
+/// use pirn_executor::ScopedExecutor;
+///
+/// fn shorter<'a, 'b: 'a>(executor: &'a ScopedExecutor<'b>) -> &'a ScopedExecutor<'a> {
+///     executor
+/// }
+/// ```
+pub struct ScopedExecutor<'env> {
+    inner: LocalExecutor,
+    env: PhantomData<fn(&'env ()) -> &'env ()>,
+}
+
+impl Default for ScopedExecutor<'_> {
+    fn default() -> Self {
+        ScopedExecutor::new()
+    }
+}
+
+impl<'env> ScopedExecutor<'env> {
+    /// An executor of this thread.
+    pub fn new() -> Self {
+        ScopedExecutor::with_order(Order::Fifo)
+    }
+
+    /// An executor of this thread that chooses the next task by `order`.
+    pub fn with_order(order: Order) -> Self {
+        ScopedExecutor {
+            inner: LocalExecutor::with_order(order),
+            env: PhantomData,
+        }
+    }
+
+    /// A handle that spawns what borrows nothing.
+    pub fn handle(&self) -> LocalHandle {
+        self.inner.handle()
+    }
+
+    /// Spawns a task. It runs when the executor is driven, never inside this call.
+    #[track_caller]
+    pub fn spawn<F>(&self, future: F) -> Task<F::Output>
+    where
+        F: Future + 'env,
+        F::Output: 'env,
+    {
+        let meta = TaskMeta::here();
+        self.try_spawn(meta.clone(), future)
+            .unwrap_or_else(|refusal| Task::refused(meta, refusal.reason()))
+    }
+
+    /// As [`spawn`](Self::spawn), with a name and place of the caller's choice.
+    ///
+    /// # Errors
+    ///
+    /// [`Refused`], with the future, if the executor takes no tasks. As yet it always does: it is not
+    /// shut down before it is dropped.
+    pub fn try_spawn<F>(&self, meta: TaskMeta, future: F) -> Result<Task<F::Output>, Refused<F>>
+    where
+        F: Future + 'env,
+        F::Output: 'env,
+    {
+        match self.inner.handle.vacant::<F>() {
+            // SAFETY: tasks of this executor are run, closed, settled and merged only while this is
+            // borrowed or dropped, as said above; so `'env` is alive, which future and output outlive.
+            Some(vacant) => Ok(unsafe { vacant.spawn_borrowing(&meta, future) }),
+            None => Err(Refused::new("the executor takes no tasks", future)),
+        }
+    }
+
+    /// As [`LocalExecutor::run`].
+    ///
+    /// # Errors
+    ///
+    /// When `park` fails.
+    ///
+    /// # Panics
+    ///
+    /// If `until` panics.
+    pub fn run<P: Park, F: Future>(&self, park: &mut P, until: F) -> Result<F::Output, ParkError> {
+        self.inner.run(park, until)
+    }
+
+    /// As [`LocalExecutor::try_tick`].
+    pub fn try_tick(&self) -> bool {
+        self.inner.try_tick()
+    }
+
+    /// As [`LocalExecutor::poll_tick`].
+    pub fn poll_tick(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.inner.poll_tick(cx)
+    }
+
+    /// What it has done and holds.
+    pub fn statistics(&self) -> LocalStatistics {
+        self.inner.statistics()
+    }
+}
+
+impl Drop for ScopedExecutor<'_> {
+    /// Has the compiler see to it that `'env` is alive while the inner executor is dropped, and with
+    /// it the futures.
+    fn drop(&mut self) {}
+}
+
+impl fmt::Debug for ScopedExecutor<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("ScopedExecutor")
+            .field(&self.statistics())
+            .finish()
+    }
+}
