@@ -449,3 +449,237 @@ fn polling_a_handle_after_the_end_is_an_error() {
     assert!(join_once(&mut task, false).is_ready());
     let _ = join_once(&mut task, false);
 }
+
+/// What `f` gives, called on another thread.
+fn elsewhere<R: Send>(f: impl FnOnce() -> R + Send) -> R {
+    std::thread::scope(|scope| scope.spawn(f).join().unwrap())
+}
+
+#[test]
+fn a_cause_that_is_given_elsewhere_before_the_handle_goes_is_the_one_that_counts() {
+    let lets_go: [fn(Task<()>); 2] = [drop, Task::detach];
+    for let_go in lets_go {
+        let executor = LocalExecutor::new();
+        let text = Rc::new(RefCell::new(String::new()));
+        let seen = text.clone();
+        let task = executor.spawn(async move {
+            let scope = pirn_core::Scope::current().unwrap();
+            let look = scope.clone();
+            finally_in_place(pending::<()>(), || async move {
+                *seen.borrow_mut() = look.cause().unwrap().text().into();
+            })
+            .await;
+        });
+        drive(&executor);
+        elsewhere(|| let_go(task.cancel(Cause::requested("the test"))));
+        drive(&executor);
+        assert_eq!(*text.borrow(), "the test");
+        assert_eq!(executor.statistics().live, 0);
+    }
+}
+
+#[test]
+fn a_joiner_that_comes_home_is_not_forgotten_for_the_one_it_was_elsewhere() {
+    let executor = LocalExecutor::new();
+    let (sender, receiver) = common::oneshot();
+    let mut task = executor.spawn(receiver);
+    drive(&executor);
+    let mut task = elsewhere(move || {
+        assert!(join_once(&mut task, false).is_pending());
+        task
+    });
+    let counter = Counter::new();
+    let waker = Waker::from(counter.clone());
+    let mut cx = Context::from_waker(&waker);
+    assert!(Pin::new(&mut task).poll(&mut cx).is_pending());
+    drive(&executor);
+    sender.send(5);
+    drive(&executor);
+    assert_eq!(counter.count(), 1);
+    assert!(matches!(
+        Pin::new(&mut task).poll(&mut cx),
+        Poll::Ready(Ok(5))
+    ));
+}
+
+#[test]
+fn a_handle_that_was_polled_elsewhere_and_goes_at_home_leaves_no_waker() {
+    let executor = LocalExecutor::new();
+    let (sender, receiver) = common::oneshot::<()>();
+    let mut task = executor.spawn(receiver);
+    drive(&executor);
+    let counter = Counter::new();
+    let waker = Waker::from(counter.clone());
+    let task = elsewhere(move || {
+        let mut cx = Context::from_waker(&waker);
+        assert!(Pin::new(&mut task).poll(&mut cx).is_pending());
+        task
+    });
+    task.detach();
+    drive(&executor);
+    assert_eq!(Arc::strong_count(&counter), 1);
+    sender.send(());
+    drive(&executor);
+    assert_eq!(counter.count(), 0);
+}
+
+/// The memory of a task: in its slot or in a box, and so for its output.
+fn check_place<const F: usize, const O: usize>() {
+    let executor = LocalExecutor::new();
+    for ends in [true, false] {
+        let count = Rc::new(());
+        let (held, given) = ([7_u8; F], [8_u8; O]);
+        let (guard, result) = (count.clone(), count.clone());
+        let task = executor.spawn(async move {
+            let held = std::hint::black_box(held);
+            yield_now().await;
+            assert_eq!(held, [7; F]);
+            drop(guard);
+            (given, result)
+        });
+        if ends {
+            let (given, _result) = block_on(&executor, task).unwrap();
+            assert_eq!(given, [8; O]);
+        } else {
+            executor.try_tick();
+            drop(task);
+            drive(&executor);
+        }
+        assert_eq!(Rc::strong_count(&count), 1);
+    }
+    // Ended, and let go elsewhere.
+    let task = executor.spawn(async move { [9_u8; O] });
+    drive(&executor);
+    elsewhere(move || drop(task));
+    let task = executor.spawn(async move { [9_u8; O] });
+    drive(&executor);
+    drop(executor);
+    assert_eq!(block_on(&LocalExecutor::new(), task).unwrap(), [9; O]);
+}
+
+#[test]
+fn futures_and_outputs_of_any_size_are_whole() {
+    check_place::<0, 0>();
+    check_place::<0, 3000>();
+    check_place::<1, 1023>();
+    check_place::<900, 1>();
+    check_place::<1024, 64>();
+    check_place::<3000, 0>();
+    check_place::<3000, 3000>();
+    check_place::<20_000, 10_000>();
+}
+
+#[test]
+fn futures_and_outputs_lie_where_their_alignment_asks() {
+    #[repr(align(64))]
+    struct Aligned<const N: usize>([u8; N]);
+    fn check<const N: usize>() {
+        let (executor, held) = (LocalExecutor::new(), Aligned([3; N]));
+        let task = executor.spawn(async move {
+            let aligned = || (&raw const held).addr() % 64 == 0;
+            assert!(aligned());
+            yield_now().await;
+            assert!(aligned());
+            held
+        });
+        let held = block_on(&executor, task).unwrap();
+        assert_eq!((&raw const held).addr() % 64, 0);
+        assert_eq!(held.0, [3; N]);
+    }
+    check::<0>();
+    check::<64>();
+    check::<2048>();
+}
+
+#[test]
+fn the_future_and_the_output_may_be_nothing() {
+    struct Nothing;
+    impl Future for Nothing {
+        type Output = ();
+        fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
+            Poll::Ready(())
+        }
+    }
+    let executor = LocalExecutor::new();
+    let tasks: Vec<_> = (0..1000).map(|_| executor.spawn(Nothing)).collect();
+    drive(&executor);
+    assert!(tasks.iter().all(Task::is_finished));
+    block_on(&executor, async {
+        for task in tasks {
+            task.await.unwrap();
+        }
+    });
+}
+
+#[test]
+fn a_refused_handle_says_who_it_was_and_why() {
+    let refused = || -> Task<u8> { pirn_executor::spawn(async { 1 }) };
+    let line = line!() - 1;
+    let task = refused();
+    assert_ne!(task.id(), refused().id());
+    assert_eq!(task.name(), None);
+    assert_eq!(task.spawned_at().line(), line);
+    assert_eq!(task.meta().spawned_at().line(), line);
+    assert!(task.is_finished());
+    let debug = format!("{task:?}");
+    assert!(debug.contains(&format!("{:?}", task.id())), "{debug}");
+    assert!(debug.contains("finished: true"), "{debug}");
+
+    let executor = LocalExecutor::new();
+    let mut task = task.cancel(Cause::requested("in vain"));
+    match block_on(&executor, &mut task) {
+        Err(JoinError::Refused(reason)) => assert!(reason.contains("no executor"), "{reason}"),
+        other => panic!("{other:?}"),
+    }
+    assert!(task.is_finished());
+    drop(task);
+    refused().detach();
+    elsewhere(|| drop(refused()));
+}
+
+#[test]
+#[should_panic(expected = "polled after it was ready")]
+fn a_refused_handle_is_awaited_once() {
+    let mut task: Task<u8> = pirn_executor::spawn(async { 1 });
+    assert!(join_once(&mut task, false).is_ready());
+    let _ = join_once(&mut task, false);
+}
+
+#[test]
+fn an_output_that_owns_the_executor_takes_it_along() {
+    let other = Rc::new(Cell::new(0));
+    struct Counts(Rc<Cell<u32>>);
+    impl Drop for Counts {
+        fn drop(&mut self) {
+            self.0.set(self.0.get() + 1);
+        }
+    }
+    let made = || {
+        let executor = Rc::new(LocalExecutor::new());
+        let (inner, guard) = (executor.clone(), Counts(other.clone()));
+        let task = executor.spawn(async move { inner });
+        let waits = executor.spawn(async move {
+            let _guard = guard;
+            pending::<()>().await;
+        });
+        drive(&executor);
+        (task, waits)
+    };
+    // The handle drops the output, and with it the executor whose slot that lies in.
+    let (task, waits) = made();
+    drop(task);
+    assert_eq!(other.get(), 1);
+    assert!(waits.is_finished());
+    drop(waits);
+    let (task, waits) = made();
+    drop(waits);
+    task.detach();
+    assert_eq!(other.get(), 2);
+    // Somebody else's task is given the output.
+    let (task, waits) = made();
+    let executor = block_on(&LocalExecutor::new(), task).unwrap();
+    assert_eq!(other.get(), 2);
+    drop(executor);
+    assert_eq!(other.get(), 3);
+    assert!(waits.is_finished());
+}

@@ -229,6 +229,13 @@ impl Word {
         })
     }
 
+    /// True if home was asked to join, and has not settled that. At home, by the handle.
+    #[inline]
+    pub(super) fn asks_to_join(&self) -> bool {
+        // Ordering: Relaxed, the handle itself has asked, and has come home since.
+        Note(self.0.load(Relaxed)).has(JOIN)
+    }
+
     /// Takes back that the cell is on its way: home took it in no more.
     pub(super) fn unsend(&self) -> Away {
         self.apply(Note::unsend)
@@ -236,8 +243,9 @@ impl Word {
 
     /// At home, to which the cell was sent: takes what is noted.
     pub(super) fn settle(&self) -> Settled {
-        // Ordering: AcqRel, as in `apply`.
-        let before = Note(self.0.swap(0, AcqRel));
+        // Ordering: Acquire, pairs with the AcqRel in `apply`. It publishes nothing: whoever frees
+        // the cell elsewhere has seen `merge`, which comes later.
+        let before = Note(self.0.swap(0, Acquire));
         debug_assert!(!before.has(MERGED), "a merged cell is not sent home");
         before.settled()
     }

@@ -359,7 +359,7 @@ impl Ref {
             let refs = header.state.merge();
             let (settled, action) = header.away.merge(refs);
             if settled.asks(away::CANCEL) {
-                drop(side.take_cause(id));
+                side.forget_cause(id);
             }
             if settled.asks(away::JOIN) {
                 side.take_joiner(key)
@@ -543,7 +543,7 @@ impl Ref {
                 Place::Away => match self.header().away.ask(away::CANCEL, 0) {
                     Some(action) => self.obey(action),
                     // It is complete.
-                    None => drop(self.side().take_cause(self.header().id)),
+                    None => self.side().forget_cause(self.header().id),
                 },
                 place => self.cancel_here(place.alone()),
             }
@@ -579,9 +579,27 @@ impl Ref {
             }
             match self.place() {
                 Place::Away => self.ask_to_join(waker),
-                place => header.register(place.alone(), waker),
+                place => {
+                    if header.away.asks_to_join() {
+                        self.forget_joiner();
+                    }
+                    header.register(place.alone(), waker)
+                }
             }
         }
+    }
+
+    /// The handle, which was polled elsewhere, is at home now: what it asked for there is no more
+    /// what it wants.
+    ///
+    /// # Safety
+    ///
+    /// As [`join`](Self::join).
+    #[cold]
+    unsafe fn forget_joiner(self) {
+        // SAFETY: the caller's reference.
+        let former = unsafe { self.side() }.take_joiner(self.as_ptr());
+        former.into_iter().for_each(pirn_core::wake::discard);
     }
 
     /// # Safety
@@ -697,6 +715,10 @@ impl Ref {
         let Some(waker) = side.take_joiner(self.as_ptr()) else {
             return;
         };
+        if !header.state.load().has_handle() {
+            // It has come home, and is gone since.
+            return pirn_core::wake::discard(waker);
+        }
         // SAFETY: the handle has asked for it.
         if let Err(waker) = unsafe { header.register_own(true, waker) } {
             pirn_core::wake::wake(waker);

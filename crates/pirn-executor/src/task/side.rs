@@ -44,6 +44,16 @@ impl Side {
         self.entries.lock().get_mut(&id)?.cause.take()
     }
 
+    /// Of a task that has ended: the cause of a request that came too late.
+    pub(super) fn forget_cause(&self, id: TaskId) {
+        let mut entries = self.entries.lock();
+        let Entry { name, cause } = entries.remove(&id).unwrap_or_default();
+        if name.is_some() {
+            entries.insert(id, Entry { name, cause: None });
+        }
+        drop((entries, cause));
+    }
+
     pub(crate) fn remove(&self, id: TaskId) {
         self.entries.lock().remove(&id);
     }

@@ -1,7 +1,9 @@
 //! Bound tasks, and the threads that are away: what these count and ask for, against what home does.
 
 use crate::support::{Drops, Flag};
+use pirn_core::shim::atomic::{AtomicUsize, Ordering::Relaxed};
 use pirn_core::shim::{Arc, Mutex, block_on, model, thread};
+use pirn_core::{Cause, TaskMeta};
 use pirn_executor::{LocalExecutor, Task, ThreadPark};
 use std::future::{pending, poll_fn};
 use std::task::{Poll, Waker};
@@ -185,11 +187,24 @@ fn a_cancel_from_away_meets_the_end_of_the_executor() {
         let task = executor.spawn(pending::<()>());
         drive(&executor);
         let away = thread::spawn(move || {
-            let task = task.cancel(pirn_core::Cause::requested("the model"));
+            let task = task.cancel(Cause::requested("the model"));
             assert!(block_on(task).unwrap_err().is_cancelled());
         });
         drop(executor);
         away.join().unwrap();
+    });
+}
+
+#[test]
+fn a_name_outlives_a_cancel_from_away_that_comes_as_the_executor_goes() {
+    model(|| {
+        let executor = LocalExecutor::new();
+        let meta = TaskMeta::here().named("named");
+        let task = executor.try_spawn(meta, pending::<()>()).unwrap();
+        let away = thread::spawn(move || task.cancel(Cause::requested("the model")));
+        drop(executor);
+        let task = away.join().unwrap();
+        assert_eq!(task.name().as_deref(), Some("named"));
     });
 }
 
@@ -267,5 +282,80 @@ fn a_task_lives_on_though_its_wakers_were_made_away_and_go_at_home() {
         drop(task);
         drive(&executor);
         assert_eq!(executor.statistics().live, 0);
+    });
+}
+
+#[test]
+fn a_wake_that_finds_the_cell_sent_publishes_what_came_before() {
+    model(|| {
+        let executor = LocalExecutor::new();
+        let (value, seen) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let kept = Arc::new(Mutex::new(None::<Waker>));
+        let (keep, look, saw) = (kept.clone(), value.clone(), seen.clone());
+        let task = executor.spawn(poll_fn(move |cx| {
+            keep.lock().get_or_insert_with(|| cx.waker().clone());
+            // Ordering: Relaxed; that the wake publishes it is what is checked.
+            saw.store(look.load(Relaxed), Relaxed);
+            Poll::<()>::Pending
+        }));
+        drive(&executor);
+        let waker = kept.lock().clone().unwrap();
+        let first = thread::spawn(move || {
+            waker.wake_by_ref();
+            waker
+        });
+        let waker = first.join().unwrap();
+        let second = thread::spawn(move || {
+            value.store(1, Relaxed);
+            waker.wake();
+        });
+        drive(&executor);
+        second.join().unwrap();
+        drive(&executor);
+        // Ordering: Relaxed, only this thread polls.
+        assert_eq!(seen.load(Relaxed), 1);
+        drop(task);
+        drive(&executor);
+    });
+}
+
+/// Away: so many references more, that are counted there.
+fn cloned_away<const N: usize>(waker: Waker) -> [Waker; N] {
+    let away = thread::spawn(move || {
+        let mut wakers: Vec<Waker> = (1..N).map(|_| waker.clone()).collect();
+        wakers.push(waker);
+        wakers
+    });
+    away.join().unwrap().try_into().unwrap()
+}
+
+#[test]
+fn an_output_that_is_dropped_away_is_gone_before_home_frees_the_cell() {
+    model(|| {
+        let executor = LocalExecutor::new();
+        let (task, [waker]) = with_wakers(&executor, true);
+        let [one, two] = cloned_away(waker);
+        // The handle's reference is given up elsewhere, for one that was counted there.
+        let away = thread::spawn(move || drop(task));
+        drop((one, two));
+        drive(&executor);
+        away.join().unwrap();
+        drive(&executor);
+    });
+}
+
+#[test]
+fn an_output_that_is_dropped_away_is_gone_before_another_thread_frees_the_cell() {
+    model(|| {
+        let executor = LocalExecutor::new();
+        let (task, [waker]) = with_wakers(&executor, true);
+        let [one, two, last] = cloned_away(waker);
+        // Home has no reference any more.
+        drop((one, two));
+        let first = thread::spawn(move || drop(task));
+        let second = thread::spawn(move || drop(last));
+        first.join().unwrap();
+        second.join().unwrap();
+        drive(&executor);
     });
 }
