@@ -28,7 +28,7 @@
 
 use super::cell::{Header, Ref};
 use pirn_core::shim::atomic::{AtomicPtr, AtomicU32, AtomicUsize};
-use pirn_core::shim::{Arc, Mutex, choose};
+use pirn_core::shim::{Arc, IS_LOOM, Mutex, choose, load_before_store};
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::ptr::{self, NonNull};
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
@@ -110,15 +110,16 @@ impl Heap {
     #[must_use]
     pub(super) unsafe fn give_back(&self, slot: Ref) -> bool {
         // Ordering: Relaxed, a guess that the exchange checks; `GONE` is only compared. See `retire`.
-        let mut head = self.returned.load(Relaxed);
+        let mut head = load_before_store(&self.returned, Relaxed);
         loop {
+            // For models also where it is no link: so the slot is used before it is counted down.
+            // SAFETY: the slot is the caller's.
+            unsafe { slot.header().join.set_link(head) };
             if head == GONE {
-                // Ordering: AcqRel, pairs with itself and with `retire`: all use of the scheduler
+                // Ordering: AcqRel, pairs with itself, and with the Acquire in `retire`: all use of the scheduler
                 // by those who freed slots has been when it is let go.
                 return self.left.fetch_sub(1, AcqRel) == 1;
             }
-            // SAFETY: the slot is the caller's.
-            unsafe { slot.header().join.set_link(head) };
             let next = slot.as_ptr().cast_mut();
             // Ordering: Release, pairs with the Acquire in `reclaim`; publishes the link, and every
             // use of the slot. Failure Relaxed: only a better guess.
@@ -150,6 +151,11 @@ impl Heap {
 
 impl Drop for Heap {
     fn drop(&mut self) {
+        if IS_LOOM {
+            // For models: whoever freed a slot is done.
+            // SAFETY: nobody has a slot any more.
+            self.for_each(|slot| unsafe { slot.header().join.set_link(ptr::null_mut()) });
+        }
         for page in self.pages.lock().drain(..) {
             // SAFETY: `grow` allocated it so. Nobody has a slot any more: the scheduler, whose part
             // this heap is, is held until the last is free.
@@ -347,15 +353,17 @@ impl<S> Owner<S> {
         PagePtr(page)
     }
 
-    /// Owns the heap no more. The scheduler is let go when no slot is in use, now or later.
+    /// Owns the heap no more. The scheduler is let go when no slot is in use, now or later; the
+    /// caller keeps it meanwhile, by a count of its own.
     pub(crate) fn retire(mut self) {
         let heap = self.heap();
         // Ordering: Acquire, pairs with the Release in `give_back`. (Those who find `GONE` count
         // down `left`, which orders what is to be ordered.)
         let list = heap.returned.swap(GONE, Acquire);
         self.reclaim(list);
-        // Ordering: AcqRel, pairs with itself in `give_back`.
-        let before = heap.left.fetch_add(self.used, AcqRel);
+        // Ordering: Acquire, pairs with the AcqRel in `give_back`. What was done here is ordered by
+        // the caller's count.
+        let before = heap.left.fetch_add(self.used, Acquire);
         if before.wrapping_add(self.used) == 0 {
             // SAFETY: it came from `into_raw`, and the count is the heap's, which needs it no more.
             drop(unsafe { Arc::from_raw(self.scheduler) });

@@ -10,6 +10,7 @@ mod injector;
 mod local;
 mod pool;
 mod shared_park;
+mod state;
 mod support;
 mod task;
 mod unparker;
