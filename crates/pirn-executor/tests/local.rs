@@ -569,3 +569,187 @@ fn a_cancel_before_the_first_poll_runs_nothing() {
     }
     assert!(!ran.get());
 }
+
+/// An executor with a task that waits and one that has ended, each with its handle and a waker.
+#[allow(clippy::type_complexity)]
+fn waiting_and_ended() -> (
+    LocalExecutor,
+    Vec<(pirn_executor::Task<Arc<()>>, Waker)>,
+    Arc<()>,
+) {
+    let (executor, output) = (LocalExecutor::new(), Arc::new(()));
+    let parts = [false, true].map(|ends| {
+        let (sender, receiver) = std::sync::mpsc::channel();
+        let (held, mut result) = (output.clone(), Some(output.clone()));
+        let task = executor.spawn(poll_fn(move |cx| {
+            let _held = &held;
+            sender.send(cx.waker().clone()).unwrap();
+            match ends {
+                true => Poll::Ready(result.take().unwrap()),
+                false => Poll::Pending,
+            }
+        }));
+        while executor.try_tick() {}
+        (task, receiver.recv().unwrap())
+    });
+    (executor, parts.into(), output)
+}
+
+#[test]
+fn the_executor_handles_and_wakers_go_in_any_order_here_or_elsewhere() {
+    #[derive(Clone, Copy, PartialEq, Eq)]
+    enum Part {
+        Executor,
+        Handles,
+        Wakers,
+    }
+    use Part::{Executor, Handles, Wakers};
+    let orders = [
+        [Executor, Handles, Wakers],
+        [Executor, Wakers, Handles],
+        [Handles, Executor, Wakers],
+        [Handles, Wakers, Executor],
+        [Wakers, Executor, Handles],
+        [Wakers, Handles, Executor],
+    ];
+    // Bits: the handles go elsewhere; the wakers do; these wake as they go; the executor is driven
+    // in between.
+    for (order, how) in orders
+        .iter()
+        .flat_map(|order| (0..16).map(move |how| (order, how)))
+    {
+        let (executor, parts, output) = waiting_and_ended();
+        let (handles, wakers): (Vec<_>, Vec<_>) = parts.into_iter().unzip();
+        let mut executor = Some(executor);
+        let (mut handles, mut wakers) = (Some(handles), Some(wakers));
+        for part in order {
+            match part {
+                Executor => drop(executor.take()),
+                Handles => {
+                    let handles = handles.take().unwrap();
+                    match how & 1 != 0 {
+                        true => std::thread::spawn(move || drop(handles)).join().unwrap(),
+                        false => drop(handles),
+                    }
+                }
+                Wakers => {
+                    let wakers = wakers.take().unwrap();
+                    let go = move || match how & 4 != 0 {
+                        true => wakers.into_iter().for_each(Waker::wake),
+                        false => drop((wakers.clone(), wakers)),
+                    };
+                    match how & 2 != 0 {
+                        true => std::thread::spawn(go).join().unwrap(),
+                        false => go(),
+                    }
+                }
+            }
+            if how & 8 != 0 {
+                while executor.as_ref().is_some_and(LocalExecutor::try_tick) {}
+            }
+        }
+        assert_eq!(Arc::strong_count(&output), 1);
+    }
+}
+
+#[test]
+fn after_a_shutdown_it_still_runs_what_is_no_task() {
+    let executor = LocalExecutor::new();
+    let cut_off = executor.shutdown(&mut ThreadPark::new(), async {}).unwrap();
+    assert_eq!(cut_off, 0);
+    let (sender, receiver) = common::oneshot();
+    let thread = std::thread::spawn(move || sender.send(3));
+    assert_eq!(block_on(&executor, receiver), 3);
+    thread.join().unwrap();
+    let refused = block_on(&executor, async { spawn(async {}).await });
+    assert!(matches!(refused, Err(JoinError::Refused(_))));
+    assert!(!executor.try_tick());
+    let again = executor.shutdown(&mut ThreadPark::new(), async {}).unwrap();
+    assert_eq!(again, 0);
+}
+
+#[test]
+fn tasks_of_two_executors_on_one_thread_join_each_other() {
+    let (first, second) = (LocalExecutor::new(), LocalExecutor::new());
+    let (sender, receiver) = common::oneshot();
+    let inner = first.spawn(receiver);
+    let middle = second.spawn(async move { inner.await.unwrap() + 1 });
+    let outer = first.spawn(async move { middle.await.unwrap() + 1 });
+    while first.try_tick() | second.try_tick() {}
+    sender.send(1);
+    while first.try_tick() | second.try_tick() {}
+    assert!(outer.is_finished());
+    assert_eq!(block_on(&second, outer).unwrap(), 3);
+
+    // One that goes ends its tasks, which those of the other are told.
+    let inner = first.spawn(pending::<()>());
+    let outer = second.spawn(inner);
+    while first.try_tick() | second.try_tick() {}
+    drop(first);
+    assert!(
+        block_on(&second, outer)
+            .unwrap()
+            .unwrap_err()
+            .is_cancelled()
+    );
+}
+
+#[test]
+fn wakers_and_handles_outlive_the_thread_of_their_executor() {
+    for leaks in [false, true] {
+        let output = Arc::new(());
+        let held = output.clone();
+        let (parts, output) = std::thread::spawn(move || {
+            let (executor, parts, output) = waiting_and_ended();
+            match leaks {
+                true => std::mem::forget(executor),
+                false => drop(executor),
+            }
+            (parts, (output, held))
+        })
+        .join()
+        .unwrap();
+        for (task, waker) in parts {
+            let another = waker.clone();
+            waker.wake_by_ref();
+            drop(waker);
+            another.wake();
+            assert_eq!(task.name(), None);
+            drop(task);
+        }
+        // Futures that are leaked with their executor are not dropped elsewhere.
+        let left = Arc::strong_count(&output.0);
+        assert_eq!(left > 1, leaks, "{left} are left");
+    }
+}
+
+#[test]
+fn an_executor_may_go_with_its_thread_s_locals() {
+    thread_local! {
+        static EXECUTOR: LocalExecutor = LocalExecutor::new();
+    }
+    let output = Arc::new(());
+    let held = output.clone();
+    let (task, waker) = std::thread::spawn(move || {
+        EXECUTOR.with(|executor| {
+            let (sender, receiver) = std::sync::mpsc::channel();
+            let task = executor.spawn(poll_fn(move |cx| {
+                let _held = &held;
+                sender.send(cx.waker().clone()).unwrap();
+                Poll::<()>::Pending
+            }));
+            assert!(executor.try_tick());
+            (task, receiver.recv().unwrap())
+        })
+    })
+    .join()
+    .unwrap();
+    assert_eq!(Arc::strong_count(&output), 1);
+    assert!(task.is_finished());
+    waker.wake();
+    assert!(
+        block_on(&LocalExecutor::new(), task)
+            .unwrap_err()
+            .is_cancelled()
+    );
+}
