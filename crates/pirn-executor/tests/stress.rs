@@ -1,0 +1,390 @@
+//! The executors on real threads: tasks, handles and wakers go from thread to thread, and whoever has
+//! one does something with it, while executors come and go. What must be true in the end: every future
+//! and every output was dropped, and no wake was lost, or it does not end.
+//!
+//! `PIRN_STRESS=100 cargo test -p pirn-executor --release --test stress` does so many times as much.
+
+mod common;
+
+use common::{Counter, oneshot, yield_now};
+use pirn_core::Cause;
+use pirn_executor::{LocalExecutor, PoolExecutor, Task, ThreadPark, spawn};
+use std::future::pending;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::atomic::{AtomicIsize, AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, Mutex, RwLock};
+use std::task::{Context, Poll, Waker};
+use std::thread;
+
+/// How often each thread does something.
+fn rounds() -> usize {
+    let times = std::env::var("PIRN_STRESS").map_or(1, |times| {
+        times
+            .parse()
+            .expect("PIRN_STRESS is how many times as much")
+    });
+    20_000 * times
+}
+
+/// Executors are replaced after so many.
+const EACH: usize = 100;
+/// So many tasks, and so many wakers, lie about at most.
+const ROOM: usize = 24;
+
+/// A sequence that looks random.
+#[derive(Clone)]
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, n: usize) -> usize {
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) as usize % n
+    }
+
+    /// Takes any one out of a list.
+    fn pick<T>(&mut self, list: &Mutex<Vec<T>>) -> Option<T> {
+        let mut list = list.lock().unwrap();
+        let index = self.below(list.len().max(1));
+        (!list.is_empty()).then(|| list.swap_remove(index))
+    }
+
+    /// Puts one into a list, and gives another one back if that is full.
+    fn put<T>(&mut self, list: &Mutex<Vec<T>>, item: T) -> Option<T> {
+        let mut list = list.lock().unwrap();
+        list.push(item);
+        let index = self.below(ROOM);
+        (list.len() > ROOM).then(|| list.swap_remove(index))
+    }
+}
+
+/// What lies about for all threads.
+#[derive(Default)]
+struct Board {
+    tasks: Mutex<Vec<Task<Live>>>,
+    wakers: Mutex<Vec<Waker>>,
+    live: Arc<AtomicIsize>,
+}
+
+/// A future or an output that is there.
+struct Live(Arc<AtomicIsize>);
+
+impl Live {
+    fn new(board: &Board) -> Live {
+        board.live.fetch_add(1, SeqCst);
+        Live(board.live.clone())
+    }
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, SeqCst);
+    }
+}
+
+/// Leaves its waker on the board, and ends after a few polls, if it is polled so often.
+struct Subject {
+    board: Arc<Board>,
+    random: Random,
+    left: usize,
+    _live: Live,
+}
+
+impl Subject {
+    fn new(board: &Arc<Board>, random: &mut Random) -> Subject {
+        Subject {
+            board: board.clone(),
+            left: random.below(4),
+            random: Random(random.below(usize::MAX >> 8) as u64),
+            _live: Live::new(board),
+        }
+    }
+}
+
+impl Future for Subject {
+    type Output = Live;
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Live> {
+        let this = &mut *self;
+        drop(this.random.put(&this.board.wakers, cx.waker().clone()));
+        if this.left == 0 {
+            return Poll::Ready(Live::new(&this.board));
+        }
+        this.left -= 1;
+        match this.random.below(4) {
+            0 => cx.waker().wake_by_ref(),
+            1 if this.left > 0 => {
+                let child = spawn(Subject::new(&this.board, &mut this.random));
+                drop(this.random.put(&this.board.tasks, child));
+            }
+            2 => {
+                let other = this.random.pick(&this.board.tasks);
+                other.into_iter().for_each(Task::detach);
+            }
+            _ => {}
+        }
+        Poll::Pending
+    }
+}
+
+impl Board {
+    /// Does something with a task or a waker, or spawns one.
+    fn act(self: &Arc<Self>, random: &mut Random, spawn: impl FnOnce(Subject) -> Task<Live>) {
+        match random.below(3) {
+            0 => {
+                let task = spawn(Subject::new(self, random));
+                drop(random.put(&self.tasks, task));
+            }
+            1 => self.act_on_waker(random),
+            _ => self.act_on_task(random),
+        }
+    }
+
+    fn act_on_waker(&self, random: &mut Random) {
+        let Some(waker) = random.pick(&self.wakers) else {
+            return;
+        };
+        match random.below(5) {
+            0 => waker.wake(),
+            1 => waker.wake_by_ref(),
+            2 => drop(random.put(&self.wakers, waker.clone())),
+            3 => {
+                let another = waker.clone();
+                waker.wake();
+                drop(random.put(&self.wakers, another));
+            }
+            _ => {
+                waker.wake_by_ref();
+                drop(random.put(&self.wakers, waker));
+            }
+        }
+    }
+
+    fn act_on_task(&self, random: &mut Random) {
+        let Some(mut task) = random.pick(&self.tasks) else {
+            return;
+        };
+        match random.below(6) {
+            0 => return drop(task),
+            1 => return task.detach(),
+            2 => task = task.cancel(Cause::requested("the stress")),
+            _ => {
+                // By a waker of its own, or by that of another task.
+                let waker = match random.below(2) {
+                    0 => Waker::from(Counter::new()),
+                    _ => random
+                        .pick(&self.wakers)
+                        .unwrap_or_else(|| Waker::noop().clone()),
+                };
+                let mut cx = Context::from_waker(&waker);
+                if Pin::new(&mut task).poll(&mut cx).is_ready() {
+                    assert!(task.is_finished());
+                    return;
+                }
+            }
+        }
+        drop(random.put(&self.tasks, task));
+    }
+
+    /// Checks that nothing is left.
+    fn clear(&self) {
+        let (tasks, wakers) = (&self.tasks, &self.wakers);
+        drop(std::mem::take(&mut *tasks.lock().unwrap()));
+        drop(std::mem::take(&mut *wakers.lock().unwrap()));
+        assert_eq!(self.live.load(SeqCst), 0);
+    }
+}
+
+/// One of many ways to drive an executor a little.
+fn drive(executor: &LocalExecutor, random: &mut Random) {
+    match random.below(4) {
+        0 => drop(executor.try_tick()),
+        1 => drop((0..50).take_while(|_| executor.try_tick()).count()),
+        2 => {
+            let waker = Waker::from(Counter::new());
+            let _ = executor.poll_tick(&mut Context::from_waker(&waker));
+        }
+        _ => executor
+            .run(&mut ThreadPark::new(), async {
+                for _ in 0..3 {
+                    yield_now().await;
+                }
+            })
+            .unwrap(),
+    }
+}
+
+/// Lets the others go on to the end, also if this thread panics.
+struct Over<'a>(&'a AtomicUsize);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(usize::MAX, SeqCst);
+    }
+}
+
+#[test]
+fn what_others_do_with_the_tasks_of_a_thread_leaves_nothing_behind() {
+    let board = Arc::new(Board::default());
+    let mut executor = LocalExecutor::new();
+    let handle = RwLock::new(executor.handle());
+    // The others do no more than this thread, or it would have more and more to catch up with.
+    let turn = AtomicUsize::new(0);
+    thread::scope(|scope| {
+        let over = Over(&turn);
+        for me in 0..3 {
+            let (board, handle, turn) = (&board, &handle, &turn);
+            scope.spawn(move || {
+                let mut random = Random(me + 1);
+                for round in 0..rounds() {
+                    while turn.load(SeqCst) < round {
+                        thread::yield_now();
+                    }
+                    let handle = handle.read().unwrap().clone();
+                    board.act(&mut random, |subject| handle.spawn(subject));
+                }
+            });
+        }
+        let mut random = Random(9);
+        for round in 1..=rounds() {
+            turn.store(round, SeqCst);
+            board.act(&mut random, |subject| {
+                let not_send = Rc::new(());
+                executor.spawn(async move {
+                    let output = subject.await;
+                    drop(not_send);
+                    output
+                })
+            });
+            drive(&executor, &mut random);
+            if round % EACH == 0 {
+                let next = LocalExecutor::new();
+                *handle.write().unwrap() = next.handle();
+                let former = std::mem::replace(&mut executor, next);
+                if random.below(2) == 0 {
+                    former.shutdown(&mut ThreadPark::new(), async {}).unwrap();
+                }
+            }
+        }
+        drop((executor, over));
+    });
+    board.clear();
+}
+
+#[test]
+fn what_others_do_with_the_tasks_of_a_pool_leaves_nothing_behind() {
+    let board = Arc::new(Board::default());
+    for round in 0..rounds() / EACH {
+        let (executor, workers) = PoolExecutor::new(3);
+        thread::scope(|scope| {
+            for mut worker in workers {
+                let closed = executor.handle().closed();
+                scope.spawn(move || worker.run(&mut ThreadPark::new(), closed).unwrap());
+            }
+            for me in 0..2 {
+                let (board, handle) = (&board, executor.handle());
+                scope.spawn(move || {
+                    let mut random = Random((2 * round + me) as u64);
+                    for _ in 0..2 * EACH {
+                        board.act(&mut random, |subject| handle.spawn(subject));
+                    }
+                });
+            }
+            let mut random = Random(round as u64);
+            for _ in 0..random.below(2 * EACH) {
+                board.act(&mut random, |subject| executor.handle().spawn(subject));
+            }
+            if random.below(2) == 0 {
+                let shutdown = executor.shutdown(yield_now());
+                LocalExecutor::new()
+                    .run(&mut ThreadPark::new(), shutdown)
+                    .unwrap();
+            }
+            drop(executor);
+        });
+    }
+    board.clear();
+}
+
+#[test]
+fn wakers_of_two_kinds_of_executors_meet_and_leave_nothing_behind() {
+    let board = Arc::new(Board::default());
+    let (pool, workers) = PoolExecutor::new(2);
+    thread::scope(|scope| {
+        for mut worker in workers {
+            let closed = pool.handle().closed();
+            scope.spawn(move || worker.run(&mut ThreadPark::new(), closed).unwrap());
+        }
+        for me in 0..2 {
+            let (board, handle) = (&board, pool.handle());
+            scope.spawn(move || {
+                let mut random = Random(me + 4);
+                let mut executor = LocalExecutor::new();
+                for round in 1..=rounds() {
+                    let on_pool = random.below(2) == 0;
+                    board.act(&mut random, |subject| match on_pool {
+                        true => handle.spawn(subject),
+                        false => executor.spawn(subject),
+                    });
+                    drive(&executor, &mut random);
+                    if round % EACH == 0 {
+                        executor = LocalExecutor::new();
+                    }
+                }
+            });
+        }
+        let mut random = Random(3);
+        for _ in 0..rounds() {
+            board.act(&mut random, |subject| pool.handle().spawn(subject));
+        }
+        // What the other threads still spawn there is refused.
+        drop(pool);
+    });
+    board.clear();
+}
+
+#[test]
+fn no_wake_from_elsewhere_is_lost() {
+    let (pool, workers) = PoolExecutor::new(3);
+    let executor = LocalExecutor::new();
+    thread::scope(|scope| {
+        for mut worker in workers {
+            let closed = pool.handle().closed();
+            scope.spawn(move || worker.run(&mut ThreadPark::new(), closed).unwrap());
+        }
+        let (mut first, mut second) = (Vec::new(), Vec::new());
+        let mut tasks = Vec::new();
+        for round in 0..rounds() {
+            let ((one, from_one), (two, from_two)) = (oneshot(), oneshot());
+            first.push(one);
+            second.push(two);
+            let both = async move { from_one.await + from_two.await };
+            // Each is joined by a task of the other executor.
+            let task = match round % 2 {
+                0 => {
+                    let inner = pool.handle().spawn(both);
+                    executor.spawn(async move { inner.await.unwrap() })
+                }
+                _ => {
+                    let inner = executor.spawn(both);
+                    pool.handle().spawn(async move { inner.await.unwrap() })
+                }
+            };
+            tasks.push(task);
+        }
+        scope.spawn(move || first.into_iter().for_each(|sender| sender.send(1)));
+        scope.spawn(move || second.into_iter().rev().for_each(|sender| sender.send(2)));
+        executor
+            .run(&mut ThreadPark::new(), async {
+                for task in tasks {
+                    assert_eq!(task.await.unwrap(), 3);
+                }
+                drop(spawn(pending::<()>()));
+            })
+            .unwrap();
+        assert_eq!(pool.statistics().live, 0);
+        drop(pool);
+    });
+}
