@@ -11,7 +11,7 @@ use std::cell::{Cell, RefCell};
 use std::future::{pending, poll_fn};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering::SeqCst};
 use std::task::{Context, Poll, Waker};
 
 fn block_on<F: Future>(executor: &LocalExecutor, future: F) -> F::Output {
@@ -696,13 +696,15 @@ fn tasks_of_two_executors_on_one_thread_join_each_other() {
 
 #[test]
 fn wakers_and_handles_outlive_the_thread_of_their_executor() {
+    /// Where a leak check finds it.
+    static LEAKED: AtomicPtr<LocalExecutor> = AtomicPtr::new(std::ptr::null_mut());
     for leaks in [false, true] {
         let output = Arc::new(());
         let held = output.clone();
         let (parts, output) = std::thread::spawn(move || {
             let (executor, parts, output) = waiting_and_ended();
             match leaks {
-                true => std::mem::forget(executor),
+                true => LEAKED.store(Box::into_raw(Box::new(executor)), SeqCst),
                 false => drop(executor),
             }
             (parts, (output, held))

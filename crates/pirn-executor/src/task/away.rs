@@ -37,7 +37,7 @@
 //! `SENT` back; what it noted before the merge, the merge has found, and after it there is nothing
 //! to ask for.
 
-use super::state::too_many_references;
+use super::state::{guess, too_many_references};
 use pirn_core::shim::atomic::AtomicU32;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed};
 
@@ -189,7 +189,7 @@ impl Word {
 
     fn apply<A>(&self, transition: impl Fn(Note) -> (Note, A)) -> A {
         // Ordering: Relaxed, a guess that the exchange checks.
-        let mut current = self.0.load(Relaxed);
+        let mut current = guess(&self.0);
         loop {
             let (next, action) = transition(Note(current));
             // Ordering: AcqRel, pairs with itself in every other transition; publishes what a

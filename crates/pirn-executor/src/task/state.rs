@@ -38,6 +38,7 @@
 //!    └──────────── rest ─────────────────────┘
 //! ```
 
+use pirn_core::shim::IS_LOOM;
 use pirn_core::shim::atomic::AtomicU32;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 
@@ -321,6 +322,18 @@ impl Snapshot {
     }
 }
 
+/// What a transition begins with: a load, to be followed by a write. In models an exchange, which
+/// changes nothing: loom remembers the last access to a word by each thread alone, and a load just
+/// before a write would hide that another thread's load came between.
+#[inline]
+pub(super) fn guess(word: &AtomicU32) -> u32 {
+    // Ordering: Relaxed, as the callers say.
+    match IS_LOOM {
+        true => word.fetch_add(0, Relaxed),
+        false => word.load(Relaxed),
+    }
+}
+
 /// The word itself.
 ///
 /// `alone`: the task is bound, and this is its thread.
@@ -342,7 +355,7 @@ impl State {
     #[inline]
     fn apply<A>(&self, alone: bool, transition: impl Fn(Snapshot) -> (Snapshot, A)) -> A {
         // Ordering: Relaxed, a guess that the exchange checks; or written by this thread.
-        let mut current = self.0.load(Relaxed);
+        let mut current = guess(&self.0);
         loop {
             let (next, action) = transition(Snapshot(current));
             if alone {
