@@ -9,11 +9,11 @@ mod common;
 use common::{Counter, oneshot, yield_now};
 use pirn_core::Cause;
 use pirn_executor::{LocalExecutor, PoolExecutor, Task, ThreadPark, spawn};
-use std::future::pending;
+use std::collections::VecDeque;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicIsize, AtomicUsize, Ordering::SeqCst};
-use std::sync::{Arc, Mutex, RwLock};
+use std::sync::{Arc, Mutex, RwLock, mpsc};
 use std::task::{Context, Poll, Waker};
 use std::thread;
 
@@ -345,6 +345,17 @@ fn wakers_of_two_kinds_of_executors_meet_and_leave_nothing_behind() {
     board.clear();
 }
 
+/// Hands what will wake it to two other threads in turn, and waits for each.
+async fn woken_by(wakers: [mpsc::Sender<common::Sender<usize>>; 2]) -> usize {
+    let mut sum = 0;
+    for waker in wakers {
+        let (sender, receiver) = oneshot();
+        waker.send(sender).unwrap();
+        sum += receiver.await;
+    }
+    sum
+}
+
 #[test]
 fn no_wake_from_elsewhere_is_lost() {
     let (pool, workers) = PoolExecutor::new(3);
@@ -354,37 +365,48 @@ fn no_wake_from_elsewhere_is_lost() {
             let closed = pool.handle().closed();
             scope.spawn(move || worker.run(&mut ThreadPark::new(), closed).unwrap());
         }
-        let (mut first, mut second) = (Vec::new(), Vec::new());
-        let mut tasks = Vec::new();
-        for round in 0..rounds() {
-            let ((one, from_one), (two, from_two)) = (oneshot(), oneshot());
-            first.push(one);
-            second.push(two);
-            let both = async move { from_one.await + from_two.await };
+        let wakers = [1, 2].map(|value| {
+            let (wakes, to_wake) = mpsc::channel::<common::Sender<usize>>();
+            scope.spawn(move || {
+                let mut random = Random(value as u64);
+                for sender in to_wake {
+                    // It waits by now, or not yet.
+                    (0..random.below(3)).for_each(|_| thread::yield_now());
+                    sender.send(value);
+                }
+            });
+            wakes
+        });
+        let mut tasks = VecDeque::new();
+        for round in 0..rounds() / 5 {
             // Each is joined by a task of the other executor.
+            let wakers = wakers.clone();
             let task = match round % 2 {
                 0 => {
-                    let inner = pool.handle().spawn(both);
+                    let inner = pool.handle().spawn(woken_by(wakers));
                     executor.spawn(async move { inner.await.unwrap() })
                 }
                 _ => {
-                    let inner = executor.spawn(both);
+                    let inner = executor.spawn(woken_by(wakers));
                     pool.handle().spawn(async move { inner.await.unwrap() })
                 }
             };
-            tasks.push(task);
+            tasks.push_back(task);
+            // Few at once: so it sleeps now and then.
+            if tasks.len() > 3 {
+                let first = tasks.pop_front().unwrap();
+                let sum = executor.run(&mut ThreadPark::new(), first).unwrap();
+                assert_eq!(sum.unwrap(), 3);
+            }
         }
-        scope.spawn(move || first.into_iter().for_each(|sender| sender.send(1)));
-        scope.spawn(move || second.into_iter().rev().for_each(|sender| sender.send(2)));
+        drop(wakers);
         executor
             .run(&mut ThreadPark::new(), async {
                 for task in tasks {
                     assert_eq!(task.await.unwrap(), 3);
                 }
-                drop(spawn(pending::<()>()));
             })
             .unwrap();
-        assert_eq!(pool.statistics().live, 0);
         drop(pool);
     });
 }
