@@ -9,7 +9,7 @@
 //! |---|---|---|---|
 //! | `SENT` | the cell is on its way home, or about to be sent | `ask`, `release` | `settle`; `unsend`, if its home takes in nothing any more |
 //! | `WAKE` | wake the task | `ask` | `settle`, `merge` |
-//! | `CANCEL` | deliver the cancel request whose cause is in the side table | `ask` | `settle`, `merge` |
+//! | `CANCEL` | deliver a cancel request; its cause, if it has one, is in the side table | `ask` | `settle`, `merge` |
 //! | `LET_GO` | the handle is gone, and gives its reference up | `ask` | `settle`, `merge` |
 //! | `ABANDON` | and the task is to be cancelled for that | `ask` | `settle`, `merge` |
 //! | `JOIN` | the waker in the side table waits for the end | `ask` | `settle`, `merge` |

@@ -18,7 +18,7 @@
 //! | `HANDLE` | a [`Task`](super::Task) may take the output | at birth | `drop_handle` |
 //! | `JOIN_WAKER` | the join slot holds a waker, which `complete` takes | `set_join_waker` | `unset_join_waker`, `drop_handle` |
 //! | `CANCEL` | a cancel request waits to be delivered | `cancel`, `drop_handle` | `start` |
-//! | `SIDE` | the scheduler's side table has an entry for the task | at birth, `cancel` | never |
+//! | `SIDE` | the scheduler's side table may have an entry for the task | at birth, `cancel` | never |
 //! | `CLOSED` | the executor is gone: whoever owns the future drops it; implies `RUNNING` or `COMPLETE` | `close` | never |
 //! | `MERGED` | of a bound task: its references are counted in the other word, all of them; implies `COMPLETE`, or `CLOSED` in an eager first poll | `merge` | never |
 //! | the rest | how many references there are; of a bound task, without those counted in the other word | | |
