@@ -195,8 +195,10 @@ impl Court {
             by,
             seconds: started.elapsed().as_secs_f64(),
         };
-        for name in &judges.tests {
+        for (number, name) in judges.tests.iter().enumerate() {
             let mut command = self.test(judges, name);
+            // Only the first build compiles the library; the others find it there.
+            let mutant = mutant.filter(|_| number == 0);
             let Some(binary) = self.build(&mut command, name, judges, mutant)? else {
                 return Ok(ended(Fate::Unviable, format!("tests/{name}.rs")));
             };
