@@ -277,14 +277,22 @@ impl Frame {
 /// Polls `f` as a task of its own, without a scope: what executors call around each poll of a task
 /// that [`Rooted`](crate::Rooted) does not wrap, so that it inherits nothing from a poll outside.
 pub fn isolate<R>(f: impl FnOnce() -> R) -> R {
-    let former = FRAME.try_with(|slot| slot.take()).ok().flatten();
-    struct Restore(Option<Frame>);
-    impl Drop for Restore {
-        fn drop(&mut self) {
-            let former = self.0.take();
-            let _ = FRAME.try_with(|slot| slot.set(former));
-        }
-    }
-    let _restore = Restore(former);
+    let _outside = Outside::new();
     f()
+}
+
+/// Takes the top frame away until it is dropped.
+pub(crate) struct Outside(Option<Frame>);
+
+impl Outside {
+    pub(crate) fn new() -> Outside {
+        Outside(FRAME.try_with(|slot| slot.take()).ok().flatten())
+    }
+}
+
+impl Drop for Outside {
+    fn drop(&mut self) {
+        let former = self.0.take();
+        let _ = FRAME.try_with(|slot| slot.set(former));
+    }
 }

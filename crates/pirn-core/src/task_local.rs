@@ -15,7 +15,7 @@
 //! A task of ours without values and without a scope looks at none of this when it is polled.
 //! Setting a value in it makes its scope, and with that the run that keeps the list from then on.
 
-use crate::context::Frame;
+use crate::context::{Frame, Outside};
 use crate::error::Missing;
 use crate::scope::Scope;
 use crate::shim;
@@ -479,20 +479,30 @@ impl Locals {
         }
     }
 
-    /// Takes what stands around the caller away until the guard is dropped: what an executor does
-    /// before it runs tasks inside another one's poll.
+    /// Takes what stands around the caller away until the guard is dropped, the task that is polled
+    /// included: what an executor does before it runs tasks inside another one's poll.
+    ///
+    /// Meanwhile there is no [`Scope::current`], and nobody to [set](TaskLocal::set) values for, but
+    /// in the tasks that are run.
     pub fn detach() -> Detached {
-        Detached(replace(BARE))
+        Detached {
+            around: replace(BARE),
+            _outside: Outside::new(),
+        }
     }
 }
 
 /// Brings back what [`Locals::detach`] took away.
 #[must_use = "the values come back with the guard's end"]
-pub struct Detached(Stand);
+pub struct Detached {
+    around: Stand,
+    /// Without it, what such a task sets first would be left for the one outside.
+    _outside: Outside,
+}
 
 impl Drop for Detached {
     fn drop(&mut self) {
-        let taken = mem::replace(&mut self.0, BARE);
+        let taken = mem::replace(&mut self.around, BARE);
         drop(replace(taken));
     }
 }

@@ -5,6 +5,8 @@ mod common;
 use common::yield_now;
 use pirn_core::{Locals, Spawn, SpawnLocal, TaskLocal, TaskMeta};
 use pirn_executor::{LocalExecutor, PoolExecutor, Task, ThreadPark, spawn, spawn_local};
+use std::cell::RefCell;
+use std::rc::Rc;
 use std::sync::mpsc;
 
 static REQUEST: TaskLocal<u32> = TaskLocal::new();
@@ -148,4 +150,70 @@ fn a_task_that_is_cut_off_by_the_end_of_its_executor_is_dropped_with_its_own_val
     let mut seen: Vec<_> = seen.iter().collect();
     seen.sort_unstable();
     assert_eq!(seen, [None, Some(1)]);
+}
+
+#[test]
+fn the_first_value_that_a_task_sets_in_a_run_inside_another_task_is_kept() {
+    let executor = Rc::new(LocalExecutor::new());
+    let inner = Rc::new(LocalExecutor::new());
+    let outer = executor.spawn(async move {
+        let setter = inner.spawn(async {
+            let _keep = REQUEST.set(1).unwrap();
+            yield_now().await;
+            REQUEST.get()
+        });
+        let other = inner.spawn(async { REQUEST.get() });
+        run(&inner, async move {
+            (setter.await.unwrap(), other.await.unwrap(), REQUEST.get())
+        })
+    });
+    assert_eq!(run(&executor, outer).unwrap(), (Some(1), None, None));
+}
+
+#[test]
+fn the_first_value_that_an_eager_task_sets_inside_another_task_is_kept() {
+    let executor = Rc::new(LocalExecutor::new());
+    let handle = executor.handle();
+    let outer = executor.spawn(async move {
+        let setter = handle.spawn_eager(async {
+            let _keep = REQUEST.set(1).unwrap();
+            yield_now().await;
+            REQUEST.get()
+        });
+        (setter.await.unwrap(), REQUEST.get())
+    });
+    assert_eq!(run(&executor, outer).unwrap(), (Some(1), None));
+}
+
+/// Sets and tells what it found before, as it is dropped.
+struct SetsAtDrop(Rc<RefCell<Vec<Option<u32>>>>);
+
+impl Drop for SetsAtDrop {
+    fn drop(&mut self) {
+        self.0.borrow_mut().push(REQUEST.get());
+        let _ = REQUEST.set(9).map(drop);
+    }
+}
+
+#[test]
+fn what_a_destructor_sets_in_an_executor_that_goes_inside_a_task_is_not_seen_by_the_next() {
+    let executor = Rc::new(LocalExecutor::new());
+    let seen = Rc::new(RefCell::new(Vec::new()));
+    let inside = seen.clone();
+    let outer = executor.spawn(async move {
+        let inner = LocalExecutor::new();
+        for _ in 0..2 {
+            let held = SetsAtDrop(inside.clone());
+            inner
+                .spawn(async move {
+                    let _held = held;
+                    std::future::pending::<()>().await;
+                })
+                .detach();
+        }
+        drop(inner);
+        REQUEST.get()
+    });
+    assert_eq!(run(&executor, outer).unwrap(), None);
+    assert_eq!(*seen.borrow(), [None, None]);
 }

@@ -181,3 +181,20 @@ fn clean_up_at_the_end_of_the_runtime_may_use_it() {
     runtime.shutdown().unwrap();
     assert!(cleaned.recv().unwrap().is_ok());
 }
+
+#[test]
+fn the_first_value_that_a_task_sets_in_a_run_inside_another_task_is_kept() {
+    static VALUE: TaskLocal<u32> = TaskLocal::new();
+    let seen = current()
+        .run(async {
+            let setter = spawn(async {
+                let _keep = VALUE.set(1).unwrap();
+                yield_now().await;
+                VALUE.get()
+            });
+            let other = spawn(async { VALUE.get() });
+            run_until(async move { (setter.await.unwrap(), other.await.unwrap()) }).unwrap()
+        })
+        .unwrap();
+    assert_eq!(seen, (Some(1), None));
+}
