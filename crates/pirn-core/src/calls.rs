@@ -236,17 +236,7 @@ const NO_CLOCK: Missing = Missing::new("clock", "calls at a time need a runtime 
 impl CallHandle {
     /// Keeps the closure from being called, and drops it. True if it was in time.
     pub fn cancel(&self) -> bool {
-        let mut call = self.0.call.lock();
-        match *call {
-            Call::Waiting(_) => {
-                let former = mem::replace(&mut *call, Call::Cancelled);
-                drop(call);
-                // The user's destructor, with nothing locked.
-                drop(former);
-                true
-            }
-            Call::Begun | Call::Cancelled => false,
-        }
+        self.0.cancel()
     }
 
     /// True if it was cancelled in time, or ended with its executor.
@@ -294,6 +284,37 @@ impl Slot {
         })
     }
 
+    fn cancel(&self) -> bool {
+        let mut call = self.call.lock();
+        match *call {
+            Call::Waiting(_) => {
+                let former = mem::replace(&mut *call, Call::Cancelled);
+                drop(call);
+                // The user's destructor, with nothing locked.
+                drop(former);
+                true
+            }
+            Call::Begun | Call::Cancelled => false,
+        }
+    }
+
+    /// Cancels it because its executor has ended. A panic of the closure's destructor is reported:
+    /// the calls after it have to end too.
+    fn end(&self) {
+        self.caught(|| {
+            self.cancel();
+        });
+    }
+
+    fn caught(&self, f: impl FnOnce()) {
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(f)) {
+            report(Report::Panic {
+                task: Some(self.meta.clone()),
+                payload,
+            });
+        }
+    }
+
     fn run(&self) {
         let mut call = self.call.lock();
         if !matches!(*call, Call::Waiting(_)) {
@@ -302,12 +323,7 @@ impl Slot {
         let begun = mem::replace(&mut *call, Call::Begun);
         drop(call);
         let Call::Waiting(job) = begun else { return };
-        if let Err(payload) = catch_unwind(AssertUnwindSafe(job)) {
-            report(Report::Panic {
-                task: Some(self.meta.clone()),
-                payload,
-            });
-        }
+        self.caught(job);
     }
 }
 
@@ -365,7 +381,7 @@ impl Drop for Turn {
             .take()
             .and_then(|(queue, call)| queue.withdraw(&call))
         {
-            CallHandle(slot).cancel();
+            slot.end();
         }
     }
 }
@@ -446,7 +462,7 @@ impl Drop for Driving {
         drop(state);
         drop(driver);
         for slot in timed.into_values() {
-            CallHandle(slot).cancel();
+            slot.end();
         }
     }
 }

@@ -282,6 +282,31 @@ fn on_a_real_runtime_calls_run_in_order_on_the_thread_that_runs_it() {
     }
 }
 
+struct PanicsAtDrop;
+impl Drop for PanicsAtDrop {
+    fn drop(&mut self) {
+        panic!("a closure's destructor");
+    }
+}
+
+#[test]
+fn a_closure_whose_destructor_panics_does_not_keep_others_from_their_end() {
+    let mut rt = Runtime::builder().current_thread().build().unwrap();
+    let held = Arc::new(());
+    let inside = held.clone();
+    let handle = rt
+        .run(async move {
+            let hour = Duration::from_secs(3600);
+            let bad = PanicsAtDrop;
+            call_later(hour, move || drop(bad)).unwrap();
+            call_later(2 * hour, move || drop(inside)).unwrap()
+        })
+        .unwrap();
+    rt.shutdown().unwrap();
+    assert!(handle.is_cancelled(), "it ended with its executor");
+    assert_eq!(Arc::strong_count(&held), 1);
+}
+
 /// What went to the hook.
 fn reports() -> Arc<Mutex<Vec<String>>> {
     static SEEN: Mutex<Option<Arc<Mutex<Vec<String>>>>> = Mutex::new(None);
