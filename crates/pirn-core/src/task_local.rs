@@ -17,6 +17,7 @@
 
 use crate::context::{Frame, Outside};
 use crate::error::Missing;
+use crate::report::{Report, report};
 use crate::scope::Scope;
 use crate::shim;
 use pin_project_lite::pin_project;
@@ -26,6 +27,7 @@ use std::fmt;
 use std::future::Future;
 use std::marker::PhantomData;
 use std::mem::{self, ManuallyDrop};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -151,6 +153,7 @@ pin_project! {
                 add(this.added, this.locals);
                 enter(this.locals, || this.body.set(None));
             }
+            end(this.locals.take());
         }
     }
 }
@@ -662,7 +665,7 @@ pub(crate) fn watch<R>(f: impl FnOnce() -> R) -> (R, Option<List>) {
     struct Unwound;
     impl Drop for Unwound {
         fn drop(&mut self) {
-            drop(settle());
+            end(settle());
         }
     }
     let unwound = Unwound;
@@ -688,6 +691,19 @@ pub(crate) fn settle() -> Option<List> {
         return None;
     }
     replace(BARE).list
+}
+
+/// Drops a list where nothing may unwind: a panic of a value's destructor is reported.
+pub(crate) fn end(list: Option<List>) {
+    if list.is_none() {
+        return;
+    }
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(list))) {
+        report(Report::Panic {
+            task: None,
+            payload,
+        });
+    }
 }
 
 impl<T> fmt::Debug for TaskLocal<T> {

@@ -6,9 +6,10 @@ use pirn_core::{Locals, Rooted, Scope, TaskLocal, finally, shield, yield_now};
 use std::future::{Future, pending, poll_fn, ready};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
+use std::ptr::null;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
-use std::task::Poll;
+use std::task::{Context, Poll, RawWaker, RawWakerVTable, Waker};
 use support::poll;
 
 static NAME: TaskLocal<&str> = TaskLocal::new();
@@ -457,4 +458,25 @@ fn value<T, E>(polled: Poll<Result<T, E>>) -> T {
         Poll::Ready(Ok(value)) => value,
         _ => panic!("it has no value"),
     }
+}
+
+#[test]
+fn a_waker_that_panics_as_it_is_cloned_leaves_no_value_on_the_thread() {
+    static VTABLE: RawWakerVTable =
+        RawWakerVTable::new(|_| panic!("cloned"), |_| {}, |_| {}, |_| {});
+    // SAFETY: the functions do nothing, or panic.
+    let waker = unsafe { Waker::from_raw(RawWaker::new(null(), &VTABLE)) };
+    let mut task = Box::pin(Rooted::new(async {
+        let _keep = COUNT.set(1).unwrap();
+        pending::<()>().await;
+    }));
+    let poll = || {
+        task.as_mut()
+            .poll(&mut Context::from_waker(&waker))
+            .is_ready()
+    };
+    assert!(catch_unwind(AssertUnwindSafe(poll)).is_err());
+    nothing_stays();
+    drop(task);
+    nothing_stays();
 }

@@ -6,8 +6,10 @@ use common::yield_now;
 use pirn_core::{Locals, Spawn, SpawnLocal, TaskLocal, TaskMeta};
 use pirn_executor::{LocalExecutor, PoolExecutor, Task, ThreadPark, spawn, spawn_local};
 use std::cell::RefCell;
+use std::pin::Pin;
 use std::rc::Rc;
-use std::sync::mpsc;
+use std::sync::{Arc, Mutex, mpsc};
+use std::task::{Context, Poll};
 
 static REQUEST: TaskLocal<u32> = TaskLocal::new();
 
@@ -216,4 +218,110 @@ fn what_a_destructor_sets_in_an_executor_that_goes_inside_a_task_is_not_seen_by_
     });
     assert_eq!(run(&executor, outer).unwrap(), None);
     assert_eq!(*seen.borrow(), [None, None]);
+}
+
+static LAST: TaskLocal<Spawner> = TaskLocal::new();
+
+/// Spawns and sets as it is dropped.
+struct Spawner(Arc<Mutex<Vec<&'static str>>>);
+
+impl Drop for Spawner {
+    fn drop(&mut self) {
+        self.0.lock().unwrap().push("dropped");
+        let log = self.0.clone();
+        let set = REQUEST.set(5).is_ok();
+        self.0
+            .lock()
+            .unwrap()
+            .push(if set { "set" } else { "no task" });
+        spawn(async move { log.lock().unwrap().push("ran") }).detach();
+    }
+}
+
+#[test]
+fn a_value_whose_destructor_sets_and_spawns_at_the_tasks_end() {
+    let executor = LocalExecutor::new();
+    let log = Arc::new(Mutex::new(Vec::new()));
+    let inside = log.clone();
+    run(&executor, async {
+        spawn(async move {
+            let _keep = LAST.set(Spawner(inside)).map(drop);
+        })
+        .await
+        .unwrap();
+        yield_now().await;
+        yield_now().await;
+    });
+    let said = log.lock().unwrap().clone();
+    assert_eq!(
+        (said[0], said.last()),
+        ("dropped", Some(&"ran")),
+        "{said:?}"
+    );
+}
+
+struct PanicsAtDrop;
+impl Drop for PanicsAtDrop {
+    fn drop(&mut self) {
+        panic!("a value's destructor");
+    }
+}
+static BAD: TaskLocal<PanicsAtDrop> = TaskLocal::new();
+
+#[test]
+fn a_value_whose_destructor_panics_ends_its_task_and_no_other() {
+    let executor = LocalExecutor::new();
+    let ended = run(&executor, async {
+        let bad = spawn(async {
+            let _keep = BAD.set(PanicsAtDrop).map(drop);
+            yield_now().await;
+        });
+        let _ = bad.await;
+        let bad = spawn(async {
+            let _keep = BAD.set(PanicsAtDrop).map(drop);
+        });
+        let _ = bad.await;
+        let bad = BAD.scope_sync(PanicsAtDrop, || spawn(async { yield_now().await }));
+        drop(bad);
+        spawn(async { 3 }).await.unwrap()
+    });
+    assert_eq!(ended, 3);
+}
+
+#[test]
+fn a_panic_in_a_task_with_a_value_whose_destructor_panics_is_its_own() {
+    let executor = LocalExecutor::new();
+    let ended = run(&executor, async {
+        let bad = BAD.scope_sync(PanicsAtDrop, || {
+            spawn(async {
+                yield_now().await;
+                panic!("its own")
+            })
+        });
+        let _: Result<(), _> = bad.await;
+        3
+    });
+    assert_eq!(ended, 3);
+}
+
+#[test]
+fn a_local_value_outlives_the_body_that_panicked_in_its_last_poll() {
+    struct Looks(Rc<RefCell<Vec<Option<u32>>>>);
+    impl Drop for Looks {
+        fn drop(&mut self) {
+            self.0.borrow_mut().push(REQUEST.get());
+        }
+    }
+    struct Bad(#[allow(dead_code)] Looks);
+    impl Future for Bad {
+        type Output = ();
+        fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
+            panic!("polled")
+        }
+    }
+    let executor = LocalExecutor::new();
+    let seen = Rc::new(RefCell::new(Vec::new()));
+    let task = REQUEST.scope_sync(4, || executor.spawn(Bad(Looks(seen.clone()))));
+    let _ = run(&executor, task);
+    assert_eq!(*seen.borrow(), [Some(4)]);
 }

@@ -47,6 +47,7 @@ pin_project! {
             let this = this.project();
             let mut locals = this.run.locals.take();
             task_local::keep(&mut locals, || this.run.abandon(this.body));
+            task_local::end(locals);
         }
     }
 }
@@ -123,10 +124,9 @@ impl<F: Future> Future for Scoped<F> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let _budget = budget::refill_if_outermost();
-        let mut locals = this.run.locals.take();
-        let polled = task_local::keep(&mut locals, || this.run.poll(this.body, cx));
-        this.run.locals = locals;
-        polled
+        let mut lent = Lent::new(this.run);
+        let Lent { run, locals } = &mut lent;
+        task_local::keep(locals, || run.poll(this.body, cx))
     }
 }
 
@@ -171,6 +171,7 @@ pin_project! {
                 Some(run) => run.abandon(this.body),
                 None => drop_bare(this.body),
             });
+            task_local::end(locals);
         }
     }
 }
@@ -279,19 +280,20 @@ impl<F: Future> Rooted<F> {
             (scope, passed) => {
                 // The body asked for its scope, or set a local: from now on there is a run.
                 let scope = scope.unwrap_or_else(Scope::of_task);
-                let mut run = Run {
+                let run = this.root.set_run(Run {
                     started: true,
+                    // First of all: what comes next may unwind.
+                    locals: task_local::settle(),
                     regions,
                     ..Run::new(scope, None)
-                };
-                // The body may have ended, and a child that it left is to wake this task.
-                run.look(cx);
-                let mut locals = task_local::settle();
-                let polled =
-                    task_local::keep(&mut locals, || run.go_on(this.body, passed, false, cx));
-                run.locals = locals;
-                this.root.set_run(run);
-                polled
+                });
+                let mut lent = Lent::new(run);
+                let Lent { run, locals } = &mut lent;
+                task_local::keep(locals, || {
+                    // The body may have ended, and a child that it left is to wake this task.
+                    run.look(cx);
+                    run.go_on(this.body, passed, false, cx)
+                })
             }
         }
     }
@@ -299,16 +301,27 @@ impl<F: Future> Rooted<F> {
     /// Polls a task that has locals.
     #[inline(never)]
     fn poll_carried(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Polled<F::Output> {
-        let mut locals = self.as_mut().project().root.take_locals();
-        let polled = task_local::keep(&mut locals, || {
-            let this = self.as_mut().project();
+        /// Puts the locals back, even if the poll unwinds.
+        struct Carrying<'a, F: Future> {
+            task: Pin<&'a mut Rooted<F>>,
+            locals: Option<List>,
+        }
+        impl<F: Future> Drop for Carrying<'_, F> {
+            fn drop(&mut self) {
+                let root = self.task.as_mut().project().root;
+                root.put_locals(self.locals.take());
+            }
+        }
+        let locals = self.as_mut().project().root.take_locals();
+        let mut carrying = Carrying { task: self, locals };
+        let Carrying { task, locals } = &mut carrying;
+        task_local::keep(locals, || {
+            let this = task.as_mut().project();
             match this.root.run() {
                 Some(run) => run.poll(this.body, cx),
-                None => self.as_mut().poll_bare(cx),
+                None => task.as_mut().poll_bare(cx),
             }
-        });
-        self.project().root.put_locals(locals);
-        polled
+        })
     }
 }
 
@@ -438,6 +451,27 @@ struct Late {
     /// When clean-up must have ended; `None` before a cancel.
     grace: Option<Timer>,
     cleanups: Vec<Cleanup>,
+}
+
+/// A run without its locals, which it has back as this is dropped, even by unwinding.
+struct Lent<'a, T> {
+    run: &'a mut Run<T>,
+    locals: Option<List>,
+}
+
+impl<'a, T> Lent<'a, T> {
+    #[inline]
+    fn new(run: &'a mut Run<T>) -> Self {
+        let locals = run.locals.take();
+        Lent { run, locals }
+    }
+}
+
+impl<T> Drop for Lent<'_, T> {
+    #[inline]
+    fn drop(&mut self) {
+        self.run.locals = self.locals.take();
+    }
 }
 
 impl<T> Run<T> {
