@@ -6,13 +6,13 @@ use crate::nested::Nest;
 use crate::runtime::{Driver, RunError, Runtime, Threads};
 use pirn_core::report::{Report, report};
 use pirn_core::{JoinError, Park, Unpark, Until};
-use pirn_executor::Task;
+use pirn_executor::{Task, ThreadPark};
 use std::fmt;
-use std::future::Future;
+use std::future::{Future, ready};
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, JoinHandle};
 
@@ -76,11 +76,13 @@ struct Bell {
     wake: Box<dyn Fn() + Send + Sync>,
 }
 
-/// The thread that waits for timers and sockets.
+/// The thread that waits for timers and sockets. Dropping it ends the thread and brings the driver
+/// home.
 struct Engine {
     stop: Arc<AtomicBool>,
     unpark: Box<dyn Fn()>,
-    thread: JoinHandle<Driver>,
+    /// Taken by the drop.
+    thread: Option<JoinHandle<Option<Driver>>>,
     home: Lent<Driver>,
 }
 
@@ -88,36 +90,39 @@ impl<T: 'static> Guest<T> {
     /// Makes `runtime` the guest of the loop that `wake` tells to call [`step`](Self::step).
     ///
     /// `wake` is called on any thread, the loop's own included, and at most once between two steps;
-    /// for the first time before this returns.
+    /// for the first time before this returns, and not after the guest's end.
     ///
     /// # Errors
     ///
-    /// If the system refuses a thread. The runtime is then dropped.
+    /// If the system refuses a thread. The runtime is then dropped, which [shuts it
+    /// down](Runtime::shutdown); so it is if that first `wake` panics.
     pub fn new<F>(
-        mut runtime: Runtime,
+        runtime: Runtime,
         main: F,
         wake: impl Fn() + Send + Sync + 'static,
     ) -> io::Result<Self>
     where
         F: Future<Output = T> + 'static,
     {
-        let engine = match &runtime.threads {
-            Threads::Current(driver) => Engine::start(driver)?,
-            Threads::Pool(..) => None,
-        };
         let bell = Arc::new(Bell {
             rung: AtomicBool::new(false),
             wake: Box::new(wake),
         });
-        let main = runtime.enter(|local, _| local.spawn(main));
-        bell.ring();
-        Ok(Guest {
-            main: Some(main),
+        // Whole from the beginning, so that whatever fails from here on ends it in good order.
+        let mut guest = Guest {
+            main: None,
             waker: Arc::clone(&bell).into(),
             bell,
-            engine,
-            runtime: Some(runtime),
-        })
+            engine: None,
+            runtime: None,
+        };
+        let runtime = guest.runtime.insert(runtime);
+        if let Threads::Current(driver) = &runtime.threads {
+            guest.engine = Engine::start(driver)?;
+        }
+        guest.main = Some(runtime.enter(|local, _| local.spawn(main)));
+        guest.bell.ring();
+        Ok(guest)
     }
 
     /// Runs what is ready, at most some sixty polls, and gives the main future's value when that has
@@ -169,12 +174,15 @@ impl<T: 'static> Guest<T> {
 
 impl<T> Guest<T> {
     fn leave(&mut self) -> Option<Runtime> {
-        if let Some(engine) = self.engine.take() {
-            engine.stop();
-        }
+        self.bell.mute();
+        drop(self.engine.take());
         let mut runtime = self.runtime.take()?;
         let main = self.main.take();
-        runtime.enter(|_, _| drop(main));
+        runtime.enter(|local, _| {
+            drop(main);
+            // A run that ends at once: the executor lets go of the waker that the last step left.
+            let _ = local.run(&mut ThreadPark::new(), ready(()));
+        });
         Some(runtime)
     }
 }
@@ -207,6 +215,12 @@ impl Bell {
         // Ordering: AcqRel, pairs with `ring`.
         self.rung.swap(false, Ordering::AcqRel);
     }
+
+    /// No step follows: it stays rung, and so tells nobody any more.
+    fn mute(&self) {
+        // Ordering: Relaxed, publishes nothing.
+        self.rung.store(true, Ordering::Relaxed);
+    }
 }
 
 impl Wake for Bell {
@@ -222,15 +236,17 @@ impl Wake for Bell {
 impl Engine {
     /// `None` if there is no driver to take out.
     fn start(home: &Lent<Driver>) -> io::Result<Option<Engine>> {
-        let Some(mut driver) = home.take() else {
+        if !home.is_home() {
             return Ok(None);
-        };
+        }
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
-        let unparker = driver.unparker();
+        // The driver leaves home only when there is a thread for it.
+        let (send, sent) = mpsc::channel();
         let thread = thread::Builder::new()
             .name("pirn-guest".to_owned())
             .spawn(move || {
+                let mut driver: Driver = sent.recv().ok()?;
                 // Ordering: Relaxed, the unpark that follows orders it; the join publishes the rest.
                 while !stopped.load(Ordering::Relaxed) {
                     if let Err(error) = driver.park(Until::Woken) {
@@ -241,24 +257,36 @@ impl Engine {
                         break;
                     }
                 }
-                driver
+                Some(driver)
             })?;
-        Ok(Some(Engine {
+        let unparker = home.unparker();
+        let engine = Engine {
             stop,
             unpark: Box::new(move || unparker.unpark()),
-            thread,
+            thread: Some(thread),
             home: home.clone(),
-        }))
+        };
+        if let Some(driver) = home.take() {
+            // The thread waits for it.
+            let _ = send.send(driver);
+        }
+        Ok(Some(engine))
     }
+}
 
-    /// Brings the driver home.
-    fn stop(self) {
+impl Drop for Engine {
+    fn drop(&mut self) {
         // Ordering: Relaxed, see `start`.
         self.stop.store(true, Ordering::Relaxed);
         (self.unpark)();
-        // It panics only if a waker of the user's does, and then the driver is lost.
-        if let Ok(driver) = self.thread.join() {
-            self.home.put_back(driver);
+        match self.thread.take().map(JoinHandle::join) {
+            Some(Ok(Some(driver))) => self.home.put_back(driver),
+            // A waker of the user's did it, and the driver is lost.
+            Some(Err(payload)) => report(Report::Panic {
+                task: None,
+                payload,
+            }),
+            Some(Ok(None)) | None => {}
         }
     }
 }

@@ -205,3 +205,175 @@ fn a_step_inside_a_runtime_is_refused() {
     let refused = pirn::run(async { guest.step() });
     assert!(matches!(refused, Poll::Ready(Err(RunError::Nested))));
 }
+
+#[test]
+fn a_wake_that_panics_once_is_made_up_for() {
+    let rt = Runtime::builder().current_thread().build().unwrap();
+    let calls = Arc::new(AtomicUsize::new(0));
+    let inside = calls.clone();
+    let main = three_sleeps();
+    let mut guest = Guest::new(rt, main, move || {
+        if inside.fetch_add(1, SeqCst) == 1 {
+            panic!("once");
+        }
+    })
+    .unwrap();
+    let mut steps = 0;
+    let end = std::time::Instant::now() + Duration::from_secs(2);
+    let mut seen = 0;
+    loop {
+        let now = calls.load(SeqCst);
+        if now > seen {
+            seen = now;
+            steps += 1;
+            if catch_unwind(AssertUnwindSafe(|| guest.step().is_ready())).unwrap_or(false) {
+                break;
+            }
+        }
+        assert!(
+            std::time::Instant::now() < end,
+            "told {seen} times, {steps} steps"
+        );
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+async fn three_sleeps() {
+    for _ in 0..3 {
+        sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[test]
+fn a_guest_whose_first_wake_panics_cleans_up() {
+    let (rt, said) = with_clean_up();
+    let made = catch_unwind(AssertUnwindSafe(|| {
+        let _ = Guest::new(rt, async {}, || panic!("the loop is gone"));
+    }));
+    assert!(made.is_err());
+    assert_eq!(said.try_iter().collect::<Vec<_>>(), ["clean"]);
+}
+
+fn with_clean_up() -> (Runtime, Receiver<&'static str>) {
+    let mut rt = Runtime::builder().current_thread().build().unwrap();
+    let (say, said) = channel();
+    rt.run(async move {
+        let cleanup = move || async move {
+            sleep(Duration::from_millis(1)).await;
+            say.send("clean").unwrap();
+        };
+        pirn::spawn(pirn::finally(std::future::pending::<()>(), cleanup)).detach();
+        pirn::yield_now().await;
+        pirn::yield_now().await;
+    })
+    .unwrap();
+    (rt, said)
+}
+
+#[test]
+fn a_guest_that_has_finished_tells_its_loop_nothing_more() {
+    let rt = Runtime::builder().current_thread().build().unwrap();
+    let told = Arc::new(AtomicUsize::new(0));
+    let count = told.clone();
+    let main = async { sleep(Duration::from_millis(20)).await };
+    let mut guest = Guest::new(rt, main, move || {
+        count.fetch_add(1, SeqCst);
+    })
+    .unwrap();
+    while guest.step().is_pending() && told.load(SeqCst) < 3 {
+        std::thread::sleep(Duration::from_millis(1));
+        if told.load(SeqCst) == 1 {
+            break;
+        }
+    }
+    let _ = guest.step();
+    let mut rt = guest.finish();
+    let before = told.load(SeqCst);
+    rt.run(async { sleep(Duration::from_millis(40)).await })
+        .unwrap();
+    rt.run(async { pirn::spawn(async {}).await.unwrap() })
+        .unwrap();
+    drop(rt);
+    assert_eq!(told.load(SeqCst), before);
+}
+
+#[test]
+fn a_finished_guest_lets_go_of_its_wake() {
+    let rt = Runtime::builder().current_thread().build().unwrap();
+    let held = Arc::new(());
+    let inside = held.clone();
+    let mut guest = Guest::new(rt, std::future::pending::<()>(), move || {
+        drop(inside.clone())
+    })
+    .unwrap();
+    for _ in 0..4 {
+        assert!(guest.step().is_pending());
+    }
+    let rt = guest.finish();
+    assert_eq!(Arc::strong_count(&held), 1);
+    drop(rt);
+}
+
+#[test]
+fn a_guest_may_be_dropped_inside_another_runtime() {
+    let rt = Runtime::builder().current_thread().build().unwrap();
+    let mut guest = Guest::new(rt, async { sleep(Duration::from_secs(9)).await }, || ()).unwrap();
+    assert!(guest.step().is_pending());
+    pirn::run(async move {
+        drop(guest);
+        assert_eq!(pirn::spawn(async { 3 }).await.unwrap(), 3);
+        assert_eq!(pirn::run_until(async { 4 }).unwrap_or(4), 4);
+    });
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_guest_that_cannot_be_made_cleans_up_and_leaves_no_thread() {
+    let this = std::env::current_exe().unwrap();
+    let ended = std::process::Command::new(this)
+        .args(["alone_in_its_process", "--exact", "--ignored"])
+        .status();
+    assert!(ended.unwrap().success());
+}
+
+/// Counts the threads of its process, and limits its memory.
+#[test]
+#[cfg(target_os = "linux")]
+#[ignore = "started by the test above"]
+fn alone_in_its_process() {
+    // Before there is a stack of a former thread to be used again.
+    let (runtime, said) = with_clean_up();
+    let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
+    let pages: usize = statm.split(' ').next().unwrap().parse().unwrap();
+    if limit_memory(&format!("{}:", pages * 4096 + (1 << 20))) {
+        let refused = Guest::new(runtime, async {}, || ()).is_err();
+        limit_memory("unlimited:");
+        assert!(refused);
+        assert_eq!(said.try_recv(), Ok("clean"));
+    }
+
+    let (runtime, said) = with_clean_up();
+    let made = AssertUnwindSafe(|| drop(Guest::new(runtime, async {}, || panic!("no loop"))));
+    assert!(catch_unwind(made).is_err());
+    assert_eq!(said.try_recv(), Ok("clean"));
+    std::thread::sleep(50 * MS); // the system's list of threads lags behind a join
+    assert_eq!(guest_threads(), 0);
+}
+
+/// False if the system has no tool for it.
+#[cfg(target_os = "linux")]
+fn limit_memory(to: &str) -> bool {
+    let limited = std::process::Command::new("prlimit")
+        .args(["--pid", &std::process::id().to_string()])
+        .arg(format!("--as={to}"))
+        .status();
+    limited.is_ok_and(|status| status.success())
+}
+
+#[cfg(target_os = "linux")]
+fn guest_threads() -> usize {
+    let tasks = std::fs::read_dir("/proc/self/task").unwrap();
+    let names =
+        tasks.filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("comm")).ok());
+    names.filter(|name| name.trim() == "pirn-guest").count()
+}
