@@ -24,7 +24,10 @@
 //! | what | meaning | set by | cleared by |
 //! | --- | --- | --- | --- |
 //! | `overtaken` | how often the one that is next was overtaken since it was first handed the lock | `Word::overtake` | `settle`, as it hands the lock to another |
-//! | `again` | the one to whom it was handed last was overtaken, and is the next | `Word::overtake` | `settle`, as it hands the lock over |
+//! | `again` | the one to whom it was handed last was overtaken, and is the next; or gave it back, to another of its task that claims it, or to the next | `Word::overtake`, `put_back` | `settle`, as it hands the lock over |
+//!
+//! Whoever is handed a lock that was given back inherits the count: a task whose futures claim it
+//! from each other, without the budget to take it, is overtaken no oftener for that.
 
 use alloc::sync::Arc;
 use core::fmt;
@@ -142,7 +145,8 @@ impl<T> Lock<T> {
         /// Those who wait have the lock in the order in which they came, and before each of them at
         /// most `overtakes` others who came later, [`try_lock`](Self::try_lock) among them. So who
         /// waits has it at the latest when those before it in the queue, and for each of these and
-        /// itself `overtakes` more, had it. Of the rest, all is as with other locks.
+        /// itself `overtakes` more, had it. Where the one that is next leaves, or another future of its
+        /// task comes for the lock, those who overtook it count for the one that is next then. Of the rest, all is as with other locks.
         ///
         /// # Examples
         ///
@@ -391,7 +395,10 @@ impl Policy<1> for Word {
     }
 
     fn put_back(door: &mut Door<'_, Self>, _: usize, (): ()) {
-        door.policy().open();
+        let line = door.policy();
+        // Ordering: Relaxed, the list's lock orders it.
+        line.again.store(true, Ordering::Relaxed);
+        line.open();
     }
 
     fn settle(door: &mut Door<'_, Self>, queue: usize) {
@@ -487,7 +494,9 @@ impl<T> From<T> for Lock<T> {
 
 impl<T: ?Sized + fmt::Debug> fmt::Debug for Lock<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.try_lock() {
+        // Not `try_lock`: to look is no reason to take the turn from one who waits.
+        let guard = self.list.policy().try_take().then(|| self.guard());
+        match guard {
             Some(guard) => f.debug_tuple("Lock").field(&&*guard).finish(),
             None => f.write_str("Lock(<locked>)"),
         }

@@ -72,7 +72,9 @@ pub use streams::{RendezvousSink, RendezvousStream};
 /// On both sides the first to come is the first to be served, and [`try_get`](Self::try_get) does
 /// not overtake those who wait. As with [`Lock`](crate::Lock#fairness), what was granted to a task
 /// is had by whichever of its futures it polls first. A getter whose putter leaves before it came for
-/// the item is the first again.
+/// the item is the first again, with its task woken already: a task that then neither polls that
+/// getter, nor another of its own, nor drops it keeps the place, and the items that are offered later
+/// are set aside for it.
 ///
 /// # Examples
 ///

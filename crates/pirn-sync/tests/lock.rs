@@ -600,7 +600,7 @@ impl Naive {
             // What was granted to the task is had by the future that it polls.
             self.line[0].2 = false;
             self.line.swap(0, at);
-            (at, self.overtaken) = (0, 0);
+            at = 0;
         } else if !(at == 0 && self.handed) {
             let woken = |waiter: &(usize, usize, bool)| waiter.1 == task && waiter.2;
             if let Some(other) = self.line[..at].iter().position(woken) {
@@ -620,6 +620,8 @@ impl Naive {
         let first = self.line.first().is_some_and(|waiter| waiter.0 == number);
         self.line.retain(|waiter| waiter.0 != number);
         if first && self.handed {
+            // The next one inherits the count.
+            self.again = !self.line.is_empty();
             self.hand_over();
         }
     }
@@ -678,4 +680,38 @@ fn a_lock_that_is_barged_into_does_what_a_plain_line_would_do() {
             assert_eq!(lock.is_locked(), !is_free, "seed {seed}");
         }
     }
+}
+
+#[test]
+fn a_task_that_claims_without_budget_is_overtaken_no_oftener() {
+    let lock = Lock::new_barging(0, 1);
+    let held = lock.try_lock().unwrap();
+    let task = Count::new();
+    let (mut a, mut b) = (Box::pin(lock.lock()), Box::pin(lock.lock()));
+    assert!(poll_once(a.as_mut(), &task.waker()).is_pending());
+    assert!(poll_once(b.as_mut(), &task.waker()).is_pending());
+    drop(held);
+    let mut barged = 0;
+    for round in 0..6 {
+        barged += usize::from(lock.try_lock().is_some());
+        let refilled = budget::refill();
+        while budget::poll_spend(&mut Context::from_waker(Waker::noop())).is_ready() {}
+        let next = if round % 2 == 0 { &mut b } else { &mut a };
+        assert!(poll_once(next.as_mut(), &task.waker()).is_pending());
+        drop(refilled);
+    }
+    assert_eq!(barged, 1);
+}
+
+#[test]
+fn looking_at_a_lock_takes_nobodys_turn() {
+    let lock = Lock::new_barging(0, 1);
+    let held = lock.try_lock().unwrap();
+    let task = Count::new();
+    let mut a = Box::pin(lock.lock());
+    assert!(poll_once(a.as_mut(), &task.waker()).is_pending());
+    drop(held);
+    let _ = format!("{lock:?}");
+    // Nobody has barged in so far.
+    assert!(lock.try_lock().is_some());
 }

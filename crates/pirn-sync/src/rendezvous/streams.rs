@@ -36,7 +36,10 @@ impl<T> Rendezvous<T> {
     ///
     /// # Cancel safety
     ///
-    /// Dropping the stream, or a future of its next item, takes no item.
+    /// Dropping the stream, or a future of its next item, takes no item. Only dropping the stream
+    /// leaves the line: a stream whose next item is waited for no more keeps its place, and what it
+    /// was granted is set aside for it. So poll it to the end or drop it; where others get items too,
+    /// use [`get`](Self::get) for a wait that may be given up.
     ///
     /// # Examples
     ///
