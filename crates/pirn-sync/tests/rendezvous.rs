@@ -703,3 +703,22 @@ fn it_does_what_two_plain_lines_would_do() {
 fn to_poll<T>(value: Option<T>) -> Poll<T> {
     value.map_or(Poll::Pending, Poll::Ready)
 }
+
+#[test]
+fn a_getter_whose_turn_came_back_keeps_its_place_for_a_task_that_does_not_come() {
+    let place = Rendezvous::new();
+    let (t, u, p) = (Count::new(), Count::new(), Count::new());
+    let (mut a, mut b) = (Box::pin(place.get()), Box::pin(place.get()));
+    assert!(poll_once(a.as_mut(), &t.waker()).is_pending());
+    assert!(poll_once(b.as_mut(), &u.waker()).is_pending());
+    let mut put = Box::pin(place.put(1));
+    assert!(poll_once(put.as_mut(), &p.waker()).is_pending());
+    drop(put);
+    let mut put = Box::pin(place.put(2));
+    assert!(poll_once(put.as_mut(), &p.waker()).is_pending());
+    assert!(poll_once(b.as_mut(), &u.waker()).is_pending());
+    assert!(place.try_get().is_err());
+    assert_eq!((t.wakes(), u.wakes()), (1, 0));
+    drop(a);
+    assert_eq!(poll_once(b.as_mut(), &u.waker()), Poll::Ready(Ok(2)));
+}

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::mpsc::{Receiver, channel};
 use std::task::Poll;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const MS: Duration = Duration::from_millis(1);
 
@@ -208,39 +208,25 @@ fn a_step_inside_a_runtime_is_refused() {
 
 #[test]
 fn a_wake_that_panics_once_is_made_up_for() {
-    let rt = Runtime::builder().current_thread().build().unwrap();
-    let calls = Arc::new(AtomicUsize::new(0));
-    let inside = calls.clone();
-    let main = three_sleeps();
-    let mut guest = Guest::new(rt, main, move || {
-        if inside.fetch_add(1, SeqCst) == 1 {
-            panic!("once");
+    let runtime = Runtime::builder().current_thread().build().unwrap();
+    let calls = AtomicUsize::new(0);
+    let (sender, events) = channel();
+    let main = async {
+        for _ in 0..3 {
+            sleep(MS).await;
         }
-    })
-    .unwrap();
-    let mut steps = 0;
-    let end = std::time::Instant::now() + Duration::from_secs(2);
-    let mut seen = 0;
+    };
+    let wake = move || {
+        sender.send(()).unwrap_or(());
+        assert_ne!(calls.fetch_add(1, SeqCst), 1, "once");
+    };
+    let mut guest = Guest::new(runtime, main, wake).unwrap();
     loop {
-        let now = calls.load(SeqCst);
-        if now > seen {
-            seen = now;
-            steps += 1;
-            if catch_unwind(AssertUnwindSafe(|| guest.step().is_ready())).unwrap_or(false) {
-                break;
-            }
+        events.recv_timeout(Duration::from_secs(20)).unwrap();
+        let step = catch_unwind(AssertUnwindSafe(|| guest.step().is_ready()));
+        if step.unwrap_or(false) {
+            break;
         }
-        assert!(
-            std::time::Instant::now() < end,
-            "told {seen} times, {steps} steps"
-        );
-        std::thread::sleep(Duration::from_millis(1));
-    }
-}
-
-async fn three_sleeps() {
-    for _ in 0..3 {
-        sleep(Duration::from_millis(5)).await;
     }
 }
 
@@ -272,29 +258,23 @@ fn with_clean_up() -> (Runtime, Receiver<&'static str>) {
 
 #[test]
 fn a_guest_that_has_finished_tells_its_loop_nothing_more() {
-    let rt = Runtime::builder().current_thread().build().unwrap();
-    let told = Arc::new(AtomicUsize::new(0));
-    let count = told.clone();
-    let main = async { sleep(Duration::from_millis(20)).await };
-    let mut guest = Guest::new(rt, main, move || {
-        count.fetch_add(1, SeqCst);
-    })
-    .unwrap();
-    while guest.step().is_pending() && told.load(SeqCst) < 3 {
-        std::thread::sleep(Duration::from_millis(1));
-        if told.load(SeqCst) == 1 {
-            break;
+    for runtime in runtimes() {
+        let (sender, events) = channel();
+        let main = sleep(20 * MS);
+        let mut guest = Guest::new(runtime, main, move || sender.send(()).unwrap_or(())).unwrap();
+        // Until it has nothing more to do.
+        while events.try_recv().is_ok() {
+            assert!(guest.step().is_pending());
         }
+        let mut runtime = guest.finish();
+        while events.try_recv().is_ok() {}
+        runtime.run(sleep(40 * MS)).unwrap();
+        runtime
+            .run(async { spawn(async {}).await.unwrap() })
+            .unwrap();
+        drop(runtime);
+        assert!(events.try_recv().is_err());
     }
-    let _ = guest.step();
-    let mut rt = guest.finish();
-    let before = told.load(SeqCst);
-    rt.run(async { sleep(Duration::from_millis(40)).await })
-        .unwrap();
-    rt.run(async { pirn::spawn(async {}).await.unwrap() })
-        .unwrap();
-    drop(rt);
-    assert_eq!(told.load(SeqCst), before);
 }
 
 #[test]
@@ -326,21 +306,20 @@ fn a_guest_may_be_dropped_inside_another_runtime() {
     });
 }
 
+/// In a process of its own, whose threads it counts and whose memory it limits.
 #[test]
 #[cfg(target_os = "linux")]
 fn a_guest_that_cannot_be_made_cleans_up_and_leaves_no_thread() {
-    let this = std::env::current_exe().unwrap();
-    let ended = std::process::Command::new(this)
-        .args(["alone_in_its_process", "--exact", "--ignored"])
-        .status();
-    assert!(ended.unwrap().success());
-}
-
-/// Counts the threads of its process, and limits its memory.
-#[test]
-#[cfg(target_os = "linux")]
-#[ignore = "started by the test above"]
-fn alone_in_its_process() {
+    const OWN: &str = "PIRN_TEST_GUEST_ALONE";
+    if std::env::var_os(OWN).is_none() {
+        let ended = std::process::Command::new(std::env::current_exe().unwrap())
+            .arg("a_guest_that_cannot_be_made_cleans_up_and_leaves_no_thread")
+            .arg("--exact")
+            .env(OWN, "1")
+            .status();
+        assert!(ended.unwrap().success());
+        return;
+    }
     // Before there is a stack of a former thread to be used again.
     let (runtime, said) = with_clean_up();
     let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
@@ -356,8 +335,12 @@ fn alone_in_its_process() {
     let made = AssertUnwindSafe(|| drop(Guest::new(runtime, async {}, || panic!("no loop"))));
     assert!(catch_unwind(made).is_err());
     assert_eq!(said.try_recv(), Ok("clean"));
-    std::thread::sleep(50 * MS); // the system's list of threads lags behind a join
-    assert_eq!(guest_threads(), 0);
+    // The system's list of threads lags behind a join.
+    let end = Instant::now() + Duration::from_secs(20);
+    while guest_threads() > 0 {
+        assert!(Instant::now() < end);
+        std::thread::yield_now();
+    }
 }
 
 /// False if the system has no tool for it.
