@@ -3,7 +3,7 @@
 use pirn_core::calls::CallQueue;
 use pirn_core::{BoxSleep, BoxTask, Clock, DynSpawn, Instant, Refused, TaskMeta};
 use std::any::Any;
-use std::future::pending;
+use std::future::{pending, ready};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
@@ -187,4 +187,42 @@ fn the_driver_is_woken_if_a_cancel_or_a_call_changes_what_it_sleeps_for_and_only
     assert_eq!(count.0.load(SeqCst), 3);
     assert!(poll().is_ready()); // nothing is left
     assert!(hand.tasks.lock().unwrap().is_empty());
+}
+
+/// Time that has passed.
+struct Past;
+
+impl Clock for Past {
+    fn now(&self) -> Instant {
+        Instant::from_nanos(100)
+    }
+
+    fn sleep_until(&self, _: Instant) -> BoxSleep {
+        Box::pin(ready(()))
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+struct PanicsAtDrop;
+
+impl Drop for PanicsAtDrop {
+    fn drop(&mut self) {
+        panic!("a closure's destructor");
+    }
+}
+
+#[test]
+fn a_destructor_that_panics_as_the_turns_of_due_calls_are_refused_keeps_none_from_its_end() {
+    let hand = Arc::new(Hand::default());
+    let queue = CallQueue::new(hand.clone(), Some(Arc::new(Past)));
+    let bad = PanicsAtDrop;
+    let at = Instant::from_nanos;
+    let first = queue.call_at(at(10), move || drop(bad)).unwrap();
+    let second = queue.call_at(at(20), || ()).unwrap();
+    hand.refuses.store(true, SeqCst);
+    hand.poll(0);
+    assert!(first.is_cancelled() && second.is_cancelled());
 }

@@ -334,7 +334,7 @@ fn drop_bare<F>(mut body: Pin<&mut Option<F>>) {
         Frame::default().enter(|| catch_unwind(AssertUnwindSafe(|| body.set(None))));
     if let Some(scope) = frame.scope {
         // A destructor asked for it, or set a local.
-        drop(task_local::settle());
+        task_local::end(task_local::settle());
         scope.abandon(Vec::new(), None);
     }
     if let Err(payload) = dropped {
