@@ -40,8 +40,7 @@ fn run() -> Result<(), lexopt::Error> {
     if settings.rounds == 0 {
         return Err("--rounds is at least 1".into());
     }
-    let mut rows = rows::all();
-    rows.retain(|row| row.name.starts_with(&prefix));
+    let rows = rows::named(&prefix);
     if rows.is_empty() {
         return Err(format!("no row's name begins with `{prefix}`; --list names them").into());
     }

@@ -19,10 +19,25 @@ mod wheel;
 
 use crate::harness::Row;
 
-/// Every row, in the order in which they are reported.
-pub fn all() -> Vec<Row> {
+/// The rows whose names begin with `prefix`, in the order in which they are reported; those of
+/// pirn-sync's primitives, its queues aside, for `sync`.
+pub fn named(prefix: &str) -> Vec<Row> {
+    if prefix == "sync" {
+        return primitives();
+    }
     let mut rows = executor::rows();
-    rows.extend(lock::rows());
+    rows.extend(primitives());
+    rows.extend(queue::rows());
+    rows.extend(timer::rows());
+    rows.extend(wheel::rows());
+    rows.extend(echo::rows());
+    rows.extend(http::rows());
+    rows.retain(|row| row.name.starts_with(prefix));
+    rows
+}
+
+fn primitives() -> Vec<Row> {
+    let mut rows = lock::rows();
     rows.extend(rwlock::rows());
     rows.extend(semaphore::rows());
     rows.extend(event::rows());
@@ -30,12 +45,7 @@ pub fn all() -> Vec<Row> {
     rows.extend(barrier::rows());
     rows.extend(once_cell::rows());
     rows.extend(oneshot::rows());
-    rows.extend(queue::rows());
     rows.extend(watch::rows());
     rows.extend(broadcast::rows());
-    rows.extend(timer::rows());
-    rows.extend(wheel::rows());
-    rows.extend(echo::rows());
-    rows.extend(http::rows());
     rows
 }

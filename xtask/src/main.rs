@@ -31,7 +31,7 @@ cargo xtask COMMAND
   alone             the low crates outside the workspace: doctests, tokio, a bare thread, loom
   tidy              house rules: crate arrows, comments that carry proof, unsafe's homes
   ci                everything above as CI runs it, with formatting, clippy, docs and the README
-  bench [ROW]       the benchmarks beside their peers; ROW is the beginning of a row's name
+  bench [ROW]       the benchmarks beside their peers; ROW is the beginning of a row's name, or `sync`
        --rounds N     rounds per row (default 11, at least 9 for figures that are recorded)
 ";
 
