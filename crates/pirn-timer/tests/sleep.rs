@@ -327,8 +327,9 @@ async fn sleeps_end_in_order() {
     let (mut one, mut two) = (std::pin::pin!(one), std::pin::pin!(two));
     let (mut one_ended, mut two_ended) = (false, false);
     std::future::poll_fn(|cx| {
-        one_ended = one_ended || one.as_mut().poll(cx).is_ready();
+        // The earlier one first: on a busy machine both may have ended.
         two_ended = two_ended || two.as_mut().poll(cx).is_ready();
+        one_ended = one_ended || one.as_mut().poll(cx).is_ready();
         if one_ended && two_ended {
             std::task::Poll::Ready(())
         } else {
