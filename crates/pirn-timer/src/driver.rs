@@ -129,7 +129,7 @@ enum Order {
 /// How many timers of one turn are many.
 const MANY: u32 = 4;
 /// How many times the slack the driver sleeps after that.
-const REST: u64 = 4;
+const REST: u64 = 3;
 
 /// See the table above.
 #[derive(Clone, Copy, Debug)]
