@@ -2,14 +2,14 @@
 //!
 //! # How it works
 //!
-//! What all threads share has two parts. The [`Bound`] one, the run queue and the set of owned
-//! tasks, only the executor's thread can reach: a wake there is a push on a plain queue. The
-//! remote one, behind a lock, takes the wakes and tasks of other threads, and holds the waker of
-//! whoever drives the executor, while that one sleeps.
+//! What all threads share has two parts. The [`Bound`](crate::bound::Bound) one, the run queue and
+//! the heap of its tasks, only the executor's thread can reach: a wake there is a push on a plain
+//! queue. The remote one, behind a lock, takes what other threads ask of its tasks and the tasks
+//! that they spawn, and holds the waker of whoever drives the executor, while that one sleeps.
 //!
 //! ```text
 //! wake on the own thread ──▶ queue ───────────────────────┐
-//! wake elsewhere ──▶ remote queue ──▶ (once a turn) ──▶ queue ──▶ run
+//! wake elsewhere ──▶ remote queue ──▶ (once a turn, settled) ──▶ queue ──▶ run
 //! ```
 
 mod order;
