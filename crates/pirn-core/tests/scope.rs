@@ -1501,3 +1501,25 @@ fn without_a_clock_the_body_comes_back() {
     assert_eq!(missing.what(), "clock");
     assert_eq!(poll(pin!(body)), Poll::Ready(7));
 }
+
+#[test]
+fn a_child_that_ends_during_the_first_poll_wakes_a_body_that_had_looked_before() {
+    let (counter, waker) = Counter::new();
+    let mut cx = Context::from_waker(&waker);
+    let scope = Scope::detached();
+    let (child, mut polls) = (scope.clone(), 0);
+    let mut run = pin!(scope.run(poll_fn(move |_| {
+        polls += 1;
+        match polls {
+            // As if on another thread: the body has looked, and relies on its run to be woken.
+            1 => {
+                drop(child.enter());
+                Poll::Pending
+            }
+            _ => Poll::Ready(polls),
+        }
+    })));
+    assert!(run.as_mut().poll(&mut cx).is_pending());
+    assert_eq!(counter.wakes(), 1);
+    assert!(matches!(run.as_mut().poll(&mut cx), Poll::Ready(Ok(2))));
+}

@@ -546,6 +546,8 @@ impl<T> Run<T> {
             self.carry_out();
             self.look(cx);
             self.join(cx);
+        } else if self.plan.is_none() {
+            self.seen = self.scope().signal();
         }
         if let Phase::Drain(_) = self.phase {
             return self.drain(cx);
@@ -617,9 +619,16 @@ impl<T> Run<T> {
     }
 
     /// [Looks](Self::look), and joins if it has not yet.
+    ///
+    /// What happened to the scope during a first poll woke nobody, and the body may have looked
+    /// before it happened: so it is polled again.
     fn become_known(&mut self, cx: &mut Context<'_>) {
+        let (first, before) = (self.waker.is_none(), self.seen);
         self.carry_out();
         self.look(cx);
+        if first && self.seen != before {
+            cx.waker().wake_by_ref();
+        }
         if self.outer.as_ref().is_some_and(|outer| !outer.has_joined()) {
             self.join(cx);
         }
