@@ -292,6 +292,10 @@ impl<F: Future> Rooted<F> {
                 task_local::keep(locals, || {
                     // The body may have ended, and a child that it left is to wake this task.
                     run.look(cx);
+                    if run.seen != 0 {
+                        // As in `become_known`.
+                        cx.waker().wake_by_ref();
+                    }
                     run.go_on(this.body, passed, false, cx)
                 })
             }
