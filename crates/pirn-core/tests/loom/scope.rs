@@ -222,6 +222,27 @@ fn the_last_of_two_children_wakes_the_run() {
 }
 
 #[test]
+fn a_body_that_relies_on_its_run_hears_of_a_child_that_ends_at_any_moment() {
+    shim::model(|| {
+        let scope = Scope::detached();
+        let ended = Arc::new(AtomicBool::new(false));
+        let (guard, told) = (scope.enter(), Arc::clone(&ended));
+        let child = thread::spawn(move || {
+            // Ordering: the guard's lock publishes it.
+            told.store(true, Relaxed);
+            drop(guard);
+        });
+        // It registers no waker of its own.
+        let body = poll_fn(|_| match ended.load(Relaxed) {
+            true => Poll::Ready(()),
+            false => Poll::Pending,
+        });
+        block_on(scope.run(body)).unwrap();
+        child.join().unwrap();
+    });
+}
+
+#[test]
 fn a_clean_up_that_comes_while_its_run_ends_is_run_here_or_above() {
     shim::model(|| {
         let outer = Scope::detached();
