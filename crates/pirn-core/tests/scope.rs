@@ -1523,3 +1523,23 @@ fn a_child_that_ends_during_the_first_poll_wakes_a_body_that_had_looked_before()
     assert_eq!(counter.wakes(), 1);
     assert!(matches!(run.as_mut().poll(&mut cx), Poll::Ready(Ok(2))));
 }
+
+#[test]
+fn a_child_that_ends_during_the_first_poll_of_a_task_wakes_the_task() {
+    let (counter, waker) = Counter::new();
+    let mut cx = Context::from_waker(&waker);
+    let mut polls = 0;
+    let mut task = pin!(Rooted::new(poll_fn(move |_| {
+        polls += 1;
+        match polls {
+            1 => {
+                drop(Scope::current().unwrap().enter());
+                Poll::Pending
+            }
+            _ => Poll::Ready(polls),
+        }
+    })));
+    assert!(task.as_mut().poll(&mut cx).is_pending());
+    assert_eq!(counter.wakes(), 1);
+    assert!(matches!(task.as_mut().poll(&mut cx), Poll::Ready(Ok(2))));
+}
