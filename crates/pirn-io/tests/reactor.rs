@@ -25,6 +25,11 @@ const _: () = {
     send_sync::<TcpStream>();
     send_sync::<pirn_io::net::ReadHalf>();
     send_sync::<pirn_io::net::WriteHalf>();
+    send_sync::<pirn_io::net::UdpSocket>();
+    #[cfg(unix)]
+    send_sync::<pirn_io::net::UnixStream>();
+    #[cfg(unix)]
+    send_sync::<pirn_io::net::UnixListener>();
     send::<pirn_io::fs::File>();
     send::<pirn_io::blocking::ToThread<u8>>();
     send_sync::<pirn_io::blocking::BlockingPool>();

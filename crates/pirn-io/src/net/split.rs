@@ -1,14 +1,15 @@
 //! A connection in two halves.
 
+use super::connection::Connection;
 use super::stream::TcpStream;
 use futures_io::{AsyncRead, AsyncWrite};
 use std::io::{self, IoSlice, IoSliceMut};
-use std::net::{Shutdown, SocketAddr};
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-/// The half of a [`TcpStream`] that reads. Made by [`TcpStream::into_split`].
+/// The half of a connection that reads. Made by [`TcpStream::into_split`] and its like.
 ///
 /// # Examples
 ///
@@ -26,11 +27,11 @@ use std::task::{Context, Poll};
 /// # std::io::Result::Ok(()) }).unwrap();
 /// ```
 #[derive(Debug)]
-pub struct ReadHalf {
-    stream: Arc<TcpStream>,
+pub struct ReadHalf<C = TcpStream> {
+    stream: Arc<C>,
 }
 
-/// The half of a [`TcpStream`] that writes. Made by [`TcpStream::into_split`].
+/// The half of a connection that writes. Made by [`TcpStream::into_split`] and its like.
 ///
 /// Dropping it tells the peer that no more will come, as closing it does.
 ///
@@ -52,11 +53,11 @@ pub struct ReadHalf {
 /// # std::io::Result::Ok(()) }).unwrap();
 /// ```
 #[derive(Debug)]
-pub struct WriteHalf {
-    stream: Arc<TcpStream>,
+pub struct WriteHalf<C: Connection = TcpStream> {
+    stream: Arc<C>,
 }
 
-pub(super) fn split(stream: TcpStream) -> (ReadHalf, WriteHalf) {
+pub(super) fn split<C: Connection>(stream: C) -> (ReadHalf<C>, WriteHalf<C>) {
     let stream = Arc::new(stream);
     let reader = ReadHalf {
         stream: Arc::clone(&stream),
@@ -78,13 +79,13 @@ impl WriteHalf {
     }
 }
 
-impl AsyncRead for ReadHalf {
+impl<C: Connection> AsyncRead for ReadHalf<C> {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &mut [u8],
     ) -> Poll<io::Result<usize>> {
-        self.stream.poll_read_shared(cx, buf)
+        self.stream.wire().poll_read(cx, buf)
     }
 
     fn poll_read_vectored(
@@ -92,17 +93,17 @@ impl AsyncRead for ReadHalf {
         cx: &mut Context<'_>,
         bufs: &mut [IoSliceMut<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.stream.poll_read_vectored_shared(cx, bufs)
+        self.stream.wire().poll_read_vectored(cx, bufs)
     }
 }
 
-impl AsyncWrite for WriteHalf {
+impl<C: Connection> AsyncWrite for WriteHalf<C> {
     fn poll_write(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        self.stream.poll_write_shared(cx, buf)
+        self.stream.wire().poll_write(cx, buf)
     }
 
     fn poll_write_vectored(
@@ -110,7 +111,7 @@ impl AsyncWrite for WriteHalf {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.stream.poll_write_vectored_shared(cx, bufs)
+        self.stream.wire().poll_write_vectored(cx, bufs)
     }
 
     fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -118,13 +119,13 @@ impl AsyncWrite for WriteHalf {
     }
 
     fn poll_close(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(self.stream.shutdown(Shutdown::Write))
+        self.stream.wire().poll_close()
     }
 }
 
-impl Drop for WriteHalf {
+impl<C: Connection> Drop for WriteHalf<C> {
     fn drop(&mut self) {
         // A connection that is broken needs no telling.
-        let _ = self.stream.shutdown(Shutdown::Write);
+        let _ = self.stream.wire().poll_close();
     }
 }

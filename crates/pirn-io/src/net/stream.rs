@@ -1,11 +1,10 @@
 //! A connection.
 
 use super::address::ToAddress;
+use super::connection::{Raw, Wire, sealed::Connected};
 use super::listener::failed;
 use super::split::{self, ReadHalf, WriteHalf};
-use crate::error::{Action, explain};
-use crate::reactor::readiness::{Direction, Waiter};
-use crate::reactor::{Gave, Source};
+use crate::error::Action;
 use futures_io::{AsyncRead, AsyncWrite};
 use pirn_core::budget::poll_spend;
 use std::fmt;
@@ -14,12 +13,6 @@ use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::net::{Shutdown, SocketAddr};
 use std::pin::Pin;
 use std::task::{Context, Poll};
-
-/// The most that one try asks for. Systems cut longer requests short (at 2 GiB), which would look
-/// like an emptied buffer.
-const MOST: usize = 1 << 30;
-/// The most slices that one try takes, for the same reason: the systems' limit is 1024.
-const MOST_SLICES: usize = 64;
 
 /// A TCP connection.
 ///
@@ -53,8 +46,7 @@ const MOST_SLICES: usize = 64;
 /// # std::io::Result::Ok(()) }).unwrap();
 /// ```
 pub struct TcpStream {
-    source: Source<mio::net::TcpStream>,
-    peer: SocketAddr,
+    wire: Wire<mio::net::TcpStream, SocketAddr>,
 }
 
 impl TcpStream {
@@ -84,20 +76,15 @@ impl TcpStream {
     }
 
     async fn open(address: SocketAddr) -> io::Result<TcpStream> {
-        let stream = TcpStream::new(mio::net::TcpStream::connect(address)?, address)?;
-        poll_fn(|cx| {
-            stream
-                .source
-                .poll_io(Direction::Write, &mut Waiter::Poller, cx, connected)
-        })
-        .await?;
-        Ok(stream)
+        let wire = Wire::new(mio::net::TcpStream::connect(address)?, address)?;
+        let wire = wire.made().await?;
+        Ok(TcpStream { wire })
     }
 
-    /// A connection that is made already, or is being made.
+    /// A connection that is made already.
     pub(super) fn new(io: mio::net::TcpStream, peer: SocketAddr) -> io::Result<TcpStream> {
-        let source = Source::new(io)?;
-        Ok(TcpStream { source, peer })
+        let wire = Wire::new(io, peer)?;
+        Ok(TcpStream { wire })
     }
 
     /// Takes over a connection of `std`, making it non-blocking.
@@ -118,7 +105,7 @@ impl TcpStream {
 
     /// The address of the other side.
     pub fn peer_addr(&self) -> SocketAddr {
-        self.peer
+        *self.wire.peer()
     }
 
     /// The address of this side.
@@ -127,7 +114,8 @@ impl TcpStream {
     ///
     /// If the system does not tell.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.about(Action::Configure, self.source.io().local_addr())
+        self.wire
+            .about(Action::Configure, self.wire.io().local_addr())
     }
 
     /// True if small writes are sent at once (`TCP_NODELAY`).
@@ -136,7 +124,7 @@ impl TcpStream {
     ///
     /// If the system does not tell.
     pub fn nodelay(&self) -> io::Result<bool> {
-        self.about(Action::Configure, self.source.io().nodelay())
+        self.wire.about(Action::Configure, self.wire.io().nodelay())
     }
 
     /// Sends small writes at once, or, as it is to begin with, lets the system gather them.
@@ -145,7 +133,8 @@ impl TcpStream {
     ///
     /// If the system refuses.
     pub fn set_nodelay(&self, on: bool) -> io::Result<()> {
-        self.about(Action::Configure, self.source.io().set_nodelay(on))
+        self.wire
+            .about(Action::Configure, self.wire.io().set_nodelay(on))
     }
 
     /// Shuts down reading, writing or both, at once and for all halves.
@@ -157,94 +146,46 @@ impl TcpStream {
     ///
     /// If the connection is broken.
     pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
-        match self.source.io().shutdown(how) {
-            // The peer was faster, and everything is shut down already.
-            Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(()),
-            result => self.about(Action::Shutdown, result),
-        }
-    }
-
-    fn about<T>(&self, action: Action, result: io::Result<T>) -> io::Result<T> {
-        result.map_err(|error| explain(action, self.peer, error))
-    }
-
-    pub(super) fn poll_reading(
-        &self,
-        cx: &mut Context<'_>,
-        mut attempt: impl FnMut(&mut &mio::net::TcpStream) -> io::Result<usize>,
-        asked: usize,
-    ) -> Poll<io::Result<usize>> {
-        self.source
-            .poll_io(Direction::Read, &mut Waiter::Poller, cx, |mut io| {
-                attempt(&mut io).map(|read| (read, Gave::of(read, asked)))
-            })
-            .map(|result| self.about(Action::Read, result))
-    }
-
-    pub(super) fn poll_writing(
-        &self,
-        cx: &mut Context<'_>,
-        mut attempt: impl FnMut(&mut &mio::net::TcpStream) -> io::Result<usize>,
-        asked: usize,
-    ) -> Poll<io::Result<usize>> {
-        self.source
-            .poll_io(Direction::Write, &mut Waiter::Poller, cx, |mut io| {
-                attempt(&mut io).map(|written| (written, Gave::of(written, asked)))
-            })
-            .map(|result| self.about(Action::Write, result))
-    }
-
-    pub(super) fn poll_read_shared(
-        &self,
-        cx: &mut Context<'_>,
-        buf: &mut [u8],
-    ) -> Poll<io::Result<usize>> {
-        let asked = buf.len().min(MOST);
-        self.poll_reading(cx, |io| io.read(&mut buf[..asked]), asked)
-    }
-
-    pub(super) fn poll_read_vectored_shared(
-        &self,
-        cx: &mut Context<'_>,
-        bufs: &mut [IoSliceMut<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let slices = bufs.len().min(MOST_SLICES);
-        let asked = bufs[..slices].iter().map(|buf| buf.len()).sum();
-        self.poll_reading(cx, |io| io.read_vectored(&mut bufs[..slices]), asked)
-    }
-
-    pub(super) fn poll_write_shared(
-        &self,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        let asked = buf.len().min(MOST);
-        self.poll_writing(cx, |io| io.write(&buf[..asked]), asked)
-    }
-
-    pub(super) fn poll_write_vectored_shared(
-        &self,
-        cx: &mut Context<'_>,
-        bufs: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let bufs = &bufs[..bufs.len().min(MOST_SLICES)];
-        let asked = bufs.iter().map(|buf| buf.len()).sum();
-        self.poll_writing(cx, |io| io.write_vectored(bufs), asked)
+        self.wire.shutdown(how)
     }
 }
 
-/// Whether a connection that was begun is made: the system tells of a failure as the socket's
-/// pending error, and of success by knowing the peer.
-fn connected(io: &mio::net::TcpStream) -> io::Result<((), Gave)> {
-    if let Some(error) = io.take_error()? {
-        return Err(error);
+impl Raw for mio::net::TcpStream {
+    fn read(&self, buf: &mut [u8]) -> io::Result<usize> {
+        Read::read(&mut &*self, buf)
     }
-    match io.peer_addr() {
-        Ok(_) => Ok(((), Gave::All)),
-        Err(error) if error.kind() == io::ErrorKind::NotConnected => {
-            Err(io::ErrorKind::WouldBlock.into())
-        }
-        Err(error) => Err(error),
+
+    fn read_vectored(&self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+        Read::read_vectored(&mut &*self, bufs)
+    }
+
+    fn write(&self, buf: &[u8]) -> io::Result<usize> {
+        Write::write(&mut &*self, buf)
+    }
+
+    fn write_vectored(&self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
+        Write::write_vectored(&mut &*self, bufs)
+    }
+
+    fn shutdown(&self, how: Shutdown) -> io::Result<()> {
+        self.shutdown(how)
+    }
+
+    fn take_error(&self) -> io::Result<Option<io::Error>> {
+        self.take_error()
+    }
+
+    fn has_peer(&self) -> io::Result<()> {
+        self.peer_addr().map(drop)
+    }
+}
+
+impl Connected for TcpStream {
+    type Io = mio::net::TcpStream;
+    type Peer = SocketAddr;
+
+    fn wire(&self) -> &Wire<mio::net::TcpStream, SocketAddr> {
+        &self.wire
     }
 }
 
@@ -254,7 +195,7 @@ impl AsyncRead for TcpStream {
         cx: &mut Context<'_>,
         buf: &mut [u8],
     ) -> Poll<io::Result<usize>> {
-        self.poll_read_shared(cx, buf)
+        self.wire.poll_read(cx, buf)
     }
 
     fn poll_read_vectored(
@@ -262,7 +203,7 @@ impl AsyncRead for TcpStream {
         cx: &mut Context<'_>,
         bufs: &mut [IoSliceMut<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.poll_read_vectored_shared(cx, bufs)
+        self.wire.poll_read_vectored(cx, bufs)
     }
 }
 
@@ -272,7 +213,7 @@ impl AsyncWrite for TcpStream {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        self.poll_write_shared(cx, buf)
+        self.wire.poll_write(cx, buf)
     }
 
     fn poll_write_vectored(
@@ -280,7 +221,7 @@ impl AsyncWrite for TcpStream {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.poll_write_vectored_shared(cx, bufs)
+        self.wire.poll_write_vectored(cx, bufs)
     }
 
     /// Nothing is kept back, so there is nothing to flush.
@@ -290,14 +231,14 @@ impl AsyncWrite for TcpStream {
 
     /// Tells the peer that no more will come.
     fn poll_close(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(self.shutdown(Shutdown::Write))
+        self.wire.poll_close()
     }
 }
 
 impl fmt::Debug for TcpStream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TcpStream")
-            .field("peer", &self.peer)
+            .field("peer", self.wire.peer())
             .finish_non_exhaustive()
     }
 }
