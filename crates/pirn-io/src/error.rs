@@ -40,6 +40,12 @@ pub enum Action {
     Rename,
     /// Asking for a file's metadata.
     Inspect,
+    /// Starting a program.
+    Start,
+    /// Waiting for a program's end.
+    Wait,
+    /// Sending a signal to a program.
+    Signal,
 }
 
 /// What stands in an [`io::Error`] of this crate: what was being done, to what, and what the
@@ -106,6 +112,9 @@ impl fmt::Display for Action {
             Action::Remove => "remove",
             Action::Rename => "rename",
             Action::Inspect => "inspect",
+            Action::Start => "start",
+            Action::Wait => "wait for",
+            Action::Signal => "send a signal to",
         })
     }
 }

@@ -2,7 +2,12 @@
 #![forbid(unsafe_code)]
 // With a feature off, what it alone uses is dead.
 #![cfg_attr(
-    not(all(feature = "net", feature = "fs", feature = "signal")),
+    not(all(
+        feature = "net",
+        feature = "fs",
+        feature = "signal",
+        feature = "process"
+    )),
     allow(dead_code, unused_imports)
 )]
 
@@ -11,8 +16,12 @@ pub mod blocking;
 mod error;
 #[cfg(feature = "fs")]
 pub mod fs;
+#[cfg(all(unix, any(feature = "signal", feature = "process")))]
+mod listener;
 #[cfg(feature = "net")]
 pub mod net;
+#[cfg(all(unix, feature = "process"))]
+pub mod process;
 #[cfg(feature = "reactor")]
 pub mod reactor;
 #[cfg(all(unix, feature = "signal"))]

@@ -1,32 +1,82 @@
-//! Ctrl-C.
+//! Signals of the system (Unix).
 
-use crate::reactor::readiness::{Direction, Waiter};
-use crate::reactor::{Gave, Source};
+use crate::listener::Listener;
 use futures_core::Stream;
-use mio::net::UnixStream;
-use signal_hook::SigId;
-use signal_hook::consts::SIGINT;
-use signal_hook::low_level::{pipe, unregister};
+use signal_hook::consts;
 use std::fmt;
 use std::future::Future;
-use std::io::{self, Read};
+use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-/// Waits for Ctrl-C (`SIGINT`).
+/// A signal, by its number.
 ///
-/// From the first call on, **the default action, ending the program, is replaced for good**: a
-/// Ctrl-C that nobody waits for does nothing. To be interrupted more than once, keep the
-/// [`CtrlC`]; what comes between two calls of this function goes unseen.
+/// # Examples
+///
+/// ```
+/// use pirn_io::signal::Signal;
+///
+/// assert_eq!(Signal::INTERRUPT.to_string(), "SIGINT");
+/// assert_eq!(Signal::new(2), Signal::INTERRUPT);
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Signal(i32);
+
+impl Signal {
+    /// The terminal, or who started the program, is gone; servers read their settings anew.
+    pub const HANGUP: Signal = Signal(consts::SIGHUP);
+    /// Ctrl-C.
+    pub const INTERRUPT: Signal = Signal(consts::SIGINT);
+    /// Ctrl-\.
+    pub const QUIT: Signal = Signal(consts::SIGQUIT);
+    /// The polite request to end: `kill` without more, service managers.
+    pub const TERMINATE: Signal = Signal(consts::SIGTERM);
+    /// For the program's own use.
+    pub const USER1: Signal = Signal(consts::SIGUSR1);
+    /// For the program's own use.
+    pub const USER2: Signal = Signal(consts::SIGUSR2);
+    /// A child process has ended or stopped.
+    pub const CHILD: Signal = Signal(consts::SIGCHLD);
+    /// The terminal has another size.
+    pub const WINDOW_CHANGE: Signal = Signal(consts::SIGWINCH);
+    /// Ends a process at once; cannot be waited for.
+    pub const KILL: Signal = Signal(consts::SIGKILL);
+
+    /// The signal with this number.
+    pub const fn new(number: i32) -> Signal {
+        Signal(number)
+    }
+
+    /// Its number.
+    pub const fn number(self) -> i32 {
+        self.0
+    }
+}
+
+impl fmt::Display for Signal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match signal_hook::low_level::signal_name(self.0) {
+            Some(name) => f.write_str(name),
+            None => write!(f, "signal {}", self.0),
+        }
+    }
+}
+
+impl fmt::Debug for Signal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// Waits for Ctrl-C: short for [`signal`] and [`Signal::INTERRUPT`].
 ///
 /// # Errors
 ///
-/// The future fails if the system has no descriptors left, or the reactor ended.
+/// As [`signal`].
 ///
 /// # Cancel safety
 ///
-/// Dropping the future takes its registration back. A signal that came but was not yet received
-/// is forgotten.
+/// As [`signal`].
 ///
 /// # Examples
 ///
@@ -42,11 +92,57 @@ use std::task::{Context, Poll, ready};
 /// assert!(interrupted.await.is_ok());
 /// # std::io::Result::Ok(()) }).unwrap();
 /// ```
-pub fn ctrl_c() -> CtrlC {
-    CtrlC(Listener::new().map_err(Some))
+pub fn ctrl_c() -> Signals {
+    signal(Signal::INTERRUPT)
 }
 
-/// The future of [`ctrl_c`], which may be awaited again and again, and a stream that never ends.
+/// Waits for a signal.
+///
+/// From the first call on, **the default action for this signal, often ending the program, is
+/// replaced for good**: one that nobody waits for does nothing. To be told more than once, keep the
+/// [`Signals`]; what comes between two calls of this function goes unseen.
+///
+/// # Errors
+///
+/// The future fails if the signal is one that cannot be waited for
+/// ([`KILL`](Signal::KILL), and those of faults of the program itself), if the system has no
+/// descriptors left, or the reactor ended.
+///
+/// # Cancel safety
+///
+/// Dropping the future takes its registration back. A signal that came but was not yet received
+/// is forgotten.
+///
+/// # Examples
+///
+/// A program that is asked to end:
+///
+/// ```
+/// use pirn_io::signal::{Signal, signal};
+///
+/// # pirn_core::shim::block_on(async {
+/// let asked = signal(Signal::TERMINATE);
+/// # signal_hook::low_level::raise(Signal::TERMINATE.number())?;
+/// asked.await?;
+/// assert!(signal(Signal::KILL).await.is_err());
+/// # std::io::Result::Ok(()) }).unwrap();
+/// ```
+pub fn signal(signal: Signal) -> Signals {
+    let refused = consts::FORBIDDEN.contains(&signal.0);
+    let listener = match refused {
+        true => Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            format!("{signal} cannot be waited for"),
+        )),
+        false => Listener::new(signal.0),
+    };
+    Signals {
+        signal,
+        listener: listener.map_err(Some),
+    }
+}
+
+/// The future of [`signal`], which may be awaited again and again, and a stream that never ends.
 ///
 /// Signals that come before it is polled count as one.
 ///
@@ -54,62 +150,36 @@ pub fn ctrl_c() -> CtrlC {
 ///
 /// ```
 /// use futures::StreamExt;
-/// use pirn_io::signal::{CtrlC, ctrl_c};
+/// use pirn_io::signal::{Signal, Signals, signal};
 ///
-/// let mut interrupts: CtrlC = ctrl_c();
+/// let mut reloads: Signals = signal(Signal::HANGUP);
 /// # pirn_core::shim::block_on(async {
-/// signal_hook::low_level::raise(signal_hook::consts::SIGINT).unwrap();
-/// assert!(interrupts.next().await.is_some());
+/// signal_hook::low_level::raise(Signal::HANGUP.number()).unwrap();
+/// assert!(reloads.next().await.is_some());
 /// # });
 /// ```
 #[must_use = "futures do nothing unless awaited"]
-pub struct CtrlC(Result<Listener, Option<io::Error>>);
-
-/// The handler writes a byte into one end of a socket pair; the reactor watches the other.
-struct Listener {
-    source: Source<UnixStream>,
-    handler: SigId,
+pub struct Signals {
+    signal: Signal,
+    listener: Result<Listener, Option<io::Error>>,
 }
 
-impl Listener {
-    fn new() -> io::Result<Self> {
-        let (reader, writer) = UnixStream::pair()?;
-        let source = Source::new(reader)?;
-        let handler = pipe::register(SIGINT, writer)?;
-        Ok(Listener { source, handler })
-    }
-
-    /// Takes all that came: several signals before one look are one.
-    fn poll(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.source
-            .poll_io(Direction::Read, &mut Waiter::Poller, cx, |mut io| {
-                let mut bytes = [0; 64];
-                let read = io.read(&mut bytes)?;
-                Ok(((), Gave::of(read, bytes.len())))
-            })
-    }
-}
-
-impl Drop for Listener {
-    fn drop(&mut self) {
-        unregister(self.handler);
-    }
-}
-
-impl Future for CtrlC {
+impl Future for Signals {
     type Output = io::Result<()>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        match &mut self.0 {
+        let signal = self.signal;
+        match &mut self.listener {
             Ok(listener) => listener.poll(cx),
-            Err(error) => Poll::Ready(Err(error
-                .take()
-                .unwrap_or_else(|| io::Error::other("Ctrl-C is not watched")))),
+            Err(error) => {
+                let gone = || io::Error::other(format!("{signal} is not watched"));
+                Poll::Ready(Err(error.take().unwrap_or_else(gone)))
+            }
         }
     }
 }
 
-impl Stream for CtrlC {
+impl Stream for Signals {
     type Item = io::Result<()>;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
@@ -117,8 +187,11 @@ impl Stream for CtrlC {
     }
 }
 
-impl fmt::Debug for CtrlC {
+impl fmt::Debug for Signals {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("CtrlC").field(&self.0.is_ok()).finish()
+        f.debug_struct("Signals")
+            .field("signal", &self.signal)
+            .field("watched", &self.listener.is_ok())
+            .finish()
     }
 }

@@ -1,8 +1,10 @@
-//! Ctrl-C. One test: a signal goes to the whole process.
+//! Signals. One test for each: a signal goes to the whole process.
 #![cfg(all(not(loom), unix))]
 
 mod util;
 
+use futures::StreamExt;
+use pirn_io::signal::{Signal, signal};
 use pirn_io::{Handle, ctrl_c};
 use signal_hook::consts::SIGINT;
 use signal_hook::low_level::raise;
@@ -40,5 +42,28 @@ fn each_listener_sees_each_ctrl_c_and_may_wait_again() {
         );
         raise(SIGINT).unwrap();
         late.await.unwrap();
+    });
+}
+
+#[test]
+fn other_signals_are_told_apart() {
+    everywhere(|| async {
+        let (mut one, mut two) = (signal(Signal::USER1), signal(Signal::USER2));
+        raise(Signal::USER2.number()).unwrap();
+        assert!(two.next().await.unwrap().is_ok());
+        let (_, waker) = Count::new();
+        let mut cx = Context::from_waker(&waker);
+        assert!(pin!(&mut one).poll(&mut cx).is_pending());
+        raise(Signal::USER1.number()).unwrap();
+        one.await.unwrap();
+    });
+}
+
+#[test]
+fn what_cannot_be_waited_for_is_said_so() {
+    everywhere(|| async {
+        let error = signal(Signal::KILL).await.unwrap_err();
+        assert_eq!(error.to_string(), "SIGKILL cannot be waited for");
+        assert!(signal(Signal::new(-3)).await.is_err());
     });
 }

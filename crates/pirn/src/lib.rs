@@ -39,6 +39,9 @@ pub use pirn_core::{
 pub use pirn_executor::{CurrentTask, Task, TaskId, current};
 #[doc(no_inline)]
 pub use pirn_group::{Child, GroupBuilder, GroupError, TaskGroup, gather, gather_results, group};
+#[cfg(unix)]
+#[doc(no_inline)]
+pub use pirn_io::process;
 #[doc(no_inline)]
 pub use pirn_io::{fs, net, signal, to_thread};
 #[doc(no_inline)]

@@ -110,7 +110,7 @@ enum State<T> {
 struct Ticket<T>(Arc<Slot<T>>);
 
 impl<T: Send + 'static> ToThread<T> {
-    pub(super) fn new<F>(meta: TaskMeta, pool: Option<BlockingPool>, f: F) -> Self
+    pub(crate) fn new<F>(meta: TaskMeta, pool: Option<BlockingPool>, f: F) -> Self
     where
         F: FnOnce() -> T + Send + 'static,
     {
