@@ -26,6 +26,7 @@ pub mod process;
 pub mod reactor;
 #[cfg(all(unix, feature = "signal"))]
 pub mod signal;
+pub mod stream;
 
 #[cfg(feature = "blocking")]
 pub use blocking::to_thread;

@@ -43,7 +43,7 @@ pub use pirn_group::{Child, GroupBuilder, GroupError, TaskGroup, gather, gather_
 #[doc(no_inline)]
 pub use pirn_io::process;
 #[doc(no_inline)]
-pub use pirn_io::{fs, net, signal, to_thread};
+pub use pirn_io::{fs, net, signal, stream, to_thread};
 #[doc(no_inline)]
 pub use pirn_timer::{
     DelayQueue, Interval, MissedTick, Sleep, Timeout, TimeoutError, interval, interval_at, now,
