@@ -283,9 +283,10 @@ impl<R: AsyncRead + Unpin> StreamReader<R> {
         cx: &mut Context<'_>,
         mut whole: impl FnMut(&[u8]) -> Option<usize>,
     ) -> Poll<Result<Option<usize>, ReadError>> {
+        // Before the look, which is not repeated.
+        ready!(poll_spend(cx));
         loop {
             if let Some(count) = whole(self.buffered()) {
-                ready!(poll_spend(cx));
                 return Poll::Ready(Ok(Some(count)));
             }
             if self.ended {
