@@ -3,29 +3,20 @@
 mod support;
 
 use futures::{AsyncWriteExt, StreamExt};
-use futures_rustls::TlsAcceptor;
-use futures_rustls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
-use futures_rustls::rustls::{ServerConfig, crypto::ring};
 use hyper::body::Incoming;
 use hyper::{Request, Response};
 use pirn_http::{ErrorKind, Session};
+use pirn_io::tls::Acceptor;
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use std::error::Error;
-use std::sync::Arc;
 use support::{response, serve, with_streams};
 
 /// A server's side of TLS, and its certificate as PEM.
-fn identity(names: &[&str]) -> (TlsAcceptor, String) {
+fn identity(names: &[&str]) -> (Acceptor, String) {
     let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
     let CertifiedKey { cert, signing_key } = generate_simple_self_signed(names).unwrap();
-    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(signing_key.serialize_der()));
-    let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![cert.der().clone()], key)
-        .unwrap();
-    (TlsAcceptor::from(Arc::new(config)), cert.pem())
+    let acceptor = Acceptor::new(cert.pem(), signing_key.serialize_pem()).unwrap();
+    (acceptor, cert.pem())
 }
 
 async fn hello(request: Request<Incoming>) -> Response<String> {
@@ -34,7 +25,7 @@ async fn hello(request: Request<Incoming>) -> Response<String> {
 }
 
 /// Runs `client` with the URLs of `localhost` beside a server with that identity.
-fn with_tls_server<C, F>(acceptor: &TlsAcceptor, client: C) -> F::Output
+fn with_tls_server<C, F>(acceptor: &Acceptor, client: C) -> F::Output
 where
     C: FnOnce(String) -> F,
     F: Future,

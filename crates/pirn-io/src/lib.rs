@@ -27,6 +27,8 @@ pub mod reactor;
 #[cfg(all(unix, feature = "signal"))]
 pub mod signal;
 pub mod stream;
+#[cfg(feature = "tls")]
+pub mod tls;
 
 #[cfg(feature = "blocking")]
 pub use blocking::to_thread;

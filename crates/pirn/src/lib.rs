@@ -42,6 +42,9 @@ pub use pirn_group::{Child, GroupBuilder, GroupError, TaskGroup, gather, gather_
 #[cfg(unix)]
 #[doc(no_inline)]
 pub use pirn_io::process;
+#[cfg(feature = "tls")]
+#[doc(no_inline)]
+pub use pirn_io::tls;
 #[doc(no_inline)]
 pub use pirn_io::{fs, net, signal, stream, to_thread};
 #[doc(no_inline)]
