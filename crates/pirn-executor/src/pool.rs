@@ -6,8 +6,8 @@
 //! slot for the task that was woken last, which runs next. What does not fit goes to the injector,
 //! as does what is woken or spawned outside. A worker looks in this order:
 //!
-//! 1. its slot, [`SLOT_RUNS`](worker::SLOT_RUNS) times in a row at most, and not within
-//!    [`SLOT_REST`](worker::SLOT_REST) tasks after one from the slot that woke nobody,
+//! 1. its slot, [`SLOT_RUNS`](core::SLOT_RUNS) times in a row at most, and not within
+//!    [`SLOT_REST`](core::SLOT_REST) tasks after one from the slot that woke nobody,
 //! 2. its ring,
 //! 3. the injector,
 //! 4. the rings of the others, of which it takes half; then their slots, where the same poll has
@@ -44,6 +44,7 @@
 //! somebody sees the end of the last task: it is counted before the worker's look at the gate.
 
 mod blocking;
+mod core;
 pub(crate) mod deque;
 pub(crate) mod idle;
 pub(crate) mod injector;
@@ -55,8 +56,8 @@ pub use blocking::{WouldStall, block_in_place};
 pub use shared_park::{SharedDriver, SharedPark, SharedUnpark};
 pub use worker::Worker;
 
+pub(crate) use self::core::Core;
 pub(crate) use deque::Word;
-pub(crate) use worker::Core;
 
 use crate::current::{self, Current};
 use crate::gate::Gate;
