@@ -114,6 +114,32 @@ impl Contender {
         }
     }
 
+    /// Its library.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Whether instructions per operation say something of it: it does operations, on one thread.
+    pub fn is_countable(&self) -> bool {
+        matches!(self.work, Work::Timed(_) | Work::Asleep(..)) && !self.name.ends_with("-2")
+    }
+
+    /// Does `times` rounds of `count` operations, or of as many as a round must have, without
+    /// measuring anything. Returns how many operations that were.
+    pub fn repeat(&mut self, times: u64, count: u64) -> u64 {
+        match &mut self.work {
+            Work::Timed(run) | Work::Served(run) => {
+                run(times * count);
+                times * count
+            }
+            Work::Asleep(count, run) => {
+                (0..times).for_each(|_| run());
+                times * *count
+            }
+            Work::Counted(..) => 0,
+        }
+    }
+
     /// `notes` is called after each round, out of the time that is measured, and returns the same
     /// notes each time. A call before the first round, whose answer is dropped, sets it going.
     #[must_use]
@@ -329,10 +355,8 @@ impl Figures {
         self.names.iter().position(|name| name.starts_with(prefix))
     }
 
-    /// The fastest contender that is neither us nor a limit: one that begins with `bare-` does less,
-    /// what the machine or the host asks of everybody.
+    /// The fastest contender that is a peer.
     fn best_peer(&self) -> Option<usize> {
-        let is_peer = |name: &str| !name.starts_with("pirn") && !name.starts_with("bare-");
         let peers = (0..self.names.len()).filter(|&at| is_peer(self.names[at]));
         peers.min_by(|&a, &b| self.wall(a).total_cmp(&self.wall(b)))
     }
@@ -408,6 +432,12 @@ impl Figures {
             ratio(tokio, |sample| sample.cpu),
         )
     }
+}
+
+/// Whether the contender of this name is neither us nor a limit: one that begins with `bare-` does
+/// less, what the machine or the host asks of everybody.
+pub fn is_peer(name: &str) -> bool {
+    !name.starts_with("pirn") && !name.starts_with("bare-")
 }
 
 /// Three significant digits, more for thousands.

@@ -1,4 +1,4 @@
-//! `cargo xtask bench [ROW] [--rounds N] [--only NAME] [--list]`.
+//! `cargo xtask bench [ROW] [--rounds N] [--only NAME] [--list | --instructions]`.
 
 use std::process::ExitCode;
 
@@ -6,7 +6,7 @@ use lexopt::prelude::*;
 use pirn_benches::{
     allocator::Counting,
     harness::{self, Figures, Settings},
-    rows,
+    instructions, rows,
 };
 
 #[global_allocator]
@@ -27,12 +27,17 @@ fn run() -> Result<(), lexopt::Error> {
     let mut prefix = String::new();
     let mut only = String::new();
     let mut list = false;
+    let mut count = false;
+    let mut repeat = None;
     let mut arguments = lexopt::Parser::from_env();
     while let Some(argument) = arguments.next()? {
         match argument {
             Long("rounds") => settings.rounds = arguments.value()?.parse()?,
             Long("only") => only = arguments.value()?.string()?,
             Long("list") => list = true,
+            Long("instructions") => count = true,
+            // For `--instructions`, which starts this program anew.
+            Long("repeat") => repeat = Some(arguments.value()?.parse()?),
             Value(row) if prefix.is_empty() => prefix = row.string()?,
             other => return Err(other.unexpected()),
         }
@@ -47,6 +52,21 @@ fn run() -> Result<(), lexopt::Error> {
     if list {
         for row in rows {
             println!("{:32} {}", row.name, row.about);
+        }
+        return Ok(());
+    }
+    if let Some(times) = repeat {
+        rows.iter()
+            .filter(|row| row.name == prefix)
+            .for_each(|row| instructions::repeat(row, &only, times));
+        return Ok(());
+    }
+    if count {
+        println!("{}", instructions::HEADER);
+        for row in rows {
+            if let Some(line) = instructions::line(&row, &only)? {
+                println!("{line}");
+            }
         }
         return Ok(());
     }

@@ -1,4 +1,4 @@
-//! `cargo xtask bench [ROW]`: builds the benchmarks in release and hands the arguments on.
+//! `cargo xtask bench [ROW] [--instructions]`: builds the benchmarks in release and hands the arguments on.
 
 use crate::{Result, process};
 

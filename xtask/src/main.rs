@@ -33,6 +33,9 @@ cargo xtask COMMAND
   ci                everything above as CI runs it, with formatting, clippy, docs and the README
   bench [ROW]       the benchmarks beside their peers; ROW is the beginning of a row's name, or `sync`
        --rounds N     rounds per row (default 11, at least 9 for figures that are recorded)
+       --only NAME    only contenders whose names begin with NAME
+       --list         only lists the rows
+       --instructions instructions per operation instead, counted by valgrind: the rows of one thread
 ";
 
 fn main() -> ExitCode {
