@@ -1,10 +1,19 @@
 //! What a group ends with when it does not end with its value.
 
+mod boxed;
+mod tree;
+
+pub use boxed::BoxedError;
+
 use pirn_core::{Cause, JoinError, Missing, TaskMeta};
+use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
+use tree::{Part, Stop, Tree};
 
 /// The error of one child, or of the group's body.
+///
+/// Its `Display` is one line, its alternate `{:#}` all of it.
 ///
 /// # Examples
 ///
@@ -51,20 +60,41 @@ impl<E> Failure<E> {
 
 impl<E: fmt::Display> fmt::Display for Failure<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {:#}", self.task, self.error)
+        if f.alternate() {
+            return write!(f, "{}: {:#}", self.task, self.error);
+        }
+        let text = format!("{:#}", self.error);
+        match text.split_once('\n') {
+            None => write!(f, "{}: {text}", self.task),
+            Some((line, _)) => write!(f, "{}: {line} …", self.task),
+        }
     }
 }
+
+impl<E: fmt::Debug + fmt::Display> Error for Failure<E> {}
 
 /// Why a group gave no value: all the failures in it, in the order in which they occurred; or,
 /// without a failure, the cause for which it was cancelled, or what it missed.
 ///
-/// Its `Display` shows everything, a line for each failure and nested groups indented, so it has
-/// no [`source`](std::error::Error::source) besides. It is an [`Error`](std::error::Error) for
-/// every error type that can be shown, boxed ones such as `anyhow::Error` included.
+/// Handlers each take their part of it and let the rest go on, as asyncio's `except*`: by
+/// [`split`](Self::split), [`split_by`](Self::split_by) and [`split_map`](Self::split_map).
+///
+/// # Nested groups
+///
+/// A child, or the body, that fails with the error of a group of its own is a branch, not a leaf:
+/// the tree is kept when it is split, and branches without leaves are dropped. Where errors are
+/// boxed by the standard library, as `Box<dyn Error + Send + Sync>`, that is seen at once. For other
+/// types that can carry a group, such as `anyhow::Error` or an enum of your own, say how to
+/// [take it out](Self::nest); where the error type *is* that of a group, [flatten](Self::flatten) it.
+///
+/// # As an error
+///
+/// Its `Display` shows everything as a tree, with each task's name and place. Its
+/// [`source`](Error::source) is the first failure: the boxed error itself, or, of any other type,
+/// its [`Failure`]. It is an `Error` for every error type that can be shown, `anyhow::Error`
+/// included, so that it passes into boxes, `anyhow` and `eyre`, and can be downcast again.
 ///
 /// # Examples
-///
-/// Each handler takes its part, the rest goes on, as asyncio's `except*`:
 ///
 /// ```
 /// # use pirn_compat::Futures;
@@ -84,62 +114,61 @@ impl<E: fmt::Display> fmt::Display for Failure<E> {
 /// ```
 #[derive(Clone, Debug)]
 pub struct GroupError<E> {
-    /// Empty only if there is a `stop`.
-    failures: Vec<Failure<E>>,
-    stop: Option<Stop>,
-}
-
-#[derive(Clone, Debug)]
-enum Stop {
-    Cancelled(Arc<Cause>),
-    Missing(Missing),
+    tree: Tree<E>,
 }
 
 impl<E> GroupError<E> {
-    pub(crate) fn failed(failures: Vec<Failure<E>>) -> Self {
-        GroupError {
-            failures,
-            stop: None,
+    /// With `failures`, of which there is at least one, as they were when they occurred.
+    pub(crate) fn failed(failures: Vec<Failure<E>>) -> Self
+    where
+        E: 'static,
+    {
+        let mut tree = Tree::default();
+        for Failure { task, error } in failures {
+            match boxed::open(error) {
+                Ok(group) => tree.graft(task, group.tree),
+                Err(error) => tree.push(Part::Leaf(Failure { task, error })),
+            }
         }
+        GroupError { tree }
     }
 
     pub(crate) fn cancelled(cause: Arc<Cause>) -> Self {
         GroupError {
-            failures: Vec::new(),
-            stop: Some(Stop::Cancelled(cause)),
+            tree: Tree::stopped(Stop::Cancelled(cause)),
         }
     }
 
     pub(crate) fn missing_spawner(missing: Missing) -> Self {
         GroupError {
-            failures: Vec::new(),
-            stop: Some(Stop::Missing(missing)),
+            tree: Tree::stopped(Stop::Missing(missing)),
         }
     }
 
-    /// The failures, in the order in which they occurred.
-    pub fn iter(&self) -> std::slice::Iter<'_, Failure<E>> {
-        self.failures.iter()
+    /// The failures, in the order in which they occurred, those of nested groups in their place.
+    pub fn iter(&self) -> std::vec::IntoIter<&Failure<E>> {
+        self.tree.leaves().collect::<Vec<_>>().into_iter()
     }
 
-    /// How many failures there are: none if the group was cancelled from outside.
+    /// How many failures there are, in nested groups too: none if the group was cancelled from
+    /// outside.
     pub fn len(&self) -> usize {
-        self.failures.len()
+        self.tree.leaves().count()
     }
 
-    /// True if nothing failed: the group was cancelled, or there was no runtime.
+    /// True if there is no failure: the group was cancelled, or there was no runtime.
     pub fn is_empty(&self) -> bool {
-        self.failures.is_empty()
+        self.first().is_none()
     }
 
     /// The failure that cancelled the others.
     pub fn first(&self) -> Option<&Failure<E>> {
-        self.failures.first()
+        self.tree.leaves().next()
     }
 
     /// Why the group was cancelled, if that is why it gave no value.
     pub fn cause(&self) -> Option<&Arc<Cause>> {
-        match &self.stop {
+        match self.tree.stop() {
             Some(Stop::Cancelled(cause)) => Some(cause),
             _ => None,
         }
@@ -147,28 +176,136 @@ impl<E> GroupError<E> {
 
     /// What was missing around the caller, if the group was not started for that.
     pub fn missing(&self) -> Option<Missing> {
-        match &self.stop {
+        match self.tree.stop() {
             Some(Stop::Missing(missing)) => Some(*missing),
             _ => None,
         }
     }
 
-    /// The errors alone, in the order in which they occurred.
+    /// The errors alone, in the order of [`iter`](Self::iter).
     pub fn into_errors(self) -> Vec<E> {
         self.into_iter().map(Failure::into_error).collect()
     }
 
-    /// Splits into the failures whose error `matches`, and the rest; each `None` if there are none.
+    /// Splits into the failures whose error `matches`, and the rest; each `None` if it is empty.
     /// What is no failure is in the rest.
     pub fn split_by(self, mut matches: impl FnMut(&E) -> bool) -> (Option<Self>, Option<Self>) {
-        let (matched, rest): (Vec<_>, Vec<_>) = self
-            .failures
-            .into_iter()
-            .partition(|failure| matches(&failure.error));
-        let some = |failures: Vec<Failure<E>>, stop: Option<Stop>| {
-            (!failures.is_empty() || stop.is_some()).then_some(GroupError { failures, stop })
-        };
-        (some(matched, None), some(rest, self.stop))
+        self.split_map(|error| match matches(&error) {
+            true => Ok(error),
+            false => Err(error),
+        })
+    }
+
+    /// Splits into the failures that `take` takes, as what it makes of them, and the rest; each
+    /// `None` if it is empty. What is no failure is in the rest.
+    ///
+    /// # Examples
+    ///
+    /// Errors of `anyhow`, by type:
+    ///
+    /// ```
+    /// # use pirn_compat::Futures;
+    /// # use pirn_group::GroupBuilder;
+    /// # let mut pool = futures::executor::LocalPool::new();
+    /// # let group = GroupBuilder::on(Futures::new(pool.spawner()));
+    /// # let ended = pool.run_until(group.run(async |_| {
+    /// #     "seven".parse::<u32>().map_err(anyhow::Error::from)
+    /// # }));
+    /// let error = ended.unwrap_err();
+    /// let (parsing, rest) = error.split_map(|error| error.downcast::<std::num::ParseIntError>());
+    /// let kinds: Vec<_> = parsing.unwrap().into_errors().iter().map(|e| e.kind().clone()).collect();
+    /// assert_eq!(kinds, [std::num::IntErrorKind::InvalidDigit]);
+    /// assert!(rest.is_none());
+    /// ```
+    pub fn split_map<F>(
+        self,
+        take: impl FnMut(E) -> Result<F, E>,
+    ) -> (Option<GroupError<F>>, Option<Self>) {
+        let (taken, rest) = self.tree.split(take);
+        let some = |tree| GroupError { tree };
+        (
+            taken.non_empty().map(some),
+            rest.non_empty().map(|tree| GroupError { tree }),
+        )
+    }
+
+    /// Splits into the failures of type `T`, unboxed, and the rest; each `None` if it is empty. What
+    /// is no failure is in the rest.
+    ///
+    /// For the standard library's boxes. With `anyhow` and `eyre`, give their `downcast` to
+    /// [`split_map`](Self::split_map).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use pirn_compat::Futures;
+    /// # use pirn_group::{GroupBuilder, GroupError};
+    /// # use std::{io, num::ParseIntError};
+    /// # let mut pool = futures::executor::LocalPool::new();
+    /// # let group = GroupBuilder::on(Futures::new(pool.spawner()));
+    /// # type Boxed = Box<dyn std::error::Error + Send + Sync>;
+    /// # let ended: Result<(), GroupError<Boxed>> = pool.run_until(group.run(async |g| {
+    /// #     let child = g.spawn(async { Ok("seven".parse::<u32>()?) });
+    /// #     pirn_core::shield(async { child.await.unwrap_err() }).await;
+    /// #     Err(io::Error::other("no disk").into())
+    /// # }));
+    /// let (parsing, rest) = ended.unwrap_err().split::<ParseIntError>();
+    /// assert_eq!(parsing.unwrap().len(), 1);
+    /// let (disk, rest) = rest.unwrap().split::<io::Error>();
+    /// assert_eq!(disk.unwrap().first().unwrap().error().kind(), io::ErrorKind::Other);
+    /// assert!(rest.is_none()); // or it goes on, by `Err(rest)`
+    /// ```
+    pub fn split<T: Error + 'static>(self) -> (Option<GroupError<T>>, Option<Self>)
+    where
+        E: BoxedError,
+    {
+        self.split_map(E::downcast_to)
+    }
+
+    /// The same failures with each error made into another by `f`.
+    pub fn map<F>(self, f: impl FnMut(E) -> F) -> GroupError<F> {
+        GroupError {
+            tree: self.tree.map(f),
+        }
+    }
+
+    /// Makes a branch of each failure whose error carries a group, in nested groups too: `open`
+    /// takes the group out, or gives the error back.
+    ///
+    /// A nested group that was cancelled without a failure becomes a branch without a leaf: it is
+    /// shown, but not iterated.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use pirn_compat::Futures;
+    /// # use pirn_group::GroupBuilder;
+    /// # let mut pool = futures::executor::LocalPool::new();
+    /// # let spawners = [pool.spawner(), pool.spawner()].map(Futures::new);
+    /// # let [group, inner] = spawners.map(GroupBuilder::on);
+    /// # let ended: Result<(), _> = pool.run_until(group.run(async |g| {
+    /// #     let nested = inner.run(async |_| Err::<(), _>(anyhow::anyhow!("no thread")));
+    /// #     Ok(nested.await?)
+    /// # }));
+    /// let error = ended.unwrap_err().nest(|error: anyhow::Error| error.downcast());
+    /// assert_eq!(error.first().unwrap().error().to_string(), "no thread");
+    /// ```
+    #[must_use]
+    pub fn nest(self, mut open: impl FnMut(E) -> Result<Self, E>) -> Self {
+        let open = |error| open(error).map(|group| group.tree);
+        GroupError {
+            tree: self.tree.nest(open),
+        }
+    }
+}
+
+impl<E> GroupError<GroupError<E>> {
+    /// One tree of a group whose children are groups.
+    #[must_use]
+    pub fn flatten(self) -> GroupError<E> {
+        GroupError {
+            tree: self.tree.flatten(|group| group.tree),
+        }
     }
 }
 
@@ -177,13 +314,13 @@ impl<E> IntoIterator for GroupError<E> {
     type IntoIter = std::vec::IntoIter<Failure<E>>;
 
     fn into_iter(self) -> Self::IntoIter {
-        self.failures.into_iter()
+        self.tree.into_leaves()
     }
 }
 
 impl<'a, E> IntoIterator for &'a GroupError<E> {
     type Item = &'a Failure<E>;
-    type IntoIter = std::slice::Iter<'a, Failure<E>>;
+    type IntoIter = std::vec::IntoIter<&'a Failure<E>>;
 
     fn into_iter(self) -> Self::IntoIter {
         self.iter()
@@ -192,26 +329,16 @@ impl<'a, E> IntoIterator for &'a GroupError<E> {
 
 impl<E: fmt::Display> fmt::Display for GroupError<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (&self.stop, self.len()) {
-            (Some(Stop::Missing(missing)), _) => return missing.fmt(f),
-            (Some(Stop::Cancelled(cause)), _) => return write!(f, "the group was {cause}"),
-            (None, 1) => f.write_str("1 task of a group failed")?,
-            (None, failed) => write!(f, "{failed} tasks of a group failed")?,
-        }
-        let last = self.len().saturating_sub(1);
-        for (index, failure) in self.iter().enumerate() {
-            let (branch, below) = match index == last {
-                true => ("└─ ", "\n   "),
-                false => ("├─ ", "\n│  "),
-            };
-            let shown = failure.to_string().replace('\n', below);
-            write!(f, "\n{branch}{shown}")?;
-        }
-        Ok(())
+        self.tree.fmt(f)
     }
 }
 
-impl<E: fmt::Debug + fmt::Display> std::error::Error for GroupError<E> {}
+impl<E: fmt::Debug + fmt::Display + 'static> Error for GroupError<E> {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        let first = self.first()?;
+        Some(boxed::as_error(&first.error).unwrap_or(first))
+    }
+}
 
 /// Why a [`Child`](crate::Child) gave no value to its handle.
 ///
@@ -261,4 +388,4 @@ impl fmt::Display for ChildError {
     }
 }
 
-impl std::error::Error for ChildError {}
+impl Error for ChildError {}

@@ -12,6 +12,6 @@ mod shared;
 
 pub use ambient::Ambient;
 pub use child::Child;
-pub use error::{ChildError, Failure, GroupError};
+pub use error::{BoxedError, ChildError, Failure, GroupError};
 pub use gather::{gather, gather_results};
 pub use group::{GroupBuilder, TaskGroup, group};
