@@ -18,6 +18,7 @@ mod clock;
 #[cfg(feature = "std")]
 pub mod context;
 mod error;
+mod members;
 #[cfg(feature = "std")]
 mod park;
 #[cfg(feature = "std")]
@@ -45,6 +46,7 @@ pub use clock::{BoxSleep, Clock, Instant};
 pub use error::{Cause, Kind, Missing};
 #[cfg(feature = "std")]
 pub use error::{JoinError, Panic, Payload, panic_message};
+pub use members::Members;
 #[cfg(feature = "std")]
 pub use park::{Park, ParkError, Unpark, Until};
 #[cfg(feature = "std")]

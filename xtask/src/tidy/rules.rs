@@ -12,6 +12,8 @@ const UNSAFE_HOMES: &[&str] = &[
     "crates/pirn-core/src/wait/ring.rs",
     // Its lock.
     "crates/pirn-core/src/spin.rs",
+    // The memory of a task's own set of futures, and their wakers.
+    "crates/pirn-core/src/members/chunk.rs",
     // The task cell, the value bound to its thread, tasks that borrow, the steal queue.
     "crates/pirn-executor/src/bound.rs",
     "crates/pirn-executor/src/local/scoped.rs",

@@ -3,6 +3,7 @@
 mod block_on;
 mod calls;
 mod count;
+mod members;
 mod offers;
 mod scope;
 mod spin;

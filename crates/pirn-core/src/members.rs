@@ -1,0 +1,374 @@
+//! Futures that one task polls itself, each only when it was woken.
+//!
+//! # How it works
+//!
+//! Members lie in *chunks* of a machine word's bits, one allocation each, in which they stay: so
+//! they are pinned, and a waker is a pointer into the chunk. A wake sets the member's bit in the
+//! chunk's word; whoever sets the first of a word sets the chunk's bit in the word of its *group*,
+//! and whoever sets the first of that one wakes the task. A group is a word's bits of chunks: 4,096
+//! members where a word has 64. A pass takes the groups' words, then those of the chunks whose bits
+//! are set, and polls whom it finds: so members that sleep cost nothing, but for one look per group.
+//!
+//! What was taken and not yet polled, because the caller broke off, is kept beside in words that only
+//! the owner touches. A new member is put there, so a first poll costs no atomic access.
+//!
+//! | file | what is there |
+//! |---|---|
+//! | `members.rs` | the set: where the next member goes, and who is polled next |
+//! | `members/chunk.rs` | the memory, and the wakers |
+//! | `members/bell.rs` | a group's word, and the task's waker |
+
+mod bell;
+mod chunk;
+
+use crate::shim::{Arc, choose};
+use alloc::vec::Vec;
+use bell::Bell;
+use chunk::Chunk;
+use core::fmt;
+use core::future::Future;
+use core::ops::ControlFlow;
+use core::pin::Pin;
+use core::task::{Context, Poll};
+
+/// How many members a chunk has at most.
+const CHUNK: usize = choose(usize::BITS as usize, 2);
+/// How many chunks a group has at most.
+const GROUP: usize = choose(usize::BITS as usize, 2);
+/// How many members the first chunk of a set has of which nothing is known.
+const FIRST: usize = choose(4, 1);
+
+/// A set of futures that the task that owns it polls: each when it was woken, and at most once in a
+/// pass.
+///
+/// Members need not be `Send` or `'static`, and a sleeping one costs nothing. A member has a *key*
+/// as long as it is there; the keys of a set that was made [with the capacity](Self::with_capacity)
+/// for them count from 0, in the order of [`push`](Self::push).
+///
+/// This is what combinators are made of; programs use those of `pirn-group`.
+///
+/// # Fairness
+///
+/// A pass goes through the members that were woken in the order of their keys, and around: one that
+/// was broken off is taken up after the member at which it was. A member that wakes itself as it is
+/// polled waits for the next pass.
+///
+/// # Panics
+///
+/// A panic of a member goes on from the call that polled it, as if the pass had been broken off there;
+/// the member is still in the set. Catch panics inside the members where others must not see them.
+///
+/// # Cancel safety
+///
+/// Dropping the set drops the members in the order of their keys. If one of them panics as it is
+/// dropped, the others are dropped before that goes on.
+///
+/// # Examples
+///
+/// ```
+/// use pirn_core::{Members, shim::block_on};
+/// use std::future::poll_fn;
+///
+/// let words = ["warp", "weft"];
+/// let mut members = Members::with_capacity(2);
+/// for word in &words {
+///     members.push(async move { word.len() }); // it may borrow
+/// }
+/// let mut all = 0;
+/// block_on(poll_fn(|cx| members.poll_all(cx, |_, length| all += length)));
+/// assert_eq!(all, 8);
+/// ```
+pub struct Members<F> {
+    groups: Vec<Group<F>>,
+    len: usize,
+    /// How many members the set was made for.
+    expected: usize,
+    /// The key at which the next pass begins.
+    next: usize,
+}
+
+struct Group<F> {
+    bell: Arc<Bell>,
+    chunks: Vec<Chunk<F>>,
+    /// Bit k: chunk k may have members that are due, or that were woken.
+    due: usize,
+    /// Bit k: chunk k has a free slot.
+    roomy: usize,
+}
+
+impl<F> Default for Members<F> {
+    fn default() -> Self {
+        Members::new()
+    }
+}
+
+impl<F> Members<F> {
+    /// An empty set.
+    #[must_use]
+    pub const fn new() -> Self {
+        Members::with_capacity(0)
+    }
+
+    /// An empty set whose memory will be just enough for so many members. It allocates as they come.
+    #[must_use]
+    pub const fn with_capacity(members: usize) -> Self {
+        Members {
+            groups: Vec::new(),
+            len: 0,
+            expected: members,
+            next: 0,
+        }
+    }
+
+    /// How many members there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// True if there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Adds a member, to be polled in the next pass, and gives its key. It wakes nobody: the set is
+    /// to be polled after.
+    pub fn push(&mut self, future: F) -> usize {
+        let roomy = self.groups.iter().rposition(|group| group.roomy != 0);
+        let at = match roomy {
+            Some(at) => at,
+            None => self.grow(),
+        };
+        self.len += 1;
+        let slot = self.groups[at].insert(future);
+        at * GROUP * CHUNK + slot
+    }
+
+    /// Adds a chunk, and says in which group.
+    #[cold]
+    fn grow(&mut self) -> usize {
+        let slots = match self.expected.checked_sub(self.len) {
+            Some(more) if more > 0 => more,
+            _ => {
+                let last = self.groups.last().and_then(|group| group.chunks.last());
+                last.map_or(FIRST, |chunk| 2 * chunk.slots())
+            }
+        };
+        let full = |group: &Group<F>| group.chunks.len() == GROUP;
+        if self.groups.last().is_none_or(full) {
+            self.groups.push(Group::new());
+        }
+        let at = self.groups.len() - 1;
+        self.groups[at].add(slots.min(CHUNK));
+        at
+    }
+
+    /// The member with this key.
+    pub fn get_mut(&mut self, key: usize) -> Option<Pin<&mut F>> {
+        self.chunk(key)?.get(key % CHUNK)
+    }
+
+    /// Drops the member with this key. False if there is none.
+    pub fn remove(&mut self, key: usize) -> bool {
+        let removed = self.chunk(key).is_some_and(|chunk| {
+            // Counted before its destructor runs, which may panic.
+            chunk.get(key % CHUNK).is_some()
+        });
+        if removed {
+            self.len -= 1;
+            self.groups[key / (GROUP * CHUNK)].remove(key / CHUNK % GROUP, key % CHUNK);
+        }
+        removed
+    }
+
+    fn chunk(&mut self, key: usize) -> Option<&mut Chunk<F>> {
+        let group = self.groups.get_mut(key / (GROUP * CHUNK))?;
+        group.chunks.get_mut(key / CHUNK % GROUP)
+    }
+
+    /// Goes through all members, in the order of their keys, and drops those for which `f` returns
+    /// false.
+    pub fn retain(&mut self, mut f: impl FnMut(usize, Pin<&mut F>) -> bool) {
+        let mut key = 0;
+        while let Some(found) = self.first_from(key) {
+            let stays = self.get_mut(found).is_none_or(|member| f(found, member));
+            if !stays {
+                self.remove(found);
+            }
+            key = found + 1;
+        }
+    }
+
+    /// The first key from `key` on.
+    fn first_from(&self, mut key: usize) -> Option<usize> {
+        while let Some(group) = self.groups.get(key / (GROUP * CHUNK)) {
+            let chunk = group.chunks.get(key / CHUNK % GROUP)?;
+            let live = chunk.live() & from(key % CHUNK);
+            let first = key - key % CHUNK;
+            if live != 0 {
+                return Some(first + live.trailing_zeros() as usize);
+            }
+            key = first + CHUNK;
+        }
+        None
+    }
+}
+
+impl<F: Future> Members<F> {
+    /// Polls the members that were woken, each once. One that ends is dropped, and what it gave
+    /// goes to `ended`, with the key that it had.
+    ///
+    /// - `ended` breaks: the pass is broken off there, and that is returned. Poll again, without
+    ///   being woken, for the others.
+    /// - No member is left: `Ready(None)`.
+    /// - Otherwise pending; the task is woken when a member is.
+    pub fn poll_until<B>(
+        &mut self,
+        cx: &mut Context<'_>,
+        mut ended: impl FnMut(usize, F::Output) -> ControlFlow<B>,
+    ) -> Poll<Option<B>> {
+        for group in &mut self.groups {
+            group.due |= group.bell.answer(cx.waker());
+        }
+        let start = core::mem::take(&mut self.next);
+        let mut broken = self.sweep(start, usize::MAX, &mut ended);
+        if broken.is_none() && start > 0 {
+            broken = self.sweep(0, start, &mut ended);
+        }
+        match broken {
+            Some(broken) => Poll::Ready(Some(broken)),
+            None if self.len == 0 => Poll::Ready(None),
+            None => Poll::Pending,
+        }
+    }
+
+    /// As [`poll_until`](Self::poll_until), to the end of the pass. Ready when no member is left.
+    pub fn poll_all(
+        &mut self,
+        cx: &mut Context<'_>,
+        mut ended: impl FnMut(usize, F::Output),
+    ) -> Poll<()> {
+        let go_on = |key, output| {
+            ended(key, output);
+            ControlFlow::<core::convert::Infallible>::Continue(())
+        };
+        self.poll_until(cx, go_on).map(|_| ())
+    }
+
+    /// As [`poll_until`](Self::poll_until), up to the first member that ends. `None` if there are
+    /// no members.
+    pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<(usize, F::Output)>> {
+        self.poll_until(cx, |key, output| ControlFlow::Break((key, output)))
+    }
+
+    /// Polls the members that are due, from the key `start` to before `end`.
+    fn sweep<B>(
+        &mut self,
+        start: usize,
+        end: usize,
+        ended: &mut impl FnMut(usize, F::Output) -> ControlFlow<B>,
+    ) -> Option<B> {
+        const SPAN: usize = GROUP * CHUNK;
+        let groups = self.groups.iter_mut().enumerate();
+        for (at, group) in groups.skip(start / SPAN) {
+            let first = at * SPAN;
+            if first >= end {
+                break;
+            }
+            let begin = start.saturating_sub(first);
+            let mut chunks = group.due & from(begin / CHUNK);
+            while chunks != 0 {
+                let place = chunks.trailing_zeros() as usize;
+                chunks &= chunks - 1;
+                let first = first + place * CHUNK;
+                if first >= end {
+                    break;
+                }
+                let mask = from(start.saturating_sub(first)) & before(end - first);
+                let chunk = &mut group.chunks[place];
+                chunk.take_woken();
+                while chunk.due & mask != 0 {
+                    let index = (chunk.due & mask).trailing_zeros() as usize;
+                    let Poll::Ready(output) = chunk.poll(index) else {
+                        continue;
+                    };
+                    // Counted before its destructor runs, which may panic.
+                    self.len -= 1;
+                    group.roomy |= 1 << place;
+                    chunk.remove(index);
+                    if let ControlFlow::Break(broken) = ended(first + index, output) {
+                        self.next = first + index + 1;
+                        return Some(broken);
+                    }
+                }
+                if chunk.due == 0 {
+                    group.due &= !(1 << place);
+                }
+            }
+        }
+        None
+    }
+}
+
+/// The bits from `index` on.
+fn from(index: usize) -> usize {
+    let bits = u32::try_from(index).unwrap_or(u32::MAX);
+    usize::MAX.checked_shl(bits).unwrap_or(0)
+}
+
+/// The bits before `index`.
+fn before(index: usize) -> usize {
+    !from(index)
+}
+
+impl<F> Group<F> {
+    fn new() -> Self {
+        Group {
+            bell: Arc::new(Bell::new()),
+            chunks: Vec::new(),
+            due: 0,
+            roomy: 0,
+        }
+    }
+
+    fn add(&mut self, slots: usize) {
+        let place = self.chunks.len();
+        let chunk = Chunk::new(slots, place, &self.bell);
+        self.chunks.push(chunk);
+        self.roomy |= 1 << place;
+    }
+
+    /// Puts a member into the first free slot, and says which: counted in this group.
+    fn insert(&mut self, future: F) -> usize {
+        let place = self.roomy.trailing_zeros() as usize;
+        let chunk = &mut self.chunks[place];
+        let index = chunk.vacancy().expect("a roomy chunk has a free slot");
+        chunk.insert(index, future);
+        if chunk.vacancy().is_none() {
+            self.roomy &= !(1 << place);
+        }
+        self.due |= 1 << place;
+        place * CHUNK + index
+    }
+
+    fn remove(&mut self, place: usize, index: usize) {
+        self.roomy |= 1 << place;
+        self.chunks[place].remove(index);
+    }
+}
+
+impl<F> Drop for Group<F> {
+    fn drop(&mut self) {
+        // What wakes as the members are dropped, and after, wakes nobody.
+        self.bell.silence();
+    }
+}
+
+impl<F> fmt::Debug for Members<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Members")
+            .field("len", &self.len)
+            .finish_non_exhaustive()
+    }
+}
