@@ -257,6 +257,24 @@ impl Frame {
         result
     }
 
+    /// The scope that runs here, or the one around it where it is yet to be made, which is not done
+    /// now; and the deadline that it will then have.
+    pub(crate) fn around() -> (Option<Scope>, Instant) {
+        let (scope, planned, framed) = Frame::with(|frame| match frame {
+            Some(frame) => (frame.scope.clone(), frame.mode == Mode::Planned, true),
+            None => (None, false, false),
+        });
+        let plan = match planned {
+            true => PLAN.try_with(Cell::get).ok().flatten(),
+            false => None,
+        };
+        let scope = match framed {
+            true => scope.or_else(reaper),
+            false => None,
+        };
+        (scope, plan.map_or(Instant::NEVER, |plan| plan.deadline))
+    }
+
     /// True if the body that is polled here is cancelled.
     pub(crate) fn is_winding() -> bool {
         Frame::with(|frame| frame.is_some_and(|frame| frame.mode == Mode::Winding))

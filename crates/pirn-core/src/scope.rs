@@ -26,10 +26,12 @@
 //! | `Kept` | somebody polls the body, the clean-ups and waits for the children | `claim`; at birth for a task's, made when it is first asked for |
 //! | `Ended` | the run has ended or was dropped; what comes now goes to an ancestor that is `Kept` | `try_end`, `abandon` |
 
+mod current;
 mod region;
 mod run;
 mod slots;
 
+pub use current::{current_cause, current_deadline};
 pub use region::{finally, finally_in_place, shield, with_resource};
 pub use run::{Rooted, Scoped};
 

@@ -4,8 +4,8 @@ mod support;
 
 use pirn_core::context::Handles;
 use pirn_core::{
-    BoxSleep, Cause, Clock, Grace, Instant, Kind, Rooted, Scope, Scoped, budget, finally,
-    finally_in_place, shield, with_resource,
+    BoxSleep, Cause, Clock, Grace, Instant, Kind, Rooted, Scope, Scoped, budget, current_cause,
+    current_deadline, finally, finally_in_place, shield, with_resource,
 };
 use std::cell::RefCell;
 use std::future::{Future, pending, poll_fn, ready};
@@ -1542,4 +1542,59 @@ fn a_child_that_ends_during_the_first_poll_of_a_task_wakes_the_task() {
     assert!(task.as_mut().poll(&mut cx).is_pending());
     assert_eq!(counter.wakes(), 1);
     assert!(matches!(task.as_mut().poll(&mut cx), Poll::Ready(Ok(2))));
+}
+
+// What holds for the code that asks.
+
+#[test]
+fn to_ask_for_the_deadline_or_the_cause_makes_no_scope() {
+    let (clock, _entered) = Manual::enter();
+    let at = clock.now() + SECOND;
+    let mut run = pin!(planned(at, async {
+        (current_deadline(), current_cause().is_none())
+    }));
+    assert_eq!(value(poll(run.as_mut())), (at, true));
+    assert!(run.scope_if_made().is_none());
+    assert_eq!(current_deadline(), Instant::NEVER);
+    assert!(current_cause().is_none());
+}
+
+#[test]
+fn a_task_without_a_scope_lives_by_the_reapers_deadline() {
+    let (clock, _entered) = Manual::enter();
+    let reaper = Scope::detached();
+    let mut handles = Handles::default();
+    handles.clock = pirn_core::context::handles().unwrap().clock.clone();
+    handles.reaper = Some(reaper.clone());
+    let _inside = Rc::new(handles).enter();
+    let at = clock.now() + SECOND;
+    reaper.set_deadline(at).unwrap();
+    let task = pin!(Rooted::new(async { current_deadline() }));
+    assert_eq!(value(poll(task)), at);
+    assert_eq!(current_deadline(), Instant::NEVER, "outside every task");
+}
+
+#[test]
+fn a_clean_up_and_a_destructor_learn_why_whoever_runs_them() {
+    struct Asks(Arc<Mutex<Vec<String>>>);
+    impl Drop for Asks {
+        fn drop(&mut self) {
+            let text = current_cause().map_or_else(String::new, |cause| cause.text().to_owned());
+            self.0.lock().unwrap().push(text);
+        }
+    }
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let (held, in_place, handed) = (Asks(seen.clone()), Asks(seen.clone()), Asks(seen.clone()));
+    let scope = Scope::detached();
+    let mut run = pin!(scope.run(async move {
+        let _held = held;
+        let mut lost = Box::pin(finally(pending::<()>(), || async move { drop(handed) }));
+        poll_inside(lost.as_mut()).await;
+        finally(pending::<()>(), || async move { drop(in_place) }).await;
+        drop(lost);
+    }));
+    assert!(poll(run.as_mut()).is_pending());
+    scope.cancel(stop());
+    assert_eq!(text(poll(run)), "stop");
+    assert_eq!(*seen.lock().unwrap(), ["stop"; 3]);
 }

@@ -19,6 +19,8 @@ mod interval;
 #[cfg(feature = "std")]
 mod manual;
 #[cfg(feature = "std")]
+mod move_on;
+#[cfg(feature = "std")]
 mod own;
 #[cfg(feature = "std")]
 mod sleep;
@@ -39,9 +41,11 @@ pub use interval::{Interval, MissedTick, interval, interval_at};
 #[cfg(feature = "std")]
 pub use manual::Manual;
 #[cfg(feature = "std")]
+pub use move_on::{MoveOn, move_on_after, move_on_at};
+#[cfg(feature = "std")]
 pub use own::Attached;
 #[cfg(feature = "std")]
-pub use pirn_core::{Monotonic, ThreadPark, ThreadUnpark, TimeSource};
+pub use pirn_core::{Monotonic, ThreadPark, ThreadUnpark, TimeSource, current_deadline};
 #[cfg(feature = "std")]
 pub use sleep::{Sleep, sleep, sleep_until};
 #[cfg(feature = "std")]

@@ -33,7 +33,8 @@ pub use pirn_core::calls::{CallHandle, TimerHandle};
 #[doc(no_inline)]
 pub use pirn_core::{
     Carried, Cause, Grace, Instant, JoinError, Kind, Locals, Missing, Scope, TaskLocal, Token,
-    finally, finally_in_place, report, shield, with_resource, yield_now,
+    current_cause, current_deadline, finally, finally_in_place, report, shield, with_resource,
+    yield_now,
 };
 #[doc(no_inline)]
 pub use pirn_executor::{CurrentTask, Task, TaskId, current};
@@ -49,8 +50,8 @@ pub use pirn_io::tls;
 pub use pirn_io::{fs, net, signal, stream, to_thread};
 #[doc(no_inline)]
 pub use pirn_timer::{
-    DelayQueue, Interval, MissedTick, Sleep, Timeout, TimeoutError, interval, interval_at, now,
-    sleep, sleep_until, timeout, timeout_at,
+    DelayQueue, Interval, MissedTick, Sleep, Timeout, TimeoutError, TimeoutHandle, interval,
+    interval_at, move_on_after, move_on_at, now, sleep, sleep_until, timeout, timeout_at,
 };
 
 /// Locks, events, semaphores, queues: the whole of pirn-sync.
