@@ -39,7 +39,10 @@ pub use pirn_core::{
 #[doc(no_inline)]
 pub use pirn_executor::{CurrentTask, Task, TaskId, current};
 #[doc(no_inline)]
-pub use pirn_group::{Child, GroupBuilder, GroupError, TaskGroup, gather, gather_results, group};
+pub use pirn_group::{
+    CancelGuard, CancelToken, Child, GroupBuilder, GroupError, TaskGroup, gather, gather_results,
+    group,
+};
 #[cfg(unix)]
 #[doc(no_inline)]
 pub use pirn_io::process;
