@@ -886,6 +886,33 @@ fn of_two_deadlines_that_have_passed_the_outer_one_is_the_cause() {
 }
 
 #[test]
+fn a_body_whose_time_is_over_does_not_go_on_after_an_inner_cancel() {
+    for clean_up_first in [false, true] {
+        let (clock, _entered) = Manual::enter();
+        let gate = Gate::default();
+        let (inner, cleaned) = (Scope::detached(), gate.clone());
+        let cancelled = inner.clone();
+        let mut run = pin!(planned(clock.now() + SECOND, async move {
+            let body = finally(pending::<()>(), move || cleaned.passed());
+            assert!(inner.run(body).await.is_err());
+            panic!("it went on");
+        }));
+        assert!(poll(run.as_mut()).is_pending());
+        cancelled.cancel(stop());
+        if clean_up_first {
+            assert!(poll(run.as_mut()).is_pending());
+        }
+        // In one turn: the inner run can end, and the time is over.
+        gate.open();
+        clock.advance(SECOND);
+        let Poll::Ready(Err::<(), _>(cause)) = poll(run) else {
+            panic!("not cancelled")
+        };
+        assert_eq!(cause.kind(), Kind::Deadline);
+    }
+}
+
+#[test]
 fn the_deadline_in_force_is_the_least_up_to_the_nearest_shield() {
     let (_clock, _entered) = Manual::enter();
     let outer = Scope::detached();

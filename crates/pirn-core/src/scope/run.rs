@@ -871,7 +871,7 @@ impl<T> Run<T> {
 
     /// Returns the outcome, unless it is a cause and the body around must not go on.
     fn leave(&mut self) -> Poll<Result<T, Arc<Cause>>> {
-        let stall = self.outer.take().is_some_and(|outer| outer.is_cancelled());
+        let outer = self.outer.take();
         self.waker = None;
         self.deadline = Timer::at(Instant::NEVER);
         let Phase::Drain(outcome) = std::mem::replace(&mut self.phase, Phase::Done) else {
@@ -880,7 +880,7 @@ impl<T> Run<T> {
         match outcome {
             Outcome::Value(value) => Poll::Ready(Ok(value)),
             Outcome::Panicked(payload) => resume_unwind(payload),
-            Outcome::Cancelled(_) if stall => {
+            Outcome::Cancelled(_) if outer.is_some_and(|outer| outer.must_not_go_on()) => {
                 self.phase = Phase::Stalled;
                 Poll::Pending
             }

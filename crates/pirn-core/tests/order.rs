@@ -1,0 +1,689 @@
+//! What wins when several things happen to nested scopes in one turn: `docs/order.md`, exhaustively.
+//!
+//! Three runs, one in the other. A case says what happens to each in one turn and in which order;
+//! `expected` is the table as a function, and `Real` does it with scopes.
+
+mod support;
+
+use pirn_core::{Cause, Instant, Kind, Scope, Scoped, budget, finally, shield};
+use std::cell::{Cell, RefCell};
+use std::future::{Future, pending, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+use support::{Counter, Manual, reports};
+
+const LEVELS: usize = 3;
+const SECOND: Duration = Duration::from_secs(1);
+
+/// One thing for each level, from the outermost.
+type Each<T> = [T; LEVELS];
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Leaf {
+    Pending,
+    Value,
+    Error,
+    Panic,
+}
+
+/// How the runs are made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Style {
+    /// `Scope::run`.
+    Made,
+    /// `Scoped::until`: made when it is needed.
+    Planned,
+}
+
+/// What the body of a level has around its inner run, or around the leaf.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Around {
+    Nothing,
+    Shield,
+    /// A clean-up that is ready at once.
+    Finally,
+    /// A clean-up that is ready in the next turn.
+    Slow,
+}
+
+/// What a body does after its inner run has ended, before it returns a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum After {
+    Nothing,
+    /// Waits for ever.
+    Waits,
+    /// Passes a leaf of ours that is ready at once.
+    Ours,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Case {
+    style: Style,
+    /// The turn is the first poll; else everything was pending before it.
+    first: bool,
+    around: Each<Around>,
+    /// Cancelled before the poll.
+    before: Each<bool>,
+    /// Cancelled by the innermost body in its poll.
+    during: Each<bool>,
+    /// Its deadline has passed.
+    due: Each<bool>,
+    /// What the innermost body gives in its poll.
+    leaf: Leaf,
+    after: [After; LEVELS - 1],
+}
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Seen {
+    Value,
+    Error,
+    Cause(usize, Kind),
+    Panic,
+}
+
+/// How each run ended, as its surroundings saw it, `None` being not at all; and which clean-ups have
+/// begun.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+struct Outcome {
+    ended: Each<Option<Seen>>,
+    cleaned: Each<usize>,
+}
+
+// The table.
+
+impl Case {
+    /// The outermost scope whose cause reaches this level: up to the nearest shield.
+    fn cut_by(&self, level: usize, own: impl Fn(usize) -> bool) -> Option<usize> {
+        let mut cut = own(level).then_some(level);
+        for above in (0..level).rev() {
+            if self.around[above] == Around::Shield {
+                break;
+            }
+            if own(above) {
+                cut = Some(above);
+            }
+        }
+        cut
+    }
+
+    /// The level whose body does not run, having been cancelled before its first poll.
+    fn never_runs(&self) -> Option<usize> {
+        let cut = |level: &usize| self.cut_by(*level, |l| self.before[l]).is_some();
+        (0..LEVELS).find(cut).filter(|_| self.first)
+    }
+
+    /// The innermost body is polled: nothing cut it before.
+    fn reaches_leaf(&self) -> bool {
+        let last = LEVELS - 1;
+        match self.first {
+            true => self.never_runs().is_none(),
+            false => {
+                self.around[last] == Around::Shield
+                    || self.cut_by(last, |l| self.before[l]).is_none()
+            }
+        }
+    }
+
+    /// Why a level is cancelled of itself: of its causes the cancel, whatever came first.
+    fn own(&self, level: usize) -> Option<Kind> {
+        if self.before[level] || (self.during[level] && self.reaches_leaf()) {
+            return Some(Kind::Requested);
+        }
+        self.due[level].then_some(Kind::Deadline)
+    }
+}
+
+/// What a body is at when its turn is over.
+#[derive(Clone, Copy)]
+enum Content {
+    Ended(Seen),
+    /// `held`: in a shield or a clean-up that is under way, or an inner run that is.
+    Waits {
+        held: bool,
+    },
+}
+
+/// In the second turn slow clean-ups are ready, in the third what is left of the leaves.
+fn expected(case: &Case, turn: usize) -> Outcome {
+    let leaf = match turn {
+        2 if leaf_lives(case) => Leaf::Value,
+        _ => case.leaf,
+    };
+    settle(case, turn, leaf).0
+}
+
+/// The outcome, and which bodies have gone on after their inner run.
+fn settle(case: &Case, turn: usize, leaf: Leaf) -> (Outcome, Each<bool>) {
+    let mut outcome = Outcome::default();
+    let mut went_on = match turn {
+        0 => Each::default(),
+        _ => settle(case, turn - 1, case.leaf).1,
+    };
+    let mut content = match leaf {
+        _ if !case.reaches_leaf() => Content::Waits { held: false },
+        Leaf::Value => Content::Ended(Seen::Value),
+        Leaf::Error => Content::Ended(Seen::Error),
+        Leaf::Panic => Content::Ended(Seen::Panic),
+        Leaf::Pending => Content::Waits {
+            held: case.around[LEVELS - 1] == Around::Shield,
+        },
+    };
+    for level in (0..LEVELS).rev() {
+        let cut = case.cut_by(level, |l| case.own(l).is_some());
+        match case.never_runs() {
+            Some(never) if level > never => continue,
+            Some(never) if level == never => content = Content::Waits { held: false },
+            _ => content = cleaned_up(case, level, content, cut, turn > 0, &mut outcome),
+        }
+        if level < LEVELS - 1 && matches!(content, Content::Ended(Seen::Value | Seen::Error)) {
+            // A cancelled body does not pass our leaves. In the turn of a cancel from within, or of
+            // a deadline, it is polled before that is seen.
+            let frozen = match turn {
+                0 => case.cut_by(level, |l| case.before[l]).is_some(),
+                _ => cut.is_some(),
+            };
+            match case.after[level] {
+                After::Nothing => {}
+                After::Waits => content = Content::Waits { held: false },
+                After::Ours if went_on[level] || !frozen => went_on[level] = true,
+                After::Ours => content = Content::Waits { held: false },
+            }
+        }
+        let ended = match (content, cut) {
+            (Content::Ended(value), _) => Some(value),
+            // The outermost cause ends the run whose scope it is of, the runs inside end without a
+            // word.
+            (Content::Waits { held: false }, Some(cut)) if cut == level => {
+                Some(Seen::Cause(level, case.own(level).unwrap()))
+            }
+            (Content::Waits { held: false }, Some(_)) => continue,
+            _ => None,
+        };
+        outcome.ended[level] = ended;
+        content = match ended {
+            None => Content::Waits { held: true },
+            Some(Seen::Cause(..)) => Content::Ended(Seen::Value),
+            Some(value) => Content::Ended(value),
+        };
+    }
+    // A panic is seen at the top only.
+    for inner in &mut outcome.ended[1..] {
+        *inner = inner.filter(|seen| *seen != Seen::Panic);
+    }
+    (outcome, went_on)
+}
+
+/// The clean-up of a level, if it has one: begins when what it is around has ended, or was cut.
+fn cleaned_up(
+    case: &Case,
+    level: usize,
+    content: Content,
+    cut: Option<usize>,
+    next: bool,
+    outcome: &mut Outcome,
+) -> Content {
+    let ready = match case.around[level] {
+        Around::Nothing | Around::Shield => return content,
+        Around::Finally => true,
+        Around::Slow => next,
+    };
+    match content {
+        Content::Waits { held: false } if cut.is_some() => {}
+        Content::Waits { .. } => return content,
+        Content::Ended(_) => {}
+    }
+    outcome.cleaned[level] = 1;
+    match (content, ready) {
+        (_, false) => Content::Waits { held: true },
+        (content, true) => content,
+    }
+}
+
+/// Whether the innermost body is there after the turn.
+fn leaf_lives(case: &Case) -> bool {
+    let last = LEVELS - 1;
+    let shielded = case.around[last] == Around::Shield;
+    let ends = case.reaches_leaf() && case.leaf != Leaf::Pending;
+    let cut = case.cut_by(last, |l| case.own(l).is_some()).is_some();
+    !ends && case.never_runs().is_none() && ((shielded && case.reaches_leaf()) || !cut)
+}
+
+// The scopes.
+
+/// What clean-ups share, which are `Send`.
+#[derive(Default)]
+struct Cleaning {
+    begun: Each<usize>,
+    /// Slow ones are ready.
+    next: bool,
+    wakers: Vec<Waker>,
+}
+
+struct Real {
+    case: Case,
+    ended: RefCell<Each<Option<Seen>>>,
+    scopes: RefCell<Each<Option<Scope>>>,
+    lines: RefCell<Each<u32>>,
+    /// The turn has begun.
+    active: Cell<bool>,
+    cleaning: Arc<Mutex<Cleaning>>,
+    leaf: Cell<Leaf>,
+    waker: RefCell<Option<Waker>>,
+}
+
+impl Real {
+    /// The run of a level, made where it is awaited.
+    async fn run(self: Rc<Self>, level: usize) -> Result<Seen, Arc<Cause>> {
+        let body = Rc::clone(&self).body(level);
+        let at = match (self.case.due[level], self.case.first) {
+            (true, true) => Instant::EPOCH,
+            (true, false) => Instant::EPOCH + SECOND,
+            (false, _) => Instant::NEVER,
+        };
+        let cancelled = self.case.first && self.case.before[level];
+        let run = match self.case.style {
+            Style::Made => {
+                let scope = Scope::new();
+                let (line, set) = match level {
+                    0 => (line!(), scope.set_deadline(at)),
+                    1 => (line!(), scope.set_deadline(at)),
+                    _ => (line!(), scope.set_deadline(at)),
+                };
+                set.unwrap();
+                self.lines.borrow_mut()[level] = line;
+                if cancelled {
+                    scope.cancel(requested(level));
+                }
+                self.scopes.borrow_mut()[level] = Some(scope.clone());
+                scope.run(body)
+            }
+            Style::Planned => {
+                let (line, run) = match level {
+                    0 => (line!(), Scoped::until(at, body)),
+                    1 => (line!(), Scoped::until(at, body)),
+                    _ => (line!(), Scoped::until(at, body)),
+                };
+                self.lines.borrow_mut()[level] = line;
+                let mut run = run.map_err(|(missing, _)| missing).unwrap();
+                if cancelled {
+                    run.scope().cancel(requested(level));
+                }
+                run
+            }
+        };
+        let mut run = Box::pin(run);
+        let polled = poll_fn(|cx| {
+            let polled = run.as_mut().poll(cx);
+            if let Some(scope) = run.scope_if_made() {
+                self.scopes.borrow_mut()[level].get_or_insert_with(|| scope.clone());
+            }
+            polled
+        });
+        polled.await
+    }
+
+    fn body(self: Rc<Self>, level: usize) -> Pin<Box<dyn Future<Output = Seen>>> {
+        Box::pin(async move {
+            if level == LEVELS - 1 {
+                let leaf = poll_fn(|cx| self.poll_leaf(cx));
+                return self.around(level, leaf).await;
+            }
+            let inner = async {
+                let ended = Rc::clone(&self).run(level + 1).await;
+                self.saw(level + 1, ended)
+            };
+            let seen = self.around(level, inner).await;
+            match self.case.after[level] {
+                After::Nothing => {}
+                After::Waits => pending().await,
+                After::Ours => poll_fn(budget::poll_spend).await,
+            }
+            match seen {
+                Seen::Error => seen,
+                _ => Seen::Value,
+            }
+        })
+    }
+
+    async fn around<F: Future>(&self, level: usize, inner: F) -> F::Output {
+        match self.case.around[level] {
+            Around::Nothing => inner.await,
+            Around::Shield => shield(inner).await,
+            Around::Finally | Around::Slow => finally(inner, self.cleanup(level)).await,
+        }
+    }
+
+    fn cleanup(
+        &self,
+        level: usize,
+    ) -> impl FnOnce() -> Pin<Box<dyn Future<Output = ()> + Send>> + use<> {
+        let (cleaning, slow) = (
+            Arc::clone(&self.cleaning),
+            self.case.around[level] == Around::Slow,
+        );
+        move || {
+            cleaning.lock().unwrap().begun[level] += 1;
+            Box::pin(poll_fn(move |cx| {
+                let mut cleaning = cleaning.lock().unwrap();
+                if !slow || cleaning.next {
+                    return Poll::Ready(());
+                }
+                cleaning.wakers.push(cx.waker().clone());
+                Poll::Pending
+            }))
+        }
+    }
+
+    fn saw(&self, level: usize, ended: Result<Seen, Arc<Cause>>) -> Seen {
+        let seen = match ended {
+            Ok(value) => value,
+            Err(cause) => {
+                let of = match cause.kind() {
+                    Kind::Requested => cause.text().parse().unwrap(),
+                    _ => {
+                        let lines = self.lines.borrow();
+                        lines.iter().position(|l| *l == cause.at().line()).unwrap()
+                    }
+                };
+                Seen::Cause(of, cause.kind())
+            }
+        };
+        let former = self.ended.borrow_mut()[level].replace(seen);
+        assert!(former.is_none(), "a run ended twice");
+        seen
+    }
+
+    fn poll_leaf(&self, cx: &mut Context<'_>) -> Poll<Seen> {
+        *self.waker.borrow_mut() = Some(cx.waker().clone());
+        if !self.active.get() {
+            return Poll::Pending;
+        }
+        for level in (0..LEVELS).filter(|level| self.case.during[*level]) {
+            self.scope(level).cancel(requested(level));
+        }
+        match self.leaf.get() {
+            Leaf::Pending => Poll::Pending,
+            Leaf::Value => Poll::Ready(Seen::Value),
+            Leaf::Error => Poll::Ready(Seen::Error),
+            Leaf::Panic => resume_unwind(Box::new("the leaf")),
+        }
+    }
+
+    fn scope(&self, level: usize) -> Scope {
+        if let Some(scope) = &self.scopes.borrow()[level] {
+            return scope.clone();
+        }
+        // In a first poll: it is made now.
+        let mut scope = Scope::current().unwrap();
+        let up = |scope: &Scope| scope.parent().unwrap().clone();
+        for above in (level..LEVELS).rev() {
+            if self.case.around[above] == Around::Shield {
+                scope = up(&scope);
+            }
+            if above > level {
+                scope = up(&scope);
+            }
+        }
+        scope
+    }
+
+    fn outcome(&self) -> Outcome {
+        Outcome {
+            ended: *self.ended.borrow(),
+            cleaned: self.cleaning.lock().unwrap().begun,
+        }
+    }
+
+    /// Lets slow clean-ups end.
+    fn next(&self) {
+        let mut cleaning = self.cleaning.lock().unwrap();
+        cleaning.next = true;
+        let wakers = std::mem::take(&mut cleaning.wakers);
+        drop(cleaning);
+        wakers.into_iter().for_each(Waker::wake);
+    }
+
+    fn poke(&self, leaf: Leaf) {
+        self.active.set(true);
+        self.leaf.set(leaf);
+        let waker = self.waker.borrow_mut().take();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+}
+
+fn requested(level: usize) -> Cause {
+    Cause::requested(level.to_string())
+}
+
+/// What happens before the poll, one after the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Event {
+    Cancel(usize),
+    Time,
+    Leaf,
+}
+
+impl Case {
+    fn events(&self) -> Vec<Event> {
+        let mut events = Vec::new();
+        if self.first {
+            return events;
+        }
+        events.extend((0..LEVELS).filter(|l| self.before[*l]).map(Event::Cancel));
+        if self.due.contains(&true) {
+            events.push(Event::Time);
+        }
+        if self.leaf != Leaf::Pending || self.during.contains(&true) {
+            events.push(Event::Leaf);
+        }
+        events
+    }
+}
+
+/// Does a case with its events in this order, and compares.
+fn check(case: &Case, order: &[Event]) {
+    let (clock, _entered) = Manual::enter();
+    let real = Rc::new(Real {
+        case: *case,
+        ended: RefCell::default(),
+        cleaning: Arc::default(),
+        scopes: RefCell::default(),
+        lines: RefCell::default(),
+        active: Cell::new(case.first),
+        leaf: Cell::new(if case.first { case.leaf } else { Leaf::Pending }),
+        waker: RefCell::default(),
+    });
+    let mut run = Box::pin(Rc::clone(&real).run(0));
+    let (counter, waker) = Counter::new();
+    let mut wakes = counter.wakes();
+    let mut ended = false;
+    let mut polls = 0;
+    let mut poll = |ended: &mut bool| {
+        polls += 1;
+        assert!(
+            polls < 20,
+            "it is woken again and again: {case:?} {order:?}"
+        );
+        let polled = catch_unwind(AssertUnwindSafe(|| {
+            run.as_mut().poll(&mut Context::from_waker(&waker))
+        }));
+        match polled {
+            Ok(Poll::Pending) => return,
+            Ok(Poll::Ready(result)) => _ = real.saw(0, result),
+            Err(payload) => {
+                assert!(payload.is::<&str>() && *payload.downcast::<&str>().unwrap() == "the leaf");
+                real.ended.borrow_mut()[0] = Some(Seen::Panic);
+            }
+        }
+        *ended = true;
+    };
+    poll(&mut ended);
+    for event in order {
+        match event {
+            Event::Cancel(level) => _ = real.scope(*level).cancel(requested(*level)),
+            Event::Time => clock.advance(SECOND),
+            Event::Leaf => real.poke(case.leaf),
+        }
+    }
+    real.active.set(true);
+    // The scheduler polls what was woken, and nothing else.
+    let mut quiet = |ended: &mut bool| {
+        while !*ended && counter.wakes() > wakes {
+            wakes = counter.wakes();
+            poll(ended);
+        }
+    };
+    quiet(&mut ended);
+    let told = |when: &str| format!("{when} {case:?}\nin the order {order:?}");
+    let expects = expected(case, 0);
+    assert_eq!(real.outcome(), expects, "{}", told("in the turn of"));
+
+    // In the next turn slow clean-ups are ready.
+    real.next();
+    quiet(&mut ended);
+    let expects = expected(case, 1);
+    assert_eq!(real.outcome(), expects, "{}", told("in the turn after"));
+
+    // Then the innermost body is ready, if it is still there.
+    if leaf_lives(case) {
+        real.poke(Leaf::Value);
+        quiet(&mut ended);
+        let expects = expected(case, 2);
+        assert_eq!(real.outcome(), expects, "{}", told("two turns after"));
+    }
+    assert_eq!(reports(), [""; 0], "{}", told("something was lost in"));
+    // What waits for ever is dropped, and its clean-up with it.
+    drop(run);
+    let _ = reports();
+}
+
+fn bits(n: usize) -> Each<bool> {
+    std::array::from_fn(|level| n & (1 << level) != 0)
+}
+
+/// Every order of `events`.
+fn orders(events: &[Event]) -> Vec<Vec<Event>> {
+    if events.is_empty() {
+        return vec![Vec::new()];
+    }
+    let mut all = Vec::new();
+    for (at, event) in events.iter().enumerate() {
+        let mut rest = events.to_vec();
+        rest.remove(at);
+        for mut order in orders(&rest) {
+            order.insert(0, *event);
+            all.push(order);
+        }
+    }
+    all
+}
+
+/// The cases whose levels have one of `kinds` around what is in them.
+fn cases(
+    style: Style,
+    first: bool,
+    kinds: [Around; 2],
+    after: [After; 2],
+) -> impl Iterator<Item = Case> {
+    let leaves = [Leaf::Pending, Leaf::Value, Leaf::Error, Leaf::Panic];
+    leaves.into_iter().flat_map(move |leaf| {
+        (0..8 * 8 * 8 * 8 * 4).map(move |n| Case {
+            style,
+            first,
+            around: bits(n).map(|bit| kinds[usize::from(bit)]),
+            before: bits(n >> 3),
+            during: bits(n >> 6),
+            due: bits(n >> 9),
+            leaf,
+            after: [after[n >> 12 & 1], after[n >> 13]],
+        })
+    })
+}
+
+fn check_all(style: Style, first: bool) {
+    for case in cases(
+        style,
+        first,
+        [Around::Nothing, Around::Shield],
+        [After::Nothing, After::Waits],
+    ) {
+        let events = case.events();
+        // A cancel from within is no event of the turn: two orders are enough beside it.
+        if case.during.contains(&true) {
+            check(&case, &events);
+            let backwards: Vec<Event> = events.iter().rev().copied().collect();
+            check(&case, &backwards);
+            continue;
+        }
+        for order in orders(&events) {
+            check(&case, &order);
+        }
+    }
+}
+
+#[test]
+fn scopes_in_a_later_turn_end_as_the_table_says() {
+    check_all(Style::Made, false);
+}
+
+#[test]
+fn scopes_in_their_first_turn_end_as_the_table_says() {
+    check_all(Style::Made, true);
+}
+
+#[test]
+fn planned_scopes_in_a_later_turn_end_as_the_table_says() {
+    check_all(Style::Planned, false);
+}
+
+#[test]
+fn planned_scopes_in_their_first_turn_end_as_the_table_says() {
+    check_all(Style::Planned, true);
+}
+
+fn few_within(case: &Case) -> bool {
+    case.during.iter().filter(|during| **during).count() <= 1
+}
+
+#[test]
+fn a_cancelled_body_passes_no_leaf_of_ours_after_a_shield_or_a_clean_up() {
+    let after = [After::Ours, After::Waits];
+    for kinds in [
+        [Around::Nothing, Around::Shield],
+        [Around::Shield, Around::Slow],
+    ] {
+        for case in cases(Style::Made, false, kinds, after).filter(few_within) {
+            check(&case, &case.events());
+        }
+    }
+}
+
+fn check_clean_ups(style: Style) {
+    use Around::{Finally, Nothing, Shield, Slow};
+    for kinds in [[Nothing, Finally], [Nothing, Slow], [Shield, Slow]] {
+        for first in [false, true] {
+            for case in
+                cases(style, first, kinds, [After::Nothing, After::Waits]).filter(few_within)
+            {
+                check(&case, &case.events());
+            }
+        }
+    }
+}
+
+#[test]
+fn scopes_with_clean_ups_end_as_the_table_says() {
+    check_clean_ups(Style::Made);
+}
+
+#[test]
+fn planned_scopes_with_clean_ups_end_as_the_table_says() {
+    check_clean_ups(Style::Planned);
+}
