@@ -3,6 +3,8 @@
 
 mod blocking;
 mod clock;
+pub mod conformance;
+mod random;
 mod sim;
 
 pub use clock::Hold;

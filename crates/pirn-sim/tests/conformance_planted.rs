@@ -1,0 +1,317 @@
+//! The conformance kit finds the bugs that others had, in primitives that were made to have them.
+
+use pirn_sim::conformance::{Exam, Findings, Property, Rules, Subject};
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+
+/// One who waits in a planted primitive: its waker, and what it was granted.
+#[derive(Default)]
+struct Node<T> {
+    waker: Cell<Option<Waker>>,
+    granted: Cell<Option<T>>,
+}
+
+type Nodes<T> = RefCell<VecDeque<Rc<Node<T>>>>;
+
+/// Gives to the first who waits, and wakes it. Gives back what nobody waits for.
+fn hand<T>(nodes: &Nodes<T>, what: T) -> Option<T> {
+    let first = nodes.borrow_mut().pop_front();
+    let Some(node) = first else { return Some(what) };
+    node.granted.set(Some(what));
+    if let Some(waker) = node.waker.take() {
+        waker.wake();
+    }
+    None
+}
+
+/// Waits for its grant; tells `unused` what was granted and not taken.
+struct Wait<'a, T> {
+    nodes: &'a Nodes<T>,
+    free: &'a dyn Fn() -> Option<T>,
+    unused: &'a dyn Fn(T),
+    node: Option<Rc<Node<T>>>,
+}
+
+impl<T> Future for Wait<'_, T> {
+    type Output = T;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
+        let this = &mut *self;
+        if let Some(node) = &this.node {
+            if let Some(what) = node.granted.take() {
+                this.node = None;
+                return Poll::Ready(what);
+            }
+            node.waker.set(Some(cx.waker().clone()));
+            let is_first = |first: &Rc<Node<T>>| Rc::ptr_eq(first, node);
+            if this.nodes.borrow().front().is_some_and(is_first) {
+                if let Some(what) = (this.free)() {
+                    this.nodes.borrow_mut().pop_front();
+                    this.node = None;
+                    return Poll::Ready(what);
+                }
+            }
+            return Poll::Pending;
+        }
+        if this.nodes.borrow().is_empty() {
+            if let Some(what) = (this.free)() {
+                return Poll::Ready(what);
+            }
+        }
+        let node = Rc::new(Node {
+            waker: Cell::new(Some(cx.waker().clone())),
+            granted: Cell::new(None),
+        });
+        this.nodes.borrow_mut().push_back(Rc::clone(&node));
+        this.node = Some(node);
+        Poll::Pending
+    }
+}
+
+impl<T> Drop for Wait<'_, T> {
+    fn drop(&mut self) {
+        let Some(node) = self.node.take() else { return };
+        self.nodes
+            .borrow_mut()
+            .retain(|other| !Rc::ptr_eq(other, &node));
+        if let Some(what) = node.granted.take() {
+            (self.unused)(what);
+        }
+    }
+}
+
+/// A semaphore of one permit, or a lock. Who releases wakes the first, who then takes the permit.
+struct Permits {
+    nodes: Nodes<()>,
+    free: Cell<usize>,
+    loses_the_wake: bool,
+}
+
+impl Permits {
+    fn release(&self) {
+        if hand(&self.nodes, ()).is_some() {
+            self.free.set(self.free.get() + 1);
+        }
+    }
+
+    fn unused(&self) {
+        if self.loses_the_wake {
+            // Planted: the permit is free again, and nobody is told.
+            self.free.set(self.free.get() + 1);
+        } else {
+            self.release();
+        }
+    }
+
+    fn take(&self) -> Option<()> {
+        self.free.set(self.free.get().checked_sub(1)?);
+        Some(())
+    }
+}
+
+struct Permit<'a>(&'a Permits);
+
+impl Drop for Permit<'_> {
+    fn drop(&mut self) {
+        self.0.release();
+    }
+}
+
+impl Subject for Permits {
+    type Held<'a> = Permit<'a>;
+
+    async fn wait(&self, _: usize) -> Permit<'_> {
+        Wait {
+            nodes: &self.nodes,
+            free: &|| self.take(),
+            unused: &|()| self.unused(),
+            node: None,
+        }
+        .await;
+        Permit(self)
+    }
+
+    fn serve(&self, _: usize) {
+        self.release();
+    }
+
+    fn left(&self) -> Option<usize> {
+        Some(self.free.get())
+    }
+}
+
+fn permits(loses_the_wake: bool) -> Findings {
+    let make = || Permits {
+        nodes: Nodes::default(),
+        free: Cell::new(0),
+        loses_the_wake,
+    };
+    Exam::new("planted permits", Rules::permits(1)).run(make)
+}
+
+/// A queue that hands each item to the first who waits.
+struct Items {
+    nodes: Nodes<usize>,
+    items: RefCell<VecDeque<usize>>,
+    keeps_items: bool,
+}
+
+impl Items {
+    fn unused(&self, item: usize) {
+        if self.keeps_items {
+            if let Some(item) = hand(&self.nodes, item) {
+                self.items.borrow_mut().push_front(item);
+            }
+        }
+        // Planted, otherwise: the item goes with the future.
+    }
+}
+
+impl Subject for Items {
+    type Held<'a> = usize;
+
+    async fn wait(&self, _: usize) -> usize {
+        Wait {
+            nodes: &self.nodes,
+            free: &|| self.items.borrow_mut().pop_front(),
+            unused: &|item| self.unused(item),
+            node: None,
+        }
+        .await
+    }
+
+    fn serve(&self, number: usize) {
+        if let Some(item) = hand(&self.nodes, number) {
+            self.items.borrow_mut().push_back(item);
+        }
+    }
+
+    fn left(&self) -> Option<usize> {
+        Some(self.items.borrow().len())
+    }
+
+    fn numbers(&self, item: &usize) -> Vec<usize> {
+        vec![*item]
+    }
+}
+
+fn items(keeps_items: bool) -> Findings {
+    let make = || Items {
+        nodes: Nodes::default(),
+        items: RefCell::default(),
+        keeps_items,
+    };
+    Exam::new("planted items", Rules::items()).run(make)
+}
+
+fn broken(findings: &Findings) -> Vec<Property> {
+    let fails = |property: &Property| !findings.holds(*property);
+    Property::ALL.into_iter().filter(fails).collect()
+}
+
+#[test]
+fn a_semaphore_that_loses_a_wake_when_its_head_is_cancelled_is_found() {
+    let findings = permits(true);
+    let failure = findings.failure(Property::OthersGoOn).unwrap();
+    // The first was woken and left; the second is there for whatever comes.
+    assert_eq!(failure.script, "arrive arrive serve drop0");
+    assert_eq!(failure.what, "1 could go on, and was not woken");
+}
+
+#[test]
+fn a_queue_that_loses_an_item_between_grant_and_poll_is_found() {
+    let findings = items(false);
+    let failure = findings.failure(Property::NothingLost).unwrap();
+    // The item is not there for the next one who comes.
+    assert_eq!(failure.script, "arrive serve drop0");
+    assert!(findings.holds(Property::OthersGoOn) && findings.holds(Property::NothingTwice));
+    assert_eq!(broken(&items(true)), [Property::GrantIsTheTasks]);
+}
+
+#[test]
+fn a_lock_that_blocks_on_an_unpolled_grant_is_found() {
+    let findings = permits(false);
+    assert_eq!(broken(&findings), [Property::GrantIsTheTasks]);
+    let failure = findings.failure(Property::GrantIsTheTasks).unwrap();
+    assert_eq!(failure.script, "task: AB!");
+    assert!(
+        failure
+            .to_string()
+            .contains("polls 1 alone, and waits for ever")
+    );
+}
+
+#[test]
+fn what_was_found_is_found_again_by_its_script() {
+    let make = || Permits {
+        nodes: Nodes::default(),
+        free: Cell::new(0),
+        loses_the_wake: true,
+    };
+    let exam = Exam::new("planted permits", Rules::permits(1));
+    let found = permits(true);
+    for failure in found.failures() {
+        let again = exam.replay(&failure.script, make);
+        let again = again.failure(failure.property).unwrap();
+        assert_eq!((&again.what, &again.steps), (&failure.what, &failure.steps));
+    }
+}
+
+#[test]
+fn a_waker_that_was_replaced_and_is_still_the_one_that_is_woken_is_found() {
+    struct Stale(Cell<bool>, RefCell<Option<Waker>>);
+    impl Subject for Stale {
+        type Held<'a> = ();
+        async fn wait(&self, _: usize) {
+            std::future::poll_fn(|cx| {
+                // Planted: the first waker stays.
+                self.1.borrow_mut().get_or_insert(cx.waker().clone());
+                match self.0.get() {
+                    true => Poll::Ready(()),
+                    false => Poll::Pending,
+                }
+            })
+            .await;
+        }
+        fn serve(&self, _: usize) {
+            self.0.set(true);
+            if let Some(waker) = self.1.borrow_mut().take() {
+                waker.wake();
+            }
+        }
+    }
+    let exam = Exam::new("stale", Rules::gate().one_at_a_time()).waiters(1);
+    let findings = exam.run(|| Stale(Cell::new(false), RefCell::default()));
+    assert!(!findings.holds(Property::NewestWaker));
+}
+
+#[test]
+fn what_is_given_twice_is_found() {
+    struct Twice(Cell<usize>);
+    impl Subject for Twice {
+        type Held<'a> = ();
+        async fn wait(&self, _: usize) {
+            std::future::poll_fn(|cx| {
+                if self.0.get() == 0 {
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+                Poll::Ready(())
+            })
+            .await;
+        }
+        fn serve(&self, _: usize) {
+            self.0.set(self.0.get() + 1);
+        }
+    }
+    let exam = Exam::new("twice", Rules::items())
+        .waiters(2)
+        .shallower(2)
+        .seeds(0);
+    let findings = exam.run(|| Twice(Cell::new(0)));
+    assert!(!findings.holds(Property::NothingTwice));
+}
