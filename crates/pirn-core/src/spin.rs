@@ -35,6 +35,7 @@ use core::ops::{Deref, DerefMut};
 /// *count.lock() += 1;
 /// assert_eq!(*count.lock(), 1);
 /// ```
+#[repr(C)]
 pub struct SpinLock<T> {
     held: AtomicBool,
     value: UnsafeCell<T>,

@@ -208,15 +208,26 @@ pub trait Policy<const N: usize>: Sized {
 /// });
 /// assert_eq!(waiter.as_mut().poll_grant(&mut cx, |_, ()| "taken"), Poll::Ready("taken"));
 /// ```
+///
+/// What the lock protects lies first, behind the lock itself: so a primitive can have what it uses
+/// most in one cache line.
+#[repr(C)]
 pub struct WaitList<P: Policy<N>, const N: usize = 1> {
-    policy: P,
-    granted: Granted,
     inner: ListLock<Inner<P, N>>,
+    granted: Granted,
+    policy: P,
 }
 
+#[repr(C)]
 struct Inner<P: Policy<N>, const N: usize> {
     state: P::State,
     lists: Lists<N>,
+}
+
+/// A locked [`WaitList`], from which nobody is granted anything: see [`WaitList::hold`].
+pub struct Held<'d, P: Policy<N>, const N: usize = 1> {
+    list: &'d WaitList<P, N>,
+    guard: ListGuard<'d, Inner<P, N>>,
 }
 
 /// The way into a locked [`WaitList`]. As it closes it unlocks and then wakes whom it granted.
@@ -289,12 +300,12 @@ impl<P: Policy<N>, const N: usize> WaitList<P, N> {
         pub fn new(policy: P, state: P::State) -> Self {
             const { assert!(N <= u8::MAX as usize) };
             WaitList {
-                policy,
-                granted: Granted::new(),
                 inner: ListLock::new(Inner {
                     state,
                     lists: Lists { waiting: [const { Head::EMPTY }; N] },
                 }),
+                granted: Granted::new(),
+                policy,
             }
         }
     }
@@ -308,10 +319,67 @@ impl<P: Policy<N>, const N: usize> WaitList<P, N> {
     /// Runs `f` with the lock held, then unlocks and wakes whom `f` granted.
     #[inline]
     pub fn enter<R>(&self, f: impl FnOnce(&mut Door<'_, P, N>) -> R) -> R {
+        self.hold().open(f)
+    }
+
+    /// Locks it, for who may find that nobody is concerned: that costs less than a door, which is
+    /// to be [opened](Held::open) to grant something.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use pirn_core::wait::{Door, Policy, WaitList};
+    /// # struct Tokens;
+    /// # impl Policy<1> for Tokens {
+    /// #     type State = u32;
+    /// #     type Want = ();
+    /// #     fn admit(_: &mut Door<'_, Self, 1>, _: usize, (): ()) -> Option<()> { None }
+    /// #     fn put_back(_: &mut Door<'_, Self, 1>, _: usize, (): ()) {}
+    /// #     fn settle(_: &mut Door<'_, Self, 1>, _: usize) {}
+    /// # }
+    /// let tokens = WaitList::new(Tokens, 0);
+    /// let mut held = tokens.hold();
+    /// match held.has_waiting(0) {
+    ///     true => drop(held.open(|door| door.grant_head(0, ()))),
+    ///     false => *held.state() += 1,
+    /// }
+    /// assert_eq!(tokens.enter(|door| *door.state()), 1);
+    /// ```
+    #[inline]
+    pub fn hold(&self) -> Held<'_, P, N> {
+        Held {
+            list: self,
+            guard: self.inner.lock(),
+        }
+    }
+}
+
+impl<'d, P: Policy<N>, const N: usize> Held<'d, P, N> {
+    /// What lies outside the lock.
+    #[inline]
+    pub fn policy(&self) -> &'d P {
+        &self.list.policy
+    }
+
+    /// What the lock protects.
+    #[inline]
+    pub fn state(&mut self) -> &mut P::State {
+        &mut self.guard.state
+    }
+
+    /// True if somebody waits in this queue for a grant.
+    #[inline]
+    pub fn has_waiting(&mut self, queue: usize) -> bool {
+        !self.guard.lists.waiting[queue].is_empty()
+    }
+
+    /// Runs `f`, then unlocks and wakes whom `f` granted. The lock is not released before.
+    #[inline]
+    pub fn open<R>(self, f: impl FnOnce(&mut Door<'_, P, N>) -> R) -> R {
         let ring = Links::new();
         let mut door = Door {
-            list: self,
-            guard: Some(self.inner.lock()),
+            list: self.list,
+            guard: Some(self.guard),
             first: None,
             ring: &ring,
         };
@@ -1099,6 +1167,12 @@ impl<P: Policy<N> + fmt::Debug, const N: usize> fmt::Debug for WaitList<P, N> {
         f.debug_struct("WaitList")
             .field("policy", &self.policy)
             .finish_non_exhaustive()
+    }
+}
+
+impl<P: Policy<N>, const N: usize> fmt::Debug for Held<'_, P, N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Held").finish_non_exhaustive()
     }
 }
 

@@ -7,14 +7,15 @@
 //!
 //! | count | meaning | counted up | counted down |
 //! | --- | --- | --- | --- |
-//! | `to_get` | items set aside for getters who were granted one | `admit`, `settle` | the getter's own poll in `take`, or its permit; `put_back` |
-//! | `to_put` | places set aside for putters who were granted one | `admit`, `settle` | the putter's own poll in `add`, or its permit; `put_back`; `close` |
-//! | `unfinished` | items put and not yet done | `add` | `count_done`; `close_now` |
+//! | `ready` | items that were not set aside for getters | `put_now`, `add`; `put_back` | `get_now`; `admit`, `settle`; `close_now` |
+//! | `room` | places that were not set aside for putters | `get_now`, `take`; `put_back` | `put_now`; `admit`, `settle`; `close` |
+//! | `unfinished` | items put and not yet done | `put_now`, `add` | `count_done`; `close_now` |
 //!
-//! Always `to_get <= items.len()` and, unless closed, `items.len() + to_put <= capacity`; a getter
-//! waits only while all items are set aside, a putter only while all places are. An item stays in
-//! the queue until a getter's own poll takes it, so dropping a future loses no item. Which item a
-//! claim stands for is decided as it is made good: the one that is then next.
+//! Always `ready <= items.len()` and, unless closed, `items.len() + room <= capacity`: what is missing
+//! is set aside. Whenever the lock is free, a getter waits only while `ready` is 0, a putter only while
+//! `room` is; so who finds more than that need not look who waits before it. An item stays in the
+//! queue until a getter's own poll takes it, so dropping a future loses no item. Which item a claim
+//! stands for is decided as it is made good: the one that is then next.
 
 use crate::error::{Closed, PutError, TryGetError, TryPutError};
 use alloc::vec::Vec;

@@ -374,6 +374,137 @@ fn any_sequence_of_tries_agrees_with_a_plain_deque() {
     }
 }
 
+/// Who waits, as a plain model has it: in the order of arrival, and what each was granted.
+#[derive(Default)]
+struct Model {
+    items: VecDeque<u64>,
+    capacity: usize,
+    closed: bool,
+    /// By the number of the operation; true for a put.
+    waiting: Vec<(u64, bool)>,
+    granted: Vec<(u64, bool)>,
+}
+
+impl Model {
+    fn has(&self, put: bool) -> bool {
+        let set_aside = self.granted.iter().filter(|(_, is)| *is == put).count();
+        match put {
+            true => self.closed || self.items.len() + set_aside < self.capacity,
+            false => self.items.len() > set_aside || self.closed && self.items.is_empty(),
+        }
+    }
+
+    fn is_first(&self, put: bool) -> bool {
+        self.waiting.iter().all(|(_, is)| *is != put)
+    }
+
+    fn settle(&mut self) {
+        for put in [true, false] {
+            while let Some(at) = self.waiting.iter().position(|(_, is)| *is == put) {
+                if !self.has(put) {
+                    break;
+                }
+                self.granted.push(self.waiting.remove(at));
+            }
+        }
+    }
+
+    /// What the operation does, unless it has to wait.
+    fn poll(&mut self, number: u64, put: bool) -> Option<Result<u64, Closed>> {
+        let admitted = self.is_first(put) && self.has(put);
+        if !self.leave(number) && !admitted {
+            self.waiting.push((number, put));
+            return None;
+        }
+        let done = match put {
+            true if self.closed => Err(Closed),
+            true => {
+                self.items.push_back(number);
+                Ok(number)
+            }
+            false => self.items.pop_front().ok_or(Closed),
+        };
+        self.settle();
+        Some(done)
+    }
+
+    /// True if it had been granted something, which is not passed on yet.
+    fn leave(&mut self, number: u64) -> bool {
+        let before = self.granted.len();
+        self.granted.retain(|(of, _)| *of != number);
+        self.waiting.retain(|(of, _)| *of != number);
+        self.granted.len() < before
+    }
+}
+
+#[test]
+fn any_sequence_of_puts_gets_and_leavers_agrees_with_a_plain_model() {
+    type Live<'a> = Pin<Box<dyn Future<Output = Result<u64, Closed>> + 'a>>;
+    let mut next = numbers();
+    for run in 0..200 {
+        let capacity = 1 + next(4) as usize;
+        let queue = &Queue::bounded(capacity);
+        let mut model = Model {
+            capacity,
+            ..Model::default()
+        };
+        let mut live: Vec<(u64, bool, Live<'_>, Arc<Count>)> = Vec::new();
+        for number in 0..150 {
+            let chosen = next(1 + live.len() as u64) as usize;
+            let begins = chosen == live.len() || next(2) == 0;
+            if begins {
+                let put = next(2) == 0;
+                let future: Live<'_> = match put {
+                    true => Box::pin(async move {
+                        queue.put(number).await.map_err(|_| Closed)?;
+                        Ok(number)
+                    }),
+                    false => Box::pin(queue.get()),
+                };
+                live.push((number, put, future, Count::new()));
+            }
+            let at = if begins { live.len() - 1 } else { chosen };
+            let (of, put, future, count) = &mut live[at];
+            let is_waiting = model.waiting.iter().any(|(it, _)| it == of);
+            if !begins && next(2) == 0 {
+                model.leave(*of);
+                model.settle();
+                drop(live.swap_remove(at));
+            } else if !is_waiting {
+                let done = model.poll(*of, *put);
+                match poll_once(future.as_mut(), &count.waker()) {
+                    Poll::Ready(ready) => {
+                        assert_eq!(Some(ready), done);
+                        drop(live.swap_remove(at));
+                    }
+                    Poll::Pending => assert_eq!(None, done),
+                }
+            }
+            if run % 2 == 0 && number == 120 {
+                queue.close();
+                model.closed = true;
+                model.settle();
+            }
+            if run % 4 == 3 && number == 120 {
+                assert!(queue.close_now().into_iter().eq(model.items.drain(..)));
+                model.closed = true;
+                model.settle();
+            }
+            let now = queue.statistics();
+            let putters = model.waiting.iter().filter(|(_, put)| *put).count();
+            let getters = model.waiting.len() - putters;
+            assert_eq!(
+                (now.len, now.getters, now.putters),
+                (model.items.len(), getters, putters)
+            );
+            for (number, _, _, count) in &live {
+                let granted = model.granted.iter().any(|(of, _)| of == number);
+                assert_eq!(count.wakes(), usize::from(granted));
+            }
+        }
+    }
+}
+
 #[test]
 fn any_sequence_of_tries_agrees_with_a_plain_stack() {
     let mut next = numbers();

@@ -50,10 +50,11 @@ impl Tokens {
 
     /// Puts tokens in; they are never taken back by themselves.
     pub(crate) fn add(&self, tokens: usize) {
-        self.0.enter(|door| {
-            *door.state() += tokens;
-            Counter::settle(door, 0);
-        });
+        let mut held = self.0.hold();
+        *held.state() += tokens;
+        if held.has_waiting(0) {
+            held.open(|door| Counter::settle(door, 0));
+        }
     }
 
     /// Lets everybody go who waits now.

@@ -23,12 +23,16 @@ pub(super) struct Flow<T, O> {
     _items: PhantomData<fn() -> (T, O)>,
 }
 
+/// What every put and get touches comes first.
+#[repr(C)]
 pub(super) struct State<O> {
     pub(super) items: O,
-    pub(super) capacity: usize,
-    to_get: usize,
-    to_put: usize,
+    /// Items that are not set aside.
+    ready: usize,
+    /// Places that are not set aside; none once it is closed.
+    room: usize,
     pub(super) unfinished: usize,
+    pub(super) capacity: usize,
     pub(super) closed: bool,
 }
 
@@ -36,10 +40,10 @@ impl<O> State<O> {
     pub(super) const fn new(items: O, capacity: usize) -> Self {
         State {
             items,
-            capacity,
-            to_get: 0,
-            to_put: 0,
+            ready: 0,
+            room: capacity,
             unfinished: 0,
+            capacity,
             closed: false,
         }
     }
@@ -62,36 +66,55 @@ impl<T, O: Order<T>> Flow<T, O> {
         list: &List<T, O>,
         item: &mut Option<T>,
     ) -> Option<Result<(), PutError<T>>> {
-        list.enter(|door| {
-            if door.has_waiting(PUT) {
-                return None;
-            }
-            let state = door.state();
-            match (state.closed, state.has_room()) {
-                (true, _) => item.take().map(|item| Err(PutError(item))),
-                (false, true) => item.take().map(|item| {
-                    Self::insert(door, item);
-                    Ok(())
-                }),
-                (false, false) => None,
-            }
-        })
+        let mut held = list.hold();
+        let state = held.state();
+        if state.room == 0 {
+            let refused = item.take_if(|_| state.closed);
+            return refused.map(|item| Err(PutError(item)));
+        }
+        // There is room, so nobody waits for it.
+        let item = item.take()?;
+        state.room -= 1;
+        if state.ready == 0 && held.has_waiting(GET) {
+            return Some(held.open(|door| Self::add(door, item)));
+        }
+        let state = held.state();
+        state.push(item);
+        state.ready += 1;
+        let (is_first, is_last) = (state.ready == 1, state.room == 0);
+        if is_first {
+            held.policy().note_empty(false);
+        }
+        if is_last {
+            held.policy().note_full(true);
+        }
+        Some(Ok(()))
     }
 
     /// Takes the next item, unless it would have to wait.
     #[inline]
     pub(super) fn get_now(list: &List<T, O>) -> Option<Result<T, Closed>> {
-        list.enter(|door| {
-            if door.has_waiting(GET) {
-                return None;
-            }
-            let state = door.state();
-            match (state.has_item(), state.is_ended()) {
-                (true, _) => Some(Self::remove(door)),
-                (false, true) => Some(Err(Closed)),
-                (false, false) => None,
-            }
-        })
+        let mut held = list.hold();
+        let state = held.state();
+        if state.ready == 0 {
+            return state.is_ended().then_some(Err(Closed));
+        }
+        // There is one that was not set aside, so nobody waits for it.
+        state.ready -= 1;
+        if state.room == 0 && (state.closed || held.has_waiting(PUT)) {
+            return Some(held.open(|door| Self::take(door)));
+        }
+        let state = held.state();
+        let item = state.items.pop()?;
+        state.room += 1;
+        let (is_first, is_last) = (state.room == 1, state.ready == 0);
+        if is_first {
+            held.policy().note_full(false);
+        }
+        if is_last {
+            held.policy().note_empty(true);
+        }
+        Some(Ok(item))
     }
 
     /// Takes items as long as `items` has room without growing, `limit` at most, and nobody waits
@@ -100,10 +123,12 @@ impl<T, O: Order<T>> Flow<T, O> {
         list.enter(|door| {
             let limit = limit.min(items.capacity() - items.len());
             for _ in 0..limit {
-                if door.has_waiting(GET) || !door.state().has_item() {
+                let state = door.state();
+                if state.ready == 0 {
                     return;
                 }
-                items.extend(Self::remove(door).ok());
+                state.ready -= 1;
+                items.extend(Self::take(door).ok());
             }
         });
     }
@@ -112,27 +137,9 @@ impl<T, O: Order<T>> Flow<T, O> {
     #[inline]
     pub(super) fn take(door: &mut Open<'_, T, O>) -> Result<T, Closed> {
         let state = door.state();
-        // Nothing was, if this is to hear of the end.
-        state.to_get = state.to_get.saturating_sub(1);
-        Self::remove(door)
-    }
-
-    /// Fills the place that was set aside for the caller.
-    #[inline]
-    pub(super) fn add(door: &mut Open<'_, T, O>, item: T) -> Result<(), PutError<T>> {
-        let state = door.state();
-        if state.closed {
-            return Err(PutError(item));
-        }
-        state.to_put -= 1;
-        Self::insert(door, item);
-        Ok(())
-    }
-
-    #[inline]
-    fn remove(door: &mut Open<'_, T, O>) -> Result<T, Closed> {
-        let state = door.state();
+        // None was, if this is to hear of the end.
         let item = state.items.pop().ok_or(Closed)?;
+        state.room += usize::from(!state.closed);
         let ended = state.is_ended();
         Self::settle(door, PUT);
         if ended {
@@ -142,13 +149,18 @@ impl<T, O: Order<T>> Flow<T, O> {
         Ok(item)
     }
 
+    /// Fills the place that was set aside for the caller.
     #[inline]
-    fn insert(door: &mut Open<'_, T, O>, item: T) {
+    pub(super) fn add(door: &mut Open<'_, T, O>, item: T) -> Result<(), PutError<T>> {
         let state = door.state();
-        state.items.push(item);
-        state.unfinished += 1;
+        if state.closed {
+            return Err(PutError(item));
+        }
+        state.push(item);
+        state.ready += 1;
         Self::settle(door, GET);
         Self::note(door);
+        Ok(())
     }
 
     /// With a claim just granted: whether it is one, or word of the end.
@@ -185,9 +197,10 @@ impl<T, O: Order<T>> Flow<T, O> {
         list.enter(|door| {
             let state = door.state();
             state.closed = true;
-            state.to_put = 0;
+            state.room = 0;
             Self::settle(door, PUT);
             Self::settle(door, GET);
+            Self::note(door);
         });
     }
 
@@ -197,8 +210,8 @@ impl<T, O: Order<T>> Flow<T, O> {
             let state = door.state();
             let items = core::mem::replace(&mut state.items, O::EMPTY);
             state.closed = true;
-            state.to_put = 0;
-            state.to_get = 0;
+            state.room = 0;
+            state.ready = 0;
             state.unfinished = state.unfinished.saturating_sub(items.len());
             Self::settle(door, PUT);
             Self::settle(door, GET);
@@ -212,30 +225,33 @@ impl<T, O: Order<T>> Flow<T, O> {
     #[inline]
     fn note(door: &mut Open<'_, T, O>) {
         let state = door.state();
-        let (empty, full) = (!state.has_item(), !state.has_room());
-        // Ordering: Relaxed, hints: whoever acts on one looks again with the list locked.
-        door.policy().empty.store(empty, Ordering::Relaxed);
-        door.policy().full.store(full, Ordering::Relaxed);
+        let (empty, full) = (state.ready == 0, state.room == 0);
+        door.policy().note_empty(empty);
+        door.policy().note_full(full);
+    }
+
+    #[inline]
+    fn note_empty(&self, empty: bool) {
+        // Ordering: Relaxed, a hint: whoever acts on it looks again with the list locked.
+        self.empty.store(empty, Ordering::Relaxed);
+    }
+
+    #[inline]
+    fn note_full(&self, full: bool) {
+        // Ordering: Relaxed, a hint, as above.
+        self.full.store(full, Ordering::Relaxed);
     }
 }
 
 impl<O> State<O> {
-    /// True if there is an item that was not set aside.
+    /// Puts an item in, whose place is counted already.
     #[inline]
-    fn has_item<T>(&self) -> bool
+    fn push<T>(&mut self, item: T)
     where
         O: Order<T>,
     {
-        self.items.len() > self.to_get
-    }
-
-    /// True if there is a place that was not set aside.
-    #[inline]
-    fn has_room<T>(&self) -> bool
-    where
-        O: Order<T>,
-    {
-        self.items.len() + self.to_put < self.capacity
+        self.items.push(item);
+        self.unfinished += 1;
     }
 
     /// True if there is no item and will be none.
@@ -253,19 +269,16 @@ impl<O> State<O> {
     where
         O: Order<T>,
     {
-        let granted = self.has_item();
-        self.to_get += usize::from(granted);
+        let granted = self.ready > 0;
+        self.ready -= usize::from(granted);
         granted || self.is_ended()
     }
 
     /// Sets a place aside for a putter, or lets it hear that there will be none.
     #[inline]
-    fn grant_put<T>(&mut self) -> bool
-    where
-        O: Order<T>,
-    {
-        let granted = !self.closed && self.has_room();
-        self.to_put += usize::from(granted);
+    fn grant_put(&mut self) -> bool {
+        let granted = self.room > 0;
+        self.room -= usize::from(granted);
         granted || self.closed
     }
 }
@@ -292,9 +305,10 @@ impl<T, O: Order<T>> Policy<3> for Flow<T, O> {
     fn put_back(door: &mut Open<'_, T, O>, queue: usize, (): ()) {
         let state = door.state();
         match queue {
-            // None was set aside for those who were to hear the end.
-            GET => state.to_get = state.to_get.saturating_sub(1),
-            PUT => state.to_put = state.to_put.saturating_sub(1),
+            // None was set aside for those who were to hear the end; nor is any once it was closed
+            // and emptied.
+            GET => state.ready = state.items.len().min(state.ready + 1),
+            PUT => state.room += usize::from(!state.closed),
             _ => {}
         }
     }
