@@ -12,6 +12,8 @@ mod guest;
 mod lent;
 mod nested;
 pub mod prelude;
+#[cfg(all(unix, feature = "process-pool"))]
+pub mod process_pool;
 mod runtime;
 mod spawn;
 mod workers;
