@@ -298,12 +298,49 @@ impl Scope {
         self.0.state.lock().cause()
     }
 
-    /// True once the scope was cancelled.
+    /// Why this scope itself was cancelled, not one around it; the first cause stays.
+    #[must_use]
+    pub fn own_cause(&self) -> Option<Arc<Cause>> {
+        self.0.state.lock().own.clone()
+    }
+
+    /// True once the scope was cancelled. A deadline cancels it when its run is polled; see
+    /// [`is_over`](Self::is_over).
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
         // Ordering: Acquire, pairs with the Release in `publish`; what the one who cancelled wrote
         // before is visible to the one who sees it.
         self.0.signal.load(Ordering::Acquire) & CANCELLED != 0
+    }
+
+    /// True if the scope was cancelled, or is now, because a deadline in [force](Self::deadline) has
+    /// passed.
+    ///
+    /// For who computes for a long time between two awaits: a run looks at its deadline only when it
+    /// is polled.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pirn_core::{Cause, Scope};
+    ///
+    /// let scope = Scope::detached();
+    /// let mut turns = 0;
+    /// while !scope.is_over() {
+    ///     turns += 1;
+    ///     if turns == 3 {
+    ///         scope.cancel(Cause::requested("enough"));
+    ///     }
+    /// }
+    /// assert_eq!(turns, 3);
+    /// ```
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        if !self.is_cancelled() && self.deadline() != Instant::NEVER {
+            let now = context::clock().map_or(Instant::EPOCH, |clock| clock.now());
+            self.expire(now);
+        }
+        self.is_cancelled()
     }
 
     /// Waits until the scope is cancelled, and returns why.

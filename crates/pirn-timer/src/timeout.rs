@@ -241,13 +241,14 @@ impl TimeoutHandle {
     }
 }
 
-/// What a cancel of a timeout's scope for `cause` means. The outermost wins: where the scope around
-/// is cancelled, that is the reason, whatever our own clock said.
+/// What a cancel of a timeout's scope for `cause` means: only a cause of its own is its time. Not
+/// asked of the scope around, which may be cancelled since the run has ended.
 fn error(scope: Option<&Scope>, cause: Arc<Cause>) -> TimeoutError {
-    match scope.and_then(Scope::parent).and_then(Scope::cause) {
-        Some(outer) => TimeoutError::Cancelled(outer),
-        None if cause.kind() == Kind::Deadline => TimeoutError::Elapsed,
-        None => TimeoutError::Cancelled(cause),
+    let own = scope.and_then(Scope::own_cause);
+    let own = own.is_some_and(|own| Arc::ptr_eq(&own, &cause));
+    match own && cause.kind() == Kind::Deadline {
+        true => TimeoutError::Elapsed,
+        false => TimeoutError::Cancelled(cause),
     }
 }
 

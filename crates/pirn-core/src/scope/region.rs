@@ -8,7 +8,6 @@
 use super::run::{Pass, pass};
 use super::{Cleanup, Scope, Watch, lose};
 use crate::budget;
-use crate::clock::Instant;
 use crate::context::{self, Frame, Mode};
 use crate::error::Cause;
 use crate::report::{Report, report};
@@ -107,17 +106,10 @@ impl Region {
         self.0.as_ref()?.scope.as_ref()
     }
 
-    /// True if the scope of the body around was cancelled, or is now, for a deadline that has passed
-    /// and that its run has yet to look at.
-    pub(super) fn must_not_go_on(&self) -> bool {
-        let Some(scope) = self.scope() else {
-            return false;
-        };
-        if !scope.is_cancelled() && scope.deadline() != Instant::NEVER {
-            let now = context::clock().map_or(Instant::EPOCH, |clock| clock.now());
-            scope.expire(now);
-        }
-        scope.is_cancelled()
+    /// True if the body around must not go on, its time being over included, which its run has yet
+    /// to look at.
+    pub(super) fn is_over(&self) -> bool {
+        self.scope().is_some_and(Scope::is_over)
     }
 
     /// Why the body around does not go on, if it was polled for its regions alone.

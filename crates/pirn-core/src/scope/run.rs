@@ -877,15 +877,17 @@ impl<T> Run<T> {
         let Phase::Drain(outcome) = std::mem::replace(&mut self.phase, Phase::Done) else {
             unreachable!("only a drained run leaves")
         };
-        match outcome {
-            Outcome::Value(value) => Poll::Ready(Ok(value)),
+        let cause = match outcome {
+            Outcome::Value(value) => return Poll::Ready(Ok(value)),
             Outcome::Panicked(payload) => resume_unwind(payload),
-            Outcome::Cancelled(_) if outer.is_some_and(|outer| outer.must_not_go_on()) => {
-                self.phase = Phase::Stalled;
-                Poll::Pending
-            }
-            Outcome::Cancelled(cause) => Poll::Ready(Err(self.scope().cause().unwrap_or(cause))),
+            // Before the look around: a cancel that comes from there comes there first.
+            Outcome::Cancelled(cause) => self.scope().cause().unwrap_or(cause),
+        };
+        if outer.is_some_and(|outer| outer.is_over()) {
+            self.phase = Phase::Stalled;
+            return Poll::Pending;
         }
+        Poll::Ready(Err(cause))
     }
 
     /// The future of the run is dropped.

@@ -5,6 +5,7 @@ mod calls;
 mod count;
 mod members;
 mod offers;
+mod run;
 mod scope;
 mod spin;
 mod thread_park;
