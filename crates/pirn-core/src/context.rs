@@ -211,6 +211,14 @@ pub(crate) struct Plan {
 }
 
 impl Frame {
+    /// One with this scope.
+    pub(crate) fn of(scope: Option<Scope>) -> Frame {
+        Frame {
+            scope,
+            ..Frame::default()
+        }
+    }
+
     /// Runs `f` with this frame on top, and gives the frame back as `f` left it. `f` must not
     /// unwind.
     #[inline]

@@ -27,11 +27,13 @@
 //! | `Ended` | the run has ended or was dropped; what comes now goes to an ancestor that is `Kept` | `try_end`, `abandon` |
 
 mod current;
+mod limited;
 mod region;
 mod run;
 mod slots;
 
 pub use current::{current_cause, current_deadline};
+pub use limited::Limited;
 pub use region::{finally, finally_in_place, shield, with_resource};
 pub use run::{Rooted, Scoped};
 

@@ -4,8 +4,8 @@ mod support;
 
 use pirn_core::context::Handles;
 use pirn_core::{
-    BoxSleep, Cause, Clock, Grace, Instant, Kind, Rooted, Scope, Scoped, budget, current_cause,
-    current_deadline, finally, finally_in_place, shield, with_resource,
+    BoxSleep, Cause, Clock, Grace, Instant, Kind, Limited, Rooted, Scope, Scoped, budget,
+    current_cause, current_deadline, finally, finally_in_place, shield, with_resource,
 };
 use std::cell::RefCell;
 use std::future::{Future, pending, poll_fn, ready};
@@ -46,8 +46,8 @@ async fn poll_inside<F: Future>(mut future: Pin<&mut F>) {
 }
 
 /// A run in a scope that is made when it is needed.
-fn planned<F: Future>(at: Instant, body: F) -> Scoped<F> {
-    match Scoped::until(at, body) {
+fn planned<F: Future>(at: Instant, body: F) -> Limited<F> {
+    match Limited::until(at, body) {
         Ok(run) => run,
         Err((missing, _)) => panic!("{missing}"),
     }
@@ -1471,7 +1471,7 @@ fn a_destructor_of_a_body_that_never_ran_finds_a_scope_that_is_then_cancelled() 
 #[test]
 fn a_panic_in_a_first_poll_goes_on() {
     let mut run = pin!(planned(Instant::NEVER, async { panic!("boom") }));
-    let caught = catch_unwind(AssertUnwindSafe(|| poll::<Scoped<_>>(run.as_mut())));
+    let caught = catch_unwind(AssertUnwindSafe(|| poll::<Limited<_>>(run.as_mut())));
     let payload = match caught {
         Ok(_polled) => panic!("it did not"),
         Err(payload) => payload,
@@ -1502,7 +1502,7 @@ fn a_panic_of_a_destructor_in_a_first_poll_goes_on_when_the_children_have_ended(
                 Poll::Ready(7)
             })
         ));
-        let mut poll = || catch_unwind(AssertUnwindSafe(|| poll::<Scoped<_>>(run.as_mut())));
+        let mut poll = || catch_unwind(AssertUnwindSafe(|| poll::<Limited<_>>(run.as_mut())));
         if asks {
             assert!(poll().unwrap().is_pending(), "a child lives");
             drop(child.borrow_mut().take());
@@ -1510,6 +1510,15 @@ fn a_panic_of_a_destructor_in_a_first_poll_goes_on_when_the_children_have_ended(
         let payload = poll().map(drop).unwrap_err();
         assert_eq!(pirn_core::panic_message(&*payload), "in drop");
     }
+}
+
+#[test]
+fn a_planned_run_that_is_polled_after_its_end_panics_and_leaves_no_frame() {
+    let mut run = Box::new(planned(Instant::NEVER, ready(7)));
+    assert!(poll(Pin::new(&mut *run)).is_ready());
+    let again = catch_unwind(AssertUnwindSafe(|| poll::<Limited<_>>(Pin::new(&mut *run))));
+    assert!(again.is_err());
+    assert!(Scope::current().is_none());
 }
 
 #[test]
@@ -1523,7 +1532,7 @@ fn a_scope_that_is_asked_for_after_the_end_takes_no_clean_up() {
 
 #[test]
 fn without_a_clock_the_body_comes_back() {
-    let refused = Scoped::until(Instant::EPOCH, ready(7)).map(drop);
+    let refused = Limited::until(Instant::EPOCH, ready(7)).map(drop);
     let (missing, body) = refused.unwrap_err();
     assert_eq!(missing.what(), "clock");
     assert_eq!(poll(pin!(body)), Poll::Ready(7));

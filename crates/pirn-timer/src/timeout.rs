@@ -2,7 +2,7 @@
 
 use crate::ambient::{self, AnyClock};
 use pin_project_lite::pin_project;
-use pirn_core::{Cause, Instant, Kind, Scope, Scoped};
+use pirn_core::{Cause, Instant, Kind, Limited, Scope};
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -71,8 +71,8 @@ pub fn timeout<F: Future>(duration: Duration, body: F) -> Timed<F> {
 /// ```
 #[track_caller]
 pub fn timeout_at<F: Future>(at: Instant, body: F) -> Timed<F> {
-    match Scoped::until(at, body) {
-        Ok(scoped) => Timed { scoped },
+    match Limited::until(at, body) {
+        Ok(limited) => Timed { limited },
         // There is no clock here yet.
         Err((_, body)) => Timeout::at(at).run(body),
     }
@@ -165,7 +165,7 @@ pin_project! {
     #[must_use = "futures do nothing unless awaited"]
     pub struct Timed<F: Future> {
         #[pin]
-        scoped: Scoped<F>,
+        limited: Limited<F>,
     }
 }
 
@@ -206,7 +206,7 @@ impl Timeout {
     /// As [`timeout`].
     pub fn run<F: Future>(self, body: F) -> Timed<F> {
         Timed {
-            scoped: self.handle.scope.run(body),
+            limited: Limited::within(&self.handle.scope, body),
         }
     }
 }
@@ -256,7 +256,7 @@ impl<F: Future> Timed<F> {
     /// The handle that moves the deadline.
     pub fn handle(&mut self) -> TimeoutHandle {
         TimeoutHandle {
-            scope: self.scoped.scope().clone(),
+            scope: self.limited.scope().clone(),
         }
     }
 }
@@ -265,9 +265,9 @@ impl<F: Future> Future for Timed<F> {
     type Output = Result<F::Output, TimeoutError>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut scoped = self.project().scoped;
-        let ended = ready!(scoped.as_mut().poll(cx));
-        Poll::Ready(ended.map_err(|cause| error(scoped.scope_if_made(), cause)))
+        let mut limited = self.project().limited;
+        let ended = ready!(limited.as_mut().poll(cx));
+        Poll::Ready(ended.map_err(|cause| error(limited.scope_if_made(), cause)))
     }
 }
 

@@ -12,22 +12,21 @@
 //! A body that is ready at its first poll ends a run that nobody need have known of. So a run
 //! becomes known only after that: its waker goes to the scope, and it joins the frame around as a
 //! region. What came meanwhile is seen then, since both are done before the causes are looked at.
-//! Where the scope has no handle yet ([`Scoped::until`]) it is not even made before, unless somebody
-//! in the body asks for it: until then there is a *plan*, and `scope` is the one around. A body that
-//! is cancelled before its first poll, or first polled in a body that is, is none of this.
+//! Where the scope has no handle yet ([`Limited`](super::Limited)) there is not even a run before. A
+//! body that is cancelled before its first poll, or first polled in a body that is, is none of this.
 
 use super::{Cleanup, Regions, Scope, lose};
 use crate::budget;
 use crate::clock::{BoxSleep, Instant};
-use crate::context::{self, Frame, Mode, Plan};
-use crate::error::{Cause, Kind, Missing, Payload};
+use crate::context::{self, Frame, Mode};
+use crate::error::{Cause, Kind, Payload};
 use crate::report::{Report, report};
 use crate::scope::region::Region;
 use crate::task_local::{self, List};
 use pin_project_lite::pin_project;
 use std::boxed::Box;
 use std::future::Future;
-use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -45,9 +44,7 @@ pin_project! {
     impl<F: Future> PinnedDrop for Scoped<F> {
         fn drop(this: Pin<&mut Self>) {
             let this = this.project();
-            let mut locals = this.run.locals.take();
-            task_local::keep(&mut locals, || this.run.abandon(this.body));
-            task_local::end(locals);
+            this.run.end(this.body);
         }
     }
 }
@@ -60,62 +57,6 @@ impl<F: Future> Scoped<F> {
             run: Run::new(scope, Some(Region::default())),
         }
     }
-
-    /// Runs `body` in a new scope until `at`: as [`Scope::new`], [`Scope::set_deadline`] and
-    /// [`Scope::run`], but the scope is made when it is needed. A body that is ready at its first
-    /// poll, and asks for nothing, never has one.
-    ///
-    /// # Errors
-    ///
-    /// [`Missing`], and the body, if there is no clock here, neither a runtime's nor a fallback.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use pirn_core::{Instant, Scoped, shim::block_on};
-    ///
-    /// let run = Scoped::until(Instant::NEVER, async { 5 }).map_err(|(missing, _)| missing)?;
-    /// assert_eq!(block_on(run).unwrap(), 5);
-    /// # Ok::<(), pirn_core::Missing>(())
-    /// ```
-    #[track_caller]
-    pub fn until(at: Instant, body: F) -> Result<Scoped<F>, (Missing, F)> {
-        if at != Instant::NEVER && !context::has_clock() {
-            if let Err(missing) = context::clock() {
-                return Err((missing, body));
-            }
-        }
-        let plan = Plan {
-            deadline: at,
-            set_at: Location::caller(),
-        };
-        let around = Scope::current().or_else(context::reaper);
-        Ok(Scoped {
-            body: Some(body),
-            run: Run {
-                scope: around,
-                plan: Some(plan),
-                ..Run::bare(Some(Region::default()))
-            },
-        })
-    }
-
-    /// The scope that this runs in, made if it was not yet.
-    #[must_use]
-    pub fn scope(&mut self) -> &Scope {
-        self.run.carry_out();
-        self.run.scope()
-    }
-
-    /// The scope that this runs in, unless nothing has needed it so far: always there where the run
-    /// has ended with a cause.
-    #[must_use]
-    pub fn scope_if_made(&self) -> Option<&Scope> {
-        match self.run.plan {
-            Some(_) => None,
-            None => self.run.scope.as_ref(),
-        }
-    }
 }
 
 impl<F: Future> Future for Scoped<F> {
@@ -124,9 +65,7 @@ impl<F: Future> Future for Scoped<F> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let _budget = budget::refill_if_outermost();
-        let mut lent = Lent::new(this.run);
-        let Lent { run, locals } = &mut lent;
-        task_local::keep(locals, || run.poll(this.body, cx))
+        this.run.poll_lent(this.body, cx)
     }
 }
 
@@ -401,7 +340,10 @@ pub(super) fn pass<F: Future + ?Sized>(
 }
 
 #[inline]
-fn poll_caught<F: Future + ?Sized>(body: Pin<&mut F>, cx: &mut Context<'_>) -> Pass<F::Output> {
+pub(super) fn poll_caught<F: Future + ?Sized>(
+    body: Pin<&mut F>,
+    cx: &mut Context<'_>,
+) -> Pass<F::Output> {
     match catch_unwind(AssertUnwindSafe(|| body.poll(cx))) {
         Ok(Poll::Ready(value)) => Pass::Ready(value),
         Ok(Poll::Pending) => Pass::Pending,
@@ -424,12 +366,9 @@ enum Outcome<T> {
     Panicked(Payload),
 }
 
-struct Run<T> {
-    /// Absent only while the body is polled, when the frame has it. While there is a plan, the
-    /// scope around.
+pub(super) struct Run<T> {
+    /// Absent only while the body is polled, when the frame has it.
     scope: Option<Scope>,
-    /// By which the scope is made when it is needed.
-    plan: Option<Plan>,
     phase: Phase<T>,
     /// This run has polled the body, or was made during a poll of it.
     started: bool,
@@ -479,18 +418,9 @@ impl<T> Drop for Lent<'_, T> {
 }
 
 impl<T> Run<T> {
-    fn new(scope: Scope, outer: Option<Region>) -> Self {
+    pub(super) fn new(scope: Scope, outer: Option<Region>) -> Self {
         Run {
             scope: Some(scope),
-            ..Run::bare(outer)
-        }
-    }
-
-    /// Without a scope.
-    fn bare(outer: Option<Region>) -> Self {
-        Run {
-            scope: None,
-            plan: None,
             phase: Phase::Body,
             started: false,
             locals: None,
@@ -505,8 +435,17 @@ impl<T> Run<T> {
         }
     }
 
-    /// The scope, once it was made.
-    fn scope(&self) -> &Scope {
+    /// Of a body that is gone.
+    pub(super) fn ended(scope: Scope) -> Self {
+        scope.try_end();
+        Run {
+            phase: Phase::Done,
+            ..Run::new(scope, None)
+        }
+    }
+
+    /// The scope that this is the run of.
+    pub(super) fn scope(&self) -> &Scope {
         self.scope
             .as_ref()
             .expect("present between polls of the body")
@@ -522,15 +461,50 @@ impl<T> Run<T> {
             .is_some_and(|late| !late.cleanups.is_empty())
     }
 
-    /// Makes the scope, if that is still to be done.
-    fn carry_out(&mut self) {
-        if let Some(plan) = self.plan.take() {
-            let scope = Scope::planned(self.scope.take(), plan);
-            if let Phase::Done = self.phase {
-                scope.try_end();
-            }
-            self.scope = Some(scope);
-        }
+    /// Polls it, with the locals that it has.
+    pub(super) fn poll_lent<F>(
+        &mut self,
+        body: Pin<&mut Option<F>>,
+        cx: &mut Context<'_>,
+    ) -> Polled<T>
+    where
+        F: Future<Output = T>,
+    {
+        let mut lent = Lent::new(self);
+        let Lent { run, locals } = &mut lent;
+        task_local::keep(locals, || run.poll(body, cx))
+    }
+
+    /// What follows from a first poll of the body that nobody knew of, and from its destructor where
+    /// it was ready.
+    pub(super) fn go_on_after<F>(
+        &mut self,
+        (passed, dropped): (Pass<T>, Result<(), Payload>),
+        regions: Option<Arc<Regions>>,
+        body: Pin<&mut Option<F>>,
+        cx: &mut Context<'_>,
+    ) -> Polled<T>
+    where
+        F: Future<Output = T>,
+    {
+        self.started = true;
+        self.regions = regions;
+        // First of all: what comes next may unwind.
+        self.locals = task_local::settle();
+        let mut lent = Lent::new(self);
+        let Lent { run, locals } = &mut lent;
+        task_local::keep(locals, || match (passed, dropped) {
+            (Pass::Ready(value), Ok(())) => run.conclude(body, Outcome::Value(value), cx),
+            (_, Err(payload)) => run.conclude(body, Outcome::Panicked(payload), cx),
+            (passed, Ok(())) => run.go_on(body, passed, false, cx),
+        })
+    }
+
+    /// The future of the run is dropped, with the body.
+    pub(super) fn end<F>(&mut self, body: Pin<&mut Option<F>>) {
+        let mut locals = self.locals.take();
+        task_local::keep(&mut locals, || self.abandon(body));
+        task_local::end(locals);
     }
 
     fn poll<F>(
@@ -546,66 +520,21 @@ impl<T> Run<T> {
             Phase::Stalled => return Poll::Pending,
             Phase::Done => panic!("a scope's run was polled after it had ended"),
         }
-        if !self.may_be_alone() {
-            self.carry_out();
+        if self.may_be_alone() {
+            self.seen = self.scope().signal();
+        } else {
             self.look(cx);
             self.join(cx);
-        } else if self.plan.is_none() {
-            self.seen = self.scope().signal();
         }
         if let Phase::Drain(_) = self.phase {
             return self.drain(cx);
         }
         match self.interruption() {
-            None => match self.plan {
-                Some(plan) => self.pass_planned(plan, body, cx),
-                None => {
-                    let passed = self.pass(body.as_mut(), false, cx);
-                    self.go_on(body, passed, false, cx)
-                }
-            },
+            None => {
+                let passed = self.pass(body.as_mut(), false, cx);
+                self.go_on(body, passed, false, cx)
+            }
             Some(cause) => self.wind(body, cause, cx),
-        }
-    }
-
-    /// The first poll of a body whose scope is planned. One that is ready is dropped in the same
-    /// frame, and if the scope was not asked for, that is all.
-    fn pass_planned<F>(
-        &mut self,
-        plan: Plan,
-        mut body: Pin<&mut Option<F>>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<T, Arc<Cause>>>
-    where
-        F: Future<Output = T>,
-    {
-        self.started = true;
-        let (passed, dropped) = self.enter_planned(plan, || {
-            let there = body.as_mut().as_pin_mut();
-            let passed = poll_caught(there.expect("the body is there in its phase"), cx);
-            let dropped = match passed {
-                Pass::Ready(_) => {
-                    let _unbounded = budget::lift();
-                    catch_unwind(AssertUnwindSafe(|| body.set(None)))
-                }
-                _ => Ok(()),
-            };
-            (passed, dropped)
-        });
-        match (passed, dropped) {
-            (Pass::Ready(value), Ok(())) if self.plan.is_some() => {
-                self.phase = Phase::Done;
-                Poll::Ready(Ok(value))
-            }
-            (Pass::Ready(value), Ok(())) => {
-                self.phase = Phase::Drain(Outcome::Value(value));
-                self.drain(cx)
-            }
-            (_, Err(payload)) => {
-                self.phase = Phase::Drain(Outcome::Panicked(payload));
-                self.drain(cx)
-            }
-            (passed, Ok(())) => self.go_on(body, passed, false, cx),
         }
     }
 
@@ -628,7 +557,6 @@ impl<T> Run<T> {
     /// before it happened: so it is polled again.
     fn become_known(&mut self, cx: &mut Context<'_>) {
         let (first, before) = (self.waker.is_none(), self.seen);
-        self.carry_out();
         self.look(cx);
         if first && self.seen != before {
             cx.waker().wake_by_ref();
@@ -697,21 +625,6 @@ impl<T> Run<T> {
         pass(body, &mut self.scope, &mut self.regions, winding, cx)
     }
 
-    /// Calls `f`, which must not unwind, in a frame whose scope is made if it asks for it.
-    fn enter_planned<R>(&mut self, plan: Plan, f: impl FnOnce() -> R) -> R {
-        let frame = Frame {
-            scope: self.scope.take(),
-            ..Frame::default()
-        };
-        let (result, frame) = frame.enter_planned(plan, f);
-        if frame.mode != Mode::Planned {
-            self.plan = None;
-        }
-        self.scope = frame.scope;
-        self.regions = frame.regions;
-        result
-    }
-
     /// What follows from a poll of the body, `wound` if that was for its regions alone.
     fn go_on<F>(
         &mut self,
@@ -727,9 +640,7 @@ impl<T> Run<T> {
             Pass::Ready(value) => return self.conclude(body, Outcome::Value(value), cx),
             Pass::Panicked(payload) => {
                 let cause = Cause::new(Kind::Sibling, "the body of the scope panicked");
-                if self.plan.is_none() {
-                    self.scope().cancel(cause);
-                }
+                self.scope().cancel(cause);
                 return self.conclude(body, Outcome::Panicked(payload), cx);
             }
             Pass::Pending => {}
@@ -788,19 +699,13 @@ impl<T> Run<T> {
         // A destructor that blocks on a leaf of ours has nobody to go back to.
         let _unbounded = budget::lift();
         let drop = || catch_unwind(AssertUnwindSafe(|| body.set(None)));
-        let dropped = match self.plan {
-            Some(plan) => self.enter_planned(plan, drop),
-            None => {
-                let frame = Frame {
-                    scope: self.scope.take(),
-                    regions: self.regions.take(),
-                    mode: Mode::Plain,
-                };
-                let (dropped, frame) = frame.enter(drop);
-                self.scope = frame.scope;
-                dropped
-            }
+        let frame = Frame {
+            scope: self.scope.take(),
+            regions: self.regions.take(),
+            mode: Mode::Plain,
         };
+        let (dropped, frame) = frame.enter(drop);
+        self.scope = frame.scope;
         if let Err(payload) = dropped {
             match &mut self.phase {
                 Phase::Drain(outcome) if !matches!(outcome, Outcome::Panicked(_)) => {
@@ -816,7 +721,7 @@ impl<T> Run<T> {
 
     /// Polls the clean-ups and waits for the children.
     fn drain(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, Arc<Cause>>> {
-        if self.plan.is_some() || (!self.has_cleanups() && self.scope().try_end()) {
+        if !self.has_cleanups() && self.scope().try_end() {
             // Nothing to wait for: the deadline's timer is not even made.
             return self.leave();
         }
@@ -903,17 +808,8 @@ impl<T> Run<T> {
             Phase::Body | Phase::Drain(_) => {}
         }
         let dropped = Cause::new(Kind::Dropped, "the future that ran the scope was dropped");
-        if self.plan.is_some() {
-            self.drop_body(body);
-            if self.plan.is_some() {
-                return;
-            }
-            // A destructor asked for it.
-            self.scope().cancel(dropped);
-        } else {
-            self.scope().cancel(dropped);
-            self.drop_body(body);
-        }
+        self.scope().cancel(dropped);
+        self.drop_body(body);
         let cleanups = match &mut self.late {
             Some(late) => std::mem::take(&mut late.cleanups),
             None => Vec::new(),

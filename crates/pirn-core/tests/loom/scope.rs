@@ -4,7 +4,7 @@ use crate::count::Count;
 use crate::tokens::poll_once;
 use pirn_core::shim::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use pirn_core::shim::{self, Arc, block_on, thread};
-use pirn_core::{Cause, Instant, Scope, Scoped, shield};
+use pirn_core::{Cause, Instant, Limited, Scope, shield};
 use std::future::{Future, pending, poll_fn, ready};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Wake, Waker};
@@ -149,8 +149,8 @@ fn the_waker_of_the_last_poll_is_the_one_that_is_woken() {
 }
 
 /// A run in a scope that is made when it is needed.
-fn unlimited<F: Future>(body: F) -> Scoped<F> {
-    match Scoped::until(Instant::NEVER, body) {
+fn unlimited<F: Future>(body: F) -> Limited<F> {
+    match Limited::until(Instant::NEVER, body) {
         Ok(run) => run,
         Err(_) => unreachable!("no deadline, no clock"),
     }

@@ -1,0 +1,232 @@
+//! A body with a limit in time, whose scope and run are made when they are needed: [`Limited`].
+//!
+//! | `Stage` | meaning | next, by |
+//! |---|---|---|
+//! | `Planned` | the body was not polled, or asked for nothing and is over: nobody knows of it | `Run`, by `carry_out`, by a first poll that is not all, or by a body that asks for its scope |
+//! | `Run` | as [`Scoped`](super::Scoped) from then on | |
+//!
+//! Most bodies under a timeout are ready at their first poll. Those cost a frame, and no allocation.
+
+use super::Scope;
+use super::region::Region;
+use super::run::{Pass, Run, poll_caught};
+use crate::budget;
+use crate::clock::Instant;
+use crate::context::{self, Frame, Mode, Plan};
+use crate::error::{Cause, Kind, Missing, Payload};
+use crate::report::{Report, report};
+use crate::task_local;
+use pin_project_lite::pin_project;
+use std::boxed::Box;
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::vec::Vec;
+
+pin_project! {
+    /// Runs a body in a new scope until a time: as [`Scope::new`], [`Scope::set_deadline`] and
+    /// [`Scope::run`], but the scope is made when it is needed.
+    ///
+    /// A body that is ready at its first poll, and asks for nothing, never has one.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pirn_core::{Instant, Limited, shim::block_on};
+    ///
+    /// let run: Limited<_> = Limited::until(Instant::NEVER, async { 5 }).map_err(|(missing, _)| missing)?;
+    /// assert_eq!(block_on(run).unwrap(), 5);
+    /// # Ok::<(), pirn_core::Missing>(())
+    /// ```
+    #[must_use = "futures do nothing unless awaited"]
+    pub struct Limited<F: Future> {
+        #[pin]
+        body: Option<F>,
+        stage: Stage<F::Output>,
+    }
+
+    impl<F: Future> PinnedDrop for Limited<F> {
+        fn drop(this: Pin<&mut Self>) {
+            let this = this.project();
+            match this.stage {
+                Stage::Planned { around, plan } => {
+                    if this.body.is_some() {
+                        drop_planned(this.body, around.take(), *plan);
+                    }
+                }
+                Stage::Run(run) => run.end(this.body),
+            }
+        }
+    }
+}
+
+enum Stage<T> {
+    /// The scope around, and what is known of the own one.
+    Planned {
+        around: Option<Scope>,
+        plan: Plan,
+    },
+    Run(Box<Run<T>>),
+}
+
+impl<F: Future> Limited<F> {
+    /// Runs `body` until `at`.
+    ///
+    /// # Errors
+    ///
+    /// [`Missing`], and the body, if there is no clock here, neither a runtime's nor a fallback.
+    #[track_caller]
+    #[inline]
+    pub fn until(at: Instant, body: F) -> Result<Limited<F>, (Missing, F)> {
+        if at != Instant::NEVER && !context::has_clock() {
+            if let Err(missing) = context::clock() {
+                return Err((missing, body));
+            }
+        }
+        let plan = Plan {
+            deadline: at,
+            set_at: Location::caller(),
+        };
+        let around = Scope::current().or_else(context::reaper);
+        Ok(Limited {
+            body: Some(body),
+            stage: Stage::Planned { around, plan },
+        })
+    }
+
+    /// The same for a scope that is there already: as [`Scope::run`].
+    pub fn within(scope: &Scope, body: F) -> Limited<F> {
+        let run = Run::new(scope.claim(), Some(Region::default()));
+        Limited {
+            body: Some(body),
+            stage: Stage::Run(Box::new(run)),
+        }
+    }
+
+    /// The scope that this runs in, made if it was not yet.
+    #[must_use]
+    pub fn scope(&mut self) -> &Scope {
+        self.stage.carry_out(self.body.is_none()).scope()
+    }
+
+    /// The scope that this runs in, unless nothing has needed it so far: always there where the run
+    /// has ended with a cause.
+    #[must_use]
+    pub fn scope_if_made(&self) -> Option<&Scope> {
+        match &self.stage {
+            Stage::Planned { .. } => None,
+            Stage::Run(run) => Some(run.scope()),
+        }
+    }
+}
+
+impl<T> Stage<T> {
+    /// Makes the scope and its run, if that is still to be done.
+    fn carry_out(&mut self, over: bool) -> &mut Run<T> {
+        if let Stage::Planned { around, plan } = self {
+            let scope = Scope::planned(around.take(), *plan);
+            let region = Some(Region::default());
+            *self = Stage::Run(Box::new(match over {
+                true => Run::ended(scope),
+                false => Run::new(scope, region),
+            }));
+        }
+        match self {
+            Stage::Run(run) => run,
+            Stage::Planned { .. } => unreachable!("it was carried out"),
+        }
+    }
+}
+
+/// What the first poll of a body gave, and then its destructor, where it was ready.
+type First<T> = (Pass<T>, Result<(), Payload>);
+
+/// Polls a body for the first time. One that is ready is dropped in the same frame.
+#[inline]
+fn pass_first<F: Future>(mut body: Pin<&mut Option<F>>, cx: &mut Context<'_>) -> First<F::Output> {
+    let there = body.as_mut().as_pin_mut();
+    let passed = poll_caught(there.expect("it was not polled"), cx);
+    let dropped = match passed {
+        Pass::Ready(_) if std::mem::needs_drop::<F>() => {
+            let _unbounded = budget::lift();
+            catch_unwind(AssertUnwindSafe(|| body.set(None)))
+        }
+        Pass::Ready(_) => {
+            body.set(None);
+            Ok(())
+        }
+        _ => Ok(()),
+    };
+    (passed, dropped)
+}
+
+/// Drops a body that was not polled.
+fn drop_planned<F>(mut body: Pin<&mut Option<F>>, around: Option<Scope>, plan: Plan) {
+    if !std::mem::needs_drop::<F>() {
+        return;
+    }
+    let _unbounded = budget::lift();
+    let drop = || catch_unwind(AssertUnwindSafe(|| body.set(None)));
+    let (dropped, frame) = Frame::of(around).enter_planned(plan, drop);
+    if let (Some(scope), Mode::Plain) = (frame.scope, frame.mode) {
+        // A destructor asked for it, or set a local.
+        task_local::end(task_local::settle());
+        scope.cancel(Cause::new(
+            Kind::Dropped,
+            "the future that ran the scope was dropped",
+        ));
+        scope.abandon(Vec::new(), None);
+    }
+    if let Err(payload) = dropped {
+        report(Report::Panic {
+            task: None,
+            payload,
+        });
+    }
+}
+
+impl<F: Future> Future for Limited<F> {
+    type Output = Result<F::Output, Arc<Cause>>;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        let refilled = budget::refill_if_outermost();
+        let Stage::Planned { around, plan } = this.stage else {
+            return poll_run(this.body, this.stage, cx);
+        };
+        // In a cancelled body the budget is frozen, or was lifted.
+        let may_wind = refilled.is_some() || budget::is_frozen();
+        if this.body.is_none()
+            || around.as_ref().is_some_and(Scope::is_cancelled)
+            || (may_wind && Frame::is_winding())
+        {
+            return poll_run(this.body, this.stage, cx);
+        }
+        let body = this.body.as_mut();
+        let (first, frame) = Frame::of(around.take()).enter_planned(*plan, || pass_first(body, cx));
+        if frame.mode == Mode::Planned {
+            *around = frame.scope;
+            if let (Pass::Ready(value), Ok(())) = first {
+                return Poll::Ready(Ok(value));
+            }
+            let run = this.stage.carry_out(false);
+            return run.go_on_after(first, frame.regions, this.body, cx);
+        }
+        let scope = frame.scope.unwrap_or_else(|| Scope::planned(None, *plan));
+        *this.stage = Stage::Run(Box::new(Run::new(scope, Some(Region::default()))));
+        let run = this.stage.carry_out(false);
+        run.go_on_after(first, frame.regions, this.body, cx)
+    }
+}
+
+#[cold]
+fn poll_run<F: Future>(
+    body: Pin<&mut Option<F>>,
+    stage: &mut Stage<F::Output>,
+    cx: &mut Context<'_>,
+) -> Poll<Result<F::Output, Arc<Cause>>> {
+    stage.carry_out(body.is_none()).poll_lent(body, cx)
+}
