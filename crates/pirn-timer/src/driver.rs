@@ -240,6 +240,15 @@ impl Timer {
         Arc::ptr_eq(&self.0, &other.0)
     }
 
+    /// True if `at` has come. On the thread that drives it says what the last turn saw, which is
+    /// never too early, and does not read the time.
+    pub(crate) fn is_past(&self, at: Instant) -> bool {
+        match own::with_wheel(self, |wheel| wheel.now()) {
+            Some(turned) => at.as_nanos() <= turned,
+            None => at <= self.now(),
+        }
+    }
+
     /// Puts a timer in. Gives the waker back if the driver is gone.
     pub(crate) fn arm(&self, at: Instant, waker: Waker) -> Result<Ticket, Waker> {
         let at = at.as_nanos();
@@ -514,7 +523,12 @@ impl Timer {
 fn pop_first(own: Option<&mut Wheel<Waker>>, timers: &mut Wheel<Waker>, now: u64) -> Option<Waker> {
     let own = match own {
         Some(own) if !own.is_empty() => own,
-        _ => return timers.pop_expired(now),
+        Some(own) => {
+            // It is asked which time the last turn saw.
+            own.pop_expired(now);
+            return timers.pop_expired(now);
+        }
+        None => return timers.pop_expired(now),
     };
     // A turn that is no deadline gives nothing, and brings the next one nearer to it.
     while let Some(other) = timers.next_turn() {

@@ -166,7 +166,7 @@ impl Interval {
         ready!(Pin::new(&mut self.sleep).poll(cx));
         let tick = self.sleep.deadline();
         let next = self.missed.next(tick, || self.sleep.now(), self.period);
-        self.sleep.reset(next);
+        self.sleep.go_on_until(next);
         Poll::Ready(tick)
     }
 }

@@ -106,6 +106,7 @@ pub struct Sleep {
 /// | `Zero` | of no length, not polled: yields once | `Idle` |
 /// | `Fresh` | of some length, not polled: waits, without a look at the time | as `wait` says |
 /// | `Idle` | takes part in nothing: the time decides | ready, or as `wait` says |
+/// | `Ahead` | moved on to a later time by an interval: the driver's last turn decides, not the clock | ready, or as `wait` says |
 /// | `Armed` | in a wheel of the timer's, or fired since | `Idle` |
 /// | `Never` | waits without an end; the waker is for `reset` | `Idle`, by `reset` |
 /// | `Foreign` | waits by a clock that is not ours; the waker is for `reset` | `Idle` |
@@ -113,6 +114,7 @@ enum Link {
     Zero,
     Fresh,
     Idle,
+    Ahead,
     Armed(Ticket),
     Never(Waker),
     Foreign(Box<(BoxSleep, Waker)>),
@@ -159,7 +161,7 @@ impl Sleep {
     pub fn reset(&mut self, at: Instant) {
         self.deadline = at;
         self.link = match std::mem::replace(&mut self.link, Link::Idle) {
-            Link::Zero | Link::Fresh | Link::Idle => Link::Idle,
+            Link::Zero | Link::Fresh | Link::Idle | Link::Ahead => Link::Idle,
             Link::Armed(ticket) if at == Instant::NEVER => match self.take_back(ticket) {
                 Some(waker) => Link::Never(waker),
                 None => Link::Idle,
@@ -169,6 +171,25 @@ impl Sleep {
             Link::Never(waker) => poll_again(waker),
             Link::Foreign(waiting) => poll_again(waiting.1),
         };
+    }
+
+    /// Makes it begin anew, after it has ended, and end at `at`.
+    ///
+    /// As [`reset`](Self::reset), but the next poll does not read the clock. Where `at` has passed
+    /// since the driver's last turn, it is over at the next one.
+    pub(crate) fn go_on_until(&mut self, at: Instant) {
+        debug_assert!(matches!(self.link, Link::Idle), "it has ended");
+        self.deadline = at;
+        self.link = Link::Ahead;
+    }
+
+    /// Polls what has moved on.
+    fn poll_ahead(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let passed = match &self.clock {
+            AnyClock::Own(timer) => timer.is_past(self.deadline),
+            AnyClock::Foreign(clock) => clock.now() >= self.deadline,
+        };
+        if passed { self.pass(cx) } else { self.wait(cx) }
     }
 
     /// Polls without the yield of [`sleep`]'s first poll.
@@ -250,6 +271,7 @@ impl Future for Sleep {
             }
             Link::Fresh => this.wait(cx),
             Link::Idle => this.poll_idle(cx),
+            Link::Ahead => this.poll_ahead(cx),
             Link::Armed(ticket) => match this.look(ticket, cx.waker()) {
                 Look::Waiting => Poll::Pending,
                 Look::Fired => this.pass(cx),

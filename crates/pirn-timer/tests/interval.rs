@@ -89,6 +89,48 @@ fn a_skip_stays_in_step() {
 }
 
 #[test]
+fn on_the_thread_that_drives_missed_ticks_are_made_up_for_all_the_same() {
+    let mut f = Fixture::new();
+    let _entered = f.enter();
+    let _attached = f.timer.attach();
+    let count = Count::new();
+    let mut interval = interval(ns(10));
+    let mut taken = Vec::new();
+    for time in [0, 10].into_iter().chain(34..=60) {
+        f.advance_to(time);
+        while let Poll::Ready(tick) = tick(&mut interval, &count) {
+            taken.push((time, tick.as_nanos()));
+        }
+    }
+    let late = [(0, 0), (10, 10), (34, 20), (34, 30)];
+    assert_eq!(taken[..4], late);
+    assert_eq!(taken[4..], [(40, 40), (50, 50), (60, 60)]);
+}
+
+#[test]
+fn on_the_thread_that_drives_a_tick_reads_no_clock_and_is_not_early() {
+    let mut f = Fixture::new();
+    let _entered = f.enter();
+    let _attached = f.timer.attach();
+    let count = Count::new();
+    let mut interval = interval(ns(10));
+    assert_eq!(tick(&mut interval, &count), Poll::Ready(at(0)));
+    f.advance_to(9);
+    f.time.take_reads();
+    assert_eq!(tick(&mut interval, &count), Poll::Pending);
+    assert_eq!(f.time.take_reads(), 0);
+    f.advance_to(10);
+    assert_eq!(f.time.take_reads(), 1); // the driver's own
+    assert_eq!(tick(&mut interval, &count), Poll::Ready(at(10)));
+    // Its time comes while the driver does not look: so it is over at the next turn.
+    f.time.set(20);
+    assert_eq!(tick(&mut interval, &count), Poll::Pending);
+    assert_eq!(f.time.take_reads(), 0);
+    f.advance_to(20);
+    assert_eq!(tick(&mut interval, &count), Poll::Ready(at(20)));
+}
+
+#[test]
 fn a_skip_far_behind_costs_one_tick() {
     let mut f = Fixture::new();
     let _entered = f.enter();

@@ -16,6 +16,7 @@ use std::time::Duration;
 #[derive(Clone, Default)]
 pub(crate) struct Manual {
     nanos: Arc<AtomicU64>,
+    reads: Arc<AtomicUsize>,
     slack: Duration,
 }
 
@@ -30,10 +31,16 @@ impl Manual {
     pub(crate) fn set(&self, nanos: u64) {
         self.nanos.fetch_max(nanos, SeqCst);
     }
+
+    /// How often it was read since the last call.
+    pub(crate) fn take_reads(&self) -> usize {
+        self.reads.swap(0, SeqCst)
+    }
 }
 
 impl TimeSource for Manual {
     fn now(&self) -> Instant {
+        self.reads.fetch_add(1, SeqCst);
         Instant::from_nanos(self.nanos.load(SeqCst))
     }
 
