@@ -5,7 +5,7 @@
 
 mod support;
 
-use pirn_core::{Cause, Instant, Kind, Scope, Scoped, budget, finally, shield};
+use pirn_core::{Cause, Instant, Kind, Limited, Scope, budget, finally, shield};
 use std::cell::{Cell, RefCell};
 use std::future::{Future, pending, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -35,7 +35,7 @@ enum Leaf {
 enum Style {
     /// `Scope::run`.
     Made,
-    /// `Scoped::until`: made when it is needed.
+    /// `Limited::until`: made when it is needed.
     Planned,
 }
 
@@ -286,7 +286,7 @@ impl Real {
             (false, _) => Instant::NEVER,
         };
         let cancelled = self.case.first && self.case.before[level];
-        let run = match self.case.style {
+        match self.case.style {
             Style::Made => {
                 let scope = Scope::new();
                 let (line, set) = match level {
@@ -300,31 +300,29 @@ impl Real {
                     scope.cancel(requested(level));
                 }
                 self.scopes.borrow_mut()[level] = Some(scope.clone());
-                scope.run(body)
+                scope.run(body).await
             }
             Style::Planned => {
                 let (line, run) = match level {
-                    0 => (line!(), Scoped::until(at, body)),
-                    1 => (line!(), Scoped::until(at, body)),
-                    _ => (line!(), Scoped::until(at, body)),
+                    0 => (line!(), Limited::until(at, body)),
+                    1 => (line!(), Limited::until(at, body)),
+                    _ => (line!(), Limited::until(at, body)),
                 };
                 self.lines.borrow_mut()[level] = line;
-                let mut run = run.map_err(|(missing, _)| missing).unwrap();
+                let mut run = Box::pin(run.map_err(|(missing, _)| missing).unwrap());
                 if cancelled {
                     run.scope().cancel(requested(level));
                 }
-                run
+                let polled = poll_fn(|cx| {
+                    let polled = run.as_mut().poll(cx);
+                    if let Some(scope) = run.scope_if_made() {
+                        self.scopes.borrow_mut()[level].get_or_insert_with(|| scope.clone());
+                    }
+                    polled
+                });
+                polled.await
             }
-        };
-        let mut run = Box::pin(run);
-        let polled = poll_fn(|cx| {
-            let polled = run.as_mut().poll(cx);
-            if let Some(scope) = run.scope_if_made() {
-                self.scopes.borrow_mut()[level].get_or_insert_with(|| scope.clone());
-            }
-            polled
-        });
-        polled.await
+        }
     }
 
     fn body(self: Rc<Self>, level: usize) -> Pin<Box<dyn Future<Output = Seen>>> {

@@ -1,6 +1,6 @@
 //! A token that cancels work from anywhere.
 
-use pirn_core::{Cancelled, Cause, Instant, Kind, Scope, Scoped};
+use pirn_core::{Cancelled, Cause, Instant, Kind, Limited, Scope};
 use std::borrow::Cow;
 use std::fmt;
 use std::future::{Future, poll_fn};
@@ -146,7 +146,7 @@ impl CancelToken {
     /// assert!(CLOSED.load(Relaxed));
     /// ```
     pub async fn run_until_cancelled<F: Future>(&self, future: F) -> Result<F::Output, Arc<Cause>> {
-        let mut run = match Scoped::until(Instant::NEVER, future) {
+        let mut run = match Limited::until(Instant::NEVER, future) {
             Ok(run) => run,
             Err((missing, _)) => unreachable!("no deadline, and yet {missing}"),
         };

@@ -2,7 +2,7 @@
 
 use pirn_core::context::{Entered, Handles};
 use pirn_core::shim::{self, Arc, Mutex, block_on, thread};
-use pirn_core::{BoxSleep, Cause, Clock, Instant, Kind, Scope, Scoped, shield};
+use pirn_core::{BoxSleep, Cause, Clock, Instant, Kind, Limited, Scope, shield};
 use std::cell::Cell;
 use std::future::{Future, pending, poll_fn};
 use std::pin::Pin;
@@ -75,8 +75,8 @@ fn elsewhere(f: impl FnOnce() + Send + 'static) -> thread::JoinHandle<()> {
     thread::spawn(f)
 }
 
-fn until_end<F: Future>(body: F) -> Scoped<F> {
-    match Scoped::until(END, body) {
+fn until_end<F: Future>(body: F) -> Limited<F> {
+    match Limited::until(END, body) {
         Ok(run) => run,
         Err((missing, _)) => panic!("{missing}"),
     }
