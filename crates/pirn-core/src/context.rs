@@ -55,6 +55,8 @@ shim::per_thread! {
     static HANDLES: RefCell<Option<Rc<Handles>>> = RefCell::new(None);
     // Never dropped, which makes reaching it cheaper; whoever enters a frame takes it out again.
     static FRAME: ManuallyDrop<Cell<Option<Frame>>> = ManuallyDrop::new(Cell::new(None));
+    // The frame below the top one, while that is a `Branch`.
+    static AROUND: ManuallyDrop<Cell<Option<Frame>>> = ManuallyDrop::new(Cell::new(None));
     // Of the top frame, while its scope is `Planned`.
     static PLAN: Cell<Option<Plan>> = Cell::new(None);
 }
@@ -201,6 +203,8 @@ pub(crate) enum Mode {
     Winding,
     /// For the first time, its scope being made when somebody asks for it.
     Planned,
+    /// One of several in the body around, without a scope of its own until somebody asks for it.
+    Branch,
 }
 
 /// What is known of a scope before it is made.
@@ -257,6 +261,31 @@ impl Frame {
         ended
     }
 
+    /// Runs `f`, which must not unwind, in a branch of the top frame's body, and gives the branch's
+    /// frame as `f` left it. The scope around is not even made unless the branch's is.
+    #[inline]
+    pub(crate) fn branch<R>(f: impl FnOnce() -> R) -> (R, Frame) {
+        let branch = Frame {
+            mode: Mode::Branch,
+            ..Frame::default()
+        };
+        let mut around = FRAME
+            .try_with(|slot| slot.replace(Some(branch)))
+            .ok()
+            .flatten();
+        if let Some(frame) = &mut around {
+            if frame.mode == Mode::Branch {
+                // Only one branch can do without: of what is around this one, one frame is kept.
+                frame.scope();
+            }
+        }
+        let former = AROUND.try_with(|slot| slot.replace(around)).ok().flatten();
+        let result = f();
+        let around = AROUND.try_with(|slot| slot.replace(former)).ok().flatten();
+        let own = FRAME.try_with(|slot| slot.replace(around)).ok().flatten();
+        (result, own.unwrap_or_default())
+    }
+
     /// Looks at the top frame, if there is one. `f` must not look for itself.
     pub(crate) fn with<R>(f: impl FnOnce(Option<&mut Frame>) -> R) -> R {
         let mut frame = FRAME.try_with(|slot| slot.take()).ok().flatten();
@@ -268,19 +297,23 @@ impl Frame {
     /// The scope that runs here, or the one around it where it is yet to be made, which is not done
     /// now; and the deadline that it will then have.
     pub(crate) fn around() -> (Option<Scope>, Instant) {
-        let (scope, planned, framed) = Frame::with(|frame| match frame {
-            Some(frame) => (frame.scope.clone(), frame.mode == Mode::Planned, true),
-            None => (None, false, false),
-        });
-        let plan = match planned {
-            true => PLAN.try_with(Cell::get).ok().flatten(),
-            false => None,
+        let seen = |frame: &Frame| (frame.scope.clone(), frame.mode);
+        let mut found = Frame::with(|frame| frame.map(|frame| seen(frame)));
+        if let Some((_, Mode::Branch)) = found {
+            // It has no scope of its own: what is around it holds.
+            let around = AROUND.try_with(|slot| slot.take()).ok().flatten();
+            found = Some(around.as_ref().map_or((None, Mode::Plain), seen));
+            let _ = AROUND.try_with(|slot| slot.set(around));
+        }
+        let Some((scope, mode)) = found else {
+            return (None, Instant::NEVER);
         };
-        let scope = match framed {
-            true => scope.or_else(reaper),
-            false => None,
+        let plan = match mode {
+            Mode::Planned => PLAN.try_with(Cell::get).ok().flatten(),
+            _ => None,
         };
-        (scope, plan.map_or(Instant::NEVER, |plan| plan.deadline))
+        let deadline = plan.map_or(Instant::NEVER, |plan| plan.deadline);
+        (scope.or_else(reaper), deadline)
     }
 
     /// True if the body that is polled here is cancelled.
@@ -295,6 +328,13 @@ impl Frame {
             let plan = PLAN.try_with(Cell::get).ok().flatten();
             let around = self.scope.take();
             self.scope = plan.map(|plan| Scope::planned(around, plan));
+        }
+        if self.mode == Mode::Branch {
+            self.mode = Mode::Plain;
+            let mut around = AROUND.try_with(|slot| slot.take()).ok().flatten();
+            let above = around.as_mut().map(|frame| frame.scope().clone());
+            let _ = AROUND.try_with(|slot| slot.set(around));
+            self.scope = Some(Scope::of_branch(above));
         }
         self.scope.get_or_insert_with(Scope::of_task)
     }

@@ -51,8 +51,8 @@ pub use members::Members;
 pub use park::{Park, ParkError, Unpark, Until};
 #[cfg(feature = "std")]
 pub use scope::{
-    Cancelled, ChildGuard, Cleanup, Grace, Limited, Rooted, Scope, Scoped, current_cause,
-    current_deadline, finally, finally_in_place, shield, with_resource,
+    Branch, BranchEnd, Cancelled, ChildGuard, Cleanup, Grace, Limited, Rooted, Scope, Scoped,
+    current_cause, current_deadline, finally, finally_in_place, shield, with_resource,
 };
 #[cfg(feature = "std")]
 pub use spawn::{

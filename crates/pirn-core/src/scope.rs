@@ -26,12 +26,14 @@
 //! | `Kept` | somebody polls the body, the clean-ups and waits for the children | `claim`; at birth for a task's, made when it is first asked for |
 //! | `Ended` | the run has ended or was dropped; what comes now goes to an ancestor that is `Kept` | `try_end`, `abandon` |
 
+mod branch;
 mod current;
 mod limited;
 mod region;
 mod run;
 mod slots;
 
+pub use branch::{Branch, BranchEnd};
 pub use current::{current_cause, current_deadline};
 pub use limited::Limited;
 pub use region::{finally, finally_in_place, shield, with_resource};
@@ -197,6 +199,11 @@ impl Scope {
     /// The scope of a task, which waits for what its body leaves.
     pub(crate) fn of_task() -> Scope {
         Scope::make(context::reaper(), false, Post::Kept)
+    }
+
+    /// The scope of a branch that has begun before it was needed.
+    pub(crate) fn of_branch(around: Option<Scope>) -> Scope {
+        Scope::make(around.or_else(context::reaper), false, Post::Kept)
     }
 
     /// The scope of a run that has begun before it was needed.

@@ -366,6 +366,7 @@ enum Outcome<T> {
     Panicked(Payload),
 }
 
+/// What a body has while it runs, besides itself.
 pub(super) struct Run<T> {
     /// Absent only while the body is polled, when the frame has it.
     scope: Option<Scope>,
@@ -444,6 +445,40 @@ impl<T> Run<T> {
         }
     }
 
+    /// A branch that asked for its scope during its first polls, with the waker of the last.
+    pub(super) fn of_branch(
+        scope: Scope,
+        regions: Option<Arc<Regions>>,
+        cx: &mut Context<'_>,
+    ) -> Self {
+        let mut run = Run {
+            started: true,
+            regions,
+            ..Run::new(scope, Some(Region::default()))
+        };
+        run.look(cx);
+        if run.seen != 0 {
+            // As in `become_known`.
+            cx.waker().wake_by_ref();
+        }
+        run
+    }
+
+    /// A branch that was cancelled, and whose destructor asked for the scope: what it left is to be
+    /// drained.
+    pub(super) fn of_dropped(scope: Scope, cause: Arc<Cause>) -> Self {
+        Run {
+            started: true,
+            phase: Phase::Drain(Outcome::Cancelled(cause)),
+            ..Run::new(scope, Some(Region::default()))
+        }
+    }
+
+    /// True if it is done, and the body around must not go on.
+    pub(super) fn is_stalled(&self) -> bool {
+        matches!(self.phase, Phase::Stalled)
+    }
+
     /// The scope that this is the run of.
     pub(super) fn scope(&self) -> &Scope {
         self.scope
@@ -507,7 +542,7 @@ impl<T> Run<T> {
         task_local::end(locals);
     }
 
-    fn poll<F>(
+    pub(super) fn poll<F>(
         &mut self,
         mut body: Pin<&mut Option<F>>,
         cx: &mut Context<'_>,
@@ -626,7 +661,7 @@ impl<T> Run<T> {
     }
 
     /// What follows from a poll of the body, `wound` if that was for its regions alone.
-    fn go_on<F>(
+    pub(super) fn go_on<F>(
         &mut self,
         body: Pin<&mut Option<F>>,
         passed: Pass<T>,
@@ -796,7 +831,7 @@ impl<T> Run<T> {
     }
 
     /// The future of the run is dropped.
-    fn abandon<F>(&mut self, body: Pin<&mut Option<F>>) {
+    pub(super) fn abandon<F>(&mut self, body: Pin<&mut Option<F>>) {
         match std::mem::replace(&mut self.phase, Phase::Done) {
             Phase::Stalled | Phase::Done => return,
             Phase::Drain(Outcome::Panicked(payload)) => {

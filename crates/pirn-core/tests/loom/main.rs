@@ -1,6 +1,7 @@
 //! Models of pirn-core.
 
 mod block_on;
+mod branch;
 mod calls;
 mod count;
 mod members;

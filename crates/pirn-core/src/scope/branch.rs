@@ -1,0 +1,222 @@
+//! One of several futures that one body polls: a run of its own once it asks for a scope.
+//!
+//! | `run` | `body` | meaning | next, by |
+//! |---|---|---|---|
+//! | none | there | bare: polled in a frame that makes a scope when somebody asks | a run, by `settle`; ended, by `poll_bare` or `cancel` |
+//! | there | | as in `run.rs`: a region of the body around | ended, by its run |
+//! | none | gone | ended | |
+//!
+//! A bare branch has no region under way and has handed nothing over, since both ask for the scope.
+//! So a cancel just drops it, and a cancel of the body around need not find it.
+
+use super::run::{Pass, Run, poll_caught};
+use crate::budget;
+use crate::context::Frame;
+use crate::error::{Cause, Payload};
+use crate::report::{Report, report};
+use pin_project_lite::pin_project;
+use std::boxed::Box;
+use std::fmt;
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+pin_project! {
+    /// One of several futures that one body polls: for combinators.
+    ///
+    /// What it runs has a scope of its own, a child of the one around, which is made when somebody
+    /// asks for [`Scope::current`](crate::Scope::current), or a clean-up or a shield needs it. As
+    /// long as nobody does, this costs a look at a thread-local per poll. So each branch can be
+    /// [cancelled](Self::cancel) alone, and its clean-up awaited; a cancel of the scope around
+    /// reaches it as it would reach code that is written there.
+    ///
+    /// Poll it within the body that it is a branch of, and only there.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping it drops what it runs. If that had a scope, the scope is cancelled, and what is left
+    /// goes to the scopes around, as with [`Scope::run`](crate::Scope::run).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pirn_core::{Branch, BranchEnd, Cause, Scope, finally};
+    /// use std::future::{Future, pending};
+    /// use std::pin::pin;
+    /// use std::sync::Arc;
+    /// use std::task::{Context, Poll, Waker};
+    ///
+    /// let mut cx = Context::from_waker(Waker::noop());
+    /// let work = async { finally(pending::<()>(), || async { println!("closed") }).await };
+    /// let mut branch = pin!(Branch::new(work));
+    /// assert!(branch.as_mut().poll(&mut cx).is_pending());
+    /// let cause = Arc::new(Cause::requested("not needed"));
+    /// assert!(branch.as_mut().cancel(&cause).is_none()); // its clean-up is to be awaited
+    /// let Poll::Ready(BranchEnd::Cancelled(cause)) = branch.poll(&mut cx) else {
+    ///     unreachable!("the clean-up does not wait for anything")
+    /// };
+    /// assert_eq!(cause.text(), "not needed");
+    /// ```
+    #[must_use = "futures do nothing unless awaited"]
+    pub struct Branch<F: Future> {
+        #[pin]
+        body: Option<F>,
+        run: Option<Box<Run<F::Output>>>,
+    }
+
+    impl<F: Future> PinnedDrop for Branch<F> {
+        fn drop(this: Pin<&mut Self>) {
+            let this = this.project();
+            if let Some(run) = this.run {
+                run.abandon(this.body);
+            }
+        }
+    }
+}
+
+/// How a [`Branch`] ended, clean-up included.
+#[derive(Debug)]
+pub enum BranchEnd<T> {
+    /// With its value.
+    Value(T),
+    /// With a panic: go on with it, or report it.
+    Panicked(Payload),
+    /// It was cancelled, for this cause.
+    Cancelled(Arc<Cause>),
+    /// It was cancelled, and so is the body around, which must not go on for that: a combinator
+    /// that has nothing else to return stays pending.
+    Stalled,
+}
+
+impl<F: Future> Branch<F> {
+    /// A branch that runs `body`.
+    #[inline]
+    pub const fn new(body: F) -> Self {
+        Branch {
+            body: Some(body),
+            run: None,
+        }
+    }
+
+    /// Cancels it. What asked for no scope is dropped at once, and the end returned, which is a
+    /// panic if its destructor panicked. Otherwise it is to be polled, at least once, to its end.
+    pub fn cancel(self: Pin<&mut Self>, cause: &Arc<Cause>) -> Option<BranchEnd<F::Output>> {
+        let mut this = self.project();
+        if let Some(run) = this.run {
+            run.scope().cancel(Cause::clone(cause));
+            return None;
+        }
+        // A destructor that blocks on a leaf of ours has nobody to go back to.
+        let _unbounded = budget::lift();
+        let (dropped, frame) =
+            Frame::branch(|| catch_unwind(AssertUnwindSafe(|| this.body.set(None))));
+        if let Some(scope) = frame.scope {
+            scope.cancel(Cause::clone(cause));
+            *this.run = Some(Box::new(Run::of_dropped(scope, Arc::clone(cause))));
+            dropped.unwrap_or_else(|payload| {
+                report(Report::Panic {
+                    task: None,
+                    payload,
+                });
+            });
+            return None;
+        }
+        Some(match dropped {
+            Ok(()) => BranchEnd::Cancelled(Arc::clone(cause)),
+            Err(payload) => BranchEnd::Panicked(payload),
+        })
+    }
+
+    #[inline]
+    fn poll_bare(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<BranchEnd<F::Output>> {
+        if budget::is_frozen() {
+            // It has no regions, for which alone the body around is polled.
+            return Poll::Pending;
+        }
+        let mut this = self.project();
+        let (passed, frame) = Frame::branch(|| {
+            let body = this.body.as_mut().as_pin_mut();
+            let passed = poll_caught(body.expect("a branch was polled after its end"), cx);
+            match passed {
+                Pass::Pending => passed,
+                // Dropped in the same frame.
+                _ => dropped(this.body.as_mut(), passed),
+            }
+        });
+        if frame.scope.is_some() {
+            return settle(this.body, this.run, frame, passed, cx);
+        }
+        match passed {
+            Pass::Pending => Poll::Pending,
+            Pass::Ready(value) => Poll::Ready(BranchEnd::Value(value)),
+            Pass::Panicked(payload) => Poll::Ready(BranchEnd::Panicked(payload)),
+        }
+    }
+}
+
+/// Drops the body after its last poll. The first panic counts.
+fn dropped<F: Future>(mut body: Pin<&mut Option<F>>, passed: Pass<F::Output>) -> Pass<F::Output> {
+    let _unbounded = budget::lift();
+    match (catch_unwind(AssertUnwindSafe(|| body.set(None))), passed) {
+        (Ok(()), passed) => passed,
+        (Err(payload), Pass::Panicked(first)) => {
+            report(Report::Panic {
+                task: None,
+                payload,
+            });
+            Pass::Panicked(first)
+        }
+        (Err(payload), _) => Pass::Panicked(payload),
+    }
+}
+
+/// The body asked for its scope: from now on there is a run.
+#[cold]
+fn settle<F: Future>(
+    body: Pin<&mut Option<F>>,
+    place: &mut Option<Box<Run<F::Output>>>,
+    frame: Frame,
+    passed: Pass<F::Output>,
+    cx: &mut Context<'_>,
+) -> Poll<BranchEnd<F::Output>> {
+    let Some(scope) = frame.scope else {
+        unreachable!("the caller looked")
+    };
+    let run = place.insert(Box::new(Run::of_branch(scope, frame.regions, cx)));
+    ended(run, |run| run.go_on(body, passed, false, cx))
+}
+
+/// What a poll of the run comes to.
+fn ended<T>(
+    run: &mut Run<T>,
+    poll: impl FnOnce(&mut Run<T>) -> Poll<Result<T, Arc<Cause>>>,
+) -> Poll<BranchEnd<T>> {
+    match catch_unwind(AssertUnwindSafe(|| poll(run))) {
+        Ok(Poll::Pending) if run.is_stalled() => Poll::Ready(BranchEnd::Stalled),
+        Ok(Poll::Pending) => Poll::Pending,
+        Ok(Poll::Ready(Ok(value))) => Poll::Ready(BranchEnd::Value(value)),
+        Ok(Poll::Ready(Err(cause))) => Poll::Ready(BranchEnd::Cancelled(cause)),
+        Err(payload) => Poll::Ready(BranchEnd::Panicked(payload)),
+    }
+}
+
+impl<F: Future> Future for Branch<F> {
+    type Output = BranchEnd<F::Output>;
+
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.as_mut().project();
+        match this.run {
+            None => self.poll_bare(cx),
+            Some(run) => ended(run, |run| run.poll(this.body, cx)),
+        }
+    }
+}
+
+impl<F: Future> fmt::Debug for Branch<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Branch").finish_non_exhaustive()
+    }
+}

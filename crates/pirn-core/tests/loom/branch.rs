@@ -1,0 +1,99 @@
+//! Models of branches: cancels against their scopes, their ends and their clean-ups.
+
+use pirn_core::shim::atomic::{AtomicUsize, Ordering::Relaxed};
+use pirn_core::shim::{self, Arc, block_on, thread};
+use pirn_core::{Branch, BranchEnd, Cause, Members, Scope, finally, yield_now};
+use std::future::{Future, pending, poll_fn};
+use std::pin::pin;
+
+fn stop() -> Cause {
+    Cause::requested("stop")
+}
+
+#[test]
+fn a_cancel_around_reaches_a_branch_that_waits() {
+    shim::model(|| {
+        let outer = Scope::detached();
+        let elsewhere = outer.clone();
+        let canceller = thread::spawn(move || elsewhere.cancel(stop()));
+        let ended = block_on(outer.run(async {
+            let branch = pin!(Branch::new(async {
+                Scope::current().unwrap().cancelled().await;
+                pending::<()>().await;
+            }));
+            assert!(matches!(branch.await, BranchEnd::Stalled));
+            pending::<()>().await;
+        }));
+        assert!(ended.is_err());
+        assert!(canceller.join().unwrap());
+    });
+}
+
+#[test]
+fn a_cancel_during_the_first_poll_of_a_branch_is_seen() {
+    shim::model(|| {
+        let mut canceller = None;
+        let end = {
+            let branch = pin!(Branch::new(async {
+                let scope = Scope::current().unwrap();
+                canceller = Some(thread::spawn(move || scope.cancel(stop())));
+                pending::<()>().await;
+            }));
+            block_on(branch)
+        };
+        assert!(matches!(end, BranchEnd::Cancelled(_)));
+        assert!(canceller.unwrap().join().unwrap());
+    });
+}
+
+#[test]
+fn a_cancel_against_the_value_of_a_branch_leaves_one_of_the_two() {
+    shim::model(|| {
+        let mut canceller = None;
+        let end = {
+            let branch = pin!(Branch::new(async {
+                let scope = Scope::current().unwrap();
+                canceller = Some(thread::spawn(move || scope.cancel(stop())));
+                yield_now().await;
+                7
+            }));
+            block_on(branch)
+        };
+        assert!(matches!(end, BranchEnd::Cancelled(_) | BranchEnd::Value(7)));
+        assert!(canceller.unwrap().join().unwrap());
+    });
+}
+
+#[test]
+fn a_cancel_around_lets_every_branch_of_a_set_clean_up() {
+    shim::model(|| {
+        let outer = Scope::detached();
+        let closed = Arc::new(AtomicUsize::new(0));
+        let mut members = Members::with_capacity(2);
+        for _ in 0..2 {
+            let closed = Arc::clone(&closed);
+            let work = async move {
+                let close = move || async move {
+                    yield_now().await;
+                    // Ordering: Relaxed, read after the run has ended.
+                    closed.fetch_add(1, Relaxed);
+                };
+                finally(pending::<()>(), close).await;
+            };
+            members.push(Branch::new(work));
+        }
+        let elsewhere = outer.clone();
+        let mut run = pin!(outer.run(async move {
+            poll_fn(|cx| members.poll_all(cx, |_, _| ())).await;
+            pending::<()>().await;
+        }));
+        // Before the cancel, so that there is something to clean up.
+        let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+        assert!(run.as_mut().poll(&mut cx).is_pending());
+        let canceller = thread::spawn(move || elsewhere.cancel(stop()));
+        assert!(block_on(run).is_err());
+        assert!(canceller.join().unwrap());
+        // Ordering: as above.
+        assert_eq!(closed.load(Relaxed), 2);
+    });
+}
