@@ -5,6 +5,7 @@ use pirn_core::shim::{self, Arc, block_on, thread};
 use pirn_core::{Branch, BranchEnd, Cause, Members, Scope, finally, yield_now};
 use std::future::{Future, pending, poll_fn};
 use std::pin::pin;
+use std::task::{Context, Poll, Waker};
 
 fn stop() -> Cause {
     Cause::requested("stop")
@@ -88,12 +89,51 @@ fn a_cancel_around_lets_every_branch_of_a_set_clean_up() {
             pending::<()>().await;
         }));
         // Before the cancel, so that there is something to clean up.
-        let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+        let mut cx = Context::from_waker(Waker::noop());
         assert!(run.as_mut().poll(&mut cx).is_pending());
         let canceller = thread::spawn(move || elsewhere.cancel(stop()));
         assert!(block_on(run).is_err());
         assert!(canceller.join().unwrap());
         // Ordering: as above.
         assert_eq!(closed.load(Relaxed), 2);
+    });
+}
+
+#[test]
+fn a_child_that_is_left_by_a_first_poll_wakes_the_branch_whose_scope_it_asked_for() {
+    shim::model(|| {
+        let mut child = None;
+        let end = {
+            let branch = pin!(Branch::new(async {
+                let guard = Scope::current().unwrap().enter();
+                child = Some(thread::spawn(move || drop(guard)));
+                7
+            }));
+            block_on(branch)
+        };
+        assert!(matches!(end, BranchEnd::Value(7)));
+        child.unwrap().join().unwrap();
+    });
+}
+
+#[test]
+fn a_child_that_ends_during_the_first_poll_of_a_branch_has_it_polled_again() {
+    shim::model(|| {
+        let mut child = None;
+        {
+            let branch = pin!(Branch::new(poll_fn(|_| {
+                let scope = Scope::current().unwrap();
+                if child.is_none() {
+                    let guard = scope.enter();
+                    child = Some(thread::spawn(move || drop(guard)));
+                }
+                match scope.live() {
+                    0 => Poll::Ready(()),
+                    _ => Poll::Pending,
+                }
+            })));
+            block_on(branch);
+        }
+        child.unwrap().join().unwrap();
     });
 }
