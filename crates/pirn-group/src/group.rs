@@ -1,14 +1,27 @@
 //! A group: a body, the children that it spawns, and an end after all of them.
 
+mod child;
+mod collect;
+mod end;
+mod limit;
+mod owned;
+mod shared;
+mod start;
+
+pub use child::Child;
+pub use collect::Collector;
+pub use owned::OwnedGroup;
+pub use start::{StartError, Started};
+
 use crate::ambient::Ambient;
 use crate::catch::Catch;
-use crate::child::{Child, Member};
-use crate::error::{Failure, GroupError};
-use crate::shared::{Closes, Exit, Failed, Shared, What};
-use pirn_core::{Cause, Kind, Refused, Scope, Spawn, SpawnLocal, TaskMeta, shield};
+use crate::error::GroupError;
+use child::{Member, Sink, ToHandle};
+use end::end;
+use pirn_core::{Cause, Refused, Scope, Spawn, SpawnLocal, TaskMeta, shield};
+use shared::{Closes, Exit, Shared, What};
 use std::fmt;
-use std::future::{Future, pending, poll_fn};
-use std::panic::resume_unwind;
+use std::future::{Future, poll_fn};
 use std::sync::Arc;
 
 /// Runs `body` as a group on the spawner of the runtime around, and ends after every child that was
@@ -191,7 +204,7 @@ impl<S> GroupBuilder<S> {
 
         let mut value = None;
         let inside = async {
-            let _closes = Closes(&shared);
+            let _closes = Closes(Arc::clone(&shared));
             let inner = async { body(handle).await };
             match (Catch { inner }).await {
                 Ok(Ok(returned)) => {
@@ -206,60 +219,14 @@ impl<S> GroupBuilder<S> {
         // so that failures are returned rather than the cancel that came with them.
         let inner = shared.scope.run(inside);
         let ended = shield(Catch { inner }).await;
-
-        let (mut failures, incomplete) = exit.leave();
-        let cause = match ended {
-            Ok(ended) => ended.err(),
-            Err(payload) => {
-                let task = shared.meta.clone();
-                let what = What::Panic(payload);
-                failures.push(Failed { task, what });
-                None
-            }
-        };
-        let failures = raise(failures);
-        if !failures.is_empty() {
-            return Err(GroupError::failed(failures));
-        }
-        match (value, incomplete.or(cause)) {
-            (Some(value), None) => Ok(value),
-            (_, Some(_)) if around.is_some_and(|scope| scope.is_cancelled()) => pending().await,
-            (Some(value), Some(cause)) if cause.kind() == Kind::Requested => Ok(value),
-            (_, Some(cause)) => Err(GroupError::cancelled(cause)),
-            (None, None) => unreachable!("a body that gave no value failed or was cancelled"),
-        }
-    }
-}
-
-/// Goes on with the first panic, if there is one, the others and the errors having been reported.
-fn raise<E: fmt::Display>(failures: Vec<Failed<E>>) -> Vec<Failure<E>> {
-    if !failures
-        .iter()
-        .any(|failed| matches!(failed.what, What::Panic(_)))
-    {
-        let errors = failures.into_iter().filter_map(|failed| match failed.what {
-            What::Error(error) => Some(Failure::new(failed.task, error)),
-            What::Panic(_) => None,
-        });
-        return errors.collect();
-    }
-    let mut first = None;
-    for failed in failures {
-        match failed.what {
-            What::Panic(payload) if first.is_none() => first = Some(payload),
-            what => Failed { what, ..failed }.report(),
-        }
-    }
-    match first {
-        Some(payload) => resume_unwind(payload),
-        None => Vec::new(),
+        end(exit, value, ended, around.as_ref()).await
     }
 }
 
 /// A group, in the hands of its body and its children: spawns, and cancels.
 ///
 /// It is a cheap handle; clones are the same group. Keep it out of what outlives the group: it
-/// refuses then.
+/// refuses then. For a group without a body, to be kept in a struct, see [`OwnedGroup`].
 ///
 /// # Examples
 ///
@@ -342,7 +309,7 @@ impl<E: fmt::Display + 'static, S> TaskGroup<E, S> {
         T: Send + 'static,
         E: Send,
     {
-        let refused = |refused: Refused<F>| self.refused(&meta, refused);
+        let refused = |refused: Refused<F>| Child::refused(self.refused(&meta, refused));
         self.try_spawn(meta.clone(), future).unwrap_or_else(refused)
     }
 
@@ -351,9 +318,9 @@ impl<E: fmt::Display + 'static, S> TaskGroup<E, S> {
     ///
     /// # Errors
     ///
-    /// [`Refused`] if the body of the group has ended with an error or was cancelled, or has
-    /// returned and no child lived any more; or if the executor takes no more tasks. An
-    /// [`Ambient`] executor that refuses drops the future.
+    /// [`Refused`] if the group [takes no more children](Self::is_closed): its body has ended with an
+    /// error or was cancelled, or has returned and no child lived any more, or it was closed; or if
+    /// the executor takes no more tasks.
     pub fn try_spawn<F, T>(&self, meta: TaskMeta, future: F) -> Result<Child<T>, Refused<F>>
     where
         S: Spawn,
@@ -361,9 +328,24 @@ impl<E: fmt::Display + 'static, S> TaskGroup<E, S> {
         T: Send + 'static,
         E: Send,
     {
-        let (member, child) = Member::new(&self.shared, meta.clone(), future)?;
+        let sink = ToHandle::new();
+        let child = sink.child();
+        let scope = self.spawn_to(meta, future, sink)?;
+        Ok(child.in_scope(scope))
+    }
+
+    /// Spawns a child whose result goes to `sink`, and gives its scope.
+    fn spawn_to<F, K>(&self, meta: TaskMeta, future: F, sink: K) -> Result<Scope, Refused<F>>
+    where
+        S: Spawn,
+        F: Future<Output = Result<K::Value, E>> + Send + 'static,
+        K: Sink<Error = E> + Send + 'static,
+        K::Value: Send,
+        E: Send,
+    {
+        let (member, scope) = Member::new(&self.shared, meta.clone(), future, sink)?;
         match self.spawner.spawn(meta, member) {
-            Ok(()) => Ok(child),
+            Ok(()) => Ok(scope),
             Err(refused) => Err(refused.map(Member::into_future)),
         }
     }
@@ -378,7 +360,7 @@ impl<E: fmt::Display + 'static, S> TaskGroup<E, S> {
         T: 'static,
     {
         let meta = TaskMeta::here();
-        let refused = |refused: Refused<F>| self.refused(&meta, refused);
+        let refused = |refused: Refused<F>| Child::refused(self.refused(&meta, refused));
         self.try_spawn_local(meta.clone(), future)
             .unwrap_or_else(refused)
     }
@@ -394,18 +376,21 @@ impl<E: fmt::Display + 'static, S> TaskGroup<E, S> {
         F: Future<Output = Result<T, E>> + 'static,
         T: 'static,
     {
-        let (member, child) = Member::new(&self.shared, meta.clone(), future)?;
+        let sink = ToHandle::new();
+        let child = sink.child();
+        let (member, scope) = Member::new(&self.shared, meta.clone(), future, sink)?;
         match self.spawner.spawn_local(meta, member) {
-            Ok(()) => Ok(child),
+            Ok(()) => Ok(child.in_scope(scope)),
             Err(refused) => Err(refused.map(Member::into_future)),
         }
     }
 
-    fn refused<F, T>(&self, meta: &TaskMeta, refused: Refused<F>) -> Child<T> {
+    /// A child that should have run was refused, for the reason that is returned.
+    fn refused<F>(&self, meta: &TaskMeta, refused: Refused<F>) -> &'static str {
         let reason = refused.reason();
         drop(refused);
         self.shared.refused(meta, reason);
-        Child::refused(reason)
+        reason
     }
 }
 
@@ -415,6 +400,17 @@ impl<E, S> TaskGroup<E, S> {
     /// Returns true if the group was not cancelled before.
     pub fn cancel(&self, cause: Cause) -> bool {
         self.shared.scope.cancel(cause)
+    }
+
+    /// Refuses children from now on. Those that live are not touched, and the group ends after them.
+    pub fn close(&self) {
+        self.shared.close();
+    }
+
+    /// True if the group takes no more children: it was [closed](Self::close), has ended, or is
+    /// about to.
+    pub fn is_closed(&self) -> bool {
+        self.shared.is_closed()
     }
 
     /// The group's scope: for its deadline, its grace period, its cause.

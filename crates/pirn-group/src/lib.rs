@@ -3,17 +3,15 @@
 
 mod ambient;
 mod catch;
-mod child;
 mod error;
 mod gather;
 mod group;
-mod limit;
-mod shared;
 mod token;
 
 pub use ambient::Ambient;
-pub use child::Child;
 pub use error::{BoxedError, ChildError, Failure, GroupError};
 pub use gather::{gather, gather_results};
-pub use group::{GroupBuilder, TaskGroup, group};
+pub use group::{
+    Child, Collector, GroupBuilder, OwnedGroup, StartError, Started, TaskGroup, group,
+};
 pub use token::{CancelGuard, CancelToken};

@@ -171,6 +171,11 @@ impl Log {
 
 pub(crate) struct OnDrop(Log, &'static str);
 
+impl OnDrop {
+    /// So that a future owns it.
+    pub(crate) fn is_there(&self) {}
+}
+
 impl Drop for OnDrop {
     fn drop(&mut self) {
         self.0.say(self.1);

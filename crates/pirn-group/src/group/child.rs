@@ -2,23 +2,24 @@
 //!
 //! ```text
 //! executor ──polls──▶ Member ──▶ Scoped (the child's scope) ──▶ Body ──▶ the user's future
-//!                       └ Ending: guard, result slot       └ waits for a slot first, if limited
+//!                       └ Ending: guard, sink              └ waits for a slot first, if limited
 //! ```
 //!
 //! However the member ends, by its last poll or dropped by its executor, `Ending` does the same, in
-//! this order: a failure goes to the group, which is cancelled; the result goes to the handle; the
-//! child is counted out.
+//! this order: a failure goes to the group, which is cancelled, unless the sink takes it; the result
+//! goes to the sink; the child is counted out.
 
 use crate::catch::drop_quietly;
 use crate::error::ChildError;
-use crate::limit::Slot;
-use crate::shared::{CLOSED, Shared, What};
+use crate::group::limit::Slot;
+use crate::group::shared::{CLOSED, Shared, What};
 use pin_project_lite::pin_project;
 use pirn_core::shim::Mutex;
 use pirn_core::wake::wake;
-use pirn_core::{Cause, ChildGuard, Kind, Payload, Refused, Scope, Scoped, TaskMeta, budget};
+use pirn_core::{Cause, ChildGuard, Kind, Refused, Scope, Scoped, TaskMeta, budget};
 use std::fmt;
 use std::future::Future;
+use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -56,6 +57,26 @@ pub struct Child<T> {
     scope: Option<Scope>,
 }
 
+/// Where a child's result goes.
+pub(crate) trait Sink {
+    type Value;
+    type Error: fmt::Display;
+
+    /// Takes a failure, or leaves it to the group.
+    fn divert(&self, what: What<Self::Error>) -> Option<What<Self::Error>> {
+        Some(what)
+    }
+
+    /// Takes the result. Called once, with no lock held.
+    fn fill(&self, result: Result<Self::Value, ChildError>);
+}
+
+/// To a child's handle.
+pub(crate) struct ToHandle<T, E> {
+    result: Arc<ResultSlot<T>>,
+    error: PhantomData<fn(E)>,
+}
+
 struct ResultSlot<T>(Mutex<Progress<T>>);
 
 enum Progress<T> {
@@ -64,7 +85,41 @@ enum Progress<T> {
     Taken,
 }
 
+impl<T, E> ToHandle<T, E> {
+    pub(crate) fn new() -> Self {
+        ToHandle {
+            result: ResultSlot::new(Progress::Running(None)),
+            error: PhantomData,
+        }
+    }
+
+    /// The handle.
+    pub(crate) fn child(&self) -> Child<T> {
+        Child {
+            result: Arc::clone(&self.result),
+            scope: None,
+        }
+    }
+}
+
+impl<T, E: fmt::Display> Sink for ToHandle<T, E> {
+    type Value = T;
+    type Error = E;
+
+    fn fill(&self, result: Result<T, ChildError>) {
+        self.result.fill(result);
+    }
+}
+
 impl<T> Child<T> {
+    /// The handle of a child that runs in `scope`.
+    pub(crate) fn in_scope(self, scope: Scope) -> Self {
+        Child {
+            scope: Some(scope),
+            ..self
+        }
+    }
+
     /// The child that never was.
     pub(crate) fn refused(reason: &'static str) -> Self {
         Child {
@@ -152,13 +207,13 @@ impl<T> ResultSlot<T> {
 
 pin_project! {
     /// What an executor is given for a child.
-    pub(crate) struct Member<F: Future, T, E: fmt::Display> {
+    pub(crate) struct Member<F: Future, K: Sink> {
         #[pin]
         work: Work<F>,
-        ending: Ending<T, E>,
+        ending: Ending<K>,
     }
 
-    impl<F: Future, T, E: fmt::Display> PinnedDrop for Member<F, T, E> {
+    impl<F: Future, K: Sink> PinnedDrop for Member<F, K> {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
             this.ending.drop_work(this.work.as_mut());
@@ -190,11 +245,11 @@ pin_project! {
 
 type Gate = Pin<Box<dyn Future<Output = Slot> + Send>>;
 
-struct Ending<T, E: fmt::Display>(Option<Live<T, E>>);
+struct Ending<K: Sink>(Option<Live<K>>);
 
-struct Live<T, E> {
-    shared: Arc<Shared<E>>,
-    result: Arc<ResultSlot<T>>,
+struct Live<K: Sink> {
+    shared: Arc<Shared<K::Error>>,
+    sink: K,
     scope: Scope,
     task: TaskMeta,
     guard: ChildGuard,
@@ -202,33 +257,28 @@ struct Live<T, E> {
 
 enum Outcome<T, E> {
     Value(T),
-    Error(E),
-    Panic(Payload),
+    Failed(What<E>),
     Cancelled(Arc<Cause>),
     /// Its executor dropped it.
     Lost,
 }
 
-impl<F, T, E> Member<F, T, E>
+impl<F, K> Member<F, K>
 where
-    F: Future<Output = Result<T, E>>,
-    E: fmt::Display,
+    F: Future<Output = Result<K::Value, K::Error>>,
+    K: Sink,
 {
-    /// Makes `future` a child of the group, to be spawned.
+    /// Makes `future` a child of the group, to be spawned, and gives its scope.
     pub(crate) fn new(
-        shared: &Arc<Shared<E>>,
+        shared: &Arc<Shared<K::Error>>,
         task: TaskMeta,
         future: F,
-    ) -> Result<(Self, Child<T>), Refused<F>> {
+        sink: K,
+    ) -> Result<(Self, Scope), Refused<F>> {
         let Some(guard) = shared.enter() else {
             return Err(Refused::new(CLOSED, future));
         };
         let scope = shared.scope.child();
-        let result = ResultSlot::new(Progress::Running(None));
-        let child = Child {
-            result: Arc::clone(&result),
-            scope: Some(scope.clone()),
-        };
         let gate = shared
             .limit
             .clone()
@@ -240,8 +290,8 @@ where
         };
         let live = Live {
             shared: Arc::clone(shared),
-            result,
-            scope,
+            sink,
+            scope: scope.clone(),
             task,
             guard,
         };
@@ -249,7 +299,7 @@ where
             work: Work::Fresh { body },
             ending: Ending(Some(live)),
         };
-        Ok((member, child))
+        Ok((member, scope))
     }
 
     /// Takes the future out of a member that was not spawned.
@@ -264,10 +314,10 @@ where
     }
 }
 
-impl<F, T, E> Future for Member<F, T, E>
+impl<F, K> Future for Member<F, K>
 where
-    F: Future<Output = Result<T, E>>,
-    E: fmt::Display,
+    F: Future<Output = Result<K::Value, K::Error>>,
+    K: Sink,
 {
     type Output = ();
 
@@ -288,9 +338,9 @@ where
         let outcome = match catch_unwind(AssertUnwindSafe(|| run.poll(cx))) {
             Ok(Poll::Pending) => return Poll::Pending,
             Ok(Poll::Ready(Ok(Ok(value)))) => Outcome::Value(value),
-            Ok(Poll::Ready(Ok(Err(error)))) => Outcome::Error(error),
+            Ok(Poll::Ready(Ok(Err(error)))) => Outcome::Failed(What::Error(error)),
             Ok(Poll::Ready(Err(cause))) => Outcome::Cancelled(cause),
-            Err(payload) => Outcome::Panic(payload),
+            Err(payload) => Outcome::Failed(What::Panic(payload)),
         };
         this.ending.drop_work(this.work);
         this.ending.finish(outcome);
@@ -314,17 +364,17 @@ impl<F: Future> Future for Body<F> {
     }
 }
 
-impl<T, E: fmt::Display> Ending<T, E> {
+impl<K: Sink> Ending<K> {
     fn drop_work<F: Future>(&self, mut work: Pin<&mut Work<F>>) {
         let Some(live) = &self.0 else { return };
         drop_quietly(&live.task, || work.set(Work::Over));
     }
 
-    fn finish(&mut self, outcome: Outcome<T, E>) {
+    fn finish(&mut self, outcome: Outcome<K::Value, K::Error>) {
         let Some(live) = self.0.take() else { return };
         let Live {
             shared,
-            result,
+            sink,
             scope,
             task,
             guard,
@@ -335,19 +385,17 @@ impl<T, E: fmt::Display> Ending<T, E> {
                 shared.child_cancelled();
                 Err(cause)
             }
-            Outcome::Error(error) => {
-                shared.fail(&task, What::Error(error));
-                Err(why(&shared))
-            }
-            Outcome::Panic(payload) => {
-                shared.fail(&task, What::Panic(payload));
+            Outcome::Failed(what) => {
+                if let Some(what) = sink.divert(what) {
+                    shared.fail(&task, what);
+                }
                 Err(why(&shared))
             }
             Outcome::Lost => Err(lost(&shared, &scope, &task)),
         };
-        result.fill(ended.map_err(ChildError::Cancelled));
-        // If the handle is gone, the value goes here.
-        drop_quietly(&task, || drop(result));
+        sink.fill(ended.map_err(ChildError::Cancelled));
+        // If nobody is left to take the value, it goes here.
+        drop_quietly(&task, || drop(sink));
         drop(guard);
     }
 }

@@ -3,10 +3,10 @@
 //! | `Phase` | meaning | set by |
 //! |---|---|---|
 //! | `Open` | children may join | `Shared::new` |
-//! | `Closed` | the body has ended, or was dropped: children that live are awaited, new ones refused | `Shared::poll_close`, `Closes` |
+//! | `Closed` | no more may join; those that live are awaited | `Shared::poll_close` after the last child, `Closes` as the body ends or is dropped, `Shared::close` on request |
 //! | `Abandoned` | the group's future was dropped: what fails now goes to the hook | `Exit` |
 
-use crate::limit::Limit;
+use crate::group::limit::Limit;
 use pirn_core::report::{Report, report};
 use pirn_core::shim::Mutex;
 use pirn_core::{Cause, ChildGuard, Kind, Payload, Scope, TaskMeta};
@@ -71,6 +71,15 @@ impl<E> Shared<E> {
         // The count moves under our lock, so that `poll_close` sees it or this sees `Closed`.
         let state = self.state.lock();
         (state.phase == Phase::Open).then(|| self.scope.enter())
+    }
+
+    /// Lets no more children join.
+    pub(crate) fn close(&self) {
+        self.state.lock().close();
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.state.lock().phase != Phase::Open
     }
 
     /// Closes the group once no child lives. Polled inside the scope's run, which is woken when the
@@ -169,11 +178,11 @@ fn text(error: &impl fmt::Display) -> String {
 }
 
 /// Closes the group as the body ends or is dropped.
-pub(crate) struct Closes<'a, E>(pub(crate) &'a Shared<E>);
+pub(crate) struct Closes<E>(pub(crate) Arc<Shared<E>>);
 
-impl<E> Drop for Closes<'_, E> {
+impl<E> Drop for Closes<E> {
     fn drop(&mut self) {
-        self.0.state.lock().close();
+        self.0.close();
     }
 }
 
