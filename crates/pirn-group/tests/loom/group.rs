@@ -37,7 +37,7 @@ impl<T> Started<T> {
 }
 
 /// Counts a destructor.
-struct Dropped(Arc<AtomicUsize>);
+pub(crate) struct Dropped(pub(crate) Arc<AtomicUsize>);
 
 impl Drop for Dropped {
     fn drop(&mut self) {
@@ -47,12 +47,12 @@ impl Drop for Dropped {
 }
 
 /// A child that drops `guard` when it runs, or with itself.
-async fn done(guard: Dropped) -> Result<(), u8> {
+pub(crate) async fn done(guard: Dropped) -> Result<(), u8> {
     drop(guard);
     Ok(())
 }
 
-fn count(dropped: &AtomicUsize) -> usize {
+pub(crate) fn count(dropped: &AtomicUsize) -> usize {
     // Ordering: Acquire, pairs with the Release in `Dropped`.
     dropped.load(Ordering::Acquire)
 }
