@@ -19,7 +19,11 @@ mod left;
 mod left;
 
 #[cfg(feature = "std")]
+#[doc(hidden)]
+pub mod inspect;
+#[cfg(feature = "std")]
 pub(crate) use left::{freeze, lift};
+pub(crate) use left::{note_place, note_policy};
 
 /// What one poll of a task may spend.
 pub const BUDGET: u32 = 128;
@@ -109,10 +113,14 @@ impl Drop for Refilled {
 /// assert!(budget::poll_spend(&mut cx).is_ready());
 /// ```
 #[inline]
+#[track_caller]
 pub fn poll_spend(cx: &mut Context<'_>) -> Poll<()> {
     match left::get() {
         UNBOUNDED => Poll::Ready(()),
-        FROZEN => Poll::Pending,
+        FROZEN => {
+            note_place();
+            Poll::Pending
+        }
         0 => {
             cx.waker().wake_by_ref();
             Poll::Pending

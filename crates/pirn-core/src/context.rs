@@ -49,6 +49,8 @@ pub struct Handles {
     /// The scope above all scopes of the runtime: it waits for what their owners abandoned, and
     /// shutdown cancels it.
     pub reaper: Option<Scope>,
+    /// Set where a program is simulated, and must not reach the system: what it should use instead.
+    pub no_system: Option<&'static str>,
 }
 
 shim::per_thread! {
@@ -168,6 +170,33 @@ pub fn calls() -> Result<CallQueue, Missing> {
     ))
 }
 
+/// Fails where a program is simulated: what needs `what` of the system, a socket or a file, asks this
+/// before it goes on.
+///
+/// # Errors
+///
+/// [`Missing`] in a simulation, which says what to use instead.
+///
+/// # Examples
+///
+/// ```
+/// use pirn_core::context::{self, Handles};
+/// use std::rc::Rc;
+///
+/// assert!(context::system("socket").is_ok());
+/// let mut handles = Handles::default();
+/// handles.no_system = Some("use a stream in memory");
+/// let _entered = Rc::new(handles).enter();
+/// let missing = context::system("socket").unwrap_err();
+/// assert_eq!(missing.to_string(), "there is no socket here: use a stream in memory");
+/// ```
+pub fn system(what: &'static str) -> Result<(), Missing> {
+    match handle(|h| h.no_system) {
+        None => Ok(()),
+        Some(instead) => Err(Missing::new(what, instead)),
+    }
+}
+
 /// The scope that waits for what was abandoned, where a runtime has one.
 pub fn reaper() -> Option<Scope> {
     handle(|h| h.reaper.clone())
@@ -230,7 +259,7 @@ impl Frame {
         let _budget = if self.mode == Mode::Winding {
             Some(budget::freeze())
         } else if budget::is_frozen() {
-            Some(budget::refill())
+            Some(budget::inspect::refill())
         } else {
             None
         };

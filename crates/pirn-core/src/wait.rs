@@ -840,7 +840,9 @@ impl<'a, P: Policy<N>, const N: usize> Waiter<'a, P, N> {
     ) -> Poll<R> {
         let this = self.into_ref().get_ref();
         if budget::is_frozen() {
-            this.leave_if_linked();
+            if !budget::note_policy::<P>() {
+                this.leave_if_linked();
+            }
             return Poll::Pending;
         }
         let eager =

@@ -1,8 +1,11 @@
 //! What is left of the budget of this thread's poll.
 
+use super::inspect::{self, Note};
 use super::{FROZEN, Refilled, UNBOUNDED};
 use crate::shim;
+use std::any::type_name;
 use std::cell::Cell;
+use std::panic::Location;
 
 shim::per_thread! {
     static LEFT: Cell<u32> = Cell::new(UNBOUNDED);
@@ -31,4 +34,17 @@ pub(crate) fn freeze() -> Refilled {
 /// Lifts the bound: for what must be looked at however much was spent, such as a deadline.
 pub(crate) fn lift() -> Refilled {
     Refilled(replace(UNBOUNDED))
+}
+
+/// For who [inspects](inspect): a leaf whose policy is `P` waits. False if nobody inspects.
+#[cold]
+pub(crate) fn note_policy<P>() -> bool {
+    inspect::note(Note::Policy(type_name::<P>()))
+}
+
+/// For who [inspects](inspect): the leaf that calls this waits.
+#[cold]
+#[track_caller]
+pub(crate) fn note_place() {
+    inspect::note(Note::Place(Location::caller()));
 }

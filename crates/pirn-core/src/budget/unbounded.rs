@@ -14,3 +14,9 @@ pub(super) fn set(_units: u32) {}
 pub(super) fn replace(_units: u32) -> u32 {
     UNBOUNDED
 }
+
+pub(crate) fn note_policy<P>() -> bool {
+    false
+}
+
+pub(crate) fn note_place() {}

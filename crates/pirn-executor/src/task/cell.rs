@@ -1106,7 +1106,10 @@ impl<B: Body, S: Schedule, const TOLD: bool> Harness<B, S, TOLD> {
                 if let Some(cause) = cancel {
                     body.as_mut().request_cancel(cause);
                 }
-                let _refilled = budget::refill();
+                let _refilled = match TOLD {
+                    true => budget::inspect::refill(),
+                    false => budget::refill(),
+                };
                 now::begin(self.untyped());
                 body.poll(&mut cx)
             })

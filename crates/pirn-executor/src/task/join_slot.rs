@@ -2,6 +2,8 @@
 
 use super::cell::Header;
 use super::waker::WAKER_VTABLE;
+use pirn_core::budget;
+use pirn_core::budget::inspect::{self, Note};
 use pirn_core::shim::UnsafeCell;
 use pirn_core::wake::discard;
 use std::mem::ManuallyDrop;
@@ -94,10 +96,15 @@ impl Header {
     /// The caller is the handle; and the state may be changed, as `alone` says.
     pub(super) unsafe fn register(&self, alone: bool, waker: &Waker) -> bool {
         let state = self.state.load();
-        // SAFETY: only the handle, which is the caller, writes a waker, and whoever completes the
-        // task leaves the word as it is.
-        if state.has_join_waker() && unsafe { self.join.will_wake(waker) } {
-            return !state.is_complete();
+        if state.has_join_waker() {
+            if budget::is_frozen() {
+                inspect::note(Note::Task(self.id.get()));
+            }
+            // SAFETY: only the handle, which is the caller, writes a waker, and whoever completes
+            // the task leaves the word as it is.
+            if unsafe { self.join.will_wake(waker) } {
+                return !state.is_complete();
+            }
         }
         // SAFETY: passed on.
         match unsafe { self.register_own(alone, waker.clone()) } {

@@ -1,0 +1,80 @@
+//! What the leaves of a task wait for, found out by polling it once more.
+//!
+//! Hidden from the docs and exempt from semver: it serves pirn-sim, whose report of a deadlock says
+//! what each task waits for. While this thread inspects, its budget is frozen, as it is in a cancelled
+//! body, so that no leaf goes on; and a leaf that stays pending for that reason says what it is. Who
+//! does not inspect pays nothing: the notes are made where a frozen budget, or a second poll with the
+//! same waker, has led already.
+
+use super::{BUDGET, FROZEN, Refilled, left};
+use std::cell::RefCell;
+use std::panic::Location;
+use std::vec::Vec;
+
+std::thread_local! {
+    static NOTES: RefCell<Option<Vec<Note>>> = const { RefCell::new(None) };
+}
+
+/// What a leaf has said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Note {
+    /// Its policy, by the name of the type.
+    Policy(&'static str),
+    /// The place in its code at which it spends the budget.
+    Place(&'static Location<'static>),
+    /// It joins the task of this number.
+    Task(u64),
+}
+
+/// This thread inspects until it is dropped.
+#[derive(Debug)]
+#[must_use = "the inspection ends with the guard"]
+pub struct Inspecting {
+    _frozen: Refilled,
+}
+
+/// Begins to inspect.
+pub fn begin() -> Inspecting {
+    NOTES.set(Some(Vec::new()));
+    Inspecting {
+        _frozen: Refilled(left::replace(FROZEN)),
+    }
+}
+
+impl Drop for Inspecting {
+    fn drop(&mut self) {
+        NOTES.set(None);
+    }
+}
+
+/// True while this thread inspects.
+#[cold]
+pub fn is_on() -> bool {
+    NOTES
+        .try_with(|notes| notes.borrow().is_some())
+        .unwrap_or_default()
+}
+
+/// What was noted since the last call.
+pub fn take() -> Vec<Note> {
+    NOTES.with_borrow_mut(|notes| notes.as_mut().map(std::mem::take).unwrap_or_default())
+}
+
+/// Notes what a leaf waits for. False, and nothing is noted, if this thread does not inspect.
+#[cold]
+pub fn note(note: Note) -> bool {
+    let noted = NOTES.try_with(|notes| {
+        let mut notes = notes.borrow_mut();
+        notes.as_mut().map(|notes| notes.push(note)).is_some()
+    });
+    noted.unwrap_or_default()
+}
+
+/// As [`refill`](super::refill), for polls that may be looked into.
+pub fn refill() -> Refilled {
+    let units = match is_on() {
+        true => FROZEN,
+        false => BUDGET,
+    };
+    Refilled(left::replace(units))
+}
