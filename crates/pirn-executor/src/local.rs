@@ -352,13 +352,42 @@ impl LocalExecutor {
         ended
     }
 
+    /// Wakes all tasks that have not ended, as anybody might who has their wakers.
+    ///
+    /// For tests: a task that goes on only now had lost a wake-up.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::cell::Cell;
+    /// use std::rc::Rc;
+    /// use std::task::Poll;
+    ///
+    /// let executor = pirn_executor::LocalExecutor::new();
+    /// let ready = Rc::new(Cell::new(false));
+    /// let looks = ready.clone();
+    /// let task = executor.spawn(std::future::poll_fn(move |_| match looks.get() {
+    ///     true => Poll::Ready(()),
+    ///     false => Poll::Pending, // and nobody has its waker
+    /// }));
+    /// while executor.try_tick() {}
+    /// ready.set(true);
+    /// assert!(!executor.try_tick());
+    /// executor.wake_all();
+    /// assert!(executor.try_tick() && task.is_finished());
+    /// ```
+    pub fn wake_all(&self) {
+        self.handle.shared.take_remote();
+        self.handle.shared.wake_all();
+    }
+
     /// What it has done and holds.
     pub fn statistics(&self) -> LocalStatistics {
         let own = self.handle.shared.own();
         LocalStatistics {
             polls: own.polls.get(),
             live: own.live.get(),
-            queued: own.queue.borrow().len(),
+            queued: own.queued(),
         }
     }
 }

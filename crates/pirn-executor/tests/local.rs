@@ -520,6 +520,101 @@ fn a_seed_determines_the_order_and_every_task_runs() {
 }
 
 #[test]
+fn simulated_workers_run_every_task_in_an_order_that_their_seed_determines() {
+    let run = |seed, workers| {
+        let executor = LocalExecutor::with_order(Order::Stealing { seed, workers });
+        let order = Rc::new(RefCell::new(Vec::new()));
+        for i in 0..8 {
+            let order = order.clone();
+            executor
+                .spawn(async move {
+                    for _ in 0..3 {
+                        yield_now().await;
+                    }
+                    order.borrow_mut().push(i);
+                })
+                .detach();
+        }
+        while executor.try_tick() {}
+        let statistics = executor.statistics();
+        assert_eq!((statistics.live, statistics.queued), (0, 0));
+        order.take()
+    };
+    for workers in [0, 1, 2, 5] {
+        assert_eq!(run(42, workers), run(42, workers));
+        let mut sorted = run(42, workers);
+        sorted.sort();
+        assert_eq!(sorted, (0..8).collect::<Vec<_>>());
+        assert_ne!(run(1, workers), run(2, workers));
+    }
+    assert_ne!(run(1, 2), run(1, 3));
+}
+
+#[test]
+fn simulated_workers_are_idle_only_if_all_their_queues_are_empty() {
+    let order = Order::Stealing {
+        seed: 3,
+        workers: 4,
+    };
+    let executor = LocalExecutor::with_order(order);
+    for _ in 0..5 {
+        executor.spawn(yield_now()).detach();
+    }
+    assert!(executor.try_tick());
+    assert_eq!(executor.statistics().queued, 5);
+    let mut cx = Context::from_waker(Waker::noop());
+    assert!(executor.poll_tick(&mut cx).is_ready());
+    assert!(executor.poll_tick(&mut cx).is_pending());
+    assert_eq!(executor.statistics().live, 0);
+}
+
+#[test]
+fn what_simulated_workers_hold_is_dropped_with_their_executor() {
+    let order = Order::Stealing {
+        seed: 3,
+        workers: 2,
+    };
+    let executor = LocalExecutor::with_order(order);
+    let alive = Rc::new(());
+    for _ in 0..5 {
+        let alive = alive.clone();
+        executor
+            .spawn(async move {
+                yield_now().await;
+                drop(alive);
+            })
+            .detach();
+    }
+    assert!(executor.try_tick());
+    drop(executor);
+    assert_eq!(Rc::strong_count(&alive), 1);
+}
+
+#[test]
+fn a_wake_of_all_polls_each_task_that_rests_once() {
+    let executor = LocalExecutor::new();
+    let polls = Rc::new(Cell::new(0));
+    let tasks: Vec<_> = (0..3)
+        .map(|_| {
+            let polls = polls.clone();
+            executor.spawn(poll_fn(move |_| {
+                polls.set(polls.get() + 1);
+                Poll::<()>::Pending
+            }))
+        })
+        .collect();
+    while executor.try_tick() {}
+    executor.wake_all();
+    executor.wake_all();
+    while executor.try_tick() {}
+    assert_eq!(polls.get(), 6);
+    drop(tasks);
+    while executor.try_tick() {}
+    executor.wake_all();
+    assert!(!executor.try_tick());
+}
+
+#[test]
 fn names_ids_and_places_are_kept() {
     let executor = LocalExecutor::new();
     let line = line!() + 1;

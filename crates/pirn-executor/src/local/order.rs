@@ -1,5 +1,9 @@
 //! Which task is next.
 
+use crate::task::Runnable;
+use std::collections::VecDeque;
+use std::mem;
+
 /// Which of the tasks that are ready runs next.
 ///
 /// # Examples
@@ -29,12 +33,25 @@ pub enum Order {
     Fifo,
     /// Any of them, by a sequence of random numbers that this seed determines: for simulation.
     Seeded(u64),
+    /// The order in which so many workers might poll them, each of which has a queue of its own and
+    /// steals from the others when that is empty: for simulation, on one thread. The seed determines
+    /// whose turn it is, whom it steals from, and which woken task goes before the others.
+    ///
+    /// A worker may be far behind another one, while each of their queues keeps its order: that
+    /// hardly ever occurs where any task may be next.
+    Stealing {
+        /// What the random numbers begin with.
+        seed: u64,
+        /// How many workers; none counts as one.
+        workers: usize,
+    },
 }
 
 /// How the next task is chosen.
 pub(super) enum Chooser {
     Fifo,
     Seeded(Random),
+    Stealing(Crew),
 }
 
 impl Chooser {
@@ -42,6 +59,83 @@ impl Chooser {
         match order {
             Order::Fifo => Chooser::Fifo,
             Order::Seeded(seed) => Chooser::Seeded(Random(seed)),
+            Order::Stealing { seed, workers } => Chooser::Stealing(Crew {
+                random: Random(seed),
+                queues: (0..workers.max(1)).map(|_| VecDeque::new()).collect(),
+                now: 0,
+            }),
+        }
+    }
+
+    /// Takes the next task, out of those in `queue` and those that were taken over from there.
+    #[inline]
+    pub(super) fn next(&mut self, queue: &mut VecDeque<Runnable>) -> Option<Runnable> {
+        match self {
+            Chooser::Fifo => queue.pop_front(),
+            Chooser::Seeded(random) => {
+                let index = random.below(queue.len());
+                queue.swap_remove_back(index)
+            }
+            Chooser::Stealing(crew) => crew.next(queue),
+        }
+    }
+
+    /// How many tasks were taken over.
+    pub(super) fn held(&self) -> usize {
+        match self {
+            Chooser::Fifo | Chooser::Seeded(_) => 0,
+            Chooser::Stealing(crew) => crew.queues.iter().map(VecDeque::len).sum(),
+        }
+    }
+
+    /// Gives those up.
+    pub(super) fn take_held(&mut self) -> Vec<Runnable> {
+        match self {
+            Chooser::Fifo | Chooser::Seeded(_) => Vec::new(),
+            Chooser::Stealing(crew) => crew.queues.iter_mut().flat_map(mem::take).collect(),
+        }
+    }
+}
+
+/// The simulated workers.
+pub(super) struct Crew {
+    random: Random,
+    queues: Vec<VecDeque<Runnable>>,
+    /// Whose turn it is: what is woken meanwhile comes into its queue.
+    now: usize,
+}
+
+impl Crew {
+    fn next(&mut self, arrived: &mut VecDeque<Runnable>) -> Option<Runnable> {
+        for task in arrived.drain(..) {
+            // Some are run before what is in the queue, as by a worker that runs what it woke last.
+            match self.random.below(4) {
+                0 => self.queues[self.now].push_front(task),
+                _ => self.queues[self.now].push_back(task),
+            }
+        }
+        if self.queues.iter().all(VecDeque::is_empty) {
+            return None;
+        }
+        // A worker goes on for a while before the others come to their turn.
+        if self.random.below(2) == 0 {
+            self.now = self.random.below(self.queues.len());
+        }
+        if self.queues[self.now].is_empty() {
+            self.steal();
+        }
+        self.queues[self.now].pop_front()
+    }
+
+    /// Moves the older half of another queue, rounded up, to that of the worker whose turn it is.
+    /// There is one.
+    fn steal(&mut self) {
+        let full = self.queues.iter().filter(|queue| !queue.is_empty());
+        let victim = self.random.below(full.count());
+        let mut full = self.queues.iter_mut().filter(|queue| !queue.is_empty());
+        if let Some(victim) = full.nth(victim) {
+            let half = victim.len().div_ceil(2);
+            self.queues[self.now] = victim.drain(..half).collect();
         }
     }
 }

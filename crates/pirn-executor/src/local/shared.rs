@@ -270,7 +270,7 @@ impl Shared {
     /// Announces that the driver is about to sleep. False if there is something to do.
     #[must_use]
     pub(super) fn fall_asleep(&self, unpark: &Waker) -> bool {
-        if !self.own().queue.borrow().is_empty() {
+        if self.own().queued() > 0 {
             return false;
         }
         let unpark = unpark.clone();
@@ -291,7 +291,7 @@ impl Shared {
         let waker = waker.clone();
         let own = self.own();
         let mut remote = self.remote.lock();
-        let idle = own.queue.borrow().is_empty() && remote.queue.is_empty();
+        let idle = own.queued() == 0 && remote.queue.is_empty();
         if idle {
             own.idle.set(true);
             let former = remote.sleeper.replace(waker);
@@ -316,6 +316,17 @@ impl Shared {
         }
         for task in tasks {
             task.cancel(cause.clone());
+        }
+    }
+
+    /// Queues all tasks that rest.
+    pub(super) fn wake_all(&self) {
+        let mut tasks = Vec::new();
+        for heap in [&self.heap, &self.outside] {
+            heap.tasks(true, |task| tasks.push(task));
+        }
+        for task in tasks {
+            task.wake();
         }
     }
 
@@ -346,7 +357,8 @@ impl Shared {
         };
         self.take_remote_now();
         let own = self.own();
-        drop((own.queue.take(), self.wake_up()));
+        let held = own.order.borrow_mut().take_held();
+        drop((held, own.queue.take(), self.wake_up()));
         for heap in [&self.heap, &self.outside] {
             heap.merge();
         }
@@ -365,13 +377,12 @@ impl Own {
     #[inline]
     fn pop(&self) -> Option<Runnable> {
         let mut queue = self.queue.borrow_mut();
-        match &mut *self.order.borrow_mut() {
-            Chooser::Fifo => queue.pop_front(),
-            Chooser::Seeded(random) => {
-                let index = random.below(queue.len());
-                queue.swap_remove_back(index)
-            }
-        }
+        self.order.borrow_mut().next(&mut queue)
+    }
+
+    /// How many tasks are ready.
+    pub(super) fn queued(&self) -> usize {
+        self.queue.borrow().len() + self.order.borrow().held()
     }
 }
 

@@ -74,6 +74,12 @@ impl TaskRef {
         unsafe { self.0.cancel(cause) }
     }
 
+    /// Wakes the task. A bound one, on its thread.
+    pub(crate) fn wake(&self) {
+        // SAFETY: this is a reference.
+        unsafe { self.0.wake_by_ref() }
+    }
+
     /// Drops the task's future, on the way out of its executor; or leaves that to the thread that
     /// is running it. A bound task's, on its thread.
     pub(crate) fn close(self) {
