@@ -1,5 +1,6 @@
 //! What an I/O error was about.
 
+use pirn_core::context;
 use std::error::Error;
 use std::fmt;
 use std::io;
@@ -129,6 +130,11 @@ impl Error for Failure {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         Some(&self.source)
     }
+}
+
+/// An error in a simulation, whose programs have no `what` of the system's.
+pub(crate) fn needs_system(what: &'static str) -> io::Result<()> {
+    context::system(what).map_err(|missing| io::Error::new(io::ErrorKind::Unsupported, missing))
 }
 
 /// Says what an error was about, keeping its kind. What already says so stays as it is.

@@ -1,6 +1,7 @@
 //! One closure on a thread, awaited.
 
 use super::{BlockingPool, fallback, name_job};
+use crate::error::needs_system;
 use pirn_core::budget::poll_spend;
 use pirn_core::report::{Report, report};
 use pirn_core::shim::{Arc, Mutex};
@@ -55,12 +56,14 @@ where
     ToThread::new(TaskMeta::here(), None, f)
 }
 
-/// `f`'s own result, for operations of the system on the ambient pool. Panics go on.
+/// `f`'s own result, for operations of the system on the ambient pool; an error in a simulation.
+/// Panics go on.
 pub(crate) async fn run_io<F, T>(name: &'static str, f: F) -> io::Result<T>
 where
     F: FnOnce() -> io::Result<T> + Send + 'static,
     T: Send + 'static,
 {
+    needs_system(name)?;
     match ToThread::new(TaskMeta::here().named(name), None, f).await {
         Ok(result) => result,
         Err(JoinError::Panicked(panic)) => panic.resume(),

@@ -1,6 +1,7 @@
 //! Which reactor a new source belongs to: the entered one, or the process-wide fallback.
 
 use super::{Handle, ReactorPark};
+use crate::error::needs_system;
 use pirn_core::report::{Report, report};
 use pirn_core::{Instant, Park, Until};
 use std::cell::RefCell;
@@ -38,8 +39,10 @@ impl Handle {
     ///
     /// # Errors
     ///
-    /// If the process-wide one cannot be started.
+    /// If the process-wide one cannot be started; in a simulation, which has no sockets of the system
+    /// (of kind [`Unsupported`](io::ErrorKind::Unsupported)).
     pub fn current() -> io::Result<Handle> {
+        needs_system("socket")?;
         match CURRENT.try_with(|current| current.borrow().clone()) {
             Ok(Some(handle)) => Ok(handle),
             _ => fallback(),
