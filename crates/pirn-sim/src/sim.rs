@@ -1,22 +1,29 @@
 //! A run under virtual time.
 
+use crate::ambient;
 use crate::blocking::Inline;
-use crate::clock::{Hold, JumpPark, VirtualTime, World};
+use crate::book::expecting;
+use crate::clock::{Hold, JumpPark, MainWaker, VirtualTime, Watch, WatchedPark, World};
+use crate::deadlock::{self, Deadlock};
+use crate::event::Who;
+use crate::trace::Trace;
 use pirn_core::calls::CallQueue;
 use pirn_core::context::Handles;
 use pirn_core::shim::Arc;
 use pirn_core::{Cause, Kind, Rooted, Scope};
-use pirn_executor::{LocalExecutor, Order};
+use pirn_executor::{Ended, LocalExecutor, Order};
 use pirn_timer::TimerPark;
 use std::fmt;
-use std::future::{Future, pending};
+use std::future::{Future, pending, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::pin::pin;
 use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-/// One deterministic run of a program.
+/// One deterministic run of a program, or the settings of many.
 ///
-/// Use [`check`] for many runs under different seeds.
+/// Use [`check`](crate::check) for many runs under different seeds.
 ///
 /// # Examples
 ///
@@ -42,31 +49,25 @@ use std::time::Duration;
 /// ```
 pub struct Sim {
     world: Arc<World>,
-    order: Order,
+    settings: Settings,
 }
 
-/// The run could not go on: nothing was ready, no timer was left, and no [`Hold`] was held.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Deadlock {
-    /// The tasks that had not ended, the main one included.
-    pub live: usize,
+/// What can be said of a run before it begins.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Settings {
+    pub(crate) seed: Option<u64>,
+    pub(crate) workers: Option<usize>,
+    pub(crate) threshold: Duration,
+    pub(crate) paused: bool,
 }
-
-impl fmt::Display for Deadlock {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "deadlock: nothing is ready, no timer is left, and {} tasks have not ended; if one of \
-             them waits for a thread or a socket outside, take a `Hold` meanwhile",
-            self.live
-        )
-    }
-}
-
-impl std::error::Error for Deadlock {}
 
 /// How long what is left may go on after the main future has ended, in virtual time.
 const GRACE: Duration = Duration::from_secs(3600);
+
+/// What a program finds that wants a socket, a file or a process.
+const NO_SYSTEM: &str = "a simulated program cannot reach the system; for sockets use the in-memory \
+                         streams and network of `pirn_sim`, and do what needs files or processes \
+                         before the run, or in `to_thread` with `std`";
 
 impl Default for Sim {
     fn default() -> Self {
@@ -77,25 +78,111 @@ impl Default for Sim {
 impl Sim {
     /// A run at the clock's first instant, whose tasks run in the order in which they became ready.
     pub fn new() -> Self {
+        Sim::with(Settings::default())
+    }
+
+    pub(crate) fn with(settings: Settings) -> Self {
         Sim {
             world: Arc::new(World::default()),
-            order: Order::Fifo,
+            settings,
         }
     }
 
-    /// Lets a random one of the ready tasks run next, the same for the same seed.
+    pub(crate) fn settings(&self) -> Settings {
+        self.settings
+    }
+
+    /// Lets a random one of the ready tasks run next, the same for the same seed; and closures for
+    /// threads at random moments.
     #[must_use]
-    pub fn seed(self, seed: u64) -> Self {
-        Sim {
-            order: Order::Seeded(seed),
-            ..self
-        }
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.settings.seed = Some(seed);
+        self
+    }
+
+    /// Lets so many workers run the tasks, as a runtime with threads does: each has a queue of its
+    /// own and steals from the others when that is empty. All of it happens on this thread, in an
+    /// order that the [seed](Self::seed) determines (0 if there is none).
+    ///
+    /// One worker may lag far behind while another goes on, which hardly ever happens where any
+    /// ready task may be next.
+    #[must_use]
+    pub fn workers(mut self, workers: usize) -> Self {
+        self.settings.workers = Some(workers);
+        self
+    }
+
+    /// The schedule that [`check`](crate::check) gives a program under this seed: any ready task
+    /// next, or two to four [workers](Self::workers).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pirn_sim::Sim;
+    ///
+    /// let answer = Sim::new().schedule(17).run(async { 42 });
+    /// assert_eq!(answer, 42);
+    /// ```
+    #[must_use]
+    pub fn schedule(mut self, seed: u64) -> Self {
+        self.settings = self.settings.schedule(seed);
+        self
+    }
+
+    /// Lets the clock jump only after nothing has happened for so long of *real* time: for programs
+    /// that work with threads which cannot be given a [`Hold`]. Zero if nothing is said.
+    ///
+    /// Such a run is not the same each time.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pirn_sim::Sim;
+    /// use std::time::Duration;
+    ///
+    /// let (sender, receiver) = futures::channel::oneshot::channel();
+    /// let thread = std::thread::spawn(move || sender.send(1).unwrap());
+    /// let sim = Sim::new().threshold(Duration::from_secs(5)); // ends as soon as it is woken
+    /// assert_eq!(sim.run(receiver), Ok(1));
+    /// thread.join().unwrap();
+    /// ```
+    #[must_use]
+    pub fn threshold(mut self, threshold: Duration) -> Self {
+        self.settings.threshold = threshold;
+        self
+    }
+
+    /// Begins with a clock that stands still, to be moved by [`advance`](crate::advance) alone.
+    #[must_use]
+    pub fn paused(mut self) -> Self {
+        self.settings.paused = true;
+        self
     }
 
     /// Keeps the clock from jumping until the guard is dropped.
     #[must_use = "the clock is held until the guard is dropped"]
     pub fn hold(&self) -> Hold {
         self.world.hold()
+    }
+
+    /// Keeps what happens in the run; to be asked for before it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pirn_sim::Sim;
+    ///
+    /// let sim = Sim::new();
+    /// let trace = sim.trace();
+    /// sim.run(async { pirn_executor::spawn(async {}).await.unwrap() });
+    /// assert!(trace.to_string().contains("#1         returned"));
+    /// ```
+    pub fn trace(&self) -> Trace {
+        Trace::of(&self.world)
+    }
+
+    pub(crate) fn world(&self) -> Arc<World> {
+        Arc::clone(&self.world)
     }
 
     /// Runs `main` to its end; then asks what is left to end, and waits for it.
@@ -111,11 +198,39 @@ impl Sim {
         }
     }
 
+    /// As [`run`](Self::run), with the [trace](Self::trace).
+    ///
+    /// # Panics
+    ///
+    /// As [`run`](Self::run).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pirn_sim::Sim;
+    /// use std::time::Duration;
+    ///
+    /// let program = || async {
+    ///     let task = pirn_executor::spawn(pirn_timer::sleep(Duration::from_millis(5)));
+    ///     pirn_timer::sleep(Duration::from_millis(5)).await;
+    ///     task.await.unwrap();
+    /// };
+    /// let (_, first) = Sim::new().seed(7).run_traced(program());
+    /// let (_, again) = Sim::new().seed(7).run_traced(program());
+    /// assert_eq!(first.to_string(), again.to_string());
+    /// ```
+    #[track_caller]
+    pub fn run_traced<F: Future>(self, main: F) -> (F::Output, Trace) {
+        let trace = self.trace();
+        (self.run(main), trace)
+    }
+
     /// As [`run`](Self::run), with a deadlock as an error.
     ///
     /// # Errors
     ///
-    /// [`Deadlock`] if `main` waits for ever. Its future is dropped.
+    /// [`Deadlock`] if `main` waits for ever. It and the tasks are polled once more then, to find out
+    /// what they wait for, and its future is dropped.
     ///
     /// # Panics
     ///
@@ -129,44 +244,122 @@ impl Sim {
     /// ```
     #[track_caller]
     pub fn try_run<F: Future>(self, main: F) -> Result<F::Output, Deadlock> {
-        let executor = LocalExecutor::with_order(self.order);
-        let mut park = TimerPark::new(
-            JumpPark(Arc::clone(&self.world)),
-            VirtualTime(self.world.clone()),
-        );
-        let timer = park.timer();
+        let world = &self.world;
+        self.settings.apply(world);
+        let hooks = std::sync::Arc::new(Watch(Arc::clone(world)));
+        let executor = LocalExecutor::with_hooks(self.settings.order(), hooks);
+        let timers = TimerPark::new(JumpPark(Arc::clone(world)), VirtualTime(world.clone()));
+        let timer = timers.timer();
+        let mut park = WatchedPark(timers, Arc::clone(world));
         let reaper = Scope::detached();
         let mut handles = Handles::default();
         handles.spawner = Some(std::sync::Arc::new(executor.handle()));
         handles.local_spawner = Some(Rc::new(executor.handle()));
         handles.clock = Some(std::sync::Arc::new(timer.clone()));
-        handles.blocking = Some(std::sync::Arc::new(Inline(executor.handle())));
+        handles.blocking = Some(std::sync::Arc::new(Inline {
+            spawner: executor.handle(),
+            world: Arc::clone(world),
+            seeded: self.settings.is_seeded(),
+        }));
         handles.reaper = Some(reaper.clone());
         handles.calls = Some(CallQueue::new(
             std::sync::Arc::new(executor.handle()),
             Some(std::sync::Arc::new(timer.clone())),
         ));
-        let _entered = Rc::new(handles).enter();
+        handles.no_system = Some(NO_SYSTEM);
+        let (_entered, _around) = (Rc::new(handles).enter(), ambient::enter(world));
 
         // Keeps what was abandoned until the end.
-        let _keeping = executor.spawn(reaper.run(pending::<()>()));
-        let ended = executor.run(&mut park, Rooted::new(main));
-        let live = executor.statistics().live;
+        let keep = reaper.run(pending::<()>());
+        let _keeping = expecting(Who::Reaper, || executor.spawn(keep));
+        let mut main = pin!(Rooted::new(main));
+        let mut waker = None;
+        let watched = poll_fn(|cx| {
+            let waker = waker.get_or_insert_with(|| main_waker(world, cx));
+            let mut cx = Context::from_waker(waker);
+            world.polling(Who::Main);
+            let polled = catch_unwind(AssertUnwindSafe(|| main.as_mut().poll(&mut cx)));
+            world.polled(Who::Main);
+            let how = match &polled {
+                Ok(Poll::Pending) => return Poll::Pending,
+                Ok(Poll::Ready(Ok(_))) => Ended::Returned,
+                Ok(Poll::Ready(Err(_))) => Ended::Cancelled,
+                Err(_) => Ended::Panicked,
+            };
+            world.tell(|book, now| book.main_ended(now, how));
+            polled.unwrap_or_else(|payload| resume_unwind(payload))
+        });
+        let ended = executor.run(&mut park, watched);
+        let deadlock = match &ended {
+            Err(_) if world.is_deadlocked() => {
+                let waker = waker.as_ref().unwrap_or(Waker::noop());
+                Some(deadlock::report(world, &executor, main, waker))
+            }
+            _ => None,
+        };
         let shut = Cause::new(
             Kind::Shutdown,
             "the simulated program's main future has ended",
         );
         reaper.cancel(shut);
+        world.resume();
         let end = timer.sleep(GRACE);
         let shutdown = executor.shutdown(&mut park, end);
-        match ended {
-            Ok(Ok(output)) => {
+        match (ended, deadlock) {
+            (Ok(Ok(output)), _) => {
                 shutdown.expect("a sleep is left, so that the clock always has a next instant");
                 Ok(output)
             }
-            Ok(Err(cause)) => panic!("the main future was {cause}"),
-            Err(_) if self.world.is_deadlocked() => Err(Deadlock { live }),
-            Err(error) => panic!("{error}"),
+            (Ok(Err(cause)), _) => panic!("the main future was {cause}"),
+            (Err(_), Some(deadlock)) => Err(deadlock),
+            (Err(error), None) => panic!("{error}"),
+        }
+    }
+}
+
+fn main_waker(world: &Arc<World>, cx: &Context<'_>) -> Waker {
+    Waker::from(std::sync::Arc::new(MainWaker {
+        world: Arc::clone(world),
+        inner: cx.waker().clone(),
+    }))
+}
+
+impl Settings {
+    /// See [`Sim::schedule`]. Workers that somebody asked for stay.
+    pub(crate) fn schedule(self, seed: u64) -> Settings {
+        let workers = match seed % 4 {
+            0 => self.workers,
+            more => Some(self.workers.unwrap_or(more as usize + 1)),
+        };
+        Settings {
+            seed: Some(seed),
+            workers,
+            ..self
+        }
+    }
+
+    fn is_seeded(self) -> bool {
+        self.seed.is_some() || self.workers.is_some()
+    }
+
+    fn order(self) -> Order {
+        match (self.seed, self.workers) {
+            (None, None) => Order::Fifo,
+            (Some(seed), None) => Order::Seeded(seed),
+            (seed, Some(workers)) => Order::Stealing {
+                seed: seed.unwrap_or(0),
+                workers,
+            },
+        }
+    }
+
+    fn apply(self, world: &World) {
+        world.with_book(|book| book.begin());
+        world.set_threshold(self.threshold);
+        // Not the numbers of the scheduler once more.
+        world.seed(!self.seed.unwrap_or(0));
+        if self.paused {
+            world.pause();
         }
     }
 }
@@ -174,35 +367,7 @@ impl Sim {
 impl fmt::Debug for Sim {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Sim")
-            .field("order", &self.order)
+            .field("settings", &self.settings)
             .finish_non_exhaustive()
-    }
-}
-
-/// Runs `program` under the seeds from zero up to `seeds`; a failure names its seed.
-///
-/// # Panics
-///
-/// As the first run that fails, after a line on standard error that says how to run it alone.
-///
-/// # Examples
-///
-/// ```
-/// use std::{cell::Cell, rc::Rc};
-///
-/// let runs = Rc::new(Cell::new(0));
-/// pirn_sim::check(100, || {
-///     let runs = runs.clone();
-///     async move { runs.set(runs.get() + 1) }
-/// });
-/// assert_eq!(runs.get(), 100);
-/// ```
-pub fn check<F: Future<Output = ()>>(seeds: u64, program: impl Fn() -> F) {
-    for seed in 0..seeds {
-        let run = AssertUnwindSafe(|| Sim::new().seed(seed).run(program()));
-        if let Err(payload) = catch_unwind(run) {
-            eprintln!("pirn-sim: failed with seed {seed}; alone: Sim::new().seed({seed}).run(…)");
-            resume_unwind(payload);
-        }
     }
 }

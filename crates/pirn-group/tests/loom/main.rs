@@ -3,6 +3,6 @@
 mod collect;
 mod group;
 mod hand;
-mod token;
 mod owned;
 mod start;
+mod token;

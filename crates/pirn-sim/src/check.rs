@@ -1,0 +1,149 @@
+//! One program under many schedules.
+
+use crate::sim::Sim;
+use std::env;
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::thread;
+
+/// Runs `program` under the schedules of the seeds from zero up to `seeds`: [`Sim::schedule`] says
+/// what those are.
+///
+/// What fails is told on standard error: its seed, the last of its trace, and one line that runs it
+/// alone. Two variables of the environment say otherwise what is run:
+///
+/// - `PIRN_SEED=17`: this seed alone;
+/// - `PIRN_SEEDS=10000`: so many.
+///
+/// # Panics
+///
+/// As the first run that fails.
+///
+/// # Examples
+///
+/// ```
+/// use std::{cell::Cell, rc::Rc};
+///
+/// let runs = Rc::new(Cell::new(0));
+/// pirn_sim::check(100, || {
+///     let runs = runs.clone();
+///     async move { runs.set(runs.get() + 1) }
+/// });
+/// assert_eq!(runs.get(), 100);
+/// ```
+pub fn check<F: Future<Output = ()>>(seeds: u64, program: impl Fn() -> F) {
+    Sim::new().check(seeds, program);
+}
+
+impl Sim {
+    /// As [`check`], with the settings of this run: [paused](Sim::paused), say, or with so many
+    /// [workers](Sim::workers) under each seed.
+    ///
+    /// # Panics
+    ///
+    /// As [`check`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pirn_sim::{Sim, advance};
+    /// use std::time::Duration;
+    ///
+    /// Sim::new().workers(8).paused().check(10, || async {
+    ///     advance(Duration::from_secs(1)).await;
+    ///     assert_eq!(pirn_timer::now().as_nanos(), 1_000_000_000);
+    /// });
+    /// ```
+    pub fn check<F: Future<Output = ()>>(self, seeds: u64, program: impl Fn() -> F) {
+        self.explore(seeds, None, program, |()| false);
+    }
+
+    /// Runs `program` under so many seeds, and gives the first output that is `bad`, or the last.
+    #[doc(hidden)]
+    pub fn explore<F: Future>(
+        self,
+        seeds: u64,
+        test: Option<&str>,
+        program: impl Fn() -> F,
+        bad: impl Fn(&F::Output) -> bool,
+    ) -> Option<F::Output> {
+        let settings = self.settings();
+        let seeds = match (variable("PIRN_SEED"), variable("PIRN_SEEDS")) {
+            (Some(seed), _) => seed..seed + 1,
+            (None, Some(seeds)) => 0..seeds,
+            (None, None) => 0..seeds,
+        };
+        let mut last = None;
+        for seed in seeds {
+            let sim = Sim::with(settings.schedule(seed));
+            let output = sim.told(test, Some(seed), &program, &bad);
+            let is_bad = bad(&output);
+            last = Some(output);
+            if is_bad {
+                break;
+            }
+        }
+        last
+    }
+
+    /// One run of a test, which `PIRN_SEED` overrides if it has a seed.
+    #[doc(hidden)]
+    pub fn run_test<F: Future>(
+        self,
+        test: &str,
+        program: impl FnOnce() -> F,
+        bad: impl Fn(&F::Output) -> bool,
+    ) -> F::Output {
+        let (sim, seed) = match (self.settings().seed, variable("PIRN_SEED")) {
+            (Some(_), Some(seed)) => (Sim::with(self.settings()).seed(seed), Some(seed)),
+            (seed, _) => (self, seed),
+        };
+        sim.told(Some(test), seed, program, bad)
+    }
+
+    /// Runs it, and says how to run it again if it fails.
+    fn told<F: Future>(
+        self,
+        test: Option<&str>,
+        seed: Option<u64>,
+        program: impl FnOnce() -> F,
+        bad: impl Fn(&F::Output) -> bool,
+    ) -> F::Output {
+        let (world, settings) = (self.world(), self.settings());
+        let ran = catch_unwind(AssertUnwindSafe(|| self.run(program())));
+        if !ran.as_ref().is_ok_and(|output| !bad(output)) {
+            let tail = world.with_book(|book| book.render(usize::MAX));
+            let under = match (seed, settings.workers) {
+                (Some(seed), Some(workers)) => format!("under seed {seed} ({workers} workers)"),
+                (Some(seed), None) => format!("under seed {seed}"),
+                (None, _) => "in every run".to_owned(),
+            };
+            eprintln!("pirn-sim: it fails {under}; the last of its trace:\n{tail}");
+            let again = seed.map_or(String::new(), |seed| format!("PIRN_SEED={seed} "));
+            eprintln!(
+                "pirn-sim: to run it alone: {again}cargo test {}",
+                name(test)
+            );
+        }
+        ran.unwrap_or_else(|payload| resume_unwind(payload))
+    }
+}
+
+/// The name of the test that runs: libtest's threads bear it.
+fn name(test: Option<&str>) -> String {
+    let thread = thread::current();
+    let of_thread = thread.name().filter(|name| *name != "main");
+    match of_thread.or(test) {
+        Some(name) => name.to_owned(),
+        None => "THIS_TEST".to_owned(),
+    }
+}
+
+/// A number in the environment.
+fn variable(name: &str) -> Option<u64> {
+    let value = env::var(name).ok()?;
+    match value.parse() {
+        Ok(number) => Some(number),
+        Err(_) => panic!("{name} is to be a number, not `{value}`"),
+    }
+}
