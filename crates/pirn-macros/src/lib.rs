@@ -12,7 +12,7 @@
 
 #![forbid(unsafe_code)]
 
-use proc_macro::{Delimiter, Group, Ident, Punct, Spacing, Span, TokenStream, TokenTree};
+use proc_macro::{Delimiter, Group, Ident, Literal, Punct, Spacing, Span, TokenStream, TokenTree};
 
 /// Runs an `async fn main` on a pirn runtime.
 ///
@@ -35,8 +35,16 @@ pub fn main(args: TokenStream, item: TokenStream) -> TokenStream {
 /// Runs an `async fn` as a test, under virtual time: sleeps cost nothing, and the order is
 /// the same each time.
 ///
-/// Needs pirn's feature `test`. `#[pirn::test(seed = 7)]` shuffles the order of ready tasks by that
-/// seed.
+/// Needs pirn's feature `test`. Options, separated by commas:
+///
+/// - `seeds = 100`: runs it under so many schedules, as `pirn::sim::check` does; a failure comes with
+///   its seed, the last of its trace and a line that runs it alone (`PIRN_SEED=17 cargo test …`);
+///   `PIRN_SEEDS=10000` asks for more of them.
+/// - `seed = 7`: shuffles the order of ready tasks by that seed.
+/// - `workers = 3`: so many simulated workers that steal from each other.
+/// - `start_paused`: the clock stands still until `pirn::sim::advance` moves it.
+///
+/// It may return what a test may return; with `seeds`, nothing or a `Result`.
 ///
 /// # Examples
 ///
@@ -44,6 +52,15 @@ pub fn main(args: TokenStream, item: TokenStream) -> TokenStream {
 /// #[pirn::test]
 /// async fn an_hour_passes_at_once() {
 ///     pirn::sleep(std::time::Duration::from_secs(3600)).await;
+/// }
+///
+/// #[pirn::test(seeds = 100)]
+/// async fn no_schedule_loses_an_item() {
+///     let queue = std::sync::Arc::new(pirn::sync::Queue::bounded(1));
+///     let puts = queue.clone();
+///     let putter = pirn::spawn(async move { puts.put(7).await });
+///     assert_eq!(queue.get().await, Ok(7));
+///     putter.await.unwrap().unwrap();
 /// }
 /// ```
 #[proc_macro_attribute]
@@ -89,6 +106,7 @@ struct Function {
 
 fn expand(args: TokenStream, item: TokenStream, kind: Kind) -> Result<TokenStream, Error> {
     let options = options(args, kind)?;
+    let is_many = options.seeds.is_some();
     let function = parse(item)?;
 
     let mut inside = TokenStream::new();
@@ -97,12 +115,22 @@ fn expand(args: TokenStream, item: TokenStream, kind: Kind) -> Result<TokenStrea
     inside.extend([TokenTree::Group(function.body)]);
     let call = match kind {
         Kind::Main => "::pirn::__private::main",
+        Kind::Test if is_many => "::pirn::__private::test_seeds",
         Kind::Test => "::pirn::__private::test",
     };
     inside.extend(call.parse::<TokenStream>().expect("valid tokens"));
-    let mut call_args = TokenStream::new();
-    call_args.extend(options);
-    call_args.extend([TokenTree::Punct(Punct::new(',', Spacing::Alone))]);
+    let comma = || [TokenTree::Punct(Punct::new(',', Spacing::Alone))];
+    let mut call_args = options.settings;
+    if let Kind::Test = kind {
+        let name = function.name.to_string();
+        call_args.extend(comma());
+        call_args.extend([TokenTree::Literal(Literal::string(&name))]);
+    }
+    if let Some(seeds) = options.seeds {
+        call_args.extend(comma());
+        call_args.extend([seeds]);
+    }
+    call_args.extend(comma());
     call_args.extend([TokenTree::Ident(function.name)]);
     inside.extend([TokenTree::Group(Group::new(
         Delimiter::Parenthesis,
@@ -191,8 +219,15 @@ fn parse(item: TokenStream) -> Result<Function, Error> {
     })
 }
 
-/// The options as an expression that sets them.
-fn options(args: TokenStream, kind: Kind) -> Result<TokenStream, Error> {
+struct Options {
+    /// An expression that sets them.
+    settings: TokenStream,
+    /// Under how many seeds, if there are to be many.
+    seeds: Option<TokenTree>,
+}
+
+fn options(args: TokenStream, kind: Kind) -> Result<Options, Error> {
+    let mut seeds = None;
     let mut expression = String::from(match kind {
         Kind::Main => "::pirn::Runtime::builder()",
         Kind::Test => "::pirn::sim::Sim::new()",
@@ -219,16 +254,20 @@ fn options(args: TokenStream, kind: Kind) -> Result<TokenStream, Error> {
             (Kind::Main, "workers", Some(value)) => {
                 expression.push_str(&format!(".workers({value})"));
             }
+            (Kind::Test, "seeds", Some(value)) => seeds = Some(value),
             (Kind::Test, "seed", Some(value)) => expression.push_str(&format!(".seed({value})")),
+            (Kind::Test, "workers", Some(value)) => {
+                expression.push_str(&format!(".workers({value})"));
+            }
+            (Kind::Test, "start_paused", None) => expression.push_str(".paused()"),
             (Kind::Main, ..) => {
                 let text = "the options are `current_thread` and `workers = N`";
                 return Err(Error { span, text });
             }
             (Kind::Test, ..) => {
-                return Err(Error {
-                    span,
-                    text: "the option is `seed = N`",
-                });
+                let text =
+                    "the options are `seeds = N`, `seed = N`, `workers = N` and `start_paused`";
+                return Err(Error { span, text });
             }
         }
         match trees.next() {
@@ -242,5 +281,8 @@ fn options(args: TokenStream, kind: Kind) -> Result<TokenStream, Error> {
             }
         }
     }
-    Ok(expression.parse().expect("valid tokens"))
+    Ok(Options {
+        settings: expression.parse().expect("valid tokens"),
+        seeds,
+    })
 }

@@ -62,3 +62,56 @@ async fn an_error_fails_the_test() -> Result<(), std::num::ParseIntError> {
     assert!("x".parse::<u8>().is_err());
     "7".parse::<u8>().map(drop)
 }
+
+#[pirn::test(start_paused)]
+async fn a_paused_clock_is_advanced_by_hand() {
+    let task = pirn::spawn(pirn::sleep(Duration::from_secs(60)));
+    pirn::sim::advance(Duration::from_secs(59)).await;
+    assert!(!task.is_finished());
+    pirn::sim::advance(Duration::from_secs(1)).await;
+    assert!(task.is_finished());
+}
+
+/// Which of two tasks is first.
+async fn first() -> u32 {
+    let (tell, told) = std::sync::mpsc::channel();
+    let tasks = [1, 2].map(|number| {
+        let tell = tell.clone();
+        pirn::spawn(async move { tell.send(number).unwrap() })
+    });
+    for task in tasks {
+        task.await.unwrap();
+    }
+    told.recv().unwrap()
+}
+
+#[pirn::test(seeds = 50)]
+#[should_panic(expected = "the second was first")]
+async fn many_seeds_come_upon_the_other_order() {
+    assert_eq!(first().await, 1, "the second was first");
+}
+
+#[pirn::test(seeds = 10, workers = 2)]
+async fn an_error_under_no_seed_is_a_success() -> Result<(), String> {
+    match first().await {
+        1 | 2 => Ok(()),
+        other => Err(format!("{other}")),
+    }
+}
+
+#[test]
+fn an_error_under_one_of_many_seeds_is_returned() {
+    let fails = || async {
+        match first().await {
+            1 => Ok(()),
+            _ => Err("the second was first"),
+        }
+    };
+    let ended = pirn::__private::test_seeds(pirn::sim::Sim::new(), "fails", 50, fails);
+    assert_eq!(ended, Err("the second was first"));
+}
+
+#[pirn::test(seed = 1, workers = 3)]
+async fn workers_are_simulated_for_one_seed_too() {
+    assert!([1, 2].contains(&first().await));
+}
