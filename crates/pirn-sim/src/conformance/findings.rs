@@ -30,7 +30,7 @@ pub enum Property {
     /// one that it polls. Without this, a task that stopped polling a future can wait for ever for
     /// what it was given already.
     GrantIsTheTasks,
-    /// Nothing panics.
+    /// Nothing panics, neither the primitive nor an assertion of the [`Subject`](super::Subject).
     NoPanic,
 }
 
