@@ -15,6 +15,7 @@ pub mod prelude;
 #[cfg(all(unix, feature = "process-pool"))]
 pub mod process_pool;
 mod runtime;
+mod server;
 mod spawn;
 mod workers;
 
@@ -23,6 +24,7 @@ pub use current::is_running;
 pub use guest::Guest;
 pub use nested::run_until;
 pub use runtime::{Builder, RunError, Runtime, Unended, run};
+pub use server::{Running, Server, start_server};
 pub use spawn::{spawn, spawn_eager, spawn_local};
 
 #[cfg(feature = "macros")]
