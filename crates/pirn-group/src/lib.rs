@@ -6,6 +6,7 @@ mod catch;
 mod error;
 mod gather;
 mod group;
+pub mod stream;
 mod token;
 
 pub use ambient::Ambient;

@@ -45,7 +45,7 @@ pub use pirn_executor::{CurrentTask, Task, TaskId, current};
 #[doc(no_inline)]
 pub use pirn_group::{
     CancelGuard, CancelToken, Child, GroupBuilder, GroupError, TaskGroup, gather, gather_results,
-    group,
+    group, stream,
 };
 #[cfg(unix)]
 #[doc(no_inline)]

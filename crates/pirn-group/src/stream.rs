@@ -1,0 +1,554 @@
+//! Streams that are written as async closures: async generators, clean-up included.
+//!
+//! ```
+//! use futures::StreamExt;
+//! use pirn_group::stream;
+//! use std::pin::pin;
+//!
+//! # futures::executor::block_on(async {
+//! let mut squares = pin!(stream::from_fn(async |yielder| {
+//!     for n in 1.. {
+//!         yielder.yield_(n * n).await;
+//!     }
+//! }));
+//! assert_eq!(squares.next().await, Some(1));
+//! assert_eq!(squares.next().await, Some(4));
+//! squares.as_mut().close().await;
+//! assert_eq!(squares.next().await, None);
+//! # });
+//! ```
+//!
+//! # How it works
+//!
+//! The closure is a future that the stream polls, in a [scope](pirn_core::Scope) of its own. An item is
+//! laid into a slot, and the closure is pending until the stream was asked for the next one. So it runs
+//! only while somebody asks, never beside; there is one allocation for the slot and one for the scope,
+//! none for an item.
+//!
+//! # How it ends
+//!
+//! | | the closure | its clean-up ([`finally`](pirn_core::finally)) |
+//! |---|---|---|
+//! | it returns | | has run |
+//! | [`close`](FromFn::close) | is cancelled, as any body | awaited, then `close` returns |
+//! | the stream is dropped | is dropped | handed over to the scope around, whose run awaits it |
+//! | the scope around is cancelled | is cancelled | awaited, if the stream is being polled |
+//! | it panics | | handed over likewise; the panic goes on, and the stream has ended |
+//!
+//! What is around the closure in one poll may not be around it in the next: a timeout in it goes on
+//! while the consumer is busy with an item, and fires when the stream is polled next.
+//!
+//! # Beside others
+//!
+//! | | async-stream 0.3 | genawaiter 0.99 | `from_fn` |
+//! |---|---|---|---|
+//! | written as | a macro with a `yield` of its own | a closure, or a macro | a closure |
+//! | unsafe code | yes | yes | none |
+//! | two yields at once | only the macro yields | panics in debug builds | does not compile |
+//! | a yielder outside its generator | only the macro yields | compiles | does not compile |
+//! | when it is dropped half-way | is dropped | is dropped | its async clean-up still runs |
+//! | an end that is awaited | no | no | [`close`](FromFn::close) |
+//! | always ready | does not give the thread back | likewise | spends the task's budget |
+
+use futures_core::stream::{FusedStream, Stream};
+use pin_project_lite::pin_project;
+use pirn_core::shim::Mutex;
+use pirn_core::{Cause, Instant, Scoped, budget};
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::pin::Pin;
+// std's: nothing here goes on between threads.
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+/// A stream of what `generator` yields. It ends when `generator` returns.
+///
+/// Nothing runs before the stream is polled. See the [module](self) for how it ends.
+///
+/// # Examples
+///
+/// ```
+/// use futures::StreamExt;
+/// use pirn_group::stream;
+///
+/// # futures::executor::block_on(async {
+/// let lines = ["warp", "weft"];
+/// let lengths = stream::from_fn(async |yielder| {
+///     for line in lines {
+///         yielder.yield_(line.len()).await;
+///     }
+/// });
+/// assert_eq!(lengths.collect::<Vec<_>>().await, [4, 4]);
+/// # });
+/// ```
+///
+/// A yielder yields one item at a time, and stays in its generator:
+///
+/// ```compile_fail,E0499
+/// # use pirn_group::stream;
+/// stream::from_fn(async |yielder| {
+///     let (one, two) = (yielder.yield_(1), yielder.yield_(2));
+///     futures::join!(one, two);
+/// });
+/// ```
+pub fn from_fn<T, G>(generator: G) -> FromFn<T, impl Future<Output = ()>>
+where
+    G: AsyncFnOnce(&mut Yielder<T>),
+{
+    let slot = Slot::default();
+    let mut yielder = Yielder { slot: slot.clone() };
+    let run = async move { generator(&mut yielder).await };
+    FromFn {
+        generator: Generator::new(slot, run),
+    }
+}
+
+/// As [`from_fn`], for a generator that may fail: what it yields is `Ok`, and an error that it returns
+/// is the last item.
+///
+/// # Examples
+///
+/// ```
+/// use futures::TryStreamExt;
+/// use pirn_group::stream;
+///
+/// # futures::executor::block_on(async {
+/// let numbers = stream::try_from_fn(async |yielder| {
+///     for word in ["7", "8", "nine", "10"] {
+///         yielder.yield_(word.parse::<u8>()?).await;
+///     }
+///     Ok::<(), std::num::ParseIntError>(())
+/// });
+/// let mut seen = Vec::new();
+/// let ended = numbers.try_for_each(|n| std::future::ready(Ok(seen.push(n)))).await;
+/// assert!(ended.is_err());
+/// assert_eq!(seen, [7, 8]);
+/// # });
+/// ```
+pub fn try_from_fn<T, E, G>(generator: G) -> TryFromFn<T, impl Future<Output = Result<(), E>>>
+where
+    G: AsyncFnOnce(&mut Yielder<T>) -> Result<(), E>,
+{
+    let slot = Slot::default();
+    let mut yielder = Yielder { slot: slot.clone() };
+    let run = async move { generator(&mut yielder).await };
+    TryFromFn {
+        generator: Generator::new(slot, run),
+    }
+}
+
+/// In the hands of a generator: gives items to its stream.
+///
+/// # Examples
+///
+/// ```
+/// use futures::StreamExt;
+/// use pirn_group::stream::{self, Yielder};
+///
+/// async fn countdown(yielder: &mut Yielder<u8>, from: u8) {
+///     for n in (1..=from).rev() {
+///         yielder.yield_(n).await;
+///     }
+/// }
+///
+/// # futures::executor::block_on(async {
+/// let twice = stream::from_fn(async |yielder| {
+///     countdown(yielder, 2).await;
+///     countdown(yielder, 1).await;
+/// });
+/// assert_eq!(twice.collect::<Vec<_>>().await, [2, 1, 1]);
+/// # });
+/// ```
+pub struct Yielder<T> {
+    slot: Slot<T>,
+}
+
+impl<T> Yielder<T> {
+    /// Gives `item` to the stream, and waits until it is asked for the next one.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped before its first poll, the item goes with it; after that, the stream gives it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use futures::StreamExt;
+    /// use pirn_group::stream;
+    ///
+    /// # futures::executor::block_on(async {
+    /// let one = stream::from_fn(async |yielder| yielder.yield_("weft").await);
+    /// assert_eq!(one.collect::<Vec<_>>().await, ["weft"]);
+    /// # });
+    /// ```
+    pub fn yield_(&mut self, item: T) -> Yield<'_, T> {
+        Yield {
+            slot: &self.slot,
+            item: Some(item),
+        }
+    }
+}
+
+impl<T> fmt::Debug for Yielder<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Yielder").finish_non_exhaustive()
+    }
+}
+
+/// The future of [`Yielder::yield_`].
+#[must_use = "futures do nothing unless awaited"]
+pub struct Yield<'a, T> {
+    slot: &'a Slot<T>,
+    /// Until it lies in the slot.
+    item: Option<T>,
+}
+
+impl<T> Unpin for Yield<'_, T> {}
+
+impl<T> Future for Yield<'_, T> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
+        // Whoever wants an item polls the generator: there is nobody to be woken. In a cancelled
+        // generator nothing is given any more.
+        if budget::is_frozen() || self.slot.is_full() {
+            return Poll::Pending;
+        }
+        match self.item.take() {
+            Some(item) => {
+                self.slot.put(item);
+                Poll::Pending
+            }
+            None => Poll::Ready(()),
+        }
+    }
+}
+
+/// Where an item lies between the generator and its stream.
+struct Slot<T>(Arc<Mutex<Option<T>>>);
+
+impl<T> Default for Slot<T> {
+    fn default() -> Self {
+        Slot(Arc::new(Mutex::new(None)))
+    }
+}
+
+impl<T> Clone for Slot<T> {
+    fn clone(&self) -> Self {
+        Slot(Arc::clone(&self.0))
+    }
+}
+
+impl<T> Slot<T> {
+    fn is_full(&self) -> bool {
+        self.0.lock().is_some()
+    }
+
+    fn put(&self, item: T) {
+        *self.0.lock() = Some(item);
+    }
+
+    fn take(&self) -> Option<T> {
+        self.0.lock().take()
+    }
+}
+
+pin_project! {
+    /// The stream of [`from_fn`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use futures::StreamExt;
+    /// use pirn_group::stream::{FromFn, from_fn};
+    /// use std::future::Future;
+    ///
+    /// fn ones() -> FromFn<u8, impl Future<Output = ()>> {
+    ///     from_fn(async |yielder| loop { yielder.yield_(1).await })
+    /// }
+    ///
+    /// # futures::executor::block_on(async {
+    /// assert_eq!(ones().take(2).collect::<Vec<_>>().await, [1, 1]);
+    /// # });
+    /// ```
+    #[must_use = "streams do nothing unless polled"]
+    pub struct FromFn<T, F: Future> {
+        #[pin]
+        generator: Generator<T, F>,
+    }
+}
+
+pin_project! {
+    /// The stream of [`try_from_fn`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use futures::TryStreamExt;
+    /// use pirn_group::stream::{TryFromFn, try_from_fn};
+    /// use std::future::Future;
+    ///
+    /// fn none() -> TryFromFn<u8, impl Future<Output = Result<(), &'static str>>> {
+    ///     try_from_fn(async |_| Err("there is none"))
+    /// }
+    ///
+    /// # futures::executor::block_on(async {
+    /// assert_eq!(none().try_collect::<Vec<_>>().await, Err("there is none"));
+    /// # });
+    /// ```
+    #[must_use = "streams do nothing unless polled"]
+    pub struct TryFromFn<T, F: Future> {
+        #[pin]
+        generator: Generator<T, F>,
+    }
+}
+
+impl<T, F: Future<Output = ()>> FromFn<T, F> {
+    /// Ends the stream: the generator is cancelled, and its clean-up awaited. Items that it yields
+    /// meanwhile, from a shield, are dropped. A generator that was never polled is dropped.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping it leaves the generator cancelled; what is left of its clean-up goes on when this, or
+    /// the stream, is polled again, and is handed over when the stream is dropped.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use futures::StreamExt;
+    /// use pirn_core::finally;
+    /// use pirn_group::stream;
+    /// use std::pin::pin;
+    /// use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+    ///
+    /// static CLOSED: AtomicBool = AtomicBool::new(false);
+    /// # futures::executor::block_on(async {
+    /// let mut lines = pin!(stream::from_fn(async |yielder| {
+    ///     let work = async { loop { yielder.yield_("line").await } };
+    ///     finally(work, async || CLOSED.store(true, Relaxed)).await
+    /// }));
+    /// assert_eq!(lines.next().await, Some("line"));
+    /// lines.as_mut().close().await;
+    /// assert!(CLOSED.load(Relaxed));
+    /// # });
+    /// ```
+    pub async fn close(self: Pin<&mut Self>) {
+        let mut generator = self.project().generator;
+        generator.as_mut().cancel();
+        poll_fn(|cx| generator.as_mut().poll_close(cx)).await;
+    }
+}
+
+impl<T, E, F: Future<Output = Result<(), E>>> TryFromFn<T, F> {
+    /// Ends the stream, as [`FromFn::close`].
+    ///
+    /// # Errors
+    ///
+    /// The generator's, if it returned one rather than be cancelled.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`FromFn::close`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use futures::StreamExt;
+    /// use pirn_group::stream;
+    /// use std::pin::pin;
+    ///
+    /// # futures::executor::block_on(async {
+    /// let mut numbers = pin!(stream::try_from_fn(async |yielder| {
+    ///     yielder.yield_(1).await;
+    ///     Err::<(), _>("there is but one")
+    /// }));
+    /// assert_eq!(numbers.next().await, Some(Ok(1)));
+    /// assert_eq!(numbers.as_mut().close().await, Ok(()));
+    /// assert_eq!(numbers.next().await, None);
+    /// # });
+    /// ```
+    pub async fn close(self: Pin<&mut Self>) -> Result<(), E> {
+        let mut generator = self.project().generator;
+        generator.as_mut().cancel();
+        let ended = poll_fn(|cx| generator.as_mut().poll_close(cx)).await;
+        ended.unwrap_or(Ok(()))
+    }
+}
+
+impl<T, F: Future<Output = ()>> Stream for FromFn<T, F> {
+    type Item = T;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
+        let step = ready!(self.project().generator.poll_step(cx));
+        Poll::Ready(match step {
+            Step::Item(item) => Some(item),
+            Step::End(_) => None,
+        })
+    }
+}
+
+impl<T, E, F: Future<Output = Result<(), E>>> Stream for TryFromFn<T, F> {
+    type Item = Result<T, E>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<T, E>>> {
+        let step = ready!(self.project().generator.poll_step(cx));
+        Poll::Ready(match step {
+            Step::Item(item) => Some(Ok(item)),
+            Step::End(Some(Err(error))) => Some(Err(error)),
+            Step::End(_) => None,
+        })
+    }
+}
+
+impl<T, F: Future<Output = ()>> FusedStream for FromFn<T, F> {
+    fn is_terminated(&self) -> bool {
+        self.generator.is_terminated()
+    }
+}
+
+impl<T, E, F: Future<Output = Result<(), E>>> FusedStream for TryFromFn<T, F> {
+    fn is_terminated(&self) -> bool {
+        self.generator.is_terminated()
+    }
+}
+
+impl<T, F: Future> fmt::Debug for FromFn<T, F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FromFn").finish_non_exhaustive()
+    }
+}
+
+impl<T, F: Future> fmt::Debug for TryFromFn<T, F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TryFromFn").finish_non_exhaustive()
+    }
+}
+
+/// What a generator gives.
+enum Step<T, R> {
+    Item(T),
+    /// It returned this, or was cancelled.
+    End(Option<R>),
+}
+
+pin_project! {
+    struct Generator<T, F: Future> {
+        slot: Slot<T>,
+        // The end, if it could not yet be told.
+        end: Option<Option<F::Output>>,
+        // The slot is full, and the last poll had no budget left to give the item.
+        left: bool,
+        #[pin]
+        state: State<F>,
+    }
+}
+
+pin_project! {
+    #[project = StateProj]
+    enum State<F: Future> {
+        // Moved into its run at the first poll, which makes the scope there.
+        Unpolled { future: Option<F> },
+        Running { #[pin] run: Scoped<F> },
+        Ended,
+    }
+}
+
+impl<T, F: Future> Generator<T, F> {
+    fn new(slot: Slot<T>, future: F) -> Self {
+        let future = Some(future);
+        Generator {
+            slot,
+            end: None,
+            left: false,
+            state: State::Unpolled { future },
+        }
+    }
+
+    fn is_terminated(&self) -> bool {
+        matches!(self.state, State::Ended) && self.end.is_none() && !self.left
+    }
+
+    fn poll_step(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Step<T, F::Output>> {
+        // In a cancelled body the generator is polled for its clean-up, whatever is left.
+        if !self.left || budget::is_frozen() {
+            self.as_mut().poll_run(cx);
+        }
+        let mut this = self.project();
+        if budget::is_frozen() {
+            // Nobody will take it, and the generator may be in a shield.
+            if this.slot.take().is_some() {
+                cx.waker().wake_by_ref();
+            }
+            *this.left = false;
+            return Poll::Pending;
+        }
+        *this.left = this.slot.is_full();
+        let ended = matches!(this.state.as_mut().project(), StateProj::Ended);
+        if !*this.left && !ended {
+            return Poll::Pending;
+        }
+        ready!(budget::poll_spend(cx));
+        *this.left = false;
+        Poll::Ready(match this.slot.take() {
+            Some(item) => Step::Item(item),
+            None => Step::End(this.end.take().flatten()),
+        })
+    }
+
+    /// Polls what is left of the generator, and keeps its end.
+    fn poll_run(self: Pin<&mut Self>, cx: &mut Context<'_>) {
+        let mut this = self.project();
+        if let StateProj::Unpolled { future } = this.state.as_mut().project() {
+            let future = future.take().expect("there until the first poll");
+            match Scoped::until(Instant::NEVER, future) {
+                Ok(run) => this.state.set(State::Running { run }),
+                Err((missing, _)) => unreachable!("no deadline, and yet {missing}"),
+            }
+        }
+        let StateProj::Running { run } = this.state.as_mut().project() else {
+            return;
+        };
+        let polled = match catch_unwind(AssertUnwindSafe(|| run.poll(cx))) {
+            Ok(polled) => polled,
+            Err(payload) => {
+                this.state.set(State::Ended);
+                resume_unwind(payload)
+            }
+        };
+        if let Poll::Ready(ended) = polled {
+            *this.end = Some(ended.ok());
+            this.state.set(State::Ended);
+        }
+    }
+
+    fn cancel(self: Pin<&mut Self>) {
+        let mut this = self.project();
+        match this.state.as_mut().project() {
+            StateProj::Unpolled { .. } => this.state.set(State::Ended),
+            StateProj::Running { run } => {
+                // It is there after a poll that was pending.
+                if let Some(scope) = run.scope_if_made() {
+                    scope.cancel(Cause::requested("the stream was closed"));
+                }
+            }
+            StateProj::Ended => {}
+        }
+    }
+
+    fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<F::Output>> {
+        loop {
+            self.as_mut().poll_run(cx);
+            let this = self.as_mut().project();
+            *this.left = false;
+            let dropped = this.slot.take();
+            if matches!(*this.state, State::Ended) {
+                ready!(budget::poll_spend(cx));
+                return Poll::Ready(this.end.take().flatten());
+            }
+            if dropped.is_none() {
+                return Poll::Pending;
+            }
+        }
+    }
+}

@@ -1,0 +1,462 @@
+//! Streams from async closures, one poll at a time.
+#![cfg(not(loom))]
+
+mod support;
+
+use futures::stream::FusedStream;
+use futures::{Stream, StreamExt};
+use pirn_core::{
+    Cause, Rooted, Scope, budget, current_cause, finally, finally_in_place, shield, yield_now,
+};
+use pirn_group::CancelToken;
+use pirn_group::stream::{FromFn, TryFromFn, Yielder, from_fn, try_from_fn};
+use std::cell::Cell;
+use std::future::{Future, pending, poll_fn, ready};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::{Pin, pin};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
+
+fn poll<F: Future>(future: Pin<&mut F>) -> Poll<F::Output> {
+    future.poll(&mut Context::from_waker(Waker::noop()))
+}
+
+fn next<S: Stream>(stream: &mut Pin<&mut S>) -> Poll<Option<S::Item>> {
+    stream
+        .as_mut()
+        .poll_next(&mut Context::from_waker(Waker::noop()))
+}
+
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<&'static str>>>);
+
+impl Log {
+    fn say(&self, what: &'static str) {
+        self.0.lock().unwrap().push(what);
+    }
+
+    fn said(&self) -> Vec<&'static str> {
+        std::mem::take(&mut self.0.lock().unwrap())
+    }
+
+    fn on_drop(&self, what: &'static str) -> impl Drop + Send + use<> {
+        struct OnDrop(Log, &'static str);
+        impl Drop for OnDrop {
+            fn drop(&mut self) {
+                self.0.say(self.1);
+            }
+        }
+        OnDrop(self.clone(), what)
+    }
+}
+
+/// Yields for ever, and cleans up in two steps, the second of which waits for `gate`.
+fn endless(log: &Log, gate: &CancelToken) -> FromFn<u32, impl Future<Output = ()> + Send + use<>> {
+    let (log, gate) = (log.clone(), gate.clone());
+    from_fn(async move |yielder: &mut Yielder<u32>| {
+        let last = log.clone();
+        let work = async {
+            let _dropped = log.on_drop("dropped");
+            for n in 0.. {
+                yielder.yield_(n).await;
+            }
+        };
+        finally(work, async move || {
+            last.say("cleaning");
+            gate.cancelled().await;
+            last.say("cleaned");
+        })
+        .await;
+    })
+}
+
+#[test]
+fn nothing_runs_before_it_is_asked_for_and_nothing_beside() {
+    let log = Log::default();
+    let said = log.clone();
+    let mut stream = pin!(from_fn(async move |yielder| {
+        for n in 0..3 {
+            said.say("makes");
+            yielder.yield_(n).await;
+        }
+        said.say("ends");
+    }));
+    assert_eq!(log.said(), [""; 0]);
+    for n in 0..3 {
+        assert_eq!(next(&mut stream), Poll::Ready(Some(n)));
+        assert_eq!(log.said(), ["makes"]);
+        assert!(!stream.is_terminated());
+    }
+    for _ in 0..3 {
+        assert_eq!(next(&mut stream), Poll::Ready(None));
+        assert!(stream.is_terminated());
+    }
+    assert_eq!(log.said(), ["ends"]);
+}
+
+#[test]
+fn what_the_generator_waits_for_wakes_the_consumer() {
+    let gate = CancelToken::new();
+    let opened = gate.clone();
+    let mut stream = pin!(from_fn(async move |yielder| {
+        opened.cancelled().await;
+        yielder.yield_("item").await;
+    }));
+    let (flag, waker) = support::Flag::new();
+    let mut cx = Context::from_waker(&waker);
+    assert!(stream.as_mut().poll_next(&mut cx).is_pending());
+    assert!(!flag.take());
+    gate.cancel("open");
+    assert!(flag.take());
+    assert_eq!(stream.poll_next(&mut cx), Poll::Ready(Some("item")));
+}
+
+#[test]
+fn a_generator_may_borrow_and_need_not_be_send() {
+    let mut seen = vec![1, 2, 3];
+    let count = std::rc::Rc::new(Cell::new(0));
+    {
+        let mut stream = pin!(from_fn(async |yielder| {
+            for n in &mut seen {
+                count.set(count.get() + 1);
+                yielder.yield_(*n).await;
+                *n += 10;
+            }
+        }));
+        let mut sum = 0;
+        while let Poll::Ready(Some(n)) = next(&mut stream) {
+            sum += n;
+        }
+        assert_eq!(sum, 6);
+    }
+    assert_eq!((seen, count.get()), (vec![11, 12, 13], 3));
+}
+
+#[test]
+fn a_stream_of_what_is_send_is_send() {
+    fn is_send<T: Send>(t: T) -> T {
+        t
+    }
+    let stream = is_send(endless(&Log::default(), &CancelToken::new()));
+    let first = std::thread::spawn(|| next(&mut pin!(stream)));
+    assert_eq!(first.join().unwrap(), Poll::Ready(Some(0)));
+}
+
+#[test]
+fn an_error_is_the_last_item() {
+    let mut stream = pin!(try_from_fn(async |yielder| {
+        yielder.yield_(1).await;
+        Err("that was all")
+    }));
+    assert_eq!(next(&mut stream), Poll::Ready(Some(Ok(1))));
+    assert_eq!(next(&mut stream), Poll::Ready(Some(Err("that was all"))));
+    assert_eq!(next(&mut stream), Poll::Ready(None));
+    assert!(stream.is_terminated());
+}
+
+// A yield that is not simply awaited.
+
+#[test]
+fn an_item_whose_yield_was_dropped_after_its_poll_is_given() {
+    let mut stream = pin!(from_fn(async |yielder| {
+        let mut yielding = Box::pin(yielder.yield_(1));
+        poll_fn(|cx| Poll::Ready(yielding.as_mut().poll(cx).is_pending())).await;
+        drop(yielding);
+        drop(yielder.yield_(2));
+        yielder.yield_(3).await;
+    }));
+    assert_eq!(next(&mut stream), Poll::Ready(Some(1)));
+    assert_eq!(next(&mut stream), Poll::Ready(Some(3)));
+    assert_eq!(next(&mut stream), Poll::Ready(None));
+}
+
+#[test]
+fn an_item_that_was_left_at_the_end_is_given_before_it() {
+    let mut stream = pin!(from_fn(async |yielder| {
+        let mut yielding = Box::pin(yielder.yield_(1));
+        poll_fn(|cx| Poll::Ready(yielding.as_mut().poll(cx).is_pending())).await;
+    }));
+    assert_eq!(next(&mut stream), Poll::Ready(Some(1)));
+    assert!(!stream.is_terminated());
+    assert_eq!(next(&mut stream), Poll::Ready(None));
+}
+
+#[test]
+fn a_yield_beside_another_future_keeps_the_item_until_it_is_taken() {
+    let gate = CancelToken::new();
+    let opened = gate.clone();
+    let mut stream = pin!(from_fn(async move |yielder| {
+        futures::join!(yielder.yield_(1), opened.cancelled());
+        yielder.yield_(2).await;
+    }));
+    assert_eq!(next(&mut stream), Poll::Ready(Some(1)));
+    assert_eq!(next(&mut stream), Poll::Pending);
+    gate.cancel("open");
+    assert_eq!(next(&mut stream), Poll::Ready(Some(2)));
+}
+
+#[test]
+fn two_yielders_that_were_swapped_yield_to_each_others_streams() {
+    let mut outer = pin!(from_fn(async |outer: &mut Yielder<u8>| {
+        let mut inner = pin!(from_fn(async |inner: &mut Yielder<u8>| {
+            std::mem::swap(outer, inner);
+            inner.yield_(1).await;
+        }));
+        inner.next().await;
+        unreachable!("the inner stream has no item");
+    }));
+    assert_eq!(next(&mut outer), Poll::Ready(Some(1)));
+    let went_on = catch_unwind(AssertUnwindSafe(|| next(&mut outer)));
+    assert!(went_on.is_err());
+}
+
+#[test]
+fn one_generator_may_consume_another() {
+    let stream = from_fn(async |yielder| {
+        let mut inner = pin!(from_fn(async |yielder| {
+            for n in 0..4 {
+                yielder.yield_(n).await;
+            }
+        }));
+        while let Some(n) = inner.next().await {
+            if n % 2 == 1 {
+                yielder.yield_(n).await;
+            }
+        }
+    });
+    let Poll::Ready(all) = poll(pin!(stream.collect::<Vec<_>>())) else {
+        panic!("nothing waits")
+    };
+    assert_eq!(all, [1, 3]);
+}
+
+// The end.
+
+#[test]
+fn closing_awaits_the_clean_up() {
+    let (log, gate) = (Log::default(), CancelToken::new());
+    let mut stream = pin!(endless(&log, &gate));
+    assert_eq!(next(&mut stream), Poll::Ready(Some(0)));
+    {
+        let mut closing = pin!(stream.as_mut().close());
+        assert!(poll(closing.as_mut()).is_pending());
+        assert_eq!(log.said(), ["dropped", "cleaning"]);
+        gate.cancel("open");
+        assert!(poll(closing.as_mut()).is_ready());
+    }
+    assert_eq!(log.said(), ["cleaned"]);
+    assert_eq!(next(&mut stream), Poll::Ready(None));
+    assert!(poll(pin!(stream.as_mut().close())).is_ready(), "again");
+}
+
+#[test]
+fn closing_that_is_given_up_is_gone_on_with() {
+    let (log, gate) = (Log::default(), CancelToken::new());
+    let mut stream = pin!(endless(&log, &gate));
+    assert_eq!(next(&mut stream), Poll::Ready(Some(0)));
+    assert!(poll(pin!(stream.as_mut().close())).is_pending());
+    assert_eq!(next(&mut stream), Poll::Pending);
+    gate.cancel("open");
+    assert_eq!(next(&mut stream), Poll::Ready(None));
+    assert_eq!(log.said(), ["dropped", "cleaning", "cleaned"]);
+}
+
+#[test]
+fn closing_before_the_first_poll_drops_the_generator() {
+    let log = Log::default();
+    let held = log.on_drop("dropped");
+    let mut stream = pin!(from_fn(async move |_: &mut Yielder<()>| {
+        let _held = held;
+        panic!("it ran");
+    }));
+    assert!(poll(pin!(stream.as_mut().close())).is_ready());
+    assert_eq!(log.said(), ["dropped"]);
+    assert_eq!(next(&mut stream), Poll::Ready(None));
+}
+
+#[test]
+fn what_a_shield_yields_while_it_is_closed_is_dropped() {
+    let log = Log::default();
+    let said = log.clone();
+    let mut stream = pin!(from_fn(async move |yielder| {
+        shield(async {
+            for n in 0..3 {
+                yielder.yield_(n).await;
+            }
+            said.say("shielded");
+        })
+        .await;
+        yielder.yield_(3).await;
+        said.say("went on");
+    }));
+    assert_eq!(next(&mut stream), Poll::Ready(Some(0)));
+    assert!(poll(pin!(stream.as_mut().close())).is_ready());
+    assert_eq!(log.said(), ["shielded"]);
+}
+
+#[test]
+fn a_generator_that_fails_as_it_is_closed_tells_so() {
+    let mut stream: Pin<&mut TryFromFn<u8, _>> = pin!(try_from_fn(async |yielder| {
+        shield(yielder.yield_(1)).await;
+        Err("too late")
+    }));
+    assert_eq!(next(&mut stream), Poll::Ready(Some(Ok(1))));
+    assert_eq!(poll(pin!(stream.close())), Poll::Ready(Err("too late")));
+}
+
+#[test]
+fn a_stream_that_is_dropped_half_way_hands_its_clean_up_to_the_scope_around() {
+    let (log, gate) = (Log::default(), CancelToken::new());
+    let (said, opened) = (log.clone(), gate.clone());
+    let mut task = pin!(Rooted::new(async move {
+        {
+            let mut stream = pin!(endless(&said, &opened));
+            assert_eq!(stream.next().await, Some(0));
+        }
+        said.say("body ends");
+    }));
+    assert!(poll(task.as_mut()).is_pending());
+    assert_eq!(log.said(), ["dropped", "body ends", "cleaning"]);
+    gate.cancel("open");
+    assert!(poll(task).is_ready());
+    assert_eq!(log.said(), ["cleaned"]);
+}
+
+#[test]
+fn a_stream_that_is_dropped_outside_every_scope_says_what_was_lost() {
+    let _ = support::reports();
+    let log = Log::default();
+    {
+        let mut stream = pin!(endless(&log, &CancelToken::new()));
+        assert_eq!(next(&mut stream), Poll::Ready(Some(0)));
+    }
+    assert_eq!(log.said(), ["dropped"]);
+    assert_eq!(support::reports().len(), 1);
+}
+
+#[test]
+fn a_cancel_around_the_consumer_awaits_the_clean_up() {
+    let (log, gate, scope) = (Log::default(), CancelToken::new(), Scope::detached());
+    let (said, opened) = (log.clone(), gate.clone());
+    let mut run = pin!(scope.run(async move {
+        let mut stream = pin!(from_fn(async move |yielder: &mut Yielder<u8>| {
+            let work = async {
+                yielder.yield_(0).await;
+                pending::<()>().await
+            };
+            finally(work, async move || {
+                said.say(if current_cause().is_some() {
+                    "cancelled"
+                } else {
+                    "not"
+                });
+                opened.cancelled().await;
+            })
+            .await
+        }));
+        while stream.next().await.is_some() {}
+        panic!("it went on");
+    }));
+    assert!(poll(run.as_mut()).is_pending());
+    scope.cancel(Cause::requested("stop"));
+    assert!(poll(run.as_mut()).is_pending());
+    assert_eq!(log.said(), ["cancelled"]);
+    gate.cancel("open");
+    assert!(matches!(poll(run), Poll::Ready(Err::<(), _>(cause)) if cause.text() == "stop"));
+}
+
+#[test]
+fn a_cancelled_consumer_is_given_no_item_and_a_shielded_yield_ends() {
+    let (scope, log) = (Scope::detached(), Log::default());
+    let (inside, said) = (scope.clone(), log.clone());
+    let mut run = pin!(scope.run(async move {
+        let mut stream = pin!(from_fn(async move |yielder: &mut Yielder<u8>| {
+            shield(async {
+                yielder.yield_(0).await;
+                yield_now().await;
+                yielder.yield_(1).await;
+                said.say("shielded");
+            })
+            .await;
+        }));
+        while let Some(n) = stream.next().await {
+            assert_eq!(n, 0);
+            inside.cancel(Cause::requested("stop"));
+        }
+        panic!("it went on");
+    }));
+    let mut polls = 0;
+    let ended = loop {
+        polls += 1;
+        assert!(polls < 10);
+        if let Poll::Ready(ended) = poll(run.as_mut()) {
+            break ended;
+        }
+    };
+    assert_eq!(ended.unwrap_err().text(), "stop");
+    assert_eq!(log.said(), ["shielded"]);
+}
+
+#[test]
+fn a_panic_goes_on_and_ends_the_stream() {
+    let mut stream = pin!(from_fn(async |yielder| {
+        yielder.yield_(1).await;
+        panic!("oh");
+    }));
+    assert_eq!(next(&mut stream), Poll::Ready(Some(1)));
+    assert!(catch_unwind(AssertUnwindSafe(|| next(&mut stream))).is_err());
+    assert_eq!(next(&mut stream), Poll::Ready(None));
+}
+
+#[test]
+fn a_generator_that_cancels_itself_ends_the_stream() {
+    let mut stream = pin!(from_fn(async |yielder| {
+        yielder.yield_(1).await;
+        Scope::current().unwrap().cancel(Cause::requested("enough"));
+        yielder.yield_(2).await;
+        panic!("it went on");
+    }));
+    assert_eq!(next(&mut stream), Poll::Ready(Some(1)));
+    // The item was there in the poll that cancelled.
+    assert_eq!(next(&mut stream), Poll::Ready(Some(2)));
+    assert_eq!(next(&mut stream), Poll::Ready(None));
+}
+
+#[test]
+fn a_clean_up_in_place_may_use_what_the_work_used() {
+    let mut log = Vec::new();
+    {
+        let mut stream = pin!(from_fn(async |yielder: &mut Yielder<u8>| {
+            finally_in_place(yielder.yield_(1), async || log.push("closed")).await;
+        }));
+        assert_eq!(next(&mut stream), Poll::Ready(Some(1)));
+        assert!(poll(pin!(stream.as_mut().close())).is_ready());
+    }
+    assert_eq!(log, ["closed"]);
+}
+
+#[test]
+fn a_stream_that_is_always_ready_gives_the_thread_back_and_loses_nothing() {
+    let stream = from_fn(async |yielder| {
+        for n in 0..1000 {
+            yielder.yield_(n).await;
+        }
+    });
+    let mut all = pin!(stream.collect::<Vec<u32>>());
+    let mut polls = 0;
+    let collected = loop {
+        let _budget = budget::refill();
+        polls += 1;
+        if let Poll::Ready(all) = poll(all.as_mut()) {
+            break all;
+        }
+    };
+    assert!(polls > 1000 / budget::BUDGET);
+    assert!(collected.into_iter().eq(0..1000));
+}
+
+#[test]
+fn ready_is_the_only_thing_a_generator_without_items_needs() {
+    let stream = from_fn(async |_: &mut Yielder<()>| ready(()).await);
+    assert_eq!(poll(pin!(stream.collect::<Vec<_>>())), Poll::Ready(vec![]));
+}
