@@ -51,8 +51,9 @@ pub use members::Members;
 pub use park::{Park, ParkError, Unpark, Until};
 #[cfg(feature = "std")]
 pub use scope::{
-    Branch, BranchEnd, Cancelled, ChildGuard, Cleanup, Grace, Limited, Rooted, Scope, Scoped,
-    current_cause, current_deadline, finally, finally_in_place, shield, with_resource,
+    Branch, BranchEnd, Cancelled, ChildGuard, Cleanup, Deferred, Grace, Limited, Rooted, Scope,
+    Scoped, current_cause, current_deadline, defer, finally, finally_in_place, shield,
+    with_resource,
 };
 #[cfg(feature = "std")]
 pub use spawn::{

@@ -28,6 +28,7 @@
 
 mod branch;
 mod current;
+mod deferred;
 mod limited;
 mod region;
 mod run;
@@ -35,6 +36,7 @@ mod slots;
 
 pub use branch::{Branch, BranchEnd};
 pub use current::{current_cause, current_deadline};
+pub use deferred::{Deferred, defer};
 pub use limited::Limited;
 pub use region::{finally, finally_in_place, shield, with_resource};
 pub use run::{Rooted, Scoped};

@@ -5,7 +5,7 @@ mod support;
 use pirn_core::context::Handles;
 use pirn_core::{
     BoxSleep, Cause, Clock, Grace, Instant, Kind, Limited, Rooted, Scope, Scoped, budget,
-    current_cause, current_deadline, finally, finally_in_place, shield, with_resource,
+    current_cause, current_deadline, defer, finally, finally_in_place, shield, with_resource,
 };
 use std::cell::RefCell;
 use std::future::{Future, pending, poll_fn, ready};
@@ -1633,4 +1633,76 @@ fn a_clean_up_and_a_destructor_learn_why_whoever_runs_them() {
     scope.cancel(stop());
     assert_eq!(text(poll(run)), "stop");
     assert_eq!(*seen.lock().unwrap(), ["stop"; 3]);
+}
+
+// Guards.
+
+#[test]
+fn a_guard_hands_its_clean_up_to_the_scope_it_was_made_in() {
+    let (log, gate) = (Log::default(), Gate::default());
+    let (outer, inner) = (Scope::detached(), Scope::detached());
+    let (said, passed) = (log.clone(), gate.clone());
+    let mut run = pin!(outer.run(async move {
+        let last = said.clone();
+        let guard = defer(move || async move {
+            passed.passed().await;
+            last.say("clean");
+        });
+        inner.run(async move { drop(guard) }).await.unwrap();
+        said.say("body ends");
+    }));
+    assert!(poll(run.as_mut()).is_pending());
+    assert_eq!(log.said(), ["body ends"]);
+    gate.open();
+    value(poll(run));
+    assert_eq!(log.said(), ["body ends", "clean"]);
+}
+
+#[test]
+fn a_guard_in_a_cancelled_body_is_awaited_and_one_that_is_disarmed_does_nothing() {
+    let (scope, log) = (Scope::detached(), Log::default());
+    let said = log.clone();
+    let mut run = pin!(scope.run(async move {
+        let _guard = defer(move || async move { said.say("clean") });
+        defer(|| async { panic!("it ran") }).disarm();
+        pending::<()>().await;
+    }));
+    assert!(poll(run.as_mut()).is_pending());
+    scope.cancel(stop());
+    assert_eq!(text(poll(run)), "stop");
+    assert_eq!(log.said(), ["clean"]);
+    assert_eq!(reports(), [""; 0]);
+}
+
+#[test]
+fn a_guard_that_is_run_is_awaited_there_and_handed_over_if_that_is_dropped() {
+    let (log, gate) = (Log::default(), Gate::default());
+    let (said, passed) = (log.clone(), gate.clone());
+    let mut run = pin!(Scope::detached().run(async move {
+        let cleans = |gate: Gate, said: Log| {
+            defer(move || async move {
+                gate.passed().await;
+                said.say("clean");
+            })
+        };
+        let open = Gate::default();
+        open.open();
+        cleans(open, said.clone()).run().await;
+        said.say("on");
+        let mut running = Box::pin(cleans(passed, said.clone()).run());
+        poll_inside(running.as_mut()).await;
+        drop(running);
+        said.say("body ends");
+    }));
+    assert!(poll(run.as_mut()).is_pending());
+    assert_eq!(log.said(), ["clean", "on", "body ends"]);
+    gate.open();
+    value(poll(run));
+    assert_eq!(log.said(), ["clean", "on", "body ends", "clean"]);
+}
+
+#[test]
+fn a_guard_outside_every_scope_says_what_was_lost() {
+    drop(defer(|| async { panic!("it ran") }));
+    assert_eq!(reports().len(), 1);
 }

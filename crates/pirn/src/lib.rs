@@ -36,9 +36,9 @@ pub use pirn_macros::test;
 pub use pirn_core::calls::{CallHandle, TimerHandle};
 #[doc(no_inline)]
 pub use pirn_core::{
-    Carried, Cause, Grace, Instant, JoinError, Kind, Locals, Missing, Scope, TaskLocal, Token,
-    current_cause, current_deadline, finally, finally_in_place, report, shield, with_resource,
-    yield_now,
+    Carried, Cause, Deferred, Grace, Instant, JoinError, Kind, Locals, Missing, Scope, TaskLocal,
+    Token, current_cause, current_deadline, defer, finally, finally_in_place, report, shield,
+    with_resource, yield_now,
 };
 #[doc(no_inline)]
 pub use pirn_executor::{CurrentTask, Task, TaskId, current};

@@ -313,7 +313,7 @@ pub async fn shield<F: Future>(future: F) -> F::Output {
 
 /// A resource and what closes it: once, in place, or handed over to the scope if this is dropped
 /// before the end.
-struct Closing<R, C: FnOnce(R) -> Cleanup> {
+pub(super) struct Closing<R, C: FnOnce(R) -> Cleanup> {
     open: Option<(R, C)>,
     running: Option<Cleanup>,
     scope: Option<Scope>,
@@ -338,8 +338,10 @@ impl<R, C: FnOnce(R) -> Cleanup> Closing<R, C> {
     }
 
     /// Closes it here, shielded.
-    async fn run(mut self) {
-        self.running = self.start();
+    pub(super) async fn run(mut self) {
+        if let Some(cleanup) = self.start() {
+            self.running = Some(cleanup);
+        }
         let closing = poll_fn(|cx| {
             // Taken out for the poll: one that panics is not polled again.
             let Some(mut running) = self.running.take() else {
@@ -352,6 +354,21 @@ impl<R, C: FnOnce(R) -> Cleanup> Closing<R, C> {
             polled
         });
         Held::new(closing).await;
+    }
+}
+
+impl Closing<(), fn(()) -> Cleanup> {
+    /// Of nothing but the clean-up.
+    pub(super) fn begun(cleanup: Cleanup) -> Self {
+        Closing {
+            open: None,
+            running: Some(cleanup),
+            scope: Scope::current(),
+        }
+    }
+
+    pub(super) fn forget(&mut self) {
+        self.running = None;
     }
 }
 

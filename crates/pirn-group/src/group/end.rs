@@ -32,7 +32,7 @@ pub(super) async fn end<T, E: fmt::Display + 'static>(
     }
     match (value, incomplete.or(cause)) {
         (Some(value), None) => Ok(value),
-        (_, Some(_)) if around.is_some_and(Scope::is_cancelled) => pending().await,
+        (_, Some(_)) if around.is_some_and(Scope::is_over) => pending().await,
         (Some(value), Some(cause)) if cause.kind() == Kind::Requested => Ok(value),
         (_, Some(cause)) => Err(GroupError::cancelled(cause)),
         (None, None) => unreachable!("a body that gave no value failed or was cancelled"),
