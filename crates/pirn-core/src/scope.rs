@@ -276,28 +276,25 @@ impl Scope {
         }
         let first = state.inherited.is_none();
         state.own = Some(Arc::clone(&cause));
-        let mut below = if first {
-            state.children.iter().cloned().collect()
-        } else {
-            Vec::new()
+        let below = match first {
+            true => state.children.iter().cloned().collect(),
+            false => Vec::new(),
         };
         self.0.publish(state, CANCELLED);
-
-        // Down the tree: each node is locked alone.
-        while let Some(node) = below.pop() {
-            let Some(node) = node.upgrade() else { continue };
-            if node.shield {
-                continue;
-            }
-            let mut state = node.state.lock();
-            if !state.inherit(self.0.depth, &cause) {
-                continue;
-            }
-            below.extend(state.children.iter().cloned());
-            node.publish(state, CANCELLED);
-            // The last handle may be this one: its destructor runs here, with no lock held.
-        }
+        pass_down(below, self.0.depth, &cause);
         first
+    }
+
+    /// A cancel that comes from around the scope's run, not from above the scope: it is further out
+    /// than all that is above.
+    fn inherit(&self, cause: &Arc<Cause>) {
+        let mut state = self.0.state.lock();
+        if !state.inherit(0, cause) {
+            return;
+        }
+        let below = state.children.iter().cloned().collect();
+        self.0.publish(state, CANCELLED);
+        pass_down(below, 0, cause);
     }
 
     /// Why the scope is cancelled, if it is. Of several causes, the outermost.
@@ -485,8 +482,9 @@ impl Scope {
     ///   is under way; then it is polled on for that one's sake, while our leaves outside it stay
     ///   pending, until the last has ended or the grace period is over.
     /// - A panic of the body cancels the scope, and goes on when the children have ended.
-    /// - Inside a run that is itself cancelled it stays pending when it is done, so that the body
-    ///   around cannot go on: the outer cancel is never swallowed.
+    /// - Inside a run that is itself cancelled this scope is, too, wherever it was made; and the future
+    ///   stays pending when it is done, so that the body around cannot go on: the outer cancel is never
+    ///   swallowed.
     ///
     /// A scope has one run; a second call runs in a child of it.
     ///
@@ -566,11 +564,6 @@ impl Scope {
         Some(ChildGuard {
             scope: Some(self.clone()),
         })
-    }
-
-    /// Wakes the watchers without a cancel: for regions whose body another scope's cancel ends.
-    fn rouse(&self) {
-        self.0.wake_watchers();
     }
 
     /// True while somebody who cancelled has not yet woken all watchers.
@@ -658,6 +651,23 @@ impl Scope {
             drop(state);
             drop(guard);
         }
+    }
+}
+
+/// Takes a cause from a node at `depth` down the tree: each node is locked alone.
+fn pass_down(mut below: Vec<Weak<Node>>, depth: u32, cause: &Arc<Cause>) {
+    while let Some(node) = below.pop() {
+        let Some(node) = node.upgrade() else { continue };
+        if node.shield {
+            continue;
+        }
+        let mut state = node.state.lock();
+        if !state.inherit(depth, cause) {
+            continue;
+        }
+        below.extend(state.children.iter().cloned());
+        node.publish(state, CANCELLED);
+        // The last handle may be this one: its destructor runs here, with no lock held.
     }
 }
 

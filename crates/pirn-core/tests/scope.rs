@@ -779,7 +779,46 @@ fn a_run_of_an_unrelated_scope_ends_with_the_body_around_it() {
     outer.cancel(stop());
     assert_eq!(text::<()>(poll(run)), "stop");
     assert_eq!(log.said(), ["clean-up"]);
-    assert!(!token.is_cancelled(), "its other users are not concerned");
+    assert_eq!(
+        token.cause().unwrap().text(),
+        "stop",
+        "as if it were inside"
+    );
+    assert!(token.own_cause().is_none());
+}
+
+#[test]
+fn a_cancel_goes_through_runs_of_scopes_that_were_made_elsewhere() {
+    let log = Log::default();
+    let said = log.clone();
+    let child = Scope::detached();
+    let (guard, inner) = (child.enter(), child.clone());
+    // All made outside the task, as is what a task is spawned of.
+    let innermost = planned(Instant::NEVER, async move {
+        finally(pending::<()>(), || async move { said.say("clean-up") }).await
+    });
+    let middle = child.run(innermost);
+    let mut task = pin!(Rooted::new(planned(Instant::NEVER, middle)));
+    assert!(poll(task.as_mut()).is_pending());
+    task.as_mut().request_cancel(stop());
+    assert!(poll(task.as_mut()).is_pending(), "a child lives");
+    assert_eq!(log.said(), ["clean-up"]);
+    assert_eq!(inner.cause().unwrap().text(), "stop", "it is told");
+    drop(guard);
+    assert_eq!(text(poll(task)), "stop");
+}
+
+#[test]
+fn children_of_an_unrelated_scope_are_told_of_a_cancel_around_after_its_body_has_ended() {
+    let (outer, inner) = (Scope::detached(), Scope::detached());
+    let guard = inner.enter();
+    let mut run = pin!(outer.run(inner.run(ready(7))));
+    assert!(poll(run.as_mut()).is_pending());
+    outer.cancel(stop());
+    assert!(poll(run.as_mut()).is_pending(), "a child lives");
+    assert_eq!(inner.cause().unwrap().text(), "stop");
+    drop(guard);
+    assert_eq!(value(poll(run)).unwrap(), 7);
 }
 
 #[test]

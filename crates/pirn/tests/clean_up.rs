@@ -2,7 +2,8 @@
 
 use pirn::{
     Cause, Grace, Instant, JoinError, Kind, Scope, current_cause, defer, finally, finally_in_place,
-    group, move_on_after, now, report, shield, sim::Sim, sleep, spawn, timeout, with_resource,
+    group, move_on_after, now, report, shield, sim::Sim, sleep, spawn, spawn_local, timeout,
+    with_resource,
 };
 use std::cell::RefCell;
 use std::future::{Future, pending};
@@ -365,4 +366,24 @@ fn a_panic_in_a_clean_up_in_place_goes_on() {
         resume_unwind(payload);
     }
     assert_eq!(reports(), [""; 0]);
+}
+
+#[test]
+fn a_cancel_reaches_what_was_made_outside_the_task_that_runs_it() {
+    let (ended, reported) = run(async {
+        // The timeout's scope is made here, not in the task.
+        let limited = timeout(SECOND * 60, async {
+            group(async |g| {
+                g.spawn(pending::<Result<(), &str>>());
+                pending::<Result<(), &str>>().await
+            })
+            .await
+        });
+        let task = spawn_local(limited);
+        sleep(SECOND).await;
+        assert!(task.cancel(Cause::requested("enough")).await.is_err());
+        now()
+    });
+    assert_eq!(ended, at(1), "at once");
+    assert_eq!(reported, [""; 0]);
 }

@@ -383,8 +383,6 @@ pub(super) struct Run<T> {
     seen: u32,
     /// As the last poll of the cancelled body began, its regions were still being woken.
     waking: bool,
-    /// The regions were woken because the body around was cancelled, not the scope.
-    roused: bool,
     deadline: Timer,
     late: Option<Box<Late>>,
 }
@@ -430,7 +428,6 @@ impl<T> Run<T> {
             waker: None,
             seen: 0,
             waking: false,
-            roused: false,
             deadline: Timer::at(Instant::NEVER),
             late: None,
         }
@@ -612,13 +609,10 @@ impl<T> Run<T> {
         F: Future<Output = T>,
     {
         self.become_known(cx);
+        self.tell(&cause);
         // None are if the body was never polled.
         if !Regions::any_held(&self.regions) {
             return self.conclude(body, Outcome::Cancelled(cause), cx);
-        }
-        if !self.scope().is_cancelled() && !std::mem::replace(&mut self.roused, true) {
-            // The body around is cancelled, and nobody has told the regions in this one.
-            self.scope().rouse();
         }
         // Before the poll, which misses a region whose executor is still to be woken.
         self.waking = self.scope().is_waking();
@@ -649,6 +643,14 @@ impl<T> Run<T> {
             .as_ref()
             .and_then(Scope::cause)
             .or_else(|| self.outer.as_ref()?.interruption())
+    }
+
+    /// Tells what is in the scope, its children and the runs in its body, that the body around is
+    /// cancelled: nobody else has, if the scope is none of its.
+    fn tell(&self, cause: &Arc<Cause>) {
+        if !self.scope().is_cancelled() {
+            self.scope().inherit(cause);
+        }
     }
 
     fn pass<F>(&mut self, body: Pin<&mut Option<F>>, winding: bool, cx: &mut Context<'_>) -> Pass<T>
@@ -762,6 +764,9 @@ impl<T> Run<T> {
         }
         self.become_known(cx);
         self.check_deadline(cx);
+        if let Some(cause) = self.interruption() {
+            self.tell(&cause);
+        }
         loop {
             let mut new = self.scope().take_cleanups();
             if !new.is_empty() {
