@@ -53,7 +53,7 @@
 use futures_core::stream::{FusedStream, Stream};
 use pin_project_lite::pin_project;
 use pirn_core::shim::Mutex;
-use pirn_core::{Cause, Instant, Scoped, budget};
+use pirn_core::{Cause, Instant, Limited, budget};
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -449,7 +449,7 @@ pin_project! {
     enum State<F: Future> {
         // Moved into its run at the first poll, which makes the scope there.
         Unpolled { future: Option<F> },
-        Running { #[pin] run: Scoped<F> },
+        Running { #[pin] run: Limited<F> },
         Ended,
     }
 }
@@ -501,7 +501,7 @@ impl<T, F: Future> Generator<T, F> {
         let mut this = self.project();
         if let StateProj::Unpolled { future } = this.state.as_mut().project() {
             let future = future.take().expect("there until the first poll");
-            match Scoped::until(Instant::NEVER, future) {
+            match Limited::until(Instant::NEVER, future) {
                 Ok(run) => this.state.set(State::Running { run }),
                 Err((missing, _)) => unreachable!("no deadline, and yet {missing}"),
             }
