@@ -114,8 +114,8 @@ struct State {
 /// A timer that is set: in which wheel, and where.
 #[derive(Clone, Copy)]
 pub(crate) struct Ticket {
-    own: bool,
-    key: Key,
+    pub(crate) own: bool,
+    pub(crate) key: Key,
 }
 
 /// To be done by the thread that drives, at its next turn.
@@ -250,6 +250,7 @@ impl Timer {
     }
 
     /// Puts a timer in. Gives the waker back if the driver is gone.
+    #[inline]
     pub(crate) fn arm(&self, at: Instant, waker: Waker) -> Result<Ticket, Waker> {
         let at = at.as_nanos();
         let mut waker = Some(waker);
@@ -257,9 +258,14 @@ impl Timer {
         if let Some(key) = own::with_wheel(self, insert).flatten() {
             return Ok(Ticket { own: true, key });
         }
-        let Some(waker) = waker else {
-            unreachable!("it was not put in")
-        };
+        match waker {
+            Some(waker) => self.arm_locked(at, waker),
+            None => unreachable!("it was not put in"),
+        }
+    }
+
+    /// Puts it in the wheel of those who lock.
+    fn arm_locked(&self, at: u64, waker: Waker) -> Result<Ticket, Waker> {
         let mut state = self.0.state.lock();
         if let Driver::Gone = state.driver {
             return Err(waker);

@@ -10,7 +10,7 @@
 //! Beside the wheel lie handles to spare. Counting a handle costs as much as a lock, and a thread
 //! that makes and drops timers would count up and down all the time.
 
-use crate::driver::Timer;
+use crate::driver::{Ticket, Timer};
 use crate::wheel::Wheel;
 use pirn_core::shim;
 use std::cell::RefCell;
@@ -134,6 +134,26 @@ impl Held {
     pub(crate) fn new(timer: &Timer) -> Held {
         let spare = with(timer, |own| own.spare.pop()).flatten();
         Held(Some(spare.unwrap_or_else(|| timer.clone())))
+    }
+
+    /// As [`Timer::disarm`], for a timer that needs its handle no more: on the thread that drives,
+    /// both are seen to at once.
+    #[inline]
+    pub(crate) fn disarm(&mut self, ticket: Ticket) -> Option<Waker> {
+        let held = &mut self.0;
+        let visit = OWN.try_with(|slot| match (slot.borrow_mut().as_mut(), &*held) {
+            (Some(own), Some(timer)) if ticket.own && own.timer.is(timer) => {
+                if own.spare.len() < SPARE {
+                    own.spare.extend(held.take());
+                }
+                Some(own.wheel.remove(ticket.key))
+            }
+            _ => None,
+        });
+        match visit {
+            Ok(Some(waker)) => waker,
+            Ok(None) | Err(_) => Timer::disarm(self, ticket),
+        }
     }
 }
 

@@ -293,7 +293,7 @@ impl Future for Sleep {
 
 impl Drop for Sleep {
     fn drop(&mut self) {
-        if let (&Link::Armed(ticket), Some(timer)) = (&self.link, self.clock.own()) {
+        if let (&Link::Armed(ticket), AnyClock::Own(timer)) = (&self.link, &mut self.clock) {
             drop(timer.disarm(ticket));
         }
     }
