@@ -43,7 +43,7 @@ use std::time::Duration;
 /// # });
 /// ```
 pub struct DelayQueue<T> {
-    items: Wheel<T>,
+    items: Wheel<T, Instant>,
     /// Until the wheel's next turn, or [`Instant::NEVER`]. It has the waker of whoever waits.
     turn: Sleep,
 }
@@ -56,7 +56,7 @@ impl<T> DelayQueue<T> {
     /// As [`sleep`](crate::sleep).
     pub fn new() -> Self {
         DelayQueue {
-            items: Wheel::new(),
+            items: Wheel::with_ticks(),
             turn: Sleep::until(AnyClock::ambient(), Instant::NEVER),
         }
     }
@@ -73,7 +73,7 @@ impl<T> DelayQueue<T> {
 
     /// When the item comes out, unless it has or was removed.
     pub fn deadline(&self, key: Key) -> Option<Instant> {
-        self.items.deadline(key).map(Instant::from_nanos)
+        self.items.deadline(key)
     }
 
     /// The item, unless it has come out or was removed.
@@ -88,7 +88,7 @@ impl<T> DelayQueue<T> {
 
     /// Puts an item in, to come out at `at`: after [`Duration::MAX`] and at [`Instant::NEVER`], never.
     pub fn insert_at(&mut self, item: T, at: Instant) -> Key {
-        let key = self.items.insert(at.as_nanos(), item);
+        let key = self.items.insert(at, item);
         self.hurry(at);
         key
     }
@@ -105,7 +105,7 @@ impl<T> DelayQueue<T> {
 
     /// As [`reset`](Self::reset), at `at`.
     pub fn reset_at(&mut self, key: Key, at: Instant) -> bool {
-        let moved = self.items.reset(key, at.as_nanos());
+        let moved = self.items.reset(key, at);
         if moved {
             self.hurry(at);
         }
@@ -146,15 +146,14 @@ impl<T> DelayQueue<T> {
     pub fn poll_expired(&mut self, cx: &mut Context<'_>) -> Poll<Option<T>> {
         while let Some(turn) = self.items.next_turn() {
             let now = self.turn.now();
-            if turn <= now.as_nanos() {
+            if turn <= now {
                 // The task's budget first: an item that was taken out could not be put back.
                 ready!(budget::poll_spend(cx));
-                if let Some(item) = self.items.pop_expired(now.as_nanos()) {
+                if let Some(item) = self.items.pop_expired(now) {
                     return Poll::Ready(Some(item));
                 }
                 continue;
             }
-            let turn = Instant::from_nanos(turn);
             if self.turn.deadline() != turn {
                 self.turn.reset(turn);
             }
@@ -198,7 +197,7 @@ impl<T> fmt::Debug for DelayQueue<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DelayQueue")
             .field("len", &self.len())
-            .field("next", &self.items.next_deadline().map(Instant::from_nanos))
+            .field("next", &self.items.next_deadline())
             .finish()
     }
 }

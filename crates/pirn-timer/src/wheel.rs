@@ -30,8 +30,13 @@
 //! generation of its entry, so that a key to a timer that is gone finds nothing, for ever: an entry
 //! whose generations are used up (2^32) is retired.
 
+mod tick;
+
 use alloc::vec::Vec;
 use core::fmt;
+use core::marker::PhantomData;
+
+pub use tick::Tick;
 
 /// Bits of a digit.
 const BITS: u32 = 6;
@@ -46,8 +51,9 @@ const LOOK: usize = 32;
 
 /// Timers in the order of their deadlines, equal deadlines in the order of insertion.
 ///
-/// Generic over what a timer carries. Ticks are what the caller says they are; any `u64` is a
-/// valid deadline, `u64::MAX` included.
+/// Generic over what a timer carries, and over what the time is told in: by default `u64`s, which are
+/// what the caller says they are; any is a valid deadline, `u64::MAX` included. [`Tick`] has others,
+/// and the way to coarser ones.
 ///
 /// Use a `BinaryHeap` where timers are few and never removed; use this where most are removed
 /// before they expire. Insertion and removal are O(1) and allocate nothing once the wheel has held
@@ -70,7 +76,7 @@ const LOOK: usize = 32;
 /// assert_eq!(wheel.pop_expired(1_000_000), None);
 /// assert_eq!(wheel.len(), 1);
 /// ```
-pub struct Wheel<T> {
+pub struct Wheel<T, I = u64> {
     /// The tick the wheel was advanced to. No timer's deadline is earlier.
     base: u64,
     /// Timers alive.
@@ -83,6 +89,7 @@ pub struct Wheel<T> {
     /// One bit per level that is not empty.
     occupied: u16,
     levels: [Level; LEVELS],
+    told: PhantomData<fn(I) -> I>,
 }
 
 /// A timer in a [`Wheel`]: stays valid, and finds nothing, after the timer is gone.
@@ -146,8 +153,28 @@ struct Place {
 }
 
 impl<T> Wheel<T> {
-    /// An empty wheel at tick 0.
+    /// An empty wheel at tick 0, which is told ticks.
     pub fn new() -> Self {
+        Wheel::with_ticks()
+    }
+}
+
+impl<T, I: Tick> Wheel<T, I> {
+    /// An empty wheel at tick 0, which is told something else.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use core::time::Duration;
+    /// use pirn_timer::wheel::Wheel;
+    ///
+    /// let mut wheel: Wheel<&str, Duration> = Wheel::with_ticks();
+    /// wheel.insert(Duration::from_secs(3), "dial again");
+    /// assert_eq!(wheel.next_deadline(), Some(Duration::from_secs(3)));
+    /// assert_eq!(wheel.pop_expired(Duration::from_secs(2)), None);
+    /// assert_eq!(wheel.pop_expired(Duration::from_secs(3)), Some("dial again"));
+    /// ```
+    pub fn with_ticks() -> Self {
         Wheel {
             base: 0,
             len: 0,
@@ -156,12 +183,13 @@ impl<T> Wheel<T> {
             cells: Vec::new(),
             occupied: 0,
             levels: [Level::EMPTY; LEVELS],
+            told: PhantomData,
         }
     }
 
     /// The tick it was advanced to by [`pop_expired`](Self::pop_expired).
-    pub fn now(&self) -> u64 {
-        self.base
+    pub fn now(&self) -> I {
+        I::at(self.base)
     }
 
     /// How many timers are in it.
@@ -182,8 +210,8 @@ impl<T> Wheel<T> {
     /// # Panics
     ///
     /// If there are 2^32 - 1 timers already.
-    pub fn insert(&mut self, at: u64, payload: T) -> Key {
-        let index = self.claim(at.max(self.base), payload);
+    pub fn insert(&mut self, at: I, payload: T) -> Key {
+        let index = self.claim(at.ceil().max(self.base), payload);
         self.link(index);
         self.len += 1;
         Key {
@@ -203,21 +231,21 @@ impl<T> Wheel<T> {
     /// removed before. O(1).
     ///
     /// As removing it and inserting it anew, but the key stays.
-    pub fn reset(&mut self, key: Key, at: u64) -> bool {
+    pub fn reset(&mut self, key: Key, at: I) -> bool {
         if self.get_mut(key).is_none() {
             return false;
         }
         self.unlink(key.index);
-        self.nodes[key.index as usize].at = at.max(self.base);
+        self.nodes[key.index as usize].at = at.ceil().max(self.base);
         self.link(key.index);
         true
     }
 
     /// When the timer expires, unless it has or was removed. Never before [`now`](Self::now).
-    pub fn deadline(&self, key: Key) -> Option<u64> {
+    pub fn deadline(&self, key: Key) -> Option<I> {
         let cell = self.cells.get(key.index as usize)?;
         let alive = cell.generation == key.generation && cell.payload.is_some();
-        alive.then(|| self.nodes[key.index as usize].at)
+        alive.then(|| I::at(self.nodes[key.index as usize].at))
     }
 
     /// Takes all timers out. Their keys find nothing any more.
@@ -242,9 +270,9 @@ impl<T> Wheel<T> {
     ///
     /// A walk over the timers of one slot, which may be all of them. A driver that asks often takes
     /// [`next_turn`](Self::next_turn).
-    pub fn next_deadline(&self) -> Option<u64> {
+    pub fn next_deadline(&self) -> Option<I> {
         let place = self.first()?;
-        self.chain(place).map(|(_, at)| at).min()
+        self.chain(place).map(|(_, at)| at).min().map(I::at)
     }
 
     /// When to call [`pop_expired`](Self::pop_expired) next, in O(1): nothing expires before.
@@ -254,16 +282,16 @@ impl<T> Wheel<T> {
     /// find nothing expired, but the turn spreads the more than 32 timers over finer slots. Such
     /// vain turns are at most 10 for every 32 timers that were inserted, and there are none among
     /// few timers.
-    pub fn next_turn(&self) -> Option<u64> {
+    pub fn next_turn(&self) -> Option<I> {
         let place = self.first()?;
         let mut earliest = u64::MAX;
         for (seen, (_, at)) in self.chain(place).enumerate() {
             if seen == LOOK {
-                return Some(place.start(self.base));
+                return Some(I::at(place.start(self.base)));
             }
             earliest = earliest.min(at);
         }
-        Some(earliest)
+        Some(I::at(earliest))
     }
 
     /// Takes out the next timer that has expired by tick `now`: earliest deadline first, equal
@@ -271,8 +299,8 @@ impl<T> Wheel<T> {
     ///
     /// Amortised O(1), however far `now` lies ahead. A tick before [`now`](Self::now) counts as
     /// `now`: time does not go back.
-    pub fn pop_expired(&mut self, now: u64) -> Option<T> {
-        let now = now.max(self.base);
+    pub fn pop_expired(&mut self, now: I) -> Option<T> {
+        let now = now.floor().max(self.base);
         while let Some(place) = self.first() {
             if place.start(self.base) > now {
                 break;
@@ -291,7 +319,9 @@ impl<T> Wheel<T> {
         self.base = now;
         None
     }
+}
 
+impl<T, I> Wheel<T, I> {
     /// Spreads the timers of the first slot, which `now` has reached, over the levels below.
     ///
     /// The base moves to the earliest of them, or to `now` if that comes before. Both lie within
@@ -408,9 +438,9 @@ impl<T> Wheel<T> {
     }
 }
 
-impl<T> Default for Wheel<T> {
+impl<T, I: Tick> Default for Wheel<T, I> {
     fn default() -> Self {
-        Wheel::new()
+        Wheel::with_ticks()
     }
 }
 
@@ -451,10 +481,10 @@ impl Place {
     }
 }
 
-impl<T> fmt::Debug for Wheel<T> {
+impl<T, I: Tick + fmt::Debug> fmt::Debug for Wheel<T, I> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Wheel")
-            .field("now", &self.base)
+            .field("now", &self.now())
             .field("len", &self.len)
             .field("next_deadline", &self.next_deadline())
             .finish_non_exhaustive()

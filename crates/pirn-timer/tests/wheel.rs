@@ -1,9 +1,10 @@
 //! The wheel against what it promises, and against a naive model.
 #![cfg(not(loom))]
 
-use pirn_timer::wheel::{Key, Wheel};
+use pirn_timer::wheel::{Key, Tick, Wheel};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 fn drain<T>(wheel: &mut Wheel<T>, now: u64) -> Vec<T> {
     std::iter::from_fn(|| wheel.pop_expired(now)).collect()
@@ -396,6 +397,69 @@ impl Both {
     }
 }
 
+/// Sixteen of these are a tick.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Fine(u64);
+
+impl Tick for Fine {
+    fn ceil(self) -> u64 {
+        self.0.div_ceil(16)
+    }
+
+    fn floor(self) -> u64 {
+        self.0 / 16
+    }
+
+    fn at(tick: u64) -> Self {
+        Fine(tick * 16)
+    }
+}
+
+#[test]
+fn a_wheel_of_coarse_ticks_is_late_by_less_than_a_tick_and_fires_what_is_near_together() {
+    let mut wheel = Wheel::with_ticks();
+    let first = wheel.insert(Fine(17), 'a');
+    wheel.insert(Fine(32), 'b');
+    wheel.insert(Fine(20), 'c');
+    wheel.insert(Fine(33), 'd');
+    assert_eq!(wheel.deadline(first), Some(Fine(32)));
+    assert_eq!(wheel.next_turn(), Some(Fine(32)));
+    let expired = |wheel: &mut Wheel<char, Fine>, now| {
+        std::iter::from_fn(|| wheel.pop_expired(Fine(now))).collect::<String>()
+    };
+    assert_eq!(expired(&mut wheel, 31), "");
+    assert_eq!(wheel.now(), Fine(16));
+    assert_eq!(expired(&mut wheel, 32), "abc");
+    assert_eq!(expired(&mut wheel, 47), "");
+    assert_eq!(expired(&mut wheel, 48), "d");
+}
+
+#[test]
+fn a_wheel_counts_by_what_it_is_told() {
+    let mut short = Wheel::with_ticks();
+    short.insert(u32::MAX, "the end");
+    short.insert(7_u32, "soon");
+    assert_eq!(short.next_deadline(), Some(7));
+    assert_eq!(short.pop_expired(7), Some("soon"));
+    assert_eq!(short.next_turn(), Some(u32::MAX));
+    assert_eq!(short.now(), 7);
+
+    let mut long = Wheel::with_ticks();
+    let never = long.insert(Duration::MAX, "never");
+    let soon = long.insert(Duration::from_nanos(9), "soon");
+    assert!(long.reset(soon, Duration::from_nanos(8)));
+    assert_eq!(long.pop_expired(Duration::from_nanos(8)), Some("soon"));
+    assert_eq!(long.deadline(never), Some(Duration::from_nanos(u64::MAX)));
+
+    let mut instants = Wheel::with_ticks();
+    instants.insert(pirn_core::Instant::from_nanos(5), ());
+    assert_eq!(
+        instants.next_turn(),
+        Some(pirn_core::Instant::from_nanos(5))
+    );
+    assert_eq!(instants.pop_expired(pirn_core::Instant::NEVER), Some(()));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig {
         cases: 400,
@@ -411,6 +475,30 @@ proptest! {
         }
         while both.pop(u64::MAX) {}
         prop_assert!(both.wheel.is_empty());
+    }
+
+    #[test]
+    fn a_wheel_of_coarse_ticks_does_what_one_of_rounded_ticks_does(
+        ops in prop::collection::vec((any::<bool>(), 0u64..5000), 1..250),
+    ) {
+        let (mut coarse, mut exact) = (Wheel::with_ticks(), Wheel::new());
+        let mut now = 0;
+        for (number, &(insert, time)) in ops.iter().enumerate() {
+            if insert {
+                let at = now + time;
+                coarse.insert(Fine(at), (at, number));
+                exact.insert(at.div_ceil(16), (at, number));
+                prop_assert_eq!(coarse.next_turn().map(|at| at.0 / 16), exact.next_turn());
+            } else {
+                now += time / 8;
+                while let Some((at, number)) = coarse.pop_expired(Fine(now)) {
+                    prop_assert!(at <= now);
+                    prop_assert_eq!(exact.pop_expired(now / 16), Some((at, number)));
+                }
+                prop_assert_eq!(exact.pop_expired(now / 16), None);
+                prop_assert!(coarse.next_deadline().is_none_or(|at| at > Fine(now)));
+            }
+        }
     }
 
     #[test]
