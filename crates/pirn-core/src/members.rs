@@ -200,6 +200,16 @@ impl<F> Members<F> {
         }
     }
 
+    /// Has all members polled in the next pass, as if each had been woken.
+    pub fn mark_all(&mut self) {
+        for group in &mut self.groups {
+            for (place, chunk) in group.chunks.iter_mut().enumerate() {
+                chunk.due = chunk.live();
+                group.due |= usize::from(chunk.due != 0) << place;
+            }
+        }
+    }
+
     /// The first key from `key` on.
     fn first_from(&self, mut key: usize) -> Option<usize> {
         while let Some(group) = self.groups.get(key / (GROUP * CHUNK)) {
@@ -364,6 +374,9 @@ impl<F> Drop for Group<F> {
         self.bell.silence();
     }
 }
+
+/// Members do not move with the set.
+impl<F> Unpin for Members<F> {}
 
 impl<F> fmt::Debug for Members<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

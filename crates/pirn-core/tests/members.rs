@@ -239,6 +239,20 @@ fn a_member_is_found_and_removed_by_its_key() {
 }
 
 #[test]
+fn all_are_polled_again_when_they_are_marked() {
+    let (mut set, desk) = set(70);
+    assert!(pass(&mut set, Waker::noop()).0.is_pending());
+    desk.polls();
+    assert!(set.remove(3));
+    set.mark_all();
+    assert!(pass(&mut set, Waker::noop()).0.is_pending());
+    assert_eq!(
+        desk.polls(),
+        (0..70).filter(|n| *n != 3).collect::<Vec<_>>()
+    );
+}
+
+#[test]
 fn a_set_without_a_size_grows_and_its_members_stay_where_they_are() {
     let mut set = Members::new();
     let keys: Vec<usize> = (0..9000)

@@ -1,194 +1,117 @@
 //! Many futures at once, their results in the order in which they were given.
 
-use crate::ambient::Ambient;
-use crate::catch::Catch;
-use crate::error::{ChildError, GroupError};
-use crate::group::GroupBuilder;
-use pin_project_lite::pin_project;
-use pirn_core::{JoinError, Payload, Spawn, TaskMeta};
-use std::convert::Infallible;
+pub(crate) mod list;
+mod spawned;
+mod tuple;
+
+use crate::error::GroupError;
+use pirn_core::TaskMeta;
 use std::fmt;
 use std::future::Future;
-use std::pin::Pin;
-use std::task::{Context, Poll};
 
-/// Runs futures as children of a group on the spawner of the runtime around, and gives their values
-/// in the order in which the futures were given. See [`GroupBuilder::gather`].
+/// Runs several futures at once, in the caller's own task, and gives their values in the order in
+/// which the futures were given: a tuple of up to twelve different ones, an array, a vector or an
+/// iterator of equal ones.
 ///
-/// Without a runtime nothing runs, and the error [says so](GroupError::missing).
+/// Nothing is spawned: they may borrow, need be neither `Send` nor `'static`, and it works on every
+/// executor. They share the caller's thread, though; where each is to be a task, see
+/// [`GroupBuilder::gather`](crate::GroupBuilder::gather).
+///
+/// Each future has a cancel scope of its own, made when something in it asks for one. A member of a
+/// list is polled only when it was woken, and one that sleeps costs nothing; those of a tuple share
+/// the task's waker.
+///
+/// # Errors
+///
+/// The first failure cancels the others and is returned when all have ended, the clean-up of those
+/// that were cancelled included, up to the grace period. What another one fails with meanwhile comes
+/// after it. If one was cancelled on its own, that ends the others too, and is the
+/// [cause](GroupError::cause).
+///
+/// # Panics
+///
+/// With the first panic of a future, when all have ended; errors are reported before.
 ///
 /// # Cancel safety
 ///
-/// As [`GroupBuilder::run`].
+/// Dropping it drops the futures; clean-up that is left goes to the scope around. A cancel of the
+/// scope around reaches them as it would reach code that is written there.
 ///
 /// # Examples
 ///
 /// ```
 /// # futures::executor::block_on(async {
-/// let futures = [async { Ok::<_, std::io::Error>(1) }];
-/// let error = pirn_group::gather(futures).await.unwrap_err();
-/// assert_eq!(error.missing().unwrap().what(), "spawner"); // there is no runtime here
-/// # });
+/// use pirn_group::gather;
+/// use std::num::ParseIntError;
+///
+/// let text = String::from("7 9");
+/// let (a, b) = text.split_once(' ').unwrap();
+/// let parse = async |s: &str| s.parse::<u32>(); // borrows
+/// assert_eq!(gather((parse(a), parse(b))).await?, (7, 9));
+/// assert_eq!(gather([a, b].map(parse)).await?, [7, 9]);
+/// let error = gather(["7", "warp"].iter().map(|s| parse(s))).await.unwrap_err();
+/// assert_eq!(error.len(), 1);
+/// # Ok::<(), pirn_group::GroupError<ParseIntError>>(())
+/// # }).unwrap();
 /// ```
 #[track_caller]
-pub fn gather<I, F, T, E>(futures: I) -> impl Future<Output = Result<Vec<T>, GroupError<E>>>
+pub fn gather<S, Form>(several: S) -> impl Future<Output = Result<S::Values, GroupError<S::Error>>>
 where
-    I: IntoIterator<Item = F>,
-    F: Future<Output = Result<T, E>> + Send + 'static,
-    T: Send + 'static,
-    E: fmt::Display + Send + 'static,
+    S: Gather<Form>,
 {
-    let meta = TaskMeta::here();
-    async move {
-        match Ambient::current() {
-            Ok(spawner) => GroupBuilder::new(spawner, meta).gather(futures).await,
-            Err(missing) => Err(GroupError::missing_spawner(missing)),
-        }
-    }
+    several.gather(TaskMeta::here())
 }
 
-/// Runs futures as children of a group on the spawner of the runtime around, and gives how each
-/// ended, in the order in which they were given. See [`GroupBuilder::gather_results`].
+/// Runs several futures at once, in the caller's own task, and gives how each ended, in the order in
+/// which they were given: a panic of one is its own result, and none ends the others.
 ///
-/// Without a runtime each ends as [`JoinError::Refused`].
+/// Otherwise as [`gather`]. For futures that are to be tasks, see
+/// [`GroupBuilder::gather_results`](crate::GroupBuilder::gather_results).
 ///
 /// # Cancel safety
 ///
-/// As [`GroupBuilder::run`].
+/// As [`gather`].
 ///
 /// # Examples
 ///
 /// ```
 /// # futures::executor::block_on(async {
-/// let results = pirn_group::gather_results([async { 1 }]).await;
-/// assert!(matches!(results[0], Err(pirn_core::JoinError::Refused(_)))); // no runtime here
+/// let ends = pirn_group::gather_results((0..3).map(|i| async move { 6 / i })).await;
+/// assert!(ends[0].as_ref().unwrap_err().is_panic()); // a division by zero
+/// assert_eq!(ends[2].as_ref().unwrap(), &3);
+///
+/// let (word, number) = pirn_group::gather_results((async { "warp" }, async { 7 })).await;
+/// assert_eq!((word.unwrap(), number.unwrap()), ("warp", 7));
 /// # });
 /// ```
-#[track_caller]
-pub fn gather_results<I, F, T>(futures: I) -> impl Future<Output = Vec<Result<T, JoinError>>>
+pub fn gather_results<S, Form>(several: S) -> impl Future<Output = S::Ends>
 where
-    I: IntoIterator<Item = F>,
-    F: Future<Output = T> + Send + 'static,
-    T: Send + 'static,
+    S: GatherResults<Form>,
 {
-    let meta = TaskMeta::here();
-    async move {
-        match Ambient::current() {
-            Ok(spawner) => {
-                let group = GroupBuilder::new(spawner, meta);
-                group.gather_results(futures).await
-            }
-            Err(_) => {
-                let refused = |_| Err(JoinError::Refused("there is no spawner here"));
-                futures.into_iter().map(refused).collect()
-            }
-        }
-    }
+    several.gather_results()
 }
 
-impl<S: Spawn> GroupBuilder<S> {
-    /// Runs futures as children of a group, and gives their values in the order in which the
-    /// futures were given.
-    ///
-    /// # Errors
-    ///
-    /// The first failure cancels the others; when all have ended, every error is returned.
-    ///
-    /// # Panics
-    ///
-    /// With the first panic of a future, when all have ended.
-    ///
-    /// # Cancel safety
-    ///
-    /// As [`run`](Self::run).
-    pub async fn gather<I, F, T, E>(self, futures: I) -> Result<Vec<T>, GroupError<E>>
-    where
-        I: IntoIterator<Item = F>,
-        F: Future<Output = Result<T, E>> + Send + 'static,
-        T: Send + 'static,
-        E: fmt::Display + Send + 'static,
-    {
-        let (meta, mut children) = (self.meta.clone(), Vec::new());
-        let spawn_all = async |g: crate::TaskGroup<E, S>| {
-            children.extend(futures.into_iter().map(|f| g.spawn_as(meta.clone(), f)));
-            Ok(())
-        };
-        self.run(spawn_all).await?;
-        let mut values = Vec::with_capacity(children.len());
-        for child in children {
-            match child.take() {
-                Some(Ok(value)) => values.push(value),
-                // Cancelled by itself: not a failure, and yet there is no value.
-                Some(Err(ChildError::Cancelled(cause))) => {
-                    return Err(GroupError::cancelled(cause));
-                }
-                _ => unreachable!("every child of a group has ended when the group has"),
-            }
-        }
-        Ok(values)
-    }
+/// What [`gather`] takes: a tuple, array, vector or iterator of futures whose output is a
+/// [`Result`], with one type of error. `Form` is found by the compiler.
+pub trait Gather<Form> {
+    /// The values, in the shape of the futures; of an iterator a vector.
+    type Values;
+    /// What each may fail with.
+    type Error: fmt::Display + 'static;
 
-    /// Runs futures as children of a group, and gives how each ended, in the order in which they
-    /// were given: a panic of one is its own result, and the others go on.
-    ///
-    /// # Cancel safety
-    ///
-    /// As [`run`](Self::run).
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// # use pirn_compat::Futures;
-    /// # use pirn_group::GroupBuilder;
-    /// # let mut pool = futures::executor::LocalPool::new();
-    /// # let group = GroupBuilder::on(Futures::new(pool.spawner()));
-    /// let ends = group.gather_results((0..3).map(|i| async move { 6 / i }));
-    /// # let ends = pool.run_until(ends);
-    /// assert!(ends[0].as_ref().unwrap_err().is_panic()); // a division by zero
-    /// assert_eq!(ends[2].as_ref().unwrap(), &3);
-    /// ```
-    pub async fn gather_results<I, F, T>(self, futures: I) -> Vec<Result<T, JoinError>>
-    where
-        I: IntoIterator<Item = F>,
-        F: Future<Output = T> + Send + 'static,
-        T: Send + 'static,
-    {
-        let futures: Vec<F> = futures.into_iter().collect();
-        let all = futures.len();
-        let (meta, mut children) = (self.meta.clone(), Vec::with_capacity(all));
-        let spawn_all = async |g: crate::TaskGroup<Infallible, S>| {
-            let settled = futures.into_iter().map(|inner| Settle {
-                inner: Catch { inner },
-            });
-            children.extend(settled.map(|future| g.spawn_as(meta.clone(), future)));
-            Ok(())
-        };
-        let ended = self.run(spawn_all).await;
-        let mut results: Vec<_> = children
-            .into_iter()
-            .filter_map(|child| child.take())
-            .map(|ended| ended?.map_err(|payload| JoinError::Panicked(payload.into())))
-            .collect();
-        // A group that was cancelled before its first poll spawned nothing.
-        if let Some(cause) = ended.as_ref().err().and_then(GroupError::cause) {
-            results.resize_with(all, || Err(JoinError::Cancelled(cause.clone())));
-        }
-        results
-    }
+    #[doc(hidden)]
+    fn gather(
+        self,
+        meta: TaskMeta,
+    ) -> impl Future<Output = Result<Self::Values, GroupError<Self::Error>>>;
 }
 
-pin_project! {
-    /// A future that cannot fail: its value, or its panic, is its result.
-    struct Settle<F> {
-        #[pin]
-        inner: Catch<F>,
-    }
-}
+/// What [`gather_results`] takes: a tuple, array, vector or iterator of futures. `Form` is found by
+/// the compiler.
+pub trait GatherResults<Form> {
+    /// How each ended, in the shape of the futures; of an iterator a vector.
+    type Ends;
 
-impl<F: Future> Future for Settle<F> {
-    type Output = Result<Result<F::Output, Payload>, Infallible>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.project().inner.poll(cx).map(Ok)
-    }
+    #[doc(hidden)]
+    fn gather_results(self) -> impl Future<Output = Self::Ends>;
 }

@@ -2,17 +2,23 @@
 #![forbid(unsafe_code)]
 
 mod ambient;
+mod branches;
 mod catch;
 mod error;
 mod gather;
 mod group;
+mod race;
+mod several;
 pub mod stream;
+mod tally;
 mod token;
 
 pub use ambient::Ambient;
 pub use error::{BoxedError, ChildError, Failure, GroupError};
-pub use gather::{gather, gather_results};
+pub use gather::{Gather, GatherResults, gather, gather_results};
 pub use group::{
     Child, Collector, GroupBuilder, OwnedGroup, StartError, Started, TaskGroup, group,
 };
+pub use race::{first_ok, race, staggered_race};
+pub use several::{Several, form};
 pub use token::{CancelGuard, CancelToken};

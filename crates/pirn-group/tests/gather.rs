@@ -1,76 +1,309 @@
-//! Gather, on an executor that is driven by hand.
+//! Gather in the caller's own task, polled by hand.
 
 mod support;
 
-use pirn_core::{Cause, JoinError, Scope};
-use pirn_group::{GroupBuilder, GroupError, gather, gather_results};
-use std::future::{Future, pending};
-use std::pin::pin;
-use support::{Gate, Hand, Log, yield_now};
+use pirn_core::{Cause, JoinError, Rooted, Scope, finally, shield};
+use pirn_group::{GroupError, gather, gather_results};
+use std::cell::{Cell, RefCell};
+use std::future::{Future, pending, poll_fn, ready};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
+use support::{Flag, Gate, Log, poll, reports, yield_now};
 
-fn on(hand: &Hand) -> GroupBuilder<Hand> {
-    GroupBuilder::on(hand.clone())
+fn now<F: Future>(future: F) -> F::Output {
+    match poll(pin!(future)) {
+        Poll::Ready(output) => output,
+        Poll::Pending => panic!("it waits"),
+    }
 }
+
+/// Polls as long as it is woken.
+fn run<F: Future>(mut future: Pin<&mut F>) -> Poll<F::Output> {
+    let (woken, waker) = Flag::new();
+    loop {
+        let polled = future.as_mut().poll(&mut Context::from_waker(&waker));
+        if polled.is_ready() || !woken.take() {
+            return polled;
+        }
+    }
+}
+
+fn finish<F: Future>(future: F) -> F::Output {
+    match run(pin!(future)) {
+        Poll::Ready(output) => output,
+        Poll::Pending => panic!("it waits for something that will not come"),
+    }
+}
+
+type Ok<T> = Result<T, &'static str>;
 
 #[test]
 fn values_come_in_the_order_in_which_the_futures_were_given() {
-    let hand = Hand::default();
-    let futures = (0..5).map(|i| async move {
+    let slow_first = |i: usize| async move {
         for _ in 0..5 - i {
             yield_now().await;
         }
         Ok::<_, &str>(i)
-    });
-    let values = hand.finish(on(&hand).gather(futures));
-    assert_eq!(values.unwrap(), [0, 1, 2, 3, 4]);
+    };
+    assert_eq!(
+        finish(gather((0..5).map(slow_first))).unwrap(),
+        [0, 1, 2, 3, 4]
+    );
+    assert_eq!(
+        finish(gather([0, 1, 2].map(slow_first))).unwrap(),
+        [0, 1, 2]
+    );
+    let vector: Vec<_> = (0..2).map(slow_first).collect();
+    assert_eq!(finish(gather(vector)).unwrap(), [0, 1]);
+    let tuple = (slow_first(2), async { Ok("two") }, ready(Ok('3')));
+    assert_eq!(finish(gather(tuple)).unwrap(), (2, "two", '3'));
+}
+
+#[test]
+fn a_tuple_has_up_to_twelve() {
+    let f = |i: u32| ready(Ok::<_, &str>(i));
+    let all = gather((
+        f(1),
+        f(2),
+        f(3),
+        f(4),
+        f(5),
+        f(6),
+        f(7),
+        f(8),
+        f(9),
+        f(10),
+        f(11),
+        f(12),
+    ));
+    let (.., eleven, twelve) = now(all).unwrap();
+    assert_eq!((eleven, twelve), (11, 12));
+    let all = gather_results((
+        f(1),
+        f(2),
+        f(3),
+        f(4),
+        f(5),
+        f(6),
+        f(7),
+        f(8),
+        f(9),
+        f(10),
+        f(11),
+        f(12),
+    ));
+    assert_eq!(now(all).11.unwrap(), Ok(12));
 }
 
 #[test]
 fn nothing_gathers_to_nothing() {
-    let hand = Hand::default();
-    let none: [std::future::Ready<Result<(), String>>; 0] = [];
-    assert_eq!(hand.finish(on(&hand).gather(none)).unwrap(), []);
+    let none: [std::future::Ready<Ok<()>>; 0] = [];
+    assert_eq!(now(gather(none)).unwrap(), []);
+    assert!(now(gather_results(Vec::<std::future::Ready<()>>::new())).is_empty());
 }
 
 #[test]
-fn the_first_failure_cancels_the_others() {
-    let (hand, log) = (Hand::default(), Log::default());
-    let futures = (0..3).map(|i| {
-        let log = log.clone();
+fn an_iterator_may_not_know_how_many_there_are() {
+    let odd = (0..200)
+        .filter(|i| i % 2 == 1)
+        .map(|i| ready(Ok::<_, &str>(i)));
+    assert_eq!(now(gather(odd)).unwrap().len(), 100);
+}
+
+#[test]
+fn the_futures_may_borrow_and_need_not_be_send() {
+    let words = RefCell::new(Vec::new());
+    let say = async |word: &'static str| {
+        yield_now().await;
+        words.borrow_mut().push(word);
+        Ok::<_, &str>(())
+    };
+    finish(gather((say("a"), say("b")))).unwrap();
+    finish(gather(["c", "d"].map(say))).unwrap();
+    assert_eq!(words.take(), ["a", "b", "c", "d"]);
+}
+
+#[test]
+fn only_those_who_were_woken_are_polled() {
+    let polls = [(); 3].map(|()| Cell::new(0));
+    let gates = [(); 3].map(|()| Gate::default());
+    let counted = (0..3).map(|i| {
+        let (passed, polls) = (gates[i].passed(), &polls[i]);
         async move {
-            let _dropped = log.on_drop("dropped");
-            yield_now().await;
-            match i {
-                1 => Err("one"),
-                _ => pending().await,
-            }
+            let mut passed = pin!(passed);
+            poll_fn(|cx| {
+                polls.set(polls.get() + 1);
+                passed.as_mut().poll(cx)
+            })
+            .await;
+            Ok::<_, &str>(i)
         }
     });
-    let error: GroupError<_> = hand
-        .finish(on(&hand).gather::<_, _, (), _>(futures))
-        .unwrap_err();
-    assert_eq!(error.into_errors(), ["one"]);
-    assert_eq!(log.said().len(), 3);
+    let mut all = pin!(gather(counted));
+    assert!(run(all.as_mut()).is_pending());
+    gates[1].open();
+    assert!(run(all.as_mut()).is_pending());
+    assert_eq!(polls.each_ref().map(Cell::get), [1, 2, 1]);
+    gates[0].open();
+    gates[2].open();
+    assert_eq!(run(all).map(Result::unwrap), Poll::Ready(vec![0, 1, 2]));
+}
+
+#[test]
+fn the_first_failure_cancels_the_others_and_comes_first() {
+    for tuple in [false, true] {
+        let log = Log::default();
+        let member = |i: usize| {
+            let log = log.clone();
+            async move {
+                let _dropped = log.on_drop("dropped");
+                yield_now().await;
+                match i {
+                    1 => Err::<(), _>("one"),
+                    _ => pending().await,
+                }
+            }
+        };
+        let ended: Result<(), GroupError<_>> = match tuple {
+            true => finish(gather((member(0), member(1), member(2)))).map(drop),
+            false => finish(gather([0, 1, 2].map(member))).map(drop),
+        };
+        let error = ended.unwrap_err();
+        assert_eq!(error.first().unwrap().task().name(), Some("gather[1]"));
+        assert!(
+            error
+                .first()
+                .unwrap()
+                .task()
+                .spawned_at()
+                .file()
+                .ends_with("gather.rs")
+        );
+        assert_eq!(error.into_errors(), ["one"]);
+        assert_eq!(log.said().len(), 3);
+    }
+}
+
+#[test]
+fn the_failure_comes_when_the_clean_up_of_the_others_has_ended() {
+    for tuple in [false, true] {
+        let (log, gate) = (Log::default(), Gate::default());
+        let cleaning = |name: &'static str| {
+            let (log, passed) = (log.clone(), gate.passed());
+            let close = move || async move {
+                passed.await;
+                log.say(name);
+            };
+            async move {
+                finally(pending::<()>(), close).await;
+                Ok::<(), &str>(())
+            }
+        };
+        let fails = async {
+            yield_now().await;
+            Err::<(), _>("no")
+        };
+        let body = async {
+            match tuple {
+                true => gather((cleaning("a"), fails, cleaning("b")))
+                    .await
+                    .map(drop),
+                false => {
+                    let boxed: [Pin<Box<dyn Future<Output = Ok<()>>>>; 3] = [
+                        Box::pin(cleaning("a")),
+                        Box::pin(fails),
+                        Box::pin(cleaning("b")),
+                    ];
+                    gather(boxed).await.map(drop)
+                }
+            }
+        };
+        let mut all = pin!(Rooted::new(body));
+        assert!(run(all.as_mut()).is_pending());
+        assert_eq!(log.said(), [""; 0]);
+        gate.open();
+        let Poll::Ready(Ok(ended)) = run(all) else {
+            panic!("all have ended")
+        };
+        assert_eq!(ended.unwrap_err().into_errors(), ["no"]);
+        assert_eq!(log.said(), ["a", "b"]);
+    }
+}
+
+#[test]
+fn errors_that_come_during_the_clean_up_are_kept() {
+    let late = || async {
+        shield(async {
+            yield_now().await;
+            yield_now().await;
+        })
+        .await;
+        Err::<(), _>("late")
+    };
+    let first = async {
+        yield_now().await;
+        Err::<(), _>("first")
+    };
+    let error = finish(gather((late(), first, late()))).unwrap_err();
+    assert_eq!(error.into_errors(), ["first", "late", "late"]);
 }
 
 #[test]
 fn a_future_that_cancels_itself_leaves_no_value_for_the_whole() {
-    let hand = Hand::default();
-    let futures = (0..2).map(|i| async move {
-        if i == 0 {
-            Scope::current().unwrap().cancel(Cause::requested("stop"));
-            pending::<()>().await;
+    let log = Log::default();
+    let futures = (0..2).map(|i| {
+        let dropped = log.on_drop("dropped");
+        async move {
+            let _dropped = dropped;
+            if i == 0 {
+                Scope::current().unwrap().cancel(Cause::requested("stop"));
+            }
+            pending::<Ok<()>>().await
         }
-        Ok::<_, &str>(i)
     });
-    let error = hand.finish(on(&hand).gather(futures)).unwrap_err();
+    let error = finish(gather(futures)).unwrap_err();
     assert_eq!(error.cause().unwrap().text(), "stop");
+    assert_eq!(log.said().len(), 2);
+}
+
+#[test]
+fn a_panic_goes_on_when_the_others_have_ended() {
+    for tuple in [false, true] {
+        reports();
+        let log = Log::default();
+        let member = |i: usize| {
+            let log = log.clone();
+            async move {
+                let _dropped = log.on_drop("dropped");
+                if i == 0 {
+                    shield(async {
+                        yield_now().await;
+                        yield_now().await;
+                    })
+                    .await;
+                    return Err::<(), _>("late error");
+                }
+                yield_now().await;
+                assert!(i != 1, "one");
+                pending().await
+            }
+        };
+        let ended = catch_unwind(AssertUnwindSafe(|| match tuple {
+            true => finish(gather((member(0), member(1), member(2)))).map(drop),
+            false => finish(gather([0, 1, 2].map(member))).map(drop),
+        }));
+        assert_eq!(pirn_core::panic_message(&*ended.unwrap_err()), "one");
+        assert_eq!(log.said().len(), 3);
+        let reports = reports();
+        assert_eq!(reports.len(), 1, "{reports:?}");
+        assert!(reports[0].contains("late error"));
+    }
 }
 
 #[test]
 fn every_outcome_is_kept_and_none_ends_the_others() {
-    let hand = Hand::default();
-    let results = hand.finish(on(&hand).gather_results((0..4).map(|i| async move {
+    let member = |i: usize| async move {
         match i {
             0 => panic!("zero"),
             1 => {
@@ -80,67 +313,150 @@ fn every_outcome_is_kept_and_none_ends_the_others() {
             _ => yield_now().await,
         }
         i
-    })));
-    assert!(matches!(&results[0], Err(JoinError::Panicked(p)) if p.message() == "zero"));
-    assert!(matches!(&results[1], Err(JoinError::Cancelled(cause)) if cause.text() == "one"));
-    assert_eq!(results[2].as_ref().unwrap(), &2);
-    assert_eq!(results[3].as_ref().unwrap(), &3);
+    };
+    let check = |results: [Result<usize, JoinError>; 3]| {
+        assert!(matches!(&results[0], Err(JoinError::Panicked(p)) if p.message() == "zero"));
+        assert!(matches!(&results[1], Err(JoinError::Cancelled(cause)) if cause.text() == "one"));
+        assert_eq!(results[2].as_ref().unwrap(), &2);
+    };
+    check(finish(gather_results([0, 1, 2].map(member))));
+    let (a, b, c) = finish(gather_results((member(0), member(1), member(2))));
+    check([a, b, c]);
 }
 
 #[test]
-fn a_limit_holds_for_a_gather() {
-    let (hand, gates) = (Hand::default(), [(); 4].map(|()| Gate::default()));
+fn a_cancel_around_lets_all_clean_up_and_is_not_swallowed() {
+    for tuple in [false, true] {
+        let (log, gate) = (Log::default(), Gate::default());
+        let cleaning = |name: &'static str| {
+            let (log, passed) = (log.clone(), gate.passed());
+            let close = move || async move {
+                passed.await;
+                log.say(name);
+            };
+            async move {
+                finally(pending::<()>(), close).await;
+                Ok::<(), &str>(())
+            }
+        };
+        let outer = Scope::detached();
+        let body = async {
+            let ended = match tuple {
+                true => gather((cleaning("a"), pending::<Ok<()>>(), cleaning("b")))
+                    .await
+                    .map(drop),
+                false => gather(["a", "b"].map(cleaning)).await.map(drop),
+            };
+            log.say("went on");
+            ended
+        };
+        let mut all = pin!(outer.run(body));
+        assert!(run(all.as_mut()).is_pending());
+        outer.cancel(Cause::requested("outer"));
+        assert!(run(all.as_mut()).is_pending());
+        gate.open();
+        let Poll::Ready(Err(cause)) = run(all) else {
+            panic!("it is cancelled")
+        };
+        assert_eq!(cause.text(), "outer");
+        assert_eq!(log.said(), ["a", "b"]);
+    }
+}
+
+#[test]
+fn an_error_that_was_there_before_the_cancel_around_is_returned() {
+    let (gate, outer, log) = (Gate::default(), Scope::detached(), Log::default());
+    let passed = gate.passed();
+    let body = async {
+        let cleaning = async {
+            finally(pending::<()>(), || passed).await;
+            Ok::<(), &str>(())
+        };
+        let ended = gather((cleaning, async { Err::<(), _>("no") })).await;
+        log.say(ended.unwrap_err().into_errors()[0]);
+        pending::<()>().await;
+    };
+    let mut all = pin!(outer.run(body));
+    assert!(run(all.as_mut()).is_pending());
+    outer.cancel(Cause::requested("outer"));
+    assert!(run(all.as_mut()).is_pending());
+    gate.open();
+    assert!(matches!(run(all), Poll::Ready(Err(_))));
+    assert_eq!(log.said(), ["no"]);
+}
+
+#[test]
+fn a_dropped_gather_drops_its_futures_and_leaves_the_clean_up_to_the_scope_around() {
     let log = Log::default();
-    let futures = gates.clone().into_iter().map(|gate| {
+    let outer = Scope::detached();
+    let body = async {
+        let closing = log.clone();
+        let futures = (0..2).map(|_| {
+            let (closing, dropped) = (closing.clone(), log.on_drop("dropped"));
+            async move {
+                let _dropped = dropped;
+                finally(pending::<()>(), || async move { closing.say("closed") }).await;
+                Ok::<(), &str>(())
+            }
+        });
+        let mut all = Box::pin(gather(futures));
+        assert!(
+            poll_fn(|cx| Poll::Ready(all.as_mut().poll(cx)))
+                .await
+                .is_pending()
+        );
+        drop(all);
+        log.say("went on");
+    };
+    assert!(matches!(run(pin!(outer.run(body))), Poll::Ready(Ok(()))));
+    assert_eq!(
+        log.said(),
+        ["dropped", "dropped", "went on", "closed", "closed"]
+    );
+}
+
+#[test]
+fn gathers_in_gathers_are_cancelled_from_outside_in() {
+    let log = Log::default();
+    let inner = |name: &'static str| {
         let log = log.clone();
         async move {
-            log.say("started");
-            gate.passed().await;
-            Ok::<_, &str>(())
+            let close = || {
+                let log = log.clone();
+                move || async move {
+                    yield_now().await;
+                    log.say(name);
+                }
+            };
+            let member = async || {
+                finally(pending::<()>(), close()).await;
+                Ok::<(), &str>(())
+            };
+            gather((member(), member()))
+                .await
+                .map(drop)
+                .map_err(|_| "inner")
         }
-    });
-    let mut all = pin!(on(&hand).limit(2).gather(futures));
-    assert!(hand.run(all.as_mut()).is_pending());
-    assert_eq!(log.said().len(), 2);
-    gates[0].open();
-    assert!(hand.run(all.as_mut()).is_pending());
-    assert_eq!(log.said().len(), 3);
-    gates.iter().for_each(Gate::open);
-    assert_eq!(hand.finish(all).unwrap().len(), 4);
+    };
+    let fails = async {
+        yield_now().await;
+        Err::<(), _>("no")
+    };
+    let error = finish(gather((inner("a"), inner("b"), fails))).unwrap_err();
+    assert_eq!(error.into_errors(), ["no"]);
+    assert_eq!(log.said(), ["a", "a", "b", "b"]);
 }
 
 #[test]
-fn a_child_that_the_executor_drops_is_not_passed_over() {
-    let hand = Hand::default();
-    let mut all = pin!(on(&hand).gather((0..3).map(|i| async move { Ok::<_, &str>(i) })));
-    assert!(support::poll(all.as_mut()).is_pending());
-    hand.lose(1);
-    let error = hand.finish(all).unwrap_err();
-    assert!(error.to_string().contains("dropped a child"));
-
-    let mut all = pin!(on(&hand).gather_results((0..3).map(|i| async move { i })));
-    assert!(support::poll(all.as_mut()).is_pending());
-    hand.lose(1);
-    let results = hand.finish(all);
-    assert_eq!(results.len(), 3);
-    assert!(results[1].as_ref().unwrap_err().is_cancelled());
-}
-
-#[test]
-fn gathers_move_between_threads() {
-    fn is_send<T: Send>(value: T) -> T {
-        value
-    }
-    let hand = Hand::default();
-    let futures = || [async { Ok::<_, Box<dyn std::error::Error + Send + Sync>>(1) }];
-    let inner = hand.clone();
-    let nested = is_send(on(&hand).run(async move |g| {
-        let child = g.spawn(async move { Ok(on(&inner).gather(futures()).await?) });
-        Ok::<_, Box<dyn std::error::Error + Send + Sync>>(child.await?)
-    }));
-    assert_eq!(hand.finish(nested).unwrap(), [1]);
-    fn future<F: Future>(_: F) {}
-    future(is_send(on(&hand).gather_results([async {}])));
-    future(is_send(gather(futures())));
-    future(is_send(gather_results([async {}])));
+fn gathers_move_between_threads_where_their_futures_do() {
+    fn is_send<T: Send>(_: T) {}
+    let future = || async {
+        yield_now().await;
+        Ok::<_, std::io::Error>(())
+    };
+    is_send(gather([future(), future()]));
+    is_send(gather((future(), async { Ok::<_, std::io::Error>(7) })));
+    is_send(gather((0..3).map(move |_| future())));
+    is_send(gather_results(vec![future()]));
+    is_send(async move { gather((future(), future())).await.map(drop) });
 }

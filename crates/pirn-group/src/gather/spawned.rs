@@ -1,0 +1,120 @@
+//! The gathers whose futures are tasks of an executor: children of a group.
+
+use crate::catch::Catch;
+use crate::error::{ChildError, GroupError};
+use crate::group::GroupBuilder;
+use pin_project_lite::pin_project;
+use pirn_core::{JoinError, Payload, Spawn};
+use std::convert::Infallible;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+impl<S: Spawn> GroupBuilder<S> {
+    /// Runs futures as children of a group, and gives their values in the order in which the
+    /// futures were given: as [`gather`](crate::gather()), which needs no spawner and whose futures
+    /// may borrow, but with a task for each, so that they run on all threads of the executor.
+    ///
+    /// # Errors
+    ///
+    /// The first failure cancels the others; when all have ended, every error is returned.
+    ///
+    /// # Panics
+    ///
+    /// With the first panic of a future, when all have ended.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`run`](Self::run).
+    pub async fn gather<I, F, T, E>(self, futures: I) -> Result<Vec<T>, GroupError<E>>
+    where
+        I: IntoIterator<Item = F>,
+        F: Future<Output = Result<T, E>> + Send + 'static,
+        T: Send + 'static,
+        E: fmt::Display + Send + 'static,
+    {
+        let (meta, mut children) = (self.meta.clone(), Vec::new());
+        let spawn_all = async |g: crate::TaskGroup<E, S>| {
+            children.extend(futures.into_iter().map(|f| g.spawn_as(meta.clone(), f)));
+            Ok(())
+        };
+        self.run(spawn_all).await?;
+        let mut values = Vec::with_capacity(children.len());
+        for child in children {
+            match child.take() {
+                Some(Ok(value)) => values.push(value),
+                // Cancelled by itself: not a failure, and yet there is no value.
+                Some(Err(ChildError::Cancelled(cause))) => {
+                    return Err(GroupError::cancelled(cause));
+                }
+                _ => unreachable!("every child of a group has ended when the group has"),
+            }
+        }
+        Ok(values)
+    }
+
+    /// Runs futures as children of a group, and gives how each ended, in the order in which they
+    /// were given: as [`gather_results`](crate::gather_results()), with a task for each. A panic of one is its own result, and the others go on.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`run`](Self::run).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use pirn_compat::Futures;
+    /// # use pirn_group::GroupBuilder;
+    /// # let mut pool = futures::executor::LocalPool::new();
+    /// # let group = GroupBuilder::on(Futures::new(pool.spawner()));
+    /// let ends = group.gather_results((0..3).map(|i| async move { 6 / i }));
+    /// # let ends = pool.run_until(ends);
+    /// assert!(ends[0].as_ref().unwrap_err().is_panic()); // a division by zero
+    /// assert_eq!(ends[2].as_ref().unwrap(), &3);
+    /// ```
+    pub async fn gather_results<I, F, T>(self, futures: I) -> Vec<Result<T, JoinError>>
+    where
+        I: IntoIterator<Item = F>,
+        F: Future<Output = T> + Send + 'static,
+        T: Send + 'static,
+    {
+        let futures: Vec<F> = futures.into_iter().collect();
+        let all = futures.len();
+        let (meta, mut children) = (self.meta.clone(), Vec::with_capacity(all));
+        let spawn_all = async |g: crate::TaskGroup<Infallible, S>| {
+            let settled = futures.into_iter().map(|inner| Settle {
+                inner: Catch { inner },
+            });
+            children.extend(settled.map(|future| g.spawn_as(meta.clone(), future)));
+            Ok(())
+        };
+        let ended = self.run(spawn_all).await;
+        let mut results: Vec<_> = children
+            .into_iter()
+            .filter_map(|child| child.take())
+            .map(|ended| ended?.map_err(|payload| JoinError::Panicked(payload.into())))
+            .collect();
+        // A group that was cancelled before its first poll spawned nothing.
+        if let Some(cause) = ended.as_ref().err().and_then(GroupError::cause) {
+            results.resize_with(all, || Err(JoinError::Cancelled(cause.clone())));
+        }
+        results
+    }
+}
+
+pin_project! {
+    /// A future that cannot fail: its value, or its panic, is its result.
+    struct Settle<F> {
+        #[pin]
+        inner: Catch<F>,
+    }
+}
+
+impl<F: Future> Future for Settle<F> {
+    type Output = Result<Result<F::Output, Payload>, Infallible>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.project().inner.poll(cx).map(Ok)
+    }
+}
