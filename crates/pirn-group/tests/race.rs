@@ -315,6 +315,6 @@ fn races_move_between_threads_where_their_futures_do() {
     is_send(first_ok([async { Ok::<_, std::io::Error>(1) }]));
     is_send(staggered_race(
         [async { Ok::<_, std::io::Error>(1) }],
-        || yield_now(),
+        yield_now,
     ));
 }
