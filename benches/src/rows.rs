@@ -7,6 +7,7 @@ mod echo;
 mod event;
 mod executor;
 mod http;
+mod join;
 mod lock;
 mod once_cell;
 mod oneshot;
@@ -28,6 +29,7 @@ pub fn named(prefix: &str) -> Vec<Row> {
     let mut rows = executor::rows();
     rows.extend(primitives());
     rows.extend(queue::rows());
+    rows.extend(join::rows());
     rows.extend(timer::rows());
     rows.extend(wheel::rows());
     rows.extend(echo::rows());
