@@ -59,6 +59,7 @@ shim::per_thread! {
     static FRAME: ManuallyDrop<Cell<Option<Frame>>> = ManuallyDrop::new(Cell::new(None));
     // The frame below the top one, while that is a `Branch`.
     static AROUND: ManuallyDrop<Cell<Option<Frame>>> = ManuallyDrop::new(Cell::new(None));
+    static BRANCHING: Cell<Branching> = Cell::new(Branching::No);
     // Of the top frame, while its scope is `Planned`.
     static PLAN: Cell<Option<Plan>> = Cell::new(None);
 }
@@ -236,6 +237,18 @@ pub(crate) enum Mode {
     Branch,
 }
 
+/// Whether a branch is polled, on this thread.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Branching {
+    /// None.
+    No,
+    /// One whose frame is not made yet: the top frame is the one around. Only the outermost is ever
+    /// in this state.
+    Bare,
+    /// One that has a frame, which is on top or below others.
+    Framed,
+}
+
 /// What is known of a scope before it is made.
 #[derive(Clone, Copy)]
 pub(crate) struct Plan {
@@ -256,6 +269,7 @@ impl Frame {
     /// unwind.
     #[inline]
     pub(crate) fn enter<R>(self, f: impl FnOnce() -> R) -> (R, Frame) {
+        Frame::settle_branch();
         let _budget = if self.mode == Mode::Winding {
             Some(budget::freeze())
         } else if budget::is_frozen() {
@@ -290,33 +304,73 @@ impl Frame {
         ended
     }
 
-    /// Runs `f`, which must not unwind, in a branch of the top frame's body, and gives the branch's
-    /// frame as `f` left it. The scope around is not even made unless the branch's is.
+    /// Runs `f`, which must not unwind, in a branch of the top frame's body, and gives the scope and
+    /// the regions that the branch then has. The branch has no frame until somebody looks at it, and
+    /// the scope around is not even made unless the branch's is.
     #[inline]
-    pub(crate) fn branch<R>(f: impl FnOnce() -> R) -> (R, Frame) {
+    pub(crate) fn branch<R>(f: impl FnOnce() -> R) -> (R, Option<Frame>) {
+        if BRANCHING.get() != Branching::No {
+            return Frame::branch_inside(f);
+        }
+        BRANCHING.set(Branching::Bare);
+        let result = f();
+        match BRANCHING.replace(Branching::No) {
+            Branching::Bare => (result, None),
+            _ => (result, Frame::leave_branch(None)),
+        }
+    }
+
+    /// The same inside a branch, or in a frame that stands in one.
+    #[cold]
+    fn branch_inside<R>(f: impl FnOnce() -> R) -> (R, Option<Frame>) {
+        Frame::settle_branch();
+        let former = Frame::enter_branch();
+        let result = f();
+        (result, Frame::leave_branch(former))
+    }
+
+    /// Gives a branch its frame, if it has none yet.
+    #[inline]
+    fn settle_branch() {
+        if BRANCHING.get() == Branching::Bare {
+            Frame::settle_bare_branch();
+        }
+    }
+
+    #[cold]
+    fn settle_bare_branch() {
+        BRANCHING.set(Branching::Framed);
+        Frame::enter_branch();
+    }
+
+    /// Puts a branch's frame on top, and gives what was around before.
+    fn enter_branch() -> Option<Frame> {
         let branch = Frame {
             mode: Mode::Branch,
             ..Frame::default()
         };
-        let mut around = FRAME
-            .try_with(|slot| slot.replace(Some(branch)))
-            .ok()
-            .flatten();
+        let top = |own| FRAME.try_with(|slot| slot.replace(own)).ok().flatten();
+        let mut around = top(Some(branch));
         if let Some(frame) = &mut around {
             if frame.mode == Mode::Branch {
                 // Only one branch can do without: of what is around this one, one frame is kept.
                 frame.scope();
             }
         }
-        let former = AROUND.try_with(|slot| slot.replace(around)).ok().flatten();
-        let result = f();
+        AROUND.try_with(|slot| slot.replace(around)).ok().flatten()
+    }
+
+    /// Undoes it; gives the branch's frame if it has a scope.
+    #[cold]
+    fn leave_branch(former: Option<Frame>) -> Option<Frame> {
         let around = AROUND.try_with(|slot| slot.replace(former)).ok().flatten();
         let own = FRAME.try_with(|slot| slot.replace(around)).ok().flatten();
-        (result, own.unwrap_or_default())
+        own.filter(|frame| frame.scope.is_some())
     }
 
     /// Looks at the top frame, if there is one. `f` must not look for itself.
     pub(crate) fn with<R>(f: impl FnOnce(Option<&mut Frame>) -> R) -> R {
+        Frame::settle_branch();
         let mut frame = FRAME.try_with(|slot| slot.take()).ok().flatten();
         let result = f(frame.as_mut());
         let _ = FRAME.try_with(|slot| slot.set(frame));
@@ -381,6 +435,7 @@ pub(crate) struct Outside(Option<Frame>);
 
 impl Outside {
     pub(crate) fn new() -> Outside {
+        Frame::settle_branch();
         Outside(FRAME.try_with(|slot| slot.take()).ok().flatten())
     }
 }

@@ -9,7 +9,7 @@
 //! A bare branch has no region under way and has handed nothing over, since both ask for the scope.
 //! So a cancel just drops it, and a cancel of the body around need not find it.
 
-use super::run::{Pass, Run, poll_caught};
+use super::run::{Pass, Run};
 use crate::budget;
 use crate::context::Frame;
 use crate::error::{Cause, Payload};
@@ -112,7 +112,7 @@ impl<F: Future> Branch<F> {
         let _unbounded = budget::lift();
         let (dropped, frame) =
             Frame::branch(|| catch_unwind(AssertUnwindSafe(|| this.body.set(None))));
-        if let Some(scope) = frame.scope {
+        if let Some(scope) = frame.and_then(|frame| frame.scope) {
             scope.cancel(Cause::clone(cause));
             *this.run = Some(Box::new(Run::of_dropped(scope, Arc::clone(cause))));
             dropped.unwrap_or_else(|payload| {
@@ -136,16 +136,9 @@ impl<F: Future> Branch<F> {
             return Poll::Pending;
         }
         let mut this = self.project();
-        let (passed, frame) = Frame::branch(|| {
-            let body = this.body.as_mut().as_pin_mut();
-            let passed = poll_caught(body.expect("a branch was polled after its end"), cx);
-            match passed {
-                Pass::Pending => passed,
-                // Dropped in the same frame.
-                _ => dropped(this.body.as_mut(), passed),
-            }
-        });
-        if frame.scope.is_some() {
+        assert!(this.body.is_some(), "a branch was polled after its end");
+        let (passed, frame) = Frame::branch(|| poll_and_drop(this.body.as_mut(), cx));
+        if let Some(frame) = frame {
             return settle(this.body, this.run, frame, passed, cx);
         }
         match passed {
@@ -156,19 +149,39 @@ impl<F: Future> Branch<F> {
     }
 }
 
-/// Drops the body after its last poll. The first panic counts.
-fn dropped<F: Future>(mut body: Pin<&mut Option<F>>, passed: Pass<F::Output>) -> Pass<F::Output> {
-    let _unbounded = budget::lift();
-    match (catch_unwind(AssertUnwindSafe(|| body.set(None))), passed) {
-        (Ok(()), passed) => passed,
-        (Err(payload), Pass::Panicked(first)) => {
-            report(Report::Panic {
-                task: None,
-                payload,
-            });
-            Pass::Panicked(first)
+/// Polls the body, and drops it in the same frame if that was the last time. The first panic counts.
+#[inline]
+fn poll_and_drop<F: Future>(
+    mut body: Pin<&mut Option<F>>,
+    cx: &mut Context<'_>,
+) -> Pass<F::Output> {
+    let polled = catch_unwind(AssertUnwindSafe(|| {
+        let there = body.as_mut().as_pin_mut();
+        let polled = there.expect("the caller looked").poll(cx);
+        if polled.is_ready() {
+            let _unbounded = budget::lift();
+            body.set(None);
         }
-        (Err(payload), _) => Pass::Panicked(payload),
+        polled
+    }));
+    match polled {
+        Ok(Poll::Ready(value)) => Pass::Ready(value),
+        Ok(Poll::Pending) => Pass::Pending,
+        Err(payload) => {
+            drop_after_panic(body);
+            Pass::Panicked(payload)
+        }
+    }
+}
+
+#[cold]
+fn drop_after_panic<F>(mut body: Pin<&mut Option<F>>) {
+    let _unbounded = budget::lift();
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| body.set(None))) {
+        report(Report::Panic {
+            task: None,
+            payload,
+        });
     }
 }
 
