@@ -26,9 +26,10 @@ const YIELDS: usize = 10;
 pub(super) fn rows() -> Vec<Row> {
     vec![
         Row::new("join.ready_1000", "one of 1000 that are ready", || {
-            lists(MEMBERS as u64, |index, _| async move {
-                black_box(index as u64)
-            })
+            lists(
+                MEMBERS as u64,
+                |index, _| async move { black_box(index as u64) },
+            )
         }),
         Row::new(
             "join.yield10_1000",

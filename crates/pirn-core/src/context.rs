@@ -404,6 +404,12 @@ impl Frame {
         Frame::with(|frame| frame.is_some_and(|frame| frame.mode == Mode::Winding))
     }
 
+    /// True if this is the frame of a body of `scope`.
+    pub(crate) fn is_of(&self, scope: &Scope) -> bool {
+        let made = self.mode != Mode::Planned && self.mode != Mode::Branch;
+        made && self.scope.as_ref().is_some_and(|own| own.is_same(scope))
+    }
+
     /// The scope, made if it was not yet.
     pub(crate) fn scope(&mut self) -> &Scope {
         if self.mode == Mode::Planned {

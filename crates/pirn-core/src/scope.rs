@@ -203,6 +203,11 @@ impl Scope {
         Scope::make(context::reaper(), false, Post::Kept)
     }
 
+    /// True if both are handles of one scope.
+    pub(crate) fn is_same(&self, other: &Scope) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// The scope of a branch that has begun before it was needed.
     pub(crate) fn of_branch(around: Option<Scope>) -> Scope {
         Scope::make(around.or_else(context::reaper), false, Post::Kept)

@@ -19,6 +19,9 @@ pub mod form {
     /// Of an iterator.
     #[derive(Debug)]
     pub enum Iter {}
+    /// Of a stream.
+    #[derive(Debug)]
+    pub enum Stream {}
 }
 
 /// Several futures with one type of output: a tuple of two to twelve, an array, a vector or an

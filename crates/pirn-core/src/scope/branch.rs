@@ -9,16 +9,17 @@
 //! A bare branch has no region under way and has handed nothing over, since both ask for the scope.
 //! So a cancel just drops it, and a cancel of the body around need not find it.
 
+use super::Scope;
 use super::run::{Pass, Run};
 use crate::budget;
-use crate::context::Frame;
+use crate::context::{Frame, Mode};
 use crate::error::{Cause, Payload};
 use crate::report::{Report, report};
 use pin_project_lite::pin_project;
 use std::boxed::Box;
 use std::fmt;
 use std::future::Future;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -146,6 +147,42 @@ impl<F: Future> Branch<F> {
             Pass::Ready(value) => Poll::Ready(BranchEnd::Value(value)),
             Pass::Panicked(payload) => Poll::Ready(BranchEnd::Panicked(payload)),
         }
+    }
+}
+
+impl Scope {
+    /// Calls `f`, which polls [branches](Branch), as a part of this scope's body, although the code
+    /// around may be in another scope: for sets that outlive a `timeout` around one wait for them.
+    ///
+    /// A cancel of a scope in between does not reach such branches, and their clean-up does not hold
+    /// it up. In a body that is cancelled they do not go on either.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pirn_core::Scope;
+    ///
+    /// let scope = Scope::detached();
+    /// let parent = scope.inside(|| Scope::current().unwrap());
+    /// scope.cancel(pirn_core::Cause::requested("the same"));
+    /// assert!(parent.is_cancelled());
+    /// ```
+    pub fn inside<R>(&self, f: impl FnOnce() -> R) -> R {
+        let (here, mode) = Frame::with(|frame| match frame {
+            Some(frame) if frame.mode == Mode::Winding => (frame.is_of(self), Mode::Winding),
+            Some(frame) => (frame.is_of(self), Mode::Plain),
+            None => (false, Mode::Plain),
+        });
+        if here {
+            return f();
+        }
+        let frame = Frame {
+            scope: Some(self.clone()),
+            regions: None,
+            mode,
+        };
+        let (result, _) = frame.enter(|| catch_unwind(AssertUnwindSafe(f)));
+        result.unwrap_or_else(|payload| resume_unwind(payload))
     }
 }
 

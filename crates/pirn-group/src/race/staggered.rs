@@ -77,6 +77,7 @@ where
         let mut wait = pin!(None);
         let (mut next, mut winner, mut decided) = (true, None, false);
         poll_fn(|cx| {
+            let _budget = budget::refill_if_outermost();
             while !decided {
                 if next {
                     ready!(budget::poll_spend(cx));

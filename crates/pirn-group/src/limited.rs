@@ -1,0 +1,156 @@
+//! Work on many items, so many of them at once.
+
+mod map;
+
+pub use map::{Results, map_limit};
+
+use crate::branches::Branches;
+use crate::error::GroupError;
+use crate::several::form;
+use crate::tally::Tally;
+use futures_core::Stream;
+use pirn_core::{TaskMeta, budget};
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
+
+/// Where items come from: whatever can be iterated, or a stream. `Form` is found by the compiler.
+pub trait Items<Form> {
+    /// What there is of each.
+    type Item;
+
+    #[doc(hidden)]
+    fn items(self) -> impl Stream<Item = Self::Item>;
+}
+
+impl<I: IntoIterator> Items<form::Iter> for I {
+    type Item = I::Item;
+
+    fn items(self) -> impl Stream<Item = I::Item> {
+        Iterated(self.into_iter())
+    }
+}
+
+impl<S: Stream> Items<form::Stream> for S {
+    type Item = S::Item;
+
+    fn items(self) -> impl Stream<Item = S::Item> {
+        self
+    }
+}
+
+struct Iterated<I>(I);
+
+/// Nothing of an iterator is pinned.
+impl<I> Unpin for Iterated<I> {}
+
+impl<I: Iterator> Stream for Iterated<I> {
+    type Item = I::Item;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<I::Item>> {
+        budget::poll_spend(cx).map(|()| self.0.next())
+    }
+}
+
+/// Calls `work` for each item of an iterator or a stream, and runs what it makes, at most `limit` at
+/// once, in the caller's own task. The next item is taken when there is room for it.
+///
+/// # Errors
+///
+/// The first failure cancels the others and is returned when they have ended, clean-up included; no
+/// more items are taken. What another one fails with meanwhile comes after it.
+///
+/// # Panics
+///
+/// With the first panic, when the others have ended; and if `limit` is 0.
+///
+/// # Cancel safety
+///
+/// Dropping it drops what is under way, and the items that are left.
+///
+/// # Examples
+///
+/// ```
+/// # futures::executor::block_on(async {
+/// use std::cell::Cell;
+///
+/// let (now, most, sum) = (Cell::new(0), Cell::new(0), Cell::new(0));
+/// pirn_group::for_each_limit(3, 1..=10, async |number| {
+///     now.set(now.get() + 1);
+///     most.set(most.get().max(now.get()));
+///     pirn_core::yield_now().await;
+///     now.set(now.get() - 1);
+///     sum.set(sum.get() + number);
+///     Ok::<_, std::io::Error>(())
+/// })
+/// .await?;
+/// assert_eq!((most.get(), sum.get()), (3, 55));
+/// # Ok::<(), pirn_group::GroupError<std::io::Error>>(())
+/// # }).unwrap();
+/// ```
+#[track_caller]
+pub fn for_each_limit<I, Form, W, F, E>(
+    limit: usize,
+    items: I,
+    mut work: W,
+) -> impl Future<Output = Result<(), GroupError<E>>>
+where
+    I: Items<Form>,
+    W: FnMut(I::Item) -> F,
+    F: Future<Output = Result<(), E>>,
+    E: fmt::Display + 'static,
+{
+    assert!(limit > 0, "with a limit of 0 nothing can run");
+    let meta = TaskMeta::here();
+    async move {
+        let mut source = pin!(Some(items.items()));
+        let mut running = Branches::new();
+        let mut tally = Tally::new("for_each_limit", meta, 0);
+        let (mut numbers, mut taken) = (Vec::new(), 0);
+        poll_fn(|cx| {
+            let _budget = budget::refill_if_outermost();
+            loop {
+                let mut full = running.len() >= limit;
+                while !full {
+                    let Some(items) = source.as_mut().as_pin_mut() else {
+                        break;
+                    };
+                    match items.poll_next(cx) {
+                        Poll::Ready(Some(item)) => {
+                            let key = running.push(work(item));
+                            numbers.resize(numbers.len().max(key + 1), 0);
+                            numbers[key] = taken;
+                            taken += 1;
+                            tally.left += 1;
+                            full = running.len() >= limit;
+                        }
+                        Poll::Ready(None) => source.set(None),
+                        Poll::Pending => break,
+                    }
+                }
+                let polled = running.poll(cx, |key, end| {
+                    tally.end(numbers[key], end);
+                    tally.flow()
+                });
+                if polled == Poll::Ready(Some(())) {
+                    source.set(None);
+                    let cause = tally.cancel();
+                    running.cancel(&cause, |key, end| {
+                        tally.end(numbers[key], end);
+                    });
+                    continue;
+                }
+                if source.is_none() {
+                    return polled.map(|_| ());
+                }
+                if !full || running.len() >= limit {
+                    // The source is pending, or there is still no room.
+                    return Poll::Pending;
+                }
+            }
+        })
+        .await;
+        tally.finish().await
+    }
+}

@@ -1,0 +1,215 @@
+//! Work on many items whose results a body consumes, the two side by side.
+
+use super::Items;
+use crate::branches::{Branches, decided};
+use crate::gather::list::result;
+use crate::wait::Done;
+use futures_core::Stream;
+use pirn_core::report::{Report, report};
+use pirn_core::shim::Mutex;
+use pirn_core::{BranchEnd, JoinError, TaskMeta, budget};
+use std::collections::VecDeque;
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::ops::ControlFlow;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+/// Calls `work` for each item of an iterator or a stream, runs what it makes, at most `limit` at
+/// once, and gives the results to `body`, as they come; all in the caller's own task.
+///
+/// What runs and the body run *beside* each other: while the body awaits something else, the work goes
+/// on, and a body that waits for something that the work is to do gets it. (With a stream of buffered
+/// futures that program stops for ever.) Results that were not taken yet count as running, so at most
+/// `limit` are kept.
+///
+/// When the body returns, what is still running is cancelled, and its value is returned when that has
+/// ended, clean-up included.
+///
+/// # Panics
+///
+/// If `limit` is 0. A panic of the body goes on at once. One of the work is its result; where nobody
+/// takes that any more, it is reported.
+///
+/// # Cancel safety
+///
+/// Dropping it drops the body and what is running; clean-up that is left goes to the scope around.
+///
+/// # Examples
+///
+/// ```
+/// # futures::executor::block_on(async {
+/// use pirn_group::map_limit;
+///
+/// let square = async |number: u32| number * number;
+/// let sum = map_limit(3, 1..=4, square, async |mut results| {
+///     let mut sum = 0;
+///     while let Some((_place, square)) = results.next().await {
+///         sum += square.unwrap();
+///     }
+///     sum
+/// })
+/// .await;
+/// assert_eq!(sum, 30);
+/// # });
+/// ```
+#[track_caller]
+pub fn map_limit<I, Form, W, F, B, R, T>(
+    limit: usize,
+    items: I,
+    mut work: W,
+    body: B,
+) -> impl Future<Output = T>
+where
+    I: Items<Form>,
+    W: FnMut(I::Item) -> F,
+    F: Future<Output = R>,
+    B: AsyncFnOnce(Results<R>) -> T,
+{
+    assert!(limit > 0, "with a limit of 0 nothing can run");
+    let meta = TaskMeta::here();
+    async move {
+        let desk = Arc::new(Mutex::new(Desk::new()));
+        let mut body = pin!(body(Results(Arc::clone(&desk))));
+        let mut source = pin!(Some(items.items()));
+        let mut running = Branches::new();
+        let (mut numbers, mut taken) = (Vec::new(), 0);
+        let value = poll_fn(|cx| {
+            let _budget = budget::refill_if_outermost();
+            loop {
+                // Take in what there is room for.
+                while running.len() + desk.lock().done.len() < limit {
+                    let Some(items) = source.as_mut().as_pin_mut() else {
+                        break;
+                    };
+                    match items.poll_next(cx) {
+                        Poll::Ready(Some(item)) => {
+                            let key = running.push(work(item));
+                            numbers.resize(numbers.len().max(key + 1), 0);
+                            numbers[key] = taken;
+                            taken += 1;
+                        }
+                        Poll::Ready(None) => source.set(None),
+                        Poll::Pending => break,
+                    }
+                }
+                let polled = running.poll(cx, |key, end| {
+                    if let Some(end) = result(end) {
+                        desk.lock().done.push_back((numbers[key], end));
+                    }
+                    ControlFlow::<()>::Continue(())
+                });
+                let finished = polled.is_ready() && source.is_none();
+                let before = Desk::tell(&desk, finished, cx);
+                if let Poll::Ready(value) = body.as_mut().poll(cx) {
+                    return Poll::Ready(value);
+                }
+                // The body made room: for the next item, whose first poll may be what it waits for.
+                let made_room = desk.lock().done.len() < before;
+                if !made_room || source.is_none() {
+                    return Poll::Pending;
+                }
+            }
+        })
+        .await;
+        let unheard = |_, end| {
+            if let BranchEnd::Panicked(payload) = end {
+                let task = Some(meta.clone());
+                report(Report::Panic { task, payload });
+            }
+        };
+        let cause = decided("the body that takes the results has ended", &meta);
+        running.cancel(&cause, unheard);
+        poll_fn(|cx| running.poll_drained(cx, unheard)).await;
+        let untaken = std::mem::take(&mut desk.lock().done);
+        for (key, end) in untaken {
+            if let Err(JoinError::Panicked(panic)) = end {
+                unheard(key, BranchEnd::<R>::Panicked(panic.into_payload()));
+            }
+        }
+        value
+    }
+}
+
+/// What lies between the work and the body.
+struct Desk<R> {
+    done: VecDeque<Done<R>>,
+    /// No more will come.
+    finished: bool,
+    /// Of a body that waits: it may have polled with a waker of its own.
+    waker: Option<Waker>,
+}
+
+impl<R> Desk<R> {
+    fn new() -> Self {
+        Desk {
+            done: VecDeque::new(),
+            finished: false,
+            waker: None,
+        }
+    }
+
+    /// Says whether there will be more, wakes a body that waits with a waker of its own, and returns
+    /// how many results there are. (One that waits with the task's is polled next.)
+    fn tell(desk: &Mutex<Self>, finished: bool, cx: &Context<'_>) -> usize {
+        let mut desk = desk.lock();
+        desk.finished = finished;
+        let ready = desk.done.len();
+        let waker = match ready > 0 || finished {
+            true => desk.waker.take(),
+            false => None,
+        };
+        drop(desk);
+        if let Some(waker) = waker.filter(|waker| !waker.will_wake(cx.waker())) {
+            pirn_core::wake::wake(waker);
+        }
+        ready
+    }
+}
+
+/// The results of [`map_limit`], each as it comes, with the place of its item in the input.
+#[must_use = "streams do nothing unless polled"]
+pub struct Results<R>(Arc<Mutex<Desk<R>>>);
+
+impl<R> Results<R> {
+    /// The next result; `None` when there were all.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the wait loses nothing.
+    pub async fn next(&mut self) -> Option<Done<R>> {
+        poll_fn(|cx| self.poll_done(cx)).await
+    }
+
+    fn poll_done(&self, cx: &mut Context<'_>) -> Poll<Option<Done<R>>> {
+        let waker = cx.waker().clone();
+        let mut desk = self.0.lock();
+        if let Some(done) = desk.done.pop_front() {
+            return Poll::Ready(Some(done));
+        }
+        if desk.finished {
+            return Poll::Ready(None);
+        }
+        let former = desk.waker.replace(waker);
+        drop(desk);
+        drop(former);
+        Poll::Pending
+    }
+}
+
+impl<R> Stream for Results<R> {
+    type Item = Done<R>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Done<R>>> {
+        self.poll_done(cx)
+    }
+}
+
+impl<R> fmt::Debug for Results<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Results")
+            .field("ready", &self.0.lock().done.len())
+            .finish_non_exhaustive()
+    }
+}

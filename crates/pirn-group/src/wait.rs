@@ -1,0 +1,297 @@
+//! A set of futures that is awaited more than once.
+
+mod as_completed;
+
+pub use as_completed::{AsCompleted, as_completed};
+
+use crate::branches::Branches;
+use crate::gather::list::result;
+use crate::several::Several;
+use pirn_core::{BranchEnd, Cause, JoinError, Scope};
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::mem;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+/// What [`wait`] waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum When {
+    /// The first end, however it is.
+    FirstCompleted,
+    /// The first that gives an error, panics or was cancelled; or all, if none does.
+    FirstError,
+    /// All of them.
+    All,
+}
+
+/// A future that has ended: its number, and how.
+pub type Done<T> = (usize, Result<T, JoinError>);
+
+/// Futures that are awaited together, and again: what [`wait`] is about.
+///
+/// They are numbered in the order in which they come in. They run in the task that waits, as long as
+/// it waits: between two waits they stand still. Where they are to go on meanwhile, make them tasks
+/// of a [group](crate::TaskGroup), or see [`map_limit`](crate::map_limit).
+///
+/// They belong to the scope in which the set was made: a `timeout` around one wait cancels none of
+/// them.
+///
+/// # Cancel safety
+///
+/// Dropping the set drops the futures in it; clean-up that is left goes to the scope in which it was
+/// made. What has ended and was not given yet is dropped with it.
+///
+/// # Examples
+///
+/// ```
+/// # futures::executor::block_on(async {
+/// use pirn_group::WaitSet;
+/// use std::future::{pending, ready};
+///
+/// let mut set = WaitSet::new();
+/// set.push(ready(7));
+/// let done = set.all().await;
+/// assert!(matches!(done[..], [(0, Ok(7))]));
+/// assert!(set.is_empty());
+/// # });
+/// ```
+pub struct WaitSet<F: Future> {
+    scope: Scope,
+    branches: Branches<F>,
+    /// The number of the member with each key.
+    numbers: Vec<usize>,
+    pushed: usize,
+    done: Vec<Done<F::Output>>,
+    /// The body in which the set was made is cancelled.
+    stalled: bool,
+}
+
+impl<F: Future> Default for WaitSet<F> {
+    fn default() -> Self {
+        WaitSet::new()
+    }
+}
+
+impl<F: Future> WaitSet<F> {
+    /// An empty set, in the scope around.
+    pub fn new() -> Self {
+        WaitSet {
+            scope: Scope::current().unwrap_or_default(),
+            branches: Branches::new(),
+            numbers: Vec::new(),
+            pushed: 0,
+            done: Vec::new(),
+            stalled: false,
+        }
+    }
+
+    /// A set of a tuple, an array, a vector or an iterator of futures.
+    pub fn of<S, Form>(several: S) -> Self
+    where
+        S: Several<Form, Future = F>,
+    {
+        let mut set = WaitSet::new();
+        set.extend(several.futures());
+        set
+    }
+
+    /// Adds a future, and gives its number. It is first polled by the next wait.
+    pub fn push(&mut self, future: F) -> usize {
+        let key = self.branches.push(future);
+        if key >= self.numbers.len() {
+            self.numbers.resize(key + 1, 0);
+        }
+        self.numbers[key] = self.pushed;
+        self.pushed += 1;
+        self.pushed - 1
+    }
+
+    /// How many have not ended.
+    pub fn len(&self) -> usize {
+        self.branches.len()
+    }
+
+    /// True if all have ended and were given.
+    pub fn is_empty(&self) -> bool {
+        self.branches.len() == 0 && self.done.is_empty()
+    }
+
+    /// Waits for the first end, and gives it with all that there are by then. Nothing if the set is
+    /// empty.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the wait loses nothing: what has ended is given by the next.
+    pub async fn first_completed(&mut self) -> Vec<Done<F::Output>> {
+        self.until(|_| true).await
+    }
+
+    /// Waits until all have ended, and gives how.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`first_completed`](Self::first_completed).
+    pub async fn all(&mut self) -> Vec<Done<F::Output>> {
+        self.until(|_| false).await
+    }
+
+    /// Waits for an end that is `enough`, or all, and gives what has ended by then.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`first_completed`](Self::first_completed).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # futures::executor::block_on(async {
+    /// use pirn_group::WaitSet;
+    ///
+    /// let mut set = WaitSet::of([1, 8, 2].map(|number| async move { number }));
+    /// let done = set.until(|end| matches!(end, Ok(5..))).await;
+    /// assert!(done.iter().any(|(number, _)| *number == 1));
+    /// # });
+    /// ```
+    pub async fn until(
+        &mut self,
+        mut enough: impl FnMut(&Result<F::Output, JoinError>) -> bool,
+    ) -> Vec<Done<F::Output>> {
+        poll_fn(|cx| {
+            let all = self.poll_pass(cx).is_ready();
+            let found = self.done.iter().any(|(_, end)| enough(end));
+            match found || (all && !(self.stalled && self.done.is_empty())) {
+                true => Poll::Ready(mem::take(&mut self.done)),
+                false => Poll::Pending,
+            }
+        })
+        .await
+    }
+
+    /// Cancels those that have not ended, waits until they have, clean-up included, and gives how.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the wait loses nothing: they stay cancelled, and what has ended is given by the next.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # futures::executor::block_on(async {
+    /// use pirn_core::Cause;
+    /// use pirn_group::WaitSet;
+    ///
+    /// let mut set = WaitSet::of([std::future::pending::<()>()]);
+    /// let done = set.cancel(Cause::requested("enough")).await;
+    /// assert!(done[0].1.as_ref().unwrap_err().is_cancelled());
+    /// # });
+    /// ```
+    pub async fn cancel(&mut self, cause: Cause) -> Vec<Done<F::Output>> {
+        let cause = Arc::new(cause);
+        let mut sink = Sink {
+            numbers: &self.numbers,
+            done: &mut self.done,
+            stalled: &mut self.stalled,
+        };
+        let branches = &mut self.branches;
+        let cancel = || branches.cancel(&cause, |key, end| sink.put(key, end));
+        self.scope.inside(cancel);
+        self.all().await
+    }
+
+    /// Polls those that were woken, once. Ready if none is left.
+    fn poll_pass(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut sink = Sink {
+            numbers: &self.numbers,
+            done: &mut self.done,
+            stalled: &mut self.stalled,
+        };
+        let ended = |key, end| {
+            sink.put(key, end);
+            ControlFlow::<()>::Continue(())
+        };
+        let branches = &mut self.branches;
+        self.scope.inside(|| branches.poll(cx, ended)).map(|_| ())
+    }
+}
+
+/// Where ends go.
+struct Sink<'a, T> {
+    numbers: &'a [usize],
+    done: &'a mut Vec<Done<T>>,
+    stalled: &'a mut bool,
+}
+
+impl<T> Sink<'_, T> {
+    fn put(&mut self, key: usize, end: BranchEnd<T>) {
+        match result(end) {
+            Some(end) => self.done.push((self.numbers[key], end)),
+            None => *self.stalled = true,
+        }
+    }
+}
+
+impl<F: Future> Extend<F> for WaitSet<F> {
+    fn extend<I: IntoIterator<Item = F>>(&mut self, futures: I) {
+        for future in futures {
+            self.push(future);
+        }
+    }
+}
+
+impl<F: Future> FromIterator<F> for WaitSet<F> {
+    fn from_iter<I: IntoIterator<Item = F>>(futures: I) -> Self {
+        let mut set = WaitSet::new();
+        set.extend(futures);
+        set
+    }
+}
+
+impl<F: Future> fmt::Debug for WaitSet<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WaitSet")
+            .field("len", &self.len())
+            .field("done", &self.done.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Waits for some of a set, and gives what has ended by then, with its number; the others stay in the
+/// set, uncancelled. As asyncio's `wait`.
+///
+/// It takes no time limit: `timeout(limit, wait(&mut set, when))` gives up the wait, and cancels and
+/// loses nothing.
+///
+/// # Cancel safety
+///
+/// Dropping the wait loses nothing: what has ended is given by the next.
+///
+/// # Examples
+///
+/// ```
+/// # futures::executor::block_on(async {
+/// use pirn_group::{WaitSet, When, wait};
+///
+/// let fetch = async |page: u32| match page {
+///     1 => Err("not found"),
+///     2 => std::future::pending().await,
+///     _ => Ok(page),
+/// };
+/// let mut set: WaitSet<_> = (0..3).map(|page| fetch(page)).collect();
+/// let done = wait(&mut set, When::FirstError).await;
+/// assert!(matches!(done[..], [(0, Ok(Ok(0))), (1, Ok(Err("not found")))]));
+/// assert_eq!(set.len(), 1);
+/// # });
+/// ```
+pub async fn wait<F, T, E>(set: &mut WaitSet<F>, when: When) -> Vec<Done<Result<T, E>>>
+where
+    F: Future<Output = Result<T, E>>,
+{
+    set.until(|end| match when {
+        When::FirstCompleted => true,
+        When::FirstError => !matches!(end, Ok(Ok(_))),
+        When::All => false,
+    })
+    .await
+}
