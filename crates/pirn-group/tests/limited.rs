@@ -1,0 +1,282 @@
+//! Work on many items, so many at once, polled by hand.
+
+mod support;
+
+use futures::StreamExt;
+use pirn_core::{Cause, Scope, finally};
+use pirn_group::{for_each_limit, map_limit};
+use std::cell::{Cell, RefCell};
+use std::future::{Future, pending, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
+use support::{Flag, Gate, Log, reports, yield_now};
+
+fn run<F: Future>(mut future: Pin<&mut F>) -> Poll<F::Output> {
+    let (woken, waker) = Flag::new();
+    loop {
+        let polled = future.as_mut().poll(&mut Context::from_waker(&waker));
+        if polled.is_ready() || !woken.take() {
+            return polled;
+        }
+    }
+}
+
+fn finish<F: Future>(future: F) -> F::Output {
+    match run(pin!(future)) {
+        Poll::Ready(output) => output,
+        Poll::Pending => panic!("it waits for something that will not come"),
+    }
+}
+
+#[test]
+fn at_most_so_many_run_at_once_and_all_are_run() {
+    let (now, most, all) = (Cell::new(0), Cell::new(0), Cell::new(0));
+    let work = async |i: u32| {
+        now.set(now.get() + 1);
+        most.set(most.get().max(now.get()));
+        for _ in 0..i % 3 {
+            yield_now().await;
+        }
+        now.set(now.get() - 1);
+        all.set(all.get() + 1);
+        Ok::<_, &str>(())
+    };
+    finish(for_each_limit(4, 0..300, work)).unwrap();
+    assert_eq!((most.get(), all.get()), (4, 300));
+    finish(for_each_limit(usize::MAX, 0..300, work)).unwrap();
+    finish(for_each_limit(1, [], async |(): ()| Ok::<_, &str>(()))).unwrap();
+}
+
+#[test]
+fn items_come_from_a_stream_too() {
+    let stream = futures::stream::unfold(0, async |i| {
+        yield_now().await;
+        (i < 10).then_some((i, i + 1))
+    });
+    let seen = RefCell::new(Vec::new());
+    finish(for_each_limit(3, stream, async |i| {
+        yield_now().await;
+        seen.borrow_mut().push(i);
+        Ok::<_, &str>(())
+    }))
+    .unwrap();
+    assert_eq!(seen.take(), (0..10).collect::<Vec<_>>());
+}
+
+#[test]
+fn the_first_failure_ends_the_rest_and_takes_no_more_items() {
+    let (log, gate) = (Log::default(), Gate::default());
+    let taken = Cell::new(0);
+    let items = (0..100).inspect(|_| taken.set(taken.get() + 1));
+    let work = |i: u32| {
+        let (log, passed) = (log.clone(), gate.passed());
+        async move {
+            match i {
+                1 => Err("one"),
+                _ => {
+                    finally(pending::<()>(), move || async move {
+                        passed.await;
+                        log.say("closed");
+                    })
+                    .await;
+                    Ok(())
+                }
+            }
+        }
+    };
+    let mut all = pin!(for_each_limit(3, items, work));
+    assert!(run(all.as_mut()).is_pending());
+    gate.open();
+    let Poll::Ready(Err(error)) = run(all) else {
+        panic!("it failed")
+    };
+    assert_eq!(
+        error.first().unwrap().task().name(),
+        Some("for_each_limit[1]")
+    );
+    assert_eq!((taken.get(), log.said().len()), (3, 1));
+}
+
+#[test]
+fn work_goes_on_while_the_body_awaits_something_else() {
+    // The program of a stream of buffered futures that stops: the body waits for a lock that the
+    // work beside it holds.
+    let gate = Gate::default();
+    let work = async |i: u32| {
+        if i == 1 {
+            for _ in 0..5 {
+                yield_now().await;
+            }
+            gate.open();
+        }
+        i
+    };
+    let sum = finish(map_limit(2, 0..4, work, async |mut results| {
+        let first = results.next().await.unwrap();
+        assert!(matches!(first, (0, Ok(0))));
+        gate.passed().await;
+        let mut sum = 0;
+        while let Some((_, end)) = results.next().await {
+            sum += end.unwrap();
+        }
+        sum
+    }));
+    assert_eq!(sum, 6);
+}
+
+#[test]
+fn results_that_nobody_takes_count_as_running() {
+    let started = Cell::new(0);
+    let work = async |i: u32| {
+        started.set(started.get() + 1);
+        i
+    };
+    let gate = Gate::default();
+    let mut all = pin!(map_limit(3, 0.., work, async |mut results| {
+        gate.passed().await;
+        let mut places = Vec::new();
+        while places.len() < 5 {
+            places.push(results.next().await.unwrap().0);
+        }
+        places
+    }));
+    assert!(run(all.as_mut()).is_pending());
+    assert_eq!(started.get(), 3);
+    gate.open();
+    assert_eq!(run(all), Poll::Ready(vec![0, 1, 2, 3, 4]));
+    assert!(started.get() <= 8);
+}
+
+#[test]
+fn what_runs_when_the_body_returns_is_cancelled_and_cleaned_up() {
+    let (log, gate) = (Log::default(), Gate::default());
+    let work = |i: u32| {
+        let (log, passed) = (log.clone(), gate.passed());
+        async move {
+            if i > 0 {
+                finally(pending::<()>(), move || async move {
+                    passed.await;
+                    log.say("closed");
+                })
+                .await;
+            }
+        }
+    };
+    let mut all = pin!(map_limit(3, 0..9, work, async |mut results| {
+        results.next().await.unwrap().0
+    }));
+    assert!(run(all.as_mut()).is_pending());
+    gate.open();
+    assert_eq!(run(all), Poll::Ready(0));
+    assert!(log.said().len() >= 2);
+}
+
+#[test]
+fn a_panic_of_the_work_is_its_result_or_reported() {
+    reports();
+    let work = async |i: u32| assert!(i != 1, "one");
+    let panics = finish(map_limit(2, 0..3, work, async |results| {
+        results
+            .filter(|(_, end)| std::future::ready(end.is_err()))
+            .count()
+            .await
+    }));
+    assert_eq!(panics, 1);
+    assert!(reports().is_empty());
+    finish(map_limit(2, 0..3, work, async |mut results| {
+        results.next().await.unwrap().1.unwrap();
+    }));
+    assert_eq!(reports().len(), 1);
+}
+
+#[test]
+fn a_panic_ends_all() {
+    let log = Log::default();
+    let work = |i: u32| {
+        let dropped = log.on_drop("dropped");
+        async move {
+            let _dropped = dropped;
+            yield_now().await;
+            assert!(i != 1, "one");
+            pending::<Result<(), &str>>().await
+        }
+    };
+    let ended = catch_unwind(AssertUnwindSafe(|| finish(for_each_limit(3, 0..9, work))));
+    assert_eq!(pirn_core::panic_message(&*ended.unwrap_err()), "one");
+    assert_eq!(log.said().len(), 3);
+}
+
+#[test]
+fn a_cancel_around_lets_work_and_body_clean_up() {
+    let (log, outer) = (Log::default(), Scope::detached());
+    let cleaning = |name: &'static str| {
+        let log = log.clone();
+        finally(pending::<()>(), move || async move {
+            yield_now().await;
+            log.say(name);
+        })
+    };
+    let body = async {
+        map_limit(
+            2,
+            ["a", "b"],
+            |name| cleaning(name),
+            async |_results| cleaning("body").await,
+        )
+        .await;
+        log.say("went on");
+    };
+    let mut all = pin!(outer.run(body));
+    assert!(run(all.as_mut()).is_pending());
+    outer.cancel(Cause::requested("outer"));
+    assert!(matches!(run(all), Poll::Ready(Err(_))));
+    let mut said = log.said();
+    said.sort();
+    assert_eq!(said, ["a", "b", "body"]);
+}
+
+#[test]
+fn a_body_may_poll_the_results_with_a_waker_of_its_own() {
+    let gate = Gate::default();
+    let work = async |i: u32| {
+        gate.passed().await;
+        i
+    };
+    let mut all = pin!(map_limit(2, 0..2, work, async |mut results| {
+        let one = async { results.next().await.unwrap().0 };
+        let mut set: futures::stream::FuturesUnordered<_> = [one].into_iter().collect();
+        set.next().await.unwrap()
+    }));
+    assert!(run(all.as_mut()).is_pending());
+    gate.open();
+    assert_eq!(run(all), Poll::Ready(0));
+}
+
+#[test]
+fn always_ready_work_leaves_the_thread_to_others() {
+    let mut all = pin!(for_each_limit(3, 0.., async |_: u64| Ok::<_, &str>(())));
+    let (woken, waker) = Flag::new();
+    for _ in 0..3 {
+        let polled = all.as_mut().poll(&mut Context::from_waker(&waker));
+        assert!(polled.is_pending() && woken.take());
+    }
+    let ready = async |i: u64| i;
+    let mut all = pin!(map_limit(3, 0.., ready, async |results| results
+        .count()
+        .await));
+    for _ in 0..3 {
+        let polled = all.as_mut().poll(&mut Context::from_waker(&waker));
+        assert!(polled.is_pending() && woken.take());
+    }
+}
+
+#[test]
+fn work_moves_between_threads_where_its_futures_do() {
+    fn is_send<T: Send>(_: T) {}
+    is_send(for_each_limit(3, 0..3, |_| async {
+        yield_now().await;
+        Ok::<_, std::io::Error>(())
+    }));
+    let _ = poll_fn(|_| Poll::Ready(()));
+}
