@@ -70,13 +70,20 @@ impl<T> Half<T, RECEIVER> {
     /// Takes the value, if there is one, and leaves.
     #[inline]
     pub(super) fn receive(self) -> Option<T> {
-        if !self.look().has_ended(SENDER) {
+        let now = self.look();
+        if !now.has_ended(SENDER) {
             return None;
         }
+        let this = ManuallyDrop::new(self);
         // SAFETY: the sender has ended, and the receiver has not left: the value is the receiver's.
-        self.cell()
+        let value = this
+            .cell()
             .value
-            .with_mut(|value| unsafe { (*value).take() })
+            .with_mut(|value| unsafe { (*value).take() });
+        // As its drop, which has to look whether it waits.
+        let action = this.turn_from(now, |now| now.end(RECEIVER, true));
+        this.obey(action, true);
+        value
     }
 }
 
@@ -100,14 +107,19 @@ impl<T, const ME: usize> Half<T, ME> {
     /// Waits until either half has ended.
     #[inline]
     pub(super) fn poll_ended(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if !self.turn(|now| now.disarm(ME)) {
-            return Poll::Ready(());
+        let now = self.look();
+        match now.has_ended_either() {
+            true => Poll::Ready(()),
+            false => self.wait_from(now, cx.waker()),
         }
-        self.wait(cx.waker())
     }
 
-    /// Puts its waker in place, after it was disarmed.
-    fn wait(&mut self, waker: &Waker) -> Poll<()> {
+    /// Puts its waker in place, unless the other half ends as it begins.
+    #[inline(never)]
+    fn wait_from(&mut self, now: Snapshot, waker: &Waker) -> Poll<()> {
+        if !self.turn_from(now, |now| now.disarm(ME)) {
+            return Poll::Ready(());
+        }
         let mine = &self.cell().wakers[ME];
         // SAFETY: `WAITS` is clear, so this half's waker is its own; nobody has a reference to it.
         let is_there =
@@ -140,24 +152,41 @@ impl<T, const ME: usize> Half<T, ME> {
         self.turn_from(self.look(), decide)
     }
 
-    /// The same, where `now` is a look at the word, or a guess that `decide` changes.
+    /// The same, where `now` is a look at the word, or a guess that `decide` changes. The first turn
+    /// stands alone, so that what follows from a guess is worked out by the compiler.
     #[inline]
-    fn turn_from<R>(&self, mut now: Snapshot, decide: impl Fn(Snapshot) -> (Snapshot, R)) -> R {
+    fn turn_from<R>(&self, now: Snapshot, decide: impl Fn(Snapshot) -> (Snapshot, R)) -> R {
+        let (next, decided) = decide(now);
+        match self.exchange(now, next) {
+            Ok(()) => decided,
+            Err(seen) => self.turn_again(seen, decide),
+        }
+    }
+
+    #[inline(never)]
+    fn turn_again<R>(&self, mut now: Snapshot, decide: impl Fn(Snapshot) -> (Snapshot, R)) -> R {
         loop {
             let (next, decided) = decide(now);
-            if next == now {
-                return decided;
-            }
-            let word = &self.cell().word;
-            // Ordering: Release publishes what this half did with the value and the wakers: the
-            // value as it ends, its waker as it is armed, its last access as it leaves. Acquire,
-            // also on failure, pairs with that in the other half's turn, so that what is decided to
-            // be this half's from now on is seen as the other left it.
-            match word.compare_exchange_weak(now.0, next.0, Ordering::AcqRel, Ordering::Acquire) {
-                Ok(_) => return decided,
-                Err(seen) => now = Snapshot(seen),
+            match self.exchange(now, next) {
+                Ok(()) => return decided,
+                Err(seen) => now = seen,
             }
         }
+    }
+
+    /// Changes the word, or gives what it is instead of `now`.
+    #[inline]
+    fn exchange(&self, now: Snapshot, next: Snapshot) -> Result<(), Snapshot> {
+        if next == now {
+            return Ok(());
+        }
+        let word = &self.cell().word;
+        // Ordering: Release publishes what this half did with the value and the wakers: the value as
+        // it ends, its waker as it is armed, its last access as it leaves. Acquire, also on failure,
+        // pairs with that in the other half's turn, so that what is decided to be this half's from
+        // now on is seen as the other left it.
+        word.compare_exchange_weak(now.0, next.0, Ordering::AcqRel, Ordering::Acquire)
+            .map_or_else(|seen| Err(Snapshot(seen)), |_| Ok(()))
     }
 
     /// Does what was decided as it ended. If it `leaves`, it is not used again.
@@ -219,16 +248,18 @@ impl<T, const ME: usize> Drop for Half<T, ME> {
 #[inline]
 unsafe fn free<T>(cell: NonNull<Cell<T>>) {
     // SAFETY: `pair` made it of a box, and nobody else has a pointer to it that is used again.
-    let mut cell = unsafe { Box::from_raw(cell.as_ptr()) };
+    // Whole, since its parts are read out below.
+    let mut cell = unsafe { Box::from_raw(cell.as_ptr().cast::<ManuallyDrop<Cell<T>>>()) };
     // The model checker sees by these accesses that nobody else is at it.
     mem::replace(&mut cell.word, AtomicU8::new(0)).into_inner();
-    for waker in &cell.wakers {
-        // SAFETY: this is the only reference to the cell.
-        drop_waker(waker.with_mut(|waker| unsafe { (*waker).take() }));
-    }
-    // SAFETY: as above. The box goes first, so that a destructor that panics leaks nothing.
-    let value = cell.value.with_mut(|value| unsafe { (*value).take() });
+    // SAFETY: this is the only reference to the cell, and each part is read once.
+    let [mine, theirs] = [0, 1].map(|of| cell.wakers[of].with_mut(|waker| unsafe { waker.read() }));
+    // SAFETY: as above.
+    let value = cell.value.with_mut(|value| unsafe { value.read() });
+    // First, so that a destructor that panics leaks nothing.
     drop(cell);
+    drop_waker(mine);
+    drop_waker(theirs);
     drop(value);
 }
 
