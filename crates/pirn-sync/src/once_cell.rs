@@ -241,6 +241,11 @@ impl<T> OnceCell<T> {
     where
         F: Future<Output = T>,
     {
+        if let Some(value) = self.get() {
+            // It stays there, so it may be paid for after the look; no waiter is made.
+            poll_fn(budget::poll_spend).await;
+            return value;
+        }
         match self.value_or_turn().await {
             Ok(value) => value,
             Err(turn) => turn.fill(init().await),
@@ -278,6 +283,10 @@ impl<T> OnceCell<T> {
     where
         F: Future<Output = Result<T, E>>,
     {
+        if let Some(value) = self.get() {
+            poll_fn(budget::poll_spend).await;
+            return Ok(value);
+        }
         match self.value_or_turn().await {
             Ok(value) => Ok(value),
             Err(turn) => Ok(turn.fill(init().await?)),
@@ -318,12 +327,8 @@ impl<T> OnceCell<T> {
         }
     }
 
+    /// For who found no value.
     async fn value_or_turn(&self) -> Result<&T, Turn<'_, T>> {
-        if let Some(value) = self.get() {
-            // It stays there, so it may be paid for after the look; no waiter is made.
-            poll_fn(budget::poll_spend).await;
-            return Ok(value);
-        }
         let mut waiter = pin!(Waiter::new(&self.list, MAKE, Grant::Turn));
         let granted = poll_fn(|cx| {
             if waiter.as_mut().newcomer().is_some() {
