@@ -2,6 +2,7 @@
 
 use crate::local::{self, LocalHandle};
 use crate::pool::{self, Core};
+use crate::priority::Priority;
 use crate::task::{Aside, Task, Vacant};
 use pirn_core::shim::per_thread;
 use pirn_core::{Detached, Locals, Refused, TaskMeta};
@@ -119,30 +120,75 @@ where
 {
     let place = with(|current| match current {
         Some(Current::Local(executor)) => executor.vacant::<F>().map(Place::Local),
-        Some(Current::Worker(core)) => core.vacant::<F>().ok().map(Place::Pool),
+        Some(Current::Worker(core)) => core.vacant::<F>().map(Place::Pool),
         None => None,
     });
     match place {
         Some(Place::Local(vacant)) => Ok(vacant.spawn(&meta, future)),
         Some(Place::Pool(vacant)) => Ok(vacant.spawn(&meta, future)),
-        None => spawn_otherwise(meta, future),
+        None => try_spawn_at(Priority::Normal, meta, future),
     }
 }
 
-/// Spawns a task for which there was no slot at once, or says why not.
+/// As [`spawn`], for a task that is more or less urgent than others: see [`Priority`].
+///
+/// # Examples
+///
+/// ```
+/// use pirn_core::yield_now;
+/// use pirn_executor::{LocalExecutor, Priority, ThreadPark, spawn, spawn_at};
+///
+/// let executor = LocalExecutor::new();
+/// executor.run(&mut ThreadPark::new(), async {
+///     let report = spawn_at(Priority::Low, async {});
+///     let request = spawn(async { yield_now().await });
+///     request.await.unwrap();
+///     assert!(!report.is_finished());
+///     report.await.unwrap();
+/// })?;
+/// # Ok::<(), pirn_core::ParkError>(())
+/// ```
+#[track_caller]
+pub fn spawn_at<F>(priority: Priority, future: F) -> Task<F::Output>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    let meta = TaskMeta::here();
+    try_spawn_at(priority, meta.clone(), future)
+        .unwrap_or_else(|refusal| Task::refused(meta, refusal.reason()))
+}
+
+/// As [`spawn_at`], with a name and place of the caller's choice, and the future back if it is
+/// refused.
+///
+/// # Errors
+///
+/// As [`try_spawn`].
+///
+/// # Examples
+///
+/// ```
+/// use pirn_core::TaskMeta;
+/// use pirn_executor::{Priority, try_spawn_at};
+///
+/// let refused = try_spawn_at(Priority::High, TaskMeta::here(), async {}).unwrap_err();
+/// assert!(refused.reason().contains("no executor"));
+/// ```
 #[cold]
-fn spawn_otherwise<F>(meta: TaskMeta, future: F) -> Result<Task<F::Output>, Refused<F>>
+pub fn try_spawn_at<F>(
+    priority: Priority,
+    meta: TaskMeta,
+    future: F,
+) -> Result<Task<F::Output>, Refused<F>>
 where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
     // A copy: hooks are user code, which may not run inside `with`.
     match with(|current| current.cloned()) {
-        Some(Current::Local(executor)) => executor.spawn_told(meta, future),
-        Some(Current::Worker(core)) => match core.vacant::<F>() {
-            Ok(vacant) => Ok(vacant.spawn(&meta, future)),
-            Err(reason) => Err(Refused::new(reason, future)),
-        },
+        Some(Current::Local(executor)) => executor.spawn_otherwise(priority, meta, future),
+        Some(Current::Worker(core)) => core.spawn_otherwise(priority, meta, future),
         None => Err(Refused::new(NONE, future)),
     }
 }
@@ -280,19 +326,64 @@ where
     });
     match vacant {
         Some(vacant) => Ok(vacant.spawn(&meta, future)),
-        None => spawn_local_otherwise(meta, future),
+        None => try_spawn_local_at(Priority::Normal, meta, future),
     }
 }
 
-/// As [`spawn_otherwise`].
+/// As [`spawn_local`], for a task that is more or less urgent than others: see [`Priority`].
+///
+/// # Examples
+///
+/// ```
+/// use pirn_executor::{LocalExecutor, Priority, ThreadPark, spawn_local_at};
+/// use std::rc::Rc;
+///
+/// let executor = LocalExecutor::new();
+/// let length = executor.run(&mut ThreadPark::new(), async {
+///     let text = Rc::new("not Send");
+///     spawn_local_at(Priority::High, async move { text.len() }).await.unwrap()
+/// })?;
+/// assert_eq!(length, 8);
+/// # Ok::<(), pirn_core::ParkError>(())
+/// ```
+#[track_caller]
+pub fn spawn_local_at<F>(priority: Priority, future: F) -> Task<F::Output>
+where
+    F: Future + 'static,
+    F::Output: 'static,
+{
+    let meta = TaskMeta::here();
+    try_spawn_local_at(priority, meta.clone(), future)
+        .unwrap_or_else(|refusal| Task::refused(meta, refusal.reason()))
+}
+
+/// As [`spawn_local_at`], with a name and place of the caller's choice, and the future back if it is
+/// refused.
+///
+/// # Errors
+///
+/// As [`try_spawn_local`].
+///
+/// # Examples
+///
+/// ```
+/// use pirn_core::TaskMeta;
+/// use pirn_executor::{Priority, try_spawn_local_at};
+///
+/// assert!(try_spawn_local_at(Priority::Low, TaskMeta::here(), async {}).is_err());
+/// ```
 #[cold]
-fn spawn_local_otherwise<F>(meta: TaskMeta, future: F) -> Result<Task<F::Output>, Refused<F>>
+pub fn try_spawn_local_at<F>(
+    priority: Priority,
+    meta: TaskMeta,
+    future: F,
+) -> Result<Task<F::Output>, Refused<F>>
 where
     F: Future + 'static,
     F::Output: 'static,
 {
     match with(|current| current.cloned()) {
-        Some(Current::Local(executor)) => executor.spawn_told(meta, future),
+        Some(Current::Local(executor)) => executor.spawn_otherwise(priority, meta, future),
         Some(Current::Worker(_)) => Err(Refused::new(NOT_LOCAL, future)),
         None => Err(Refused::new(NONE, future)),
     }

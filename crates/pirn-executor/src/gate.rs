@@ -25,6 +25,12 @@ impl Gate {
         }
     }
 
+    /// True if it lets less in than at first.
+    #[inline]
+    pub(crate) fn is_shut(self) -> bool {
+        self.refusal().is_some()
+    }
+
     /// Why a new task is refused, if it is.
     pub(crate) fn refusal(self) -> Option<&'static str> {
         match self {

@@ -3,4 +3,6 @@
 pub use crate::pool::deque::{CAPACITY, Local, Stealer, Word, deque};
 pub use crate::pool::idle::{Idle, Woken};
 pub use crate::pool::injector::Injector;
+pub use crate::pool::lanes::Lanes;
 pub use crate::pool::spin::{PATIENCE, Spin};
+pub use crate::priority::{Lane, Turns, Waiting};

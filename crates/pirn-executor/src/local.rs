@@ -12,6 +12,7 @@
 //! wake elsewhere ──▶ remote queue ──▶ (once a turn, settled) ──▶ queue ──▶ run
 //! ```
 
+mod lanes;
 mod order;
 mod scoped;
 mod shared;
@@ -22,7 +23,8 @@ pub use scoped::ScopedExecutor;
 use crate::current::{Current, Enter};
 use crate::gate::Gate;
 use crate::hooks::Hooks;
-use crate::task::{Schedule, Spawned, Task, Vacant};
+use crate::priority::Priority;
+use crate::task::{Spawned, Task, Vacant};
 use crate::unparker::Unparker;
 use order::Chooser;
 use pirn_core::shim::Arc;
@@ -55,7 +57,8 @@ pub const PARK_INTERVAL: u32 = 61;
 ///
 /// # Fairness
 ///
-/// Tasks run in the order in which they became ready ([`Order::Fifo`]). What other threads woke or
+/// Tasks run in the order in which they became ready ([`Order::Fifo`]), unless some have a
+/// [`Priority`]. What other threads woke or
 /// spawned joins the queue after [`PARK_INTERVAL`] polls at most. A task that always finds
 /// something ready gives way when its [budget](pirn_core::budget) is spent.
 ///
@@ -123,7 +126,7 @@ pub struct LocalStatistics {
     /// Tasks that have not ended, those aside that another thread spawned and that have not been
     /// taken in yet.
     pub live: usize,
-    /// Tasks in the run queue.
+    /// Tasks that are ready.
     pub queued: usize,
 }
 
@@ -188,6 +191,35 @@ impl LocalExecutor {
         F::Output: 'static,
     {
         self.handle.try_spawn_local(meta, future)
+    }
+
+    /// As [`spawn`](Self::spawn), for a task that is more or less urgent than others: see
+    /// [`Priority`].
+    #[track_caller]
+    pub fn spawn_at<F>(&self, priority: Priority, future: F) -> Task<F::Output>
+    where
+        F: Future + 'static,
+        F::Output: 'static,
+    {
+        self.handle.spawn_local_at(priority, future)
+    }
+
+    /// As [`spawn_at`](Self::spawn_at), with a name and place of the caller's choice.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_spawn`](Self::try_spawn).
+    pub fn try_spawn_at<F>(
+        &self,
+        priority: Priority,
+        meta: TaskMeta,
+        future: F,
+    ) -> Result<Task<F::Output>, Refused<F>>
+    where
+        F: Future + 'static,
+        F::Output: 'static,
+    {
+        self.handle.try_spawn_local_at(priority, meta, future)
     }
 
     /// Runs tasks until `until` is ready, and gives its output; sleeps on `park` when there is
@@ -427,8 +459,42 @@ impl LocalHandle {
     {
         match self.vacant::<F>() {
             Some(vacant) => Ok(vacant.spawn(&meta, future)),
-            None if self.is_home() => self.spawn_told(meta, future),
-            None => self.shared.spawn_elsewhere(meta, future),
+            None => self.try_spawn_at(Priority::Normal, meta, future),
+        }
+    }
+
+    /// As [`spawn`](Self::spawn), for a task that is more or less urgent than others: see
+    /// [`Priority`].
+    #[track_caller]
+    pub fn spawn_at<F>(&self, priority: Priority, future: F) -> Task<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        let meta = TaskMeta::here();
+        self.try_spawn_at(priority, meta.clone(), future)
+            .unwrap_or_else(|refusal| Task::refused(meta, refusal.reason()))
+    }
+
+    /// As [`spawn_at`](Self::spawn_at), with a name and place of the caller's choice.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_spawn`](Self::try_spawn).
+    #[cold]
+    pub fn try_spawn_at<F>(
+        &self,
+        priority: Priority,
+        meta: TaskMeta,
+        future: F,
+    ) -> Result<Task<F::Output>, Refused<F>>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        match self.is_home() {
+            true => self.spawn_otherwise(priority, meta, future),
+            false => self.shared.spawn_elsewhere(priority, meta, future),
         }
     }
 
@@ -463,8 +529,39 @@ impl LocalHandle {
     {
         match self.vacant::<F>() {
             Some(vacant) => Ok(vacant.spawn(&meta, future)),
-            None => self.spawn_told(meta, future),
+            None => self.spawn_otherwise(Priority::Normal, meta, future),
         }
+    }
+
+    /// As [`spawn_local`](Self::spawn_local), for a task that is more or less urgent than others: see
+    /// [`Priority`].
+    #[track_caller]
+    pub fn spawn_local_at<F>(&self, priority: Priority, future: F) -> Task<F::Output>
+    where
+        F: Future + 'static,
+        F::Output: 'static,
+    {
+        let meta = TaskMeta::here();
+        self.try_spawn_local_at(priority, meta.clone(), future)
+            .unwrap_or_else(|refusal| Task::refused(meta, refusal.reason()))
+    }
+
+    /// As [`spawn_local_at`](Self::spawn_local_at), with a name and place of the caller's choice.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_spawn_local`](Self::try_spawn_local).
+    pub fn try_spawn_local_at<F>(
+        &self,
+        priority: Priority,
+        meta: TaskMeta,
+        future: F,
+    ) -> Result<Task<F::Output>, Refused<F>>
+    where
+        F: Future + 'static,
+        F::Output: 'static,
+    {
+        self.spawn_otherwise(priority, meta, future)
     }
 
     /// As [`spawn_local`](Self::spawn_local), and polls the task once before it returns: see
@@ -497,7 +594,7 @@ impl LocalHandle {
     {
         let spawned = match self.vacant::<F>() {
             Some(vacant) => vacant.fill(&meta, future),
-            None => self.make_told(meta, future)?,
+            None => self.make(Priority::Normal, meta, future)?,
         };
         let _current = Enter::new(Current::Local(self.clone()));
         self.shared.run(spawned.runnable);
@@ -506,7 +603,7 @@ impl LocalHandle {
 
     /// A slot for a task of `F`, which is to be spawned in it at once. `None` on another thread than
     /// the executor's, or if there are hooks to be told, or if it is shut down or gone: see
-    /// `spawn_told`.
+    /// `spawn_otherwise`.
     #[inline]
     pub(crate) fn vacant<F: Future>(&self) -> Option<Vacant<Shared>> {
         self.shared.vacant::<F>(self.shared.own.get()?)
@@ -516,10 +613,12 @@ impl LocalHandle {
         self.shared.own.get().is_some()
     }
 
-    /// Spawns a task for which there was no slot `vacant`: with word to the hooks, or not at all.
+    /// Spawns a task for which there was no slot `vacant`: with word to the hooks, or with a priority,
+    /// or not at all.
     #[cold]
-    pub(crate) fn spawn_told<F>(
+    pub(crate) fn spawn_otherwise<F>(
         &self,
+        priority: Priority,
         meta: TaskMeta,
         future: F,
     ) -> Result<Task<F::Output>, Refused<F>>
@@ -527,19 +626,24 @@ impl LocalHandle {
         F: Future + 'static,
         F::Output: 'static,
     {
-        let Spawned { task, runnable } = self.make_told(meta, future)?;
-        Schedule::schedule(&self.shared, runnable);
+        let Spawned { task, runnable } = self.make(priority, meta, future)?;
+        runnable.start();
         Ok(task)
     }
 
     #[cold]
-    fn make_told<F>(&self, meta: TaskMeta, future: F) -> Result<Spawned<F::Output>, Refused<F>>
+    fn make<F>(
+        &self,
+        priority: Priority,
+        meta: TaskMeta,
+        future: F,
+    ) -> Result<Spawned<F::Output>, Refused<F>>
     where
         F: Future + 'static,
         F::Output: 'static,
     {
         match self.shared.own.get() {
-            Some(own) => self.shared.spawn_told(own, meta, future),
+            Some(own) => self.shared.make(own, priority, meta, future),
             None => Err(Refused::new(FOREIGN, future)),
         }
     }

@@ -14,12 +14,14 @@
 //!    been going on since it last looked.
 //!
 //! Every [`PARK_INTERVAL`](crate::PARK_INTERVAL) polls it looks at its [`Park`](pirn_core::Park)
-//! and takes from the injector first. Who is woken for new work: `idle`.
+//! and takes from the injector first. Who is woken for new work: `idle`. Tasks that are more or less
+//! urgent than others lie in `lanes`, which it looks at before all this, if they are not empty.
 //!
 //! # What is shared
 //!
 //! By all workers: the injector's lock (outside wakes, overflow), the counts of who sleeps and
-//! searches (read at each push to a ring), the gate (read at each poll, hardly ever written).
+//! searches (read at each push to a ring), the gate and the lengths of the lanes (read at each poll,
+//! hardly ever written; the lanes' by nobody where all tasks are alike).
 //! Nothing else is touched by a worker that is busy with its own tasks; a slot that another worker
 //! frees comes back by one exchange.
 //!
@@ -27,6 +29,7 @@
 //!
 //! - the injector: one lock for all that comes from outside, held for one push, or for the move of
 //!   one worker's share;
+//! - the lanes: one lock for all tasks with a priority, held once for each wake and each poll of one;
 //! - the driver that [`SharedDriver`] shares: one lock, which each busy worker tries once in
 //!   [`PARK_INTERVAL`](crate::PARK_INTERVAL) polls;
 //! - the counts of `idle`, one word, and the lock of its sleepers: changed when a worker begins or
@@ -48,6 +51,7 @@ mod core;
 pub(crate) mod deque;
 pub(crate) mod idle;
 pub(crate) mod injector;
+pub(crate) mod lanes;
 mod shared_park;
 pub(crate) mod spin;
 mod worker;
@@ -61,10 +65,13 @@ pub(crate) use deque::Word;
 
 use crate::current::{self, Current};
 use crate::gate::Gate;
-use crate::task::{Heap, Owner, Runnable, Schedule, Side, Task, TaskRef};
+use crate::hooks::{Ended, Hooks, tell};
+use crate::priority::{Lane, Priority};
+use crate::task::{Heap, Owner, Runnable, Schedule, Side, Spawned, Task, TaskId, TaskRef, Vacant};
 use deque::Stealer;
 use idle::Idle;
 use injector::Injector;
+use lanes::Lanes;
 use pirn_core::shim::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, fence};
 use pirn_core::shim::{Arc, Mutex, choose};
 use pirn_core::{Cause, Kind, Locals, Refused, Spawn, TaskMeta};
@@ -97,7 +104,7 @@ use std::time::Duration;
 /// | was woken last, by another task | 3 polls, or 17 if tasks that were hurried so have woken nobody; if a further one is woken meanwhile, as one in the ring |
 /// | comes from outside, first in line | [`PARK_INTERVAL`](crate::PARK_INTERVAL) polls; the line moves up by one share of it each time, and by one task where a ring is full |
 ///
-/// What does not fit a ring's 256 places joins the line from outside, the older half of the ring at
+/// What [`Priority`] a task has comes on top of that. What does not fit a ring's 256 places joins the line from outside, the older half of the ring at
 /// once. The `Park`, so timers and the reactor, is looked at every `PARK_INTERVAL` polls. A task that
 /// is stuck behind one poll that takes long is taken by another worker that is idle: out of the ring
 /// at once; if it was the one woken last, within some 5 milliseconds, where the threads have an
@@ -199,6 +206,10 @@ pub struct PoolStatistics {
     pub sleeping: usize,
     /// Tasks that wait in the queue which all share: from outside, or what did not fit elsewhere.
     pub queued: usize,
+    /// Tasks of [`Priority::High`] that are ready.
+    pub high: usize,
+    /// Tasks of [`Priority::Low`] that are ready.
+    pub low: usize,
 }
 
 /// What one [`Worker`] has done.
@@ -228,8 +239,11 @@ pub(crate) struct Shared {
     seats: Box<[Seat]>,
     outside: Outside,
     injector: Injector<Runnable>,
+    lanes: Lanes<Runnable>,
     idle: Idle,
     side: Side,
+    /// There if the gate was `Told` at first.
+    hooks: Option<std::sync::Arc<dyn Hooks>>,
     /// A [`Gate`].
     gate: AtomicU8,
     /// How many workers are driven and do not block.
@@ -293,6 +307,51 @@ impl PoolExecutor {
     ///
     /// If `workers` is zero, or 2^15 or more.
     pub fn new(workers: usize) -> (PoolExecutor, Vec<Worker>) {
+        PoolExecutor::of(workers, None)
+    }
+
+    /// As [`new`](Self::new), with hooks that are told of its tasks. Each task then costs an
+    /// allocation more.
+    ///
+    /// # Panics
+    ///
+    /// As [`new`](Self::new).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pirn_core::TaskMeta;
+    /// use pirn_executor::{Hooks, PoolExecutor, TaskId, ThreadPark};
+    /// use std::sync::Arc;
+    /// use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+    ///
+    /// #[derive(Default)]
+    /// struct Count(AtomicUsize);
+    /// impl Hooks for Count {
+    ///     fn spawned(&self, _: TaskId, _: &TaskMeta) {
+    ///         self.0.fetch_add(1, Relaxed);
+    ///     }
+    /// }
+    ///
+    /// let count = Arc::new(Count::default());
+    /// let (executor, mut workers) = PoolExecutor::with_hooks(1, count.clone());
+    /// let task = executor.handle().spawn(async {});
+    /// workers[0].run(&mut ThreadPark::new(), task)?.unwrap();
+    /// assert_eq!(count.0.load(Relaxed), 1);
+    /// # Ok::<(), pirn_core::ParkError>(())
+    /// ```
+    pub fn with_hooks(
+        workers: usize,
+        hooks: std::sync::Arc<dyn Hooks>,
+    ) -> (PoolExecutor, Vec<Worker>) {
+        PoolExecutor::of(workers, Some(hooks))
+    }
+
+    fn of(workers: usize, hooks: Option<std::sync::Arc<dyn Hooks>>) -> (PoolExecutor, Vec<Worker>) {
+        let gate = match hooks {
+            None => Gate::Open,
+            Some(_) => Gate::Told,
+        };
         assert!(workers > 0, "an executor without workers runs nothing");
         let (locals, stealers): (Vec<_>, Vec<_>) = (0..workers).map(|_| deque::deque()).unzip();
         let shared = Arc::new(Shared {
@@ -304,9 +363,11 @@ impl PoolExecutor {
                 ended: AtomicU64::new(0),
             },
             injector: Injector::default(),
+            lanes: Lanes::default(),
             idle: Idle::new(workers),
             side: Side::default(),
-            gate: AtomicU8::new(Gate::Open as u8),
+            hooks,
+            gate: AtomicU8::new(gate as u8),
             free: AtomicUsize::new(0),
             spin: AtomicU64::new(Self::SPIN.as_nanos() as u64),
             spinning: AtomicBool::new(false),
@@ -433,11 +494,41 @@ impl PoolHandle {
         F::Output: Send + 'static,
     {
         let shared = &self.shared;
-        match Shared::with_core(shared, |core| Some(core?.vacant::<F>())) {
-            Some(Ok(vacant)) => Ok(vacant.spawn(&meta, future)),
-            Some(Err(reason)) => Err(Refused::new(reason, future)),
-            None => shared.spawn_outside(meta, future),
+        match Shared::with_core(shared, |core| core?.vacant::<F>()) {
+            Some(vacant) => Ok(vacant.spawn(&meta, future)),
+            None => Shared::spawn_otherwise(shared, Priority::Normal, meta, future),
         }
+    }
+
+    /// As [`spawn`](Self::spawn), for a task that is more or less urgent than others: see
+    /// [`Priority`].
+    #[track_caller]
+    pub fn spawn_at<F>(&self, priority: Priority, future: F) -> Task<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        let meta = TaskMeta::here();
+        self.try_spawn_at(priority, meta.clone(), future)
+            .unwrap_or_else(|refusal| Task::refused(meta, refusal.reason()))
+    }
+
+    /// As [`spawn_at`](Self::spawn_at), with a name and place of the caller's choice.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_spawn`](Self::try_spawn).
+    pub fn try_spawn_at<F>(
+        &self,
+        priority: Priority,
+        meta: TaskMeta,
+        future: F,
+    ) -> Result<Task<F::Output>, Refused<F>>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        Shared::spawn_otherwise(&self.shared, priority, meta, future)
     }
 
     /// Waits until the executor is shut down or dropped: what a thread that lives for a [`Worker`]
@@ -455,11 +546,14 @@ impl PoolHandle {
 
     /// What the executor has done and holds.
     pub fn statistics(&self) -> PoolStatistics {
+        let lanes = self.shared.lanes.waiting();
         PoolStatistics {
             workers: self.shared.seats.iter().map(Seat::statistics).collect(),
             live: self.shared.live(),
             sleeping: self.shared.idle.sleeping(),
             queued: self.shared.injector.len(),
+            high: lanes.high,
+            low: lanes.low,
         }
     }
 }
@@ -563,26 +657,82 @@ impl Shared {
         })
     }
 
-    fn spawn_outside<F>(&self, meta: TaskMeta, future: F) -> Result<Task<F::Output>, Refused<F>>
+    /// Spawns a task for which a worker had no slot at once: from outside, or with word to the hooks,
+    /// or with a priority; or says why not.
+    #[cold]
+    fn spawn_otherwise<F>(
+        this: &Arc<Self>,
+        priority: Priority,
+        meta: TaskMeta,
+        future: F,
+    ) -> Result<Task<F::Output>, Refused<F>>
     where
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        let spawned = {
-            let mut owner = self.outside.owner.lock();
-            // Read under the lock, which whoever shuts the gate takes after it; filled under the
-            // lock, so that whoever looks through the heap then finds the task.
-            match (self.gate().refusal(), &mut *owner) {
-                (None, Some(owner)) => {
-                    // Ordering: Relaxed, see `live`; written under the lock.
-                    self.outside.spawned.fetch_add(1, Relaxed);
-                    owner.vacant::<F>().fill(&meta, future)
-                }
-                (reason, _) => return Err(Refused::new(reason.unwrap_or(GONE), future)),
-            }
+        let Spawned { task, runnable } = Shared::make(this, priority, &meta, future)?;
+        runnable.start();
+        Ok(task)
+    }
+
+    /// Makes a task, which is to be queued or run, and tells the hooks of it, if there are any; or
+    /// says why not.
+    fn make<F>(
+        this: &Arc<Self>,
+        priority: Priority,
+        meta: &TaskMeta,
+        future: F,
+    ) -> Result<Spawned<F::Output>, Refused<F>>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        if this.gate() != Gate::Told {
+            let fill = |vacant: Vacant<Shared>, future| vacant.fill_at(priority, meta, future);
+            return Shared::put::<F, F, _>(this, future, fill);
+        }
+        let id = TaskId::next();
+        this.tell(|hooks| hooks.spawned(id, meta));
+        let fill = |vacant: Vacant<Shared>, future| {
+            vacant.fill_told::<Told<F::Output>>(priority, id, meta, Box::pin(future))
         };
-        spawned.runnable.schedule();
-        Ok(spawned.task)
+        let spawned = Shared::put::<Told<F::Output>, F, _>(this, future, fill);
+        if spawned.is_err() {
+            // The gate was shut meanwhile.
+            this.tell(|hooks| hooks.ended(id, Ended::Cancelled));
+        }
+        spawned
+    }
+
+    /// Takes a slot for a task of `G`, in which `fill` puts it.
+    fn put<G: Future, F, T>(
+        this: &Arc<Self>,
+        future: F,
+        fill: impl FnOnce(Vacant<Shared>, F) -> Spawned<T>,
+    ) -> Result<Spawned<T>, Refused<F>> {
+        let here = Shared::with_core(this, |core| Some(core?.vacant_or_refuse::<G>()));
+        match here {
+            Some(Ok(vacant)) => return Ok(fill(vacant, future)),
+            Some(Err(reason)) => return Err(Refused::new(reason, future)),
+            None => {}
+        }
+        let mut owner = this.outside.owner.lock();
+        // Read under the lock, which whoever shuts the gate takes after it; filled under the
+        // lock, so that whoever looks through the heap then finds the task.
+        match (this.gate().refusal(), &mut *owner) {
+            (None, Some(owner)) => {
+                // Ordering: Relaxed, see `live`; written under the lock.
+                this.outside.spawned.fetch_add(1, Relaxed);
+                Ok(fill(owner.vacant::<G>(), future))
+            }
+            (reason, _) => Err(Refused::new(reason.unwrap_or(GONE), future)),
+        }
+    }
+
+    fn tell(&self, call: impl FnOnce(&dyn Hooks)) {
+        if let Some(hooks) = &self.hooks {
+            tell(&**hooks, call);
+        }
     }
 
     #[inline]
@@ -609,7 +759,9 @@ impl Shared {
 
     /// Looks whether there is anything that a worker could take from elsewhere. After a fence.
     fn has_work(&self) -> bool {
-        !self.injector.is_empty() || self.seats.iter().any(|seat| !seat.stealer.is_empty())
+        !self.injector.is_empty()
+            || !self.lanes.is_empty()
+            || self.seats.iter().any(|seat| !seat.stealer.is_empty())
     }
 
     /// Tasks that have not ended. Exact for whoever comes after their births and ends.
@@ -681,8 +833,8 @@ impl Shared {
         for heap in self.heaps() {
             self.obey(Gate::Closed, heap);
         }
-        let tasks = self.injector.close();
-        drop(tasks);
+        drop(self.injector.close());
+        self.lanes.close().for_each(drop);
         let waiting = {
             let mut endings = self.endings.lock();
             endings.closed = true;
@@ -693,6 +845,9 @@ impl Shared {
         owner.into_iter().for_each(Owner::retire);
     }
 }
+
+/// A task that is told of. In a box, so that not every future is compiled for both kinds of tasks.
+type Told<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 const GONE: &str = "the executor is gone";
 
@@ -733,7 +888,7 @@ impl Schedule for Shared {
             // Ordering: Release, see `live`.
             self.outside.ended.fetch_add(1, Release);
         }
-        if self.gate() != Gate::Open {
+        if self.gate().is_shut() {
             self.look_drained();
         }
     }
@@ -748,6 +903,18 @@ impl Schedule for Shared {
 
     fn side(&self) -> &Side {
         &self.side
+    }
+
+    fn hooks(&self) -> Option<&dyn Hooks> {
+        self.hooks.as_deref()
+    }
+
+    fn schedule_in(this: &Arc<Self>, lane: Lane, task: Runnable) {
+        Shared::queue_in(this, lane, task, false);
+    }
+
+    fn reschedule_in(this: &Arc<Self>, lane: Lane, task: Runnable) {
+        Shared::queue_in(this, lane, task, true);
     }
 }
 

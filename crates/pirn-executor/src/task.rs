@@ -44,6 +44,7 @@ mod now;
 mod refs;
 mod root;
 mod side;
+mod sort;
 mod state;
 mod waker;
 

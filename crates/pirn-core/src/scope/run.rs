@@ -340,7 +340,10 @@ pub(super) fn pass<F: Future + ?Sized>(
 }
 
 #[inline]
-fn poll_caught<F: Future + ?Sized>(body: Pin<&mut F>, cx: &mut Context<'_>) -> Pass<F::Output> {
+pub(super) fn poll_caught<F: Future + ?Sized>(
+    body: Pin<&mut F>,
+    cx: &mut Context<'_>,
+) -> Pass<F::Output> {
     match catch_unwind(AssertUnwindSafe(|| body.poll(cx))) {
         Ok(Poll::Ready(value)) => Pass::Ready(value),
         Ok(Poll::Pending) => Pass::Pending,

@@ -80,6 +80,17 @@ impl Chooser {
         }
     }
 
+    /// Takes the next task out of `lane`.
+    pub(super) fn take(&mut self, lane: &mut VecDeque<Runnable>) -> Option<Runnable> {
+        let random = match self {
+            Chooser::Fifo => return lane.pop_front(),
+            Chooser::Seeded(random) => random,
+            Chooser::Stealing(crew) => &mut crew.random,
+        };
+        let index = random.below(lane.len());
+        lane.swap_remove_back(index)
+    }
+
     /// How many tasks were taken over.
     pub(super) fn held(&self) -> usize {
         match self {
@@ -144,7 +155,7 @@ impl Crew {
 pub(super) struct Random(u64);
 
 impl Random {
-    pub(super) fn below(&mut self, bound: usize) -> usize {
+    fn below(&mut self, bound: usize) -> usize {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

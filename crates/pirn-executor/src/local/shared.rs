@@ -1,9 +1,11 @@
 //! What a current-thread executor shares: its own part, and what other threads may touch.
 
+use super::lanes::Lanes;
 use super::order::Chooser;
 use crate::bound::Bound;
 use crate::gate::Gate;
 use crate::hooks::{Ended, Hooks, tell};
+use crate::priority::{Lane, Priority};
 use crate::task::{
     Heap, Owner, Root, Runnable, Schedule, Sent, Side, Spawned, Task, TaskId, Vacant,
 };
@@ -35,7 +37,9 @@ pub(crate) struct Shared {
 
 /// The executor's own part. Nothing of the user's runs while any of it is borrowed.
 pub(super) struct Own {
-    pub(super) queue: RefCell<VecDeque<Runnable>>,
+    queue: RefCell<VecDeque<Runnable>>,
+    /// Of tasks that are more or less urgent than those in the queue.
+    lanes: Lanes,
     order: RefCell<Chooser>,
     pub(super) polls: Cell<u64>,
     /// Cells that came from other threads, and are still to be settled.
@@ -74,6 +78,7 @@ impl Shared {
         };
         let own = Own {
             queue: RefCell::default(),
+            lanes: Lanes::default(),
             arrived: RefCell::default(),
             order: RefCell::new(order),
             polls: Cell::new(0),
@@ -113,7 +118,7 @@ impl Shared {
     }
 
     /// A slot for a task of `F`, which is to be spawned in it at once, on the executor's thread. `None`
-    /// if that is not the whole of it: see `spawn_told`.
+    /// if that is not the whole of it: see `make`.
     #[inline]
     pub(super) fn vacant<F: Future>(&self, own: &Own) -> Option<Vacant<Shared>> {
         (own.gate.get() == Gate::Open).then(|| self.take::<F>(own))
@@ -125,11 +130,12 @@ impl Shared {
         own.owner.borrow_mut().as_mut().expect(GONE).vacant::<F>()
     }
 
-    /// Makes a task on the executor's thread, which is to be queued or run, and tells the hooks of it;
-    /// or says why not.
-    pub(super) fn spawn_told<F>(
+    /// Makes a task on the executor's thread, which is to be queued or run, and tells the hooks of it,
+    /// if there are any; or says why not.
+    pub(super) fn make<F>(
         &self,
         own: &Own,
+        priority: Priority,
         meta: TaskMeta,
         future: F,
     ) -> Result<Spawned<F::Output>, Refused<F>>
@@ -140,16 +146,20 @@ impl Shared {
         if let Some(reason) = own.gate.get().refusal() {
             return Err(Refused::new(reason, future));
         }
+        if own.gate.get() == Gate::Open {
+            return Ok(self.take::<F>(own).fill_at(priority, &meta, future));
+        }
         let id = self.tell_spawned(&meta);
         if let Some(reason) = own.gate.get().refusal() {
             return Err(self.refuse_told(id, reason, future));
         }
         let vacant = self.take::<Told<F::Output>>(own);
-        Ok(vacant.fill_told::<Told<F::Output>>(id, &meta, Box::pin(future)))
+        Ok(vacant.fill_told::<Told<F::Output>>(priority, id, &meta, Box::pin(future)))
     }
 
     pub(super) fn spawn_elsewhere<F>(
         &self,
+        priority: Priority,
         meta: TaskMeta,
         future: F,
     ) -> Result<Task<F::Output>, Refused<F>>
@@ -170,9 +180,9 @@ impl Shared {
                 return Err(self.refuse_told(id, reason, future));
             }
             let vacant = remote.vacant::<Told<F::Output>>();
-            vacant.fill_told::<Told<F::Output>>(id, &meta, Box::pin(future))
+            vacant.fill_told::<Told<F::Output>>(priority, id, &meta, Box::pin(future))
         } else {
-            remote.vacant::<F>().fill(&meta, future)
+            remote.vacant::<F>().fill_at(priority, &meta, future)
         };
         let sleeper = self.push_remote(&mut remote, Sent::born(spawned.runnable));
         drop(remote);
@@ -270,7 +280,7 @@ impl Shared {
     /// Announces that the driver is about to sleep. False if there is something to do.
     #[must_use]
     pub(super) fn fall_asleep(&self, unpark: &Waker) -> bool {
-        if self.own().queued() > 0 {
+        if !self.own().is_idle() {
             return false;
         }
         let unpark = unpark.clone();
@@ -291,7 +301,7 @@ impl Shared {
         let waker = waker.clone();
         let own = self.own();
         let mut remote = self.remote.lock();
-        let idle = own.queued() == 0 && remote.queue.is_empty();
+        let idle = own.is_idle() && remote.queue.is_empty();
         if idle {
             own.idle.set(true);
             let former = remote.sleeper.replace(waker);
@@ -358,7 +368,7 @@ impl Shared {
         self.take_remote_now();
         let own = self.own();
         let held = own.order.borrow_mut().take_held();
-        drop((held, own.queue.take(), self.wake_up()));
+        drop((held, own.queue.take(), own.lanes.clear(), self.wake_up()));
         for heap in [&self.heap, &self.outside] {
             heap.merge();
         }
@@ -376,13 +386,28 @@ impl Remote {
 impl Own {
     #[inline]
     fn pop(&self) -> Option<Runnable> {
-        let mut queue = self.queue.borrow_mut();
-        self.order.borrow_mut().next(&mut queue)
+        let chooser = &mut *self.order.borrow_mut();
+        let lanes = &self.lanes;
+        let first = match lanes.is_empty() {
+            true => None,
+            false => lanes.take_first(self.polls.get(), chooser),
+        };
+        first
+            .or_else(|| chooser.next(&mut self.queue.borrow_mut()))
+            .or_else(|| match lanes.is_empty() {
+                true => None,
+                false => lanes.take_any(self.polls.get(), chooser),
+            })
     }
 
     /// How many tasks are ready.
     pub(super) fn queued(&self) -> usize {
-        self.queue.borrow().len() + self.order.borrow().held()
+        self.queue.borrow().len() + self.order.borrow().held() + self.lanes.len()
+    }
+
+    /// True if no task is ready.
+    fn is_idle(&self) -> bool {
+        self.queue.borrow().is_empty() && self.lanes.is_empty() && self.order.borrow().held() == 0
     }
 }
 
@@ -402,6 +427,14 @@ impl Schedule for Shared {
     fn schedule(this: &Arc<Self>, task: Runnable) {
         let own = this.own();
         own.queue.borrow_mut().push_back(task);
+        if own.idle.replace(false) {
+            Shared::tell_foreign_loop(this);
+        }
+    }
+
+    fn schedule_in(this: &Arc<Self>, lane: Lane, task: Runnable) {
+        let own = this.own();
+        own.lanes.push(lane, task);
         if own.idle.replace(false) {
             Shared::tell_foreign_loop(this);
         }

@@ -1,5 +1,6 @@
 //! A worker's own part: its queues, what it takes next, and from where.
 
+mod lanes;
 mod sleep;
 
 use super::deque::{CAPACITY, Local};
@@ -7,8 +8,10 @@ use super::spin::Spin;
 use super::{PoolHandle, Seat, Shared};
 use crate::PARK_INTERVAL;
 use crate::gate::Gate;
-use crate::task::{Heap, Owner, Runnable, Vacant};
+use crate::priority::{Priority, Turns};
+use crate::task::{Heap, Owner, Runnable, Task, Vacant};
 use pirn_core::shim::Arc;
+use pirn_core::{Refused, TaskMeta};
 use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::sync::atomic::Ordering::{Relaxed, Release};
@@ -48,6 +51,9 @@ pub(crate) struct Core {
     owner: RefCell<Option<Owner<Shared>>>,
     /// The gate, as its heap has obeyed it.
     gate: Cell<Gate>,
+    turns: Turns,
+    /// A lane may have a task of which nobody else was told, since this worker takes from it next.
+    lane_untold: Cell<bool>,
 }
 
 /// What the thread is at, for what is woken there.
@@ -81,6 +87,8 @@ impl Core {
             batch: RefCell::default(),
             owner: RefCell::new(Some(owner)),
             gate: Cell::new(Gate::Open),
+            turns: Turns::default(),
+            lane_untold: Cell::new(false),
         }
     }
 
@@ -98,12 +106,37 @@ impl Core {
         std::ptr::eq(&*self.handle.shared, shared)
     }
 
-    /// A slot for a task of `F`, which is to be spawned in it at once.
+    /// Spawns a task for which there was no slot `vacant`: see [`Shared::spawn_otherwise`].
+    pub(crate) fn spawn_otherwise<F>(
+        &self,
+        priority: Priority,
+        meta: TaskMeta,
+        future: F,
+    ) -> Result<Task<F::Output>, Refused<F>>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        Shared::spawn_otherwise(&self.handle.shared, priority, meta, future)
+    }
+
+    /// A slot for a task of `F`, which is to be spawned in it at once. `None` if that is not the whole
+    /// of it: see `Shared::spawn_otherwise`.
     #[inline]
-    pub(crate) fn vacant<F: Future>(&self) -> Result<Vacant<Shared>, &'static str> {
-        if let Some(reason) = self.handle.shared.gate().refusal() {
-            return Err(reason);
+    pub(crate) fn vacant<F: Future>(&self) -> Option<Vacant<Shared>> {
+        (self.handle.shared.gate() == Gate::Open).then(|| self.take::<F>())
+    }
+
+    /// As [`vacant`](Self::vacant), also if there are hooks to be told; or says why not.
+    pub(super) fn vacant_or_refuse<F: Future>(&self) -> Result<Vacant<Shared>, &'static str> {
+        match self.handle.shared.gate().refusal() {
+            None => Ok(self.take::<F>()),
+            Some(reason) => Err(reason),
         }
+    }
+
+    #[inline]
+    fn take<F: Future>(&self) -> Vacant<Shared> {
         let spawned = &self.seat().spawned;
         // Ordering: Relaxed, only this worker writes it; see `Shared::live`.
         spawned.store(spawned.load(Relaxed) + 1, Relaxed);
@@ -111,7 +144,7 @@ impl Core {
         let owner = owner
             .as_mut()
             .expect("a worker that is driven has its heap");
-        Ok(owner.vacant::<F>())
+        owner.vacant::<F>()
     }
 
     /// A task has ended on this worker.
@@ -208,15 +241,16 @@ impl Core {
     /// Wakes another worker for the task of which none was told, since something goes before it.
     #[inline]
     pub(super) fn tell(&self) {
-        if self.owes_news() {
+        if self.owes_news() || self.lane_untold.get() {
             self.share();
         }
     }
 
-    /// Wakes another worker for what is in the ring.
+    /// Wakes another worker for what there is.
     #[cold]
     fn share(&self) {
         self.untold.set(false);
+        self.lane_untold.set(false);
         let shared = &self.handle.shared;
         shared.unpark(shared.idle.notify());
     }
@@ -247,13 +281,21 @@ impl Core {
     #[inline]
     pub(super) fn next(&self) -> Option<Runnable> {
         self.heed_gate();
+        match self.handle.shared.lanes.is_empty() {
+            true => self.next_plain().or_else(|| self.steal()),
+            false => self.next_beside_lanes(),
+        }
+    }
+
+    /// Takes the next task of its own, or from outside.
+    #[inline]
+    fn next_plain(&self) -> Option<Runnable> {
         let outside_first = self.polls.get() % u64::from(PARK_INTERVAL) == 0;
         outside_first
             .then(|| self.take_outside())
             .flatten()
             .or_else(|| self.next_own())
             .or_else(|| self.take_outside())
-            .or_else(|| self.steal())
     }
 
     #[inline]

@@ -13,10 +13,10 @@
 //!
 //! # No work is left behind while somebody sleeps
 //!
-//! A task *lies open* if it is in the injector or in a ring, and whoever put it there called
-//! `notify` or `found` since. (What does not lie open is what a worker runs next: its slot, or the
-//! only task of its ring while the slot is empty. The worker tells of that one as soon as there is a
-//! second.) The claim: **while a task lies open, nobody sleeps, or somebody searches who is yet to
+//! A task *lies open* if it is in the injector, in a lane or in a ring, and whoever put it there
+//! called `notify` or `found` since. (What does not lie open is what a worker runs next: its slot, or
+//! the only task of its ring while the slot is empty, or what it put into a lane when it had polled
+//! it. The worker tells of that one as soon as there is a second.) The claim: **while a task lies open, nobody sleeps, or somebody searches who is yet to
 //! see it.** Three sequences decide it:
 //!
 //! ```text

@@ -4,10 +4,12 @@ use super::away::{self, Away, RunOut, Settled, Word};
 use super::heap::{GRAIN, Heap, LARGEST, Owner, Page};
 use super::join_slot::JoinSlot;
 use super::refs::Runnable;
+use super::sort::{High, Low, Plain, Sort, Told};
 use super::state::{Close, Complete, DropHandle, Released, Rest, Snapshot, Start, State, Wake};
 use super::waker::waker_of;
 use super::{Side, Task, TaskId, now};
 use crate::hooks::{Ended, Hooks, tell};
+use crate::priority::{Lane, Priority};
 use pirn_core::report::{Report, report};
 use pirn_core::shim::{Arc, UnsafeCell};
 use pirn_core::{Cause, JoinError, Kind, Payload, Rooted, TaskMeta, budget};
@@ -37,6 +39,14 @@ pub(crate) trait Schedule: Send + Sync + Sized + 'static {
     /// Queues a task that was woken during its poll, from the thread that polled it.
     fn reschedule(this: &Arc<Self>, task: Runnable) {
         Self::schedule(this, task);
+    }
+
+    /// As [`schedule`](Self::schedule), of a task that waits in a lane.
+    fn schedule_in(this: &Arc<Self>, lane: Lane, task: Runnable);
+
+    /// As [`reschedule`](Self::reschedule), of a task that waits in a lane.
+    fn reschedule_in(this: &Arc<Self>, lane: Lane, task: Runnable) {
+        Self::schedule_in(this, lane, task);
     }
 
     /// Sends a cell home, to be [settled](Sent::settle) there. Gives it back if nothing is settled
@@ -130,6 +140,8 @@ pub(super) struct VTable {
     pub(super) run: unsafe fn(Ref) -> bool,
     /// Queues the task; takes a reference.
     pub(super) schedule: unsafe fn(Ref),
+    /// The same for a task that was just made.
+    pub(super) start: unsafe fn(Ref),
     /// Drops the future of a task, as `State::close` allows; takes a reference.
     pub(super) close: unsafe fn(Ref),
     /// Moves the output to the given place.
@@ -429,6 +441,16 @@ impl Ref {
     pub(super) unsafe fn schedule(self) {
         // SAFETY: passed on.
         unsafe { (self.vtable().schedule)(self) }
+    }
+
+    /// Queues a task that was just made.
+    ///
+    /// # Safety
+    ///
+    /// As [`schedule`](Self::schedule).
+    pub(super) unsafe fn start(self) {
+        // SAFETY: passed on.
+        unsafe { (self.vtable().start)(self) }
     }
 
     /// # Safety
@@ -795,20 +817,54 @@ impl<S: Schedule> Vacant<S> {
         F::Output: 'static,
     {
         // SAFETY: it borrows nothing.
-        unsafe { self.put::<F, false>(TaskId::next(), meta, future) }
+        unsafe { self.put::<F, Plain>(TaskId::next(), meta, future) }
     }
 
-    /// As [`fill`](Self::fill), of whose task the scheduler's hooks are told from now on.
-    pub(crate) fn fill_told<F>(self, id: TaskId, meta: &TaskMeta, future: F) -> Spawned<F::Output>
+    /// As [`fill`](Self::fill), for a task that is so urgent.
+    pub(crate) fn fill_at<F>(
+        self,
+        priority: Priority,
+        meta: &TaskMeta,
+        future: F,
+    ) -> Spawned<F::Output>
+    where
+        F: Future + 'static,
+        F::Output: 'static,
+    {
+        let id = TaskId::next();
+        // SAFETY: it borrows nothing.
+        unsafe {
+            match priority {
+                Priority::High => self.put::<F, High>(id, meta, future),
+                Priority::Normal => self.put::<F, Plain>(id, meta, future),
+                Priority::Low => self.put::<F, Low>(id, meta, future),
+            }
+        }
+    }
+
+    /// As [`fill_at`](Self::fill_at), of whose task the scheduler's hooks are told from now on.
+    pub(crate) fn fill_told<F>(
+        self,
+        priority: Priority,
+        id: TaskId,
+        meta: &TaskMeta,
+        future: F,
+    ) -> Spawned<F::Output>
     where
         F: Future + 'static,
         F::Output: 'static,
     {
         // SAFETY: it borrows nothing.
-        unsafe { self.put::<F, true>(id, meta, future) }
+        unsafe {
+            match priority {
+                Priority::High => self.put::<F, Told<High>>(id, meta, future),
+                Priority::Normal => self.put::<F, Told<Plain>>(id, meta, future),
+                Priority::Low => self.put::<F, Told<Low>>(id, meta, future),
+            }
+        }
     }
 
-    /// As [`fill`](Self::fill), for any future; `TOLD`: with word to the scheduler's hooks.
+    /// As [`fill`](Self::fill), for any future, and any kind of task.
     ///
     /// # Safety
     ///
@@ -817,7 +873,7 @@ impl<S: Schedule> Vacant<S> {
     /// its handle, by wakers, and by whoever gives up the last reference, touches no future, and an
     /// output only if its type is alive.
     #[inline]
-    unsafe fn put<F: Future, const TOLD: bool>(
+    unsafe fn put<F: Future, K: Sort>(
         self,
         id: TaskId,
         meta: &TaskMeta,
@@ -830,11 +886,11 @@ impl<S: Schedule> Vacant<S> {
         if const { fits::<F>() } {
             let body = ManuallyDrop::new(Rooted::new(future));
             // SAFETY: the slot was taken for this type.
-            unsafe { fill::<Inline<F>, S, TOLD>(task, born, id, meta, Stage { body }) };
+            unsafe { fill::<Inline<F>, S, K>(task, born, id, meta, Stage { body }) };
         } else {
             let body = ManuallyDrop::new(Rooted::new(Box::pin(future)));
             // SAFETY: the slot was taken for this type.
-            unsafe { fill::<Boxed<F>, S, TOLD>(task, born, id, meta, Stage { body }) };
+            unsafe { fill::<Boxed<F>, S, K>(task, born, id, meta, Stage { body }) };
         }
         Spawned {
             // SAFETY: the cell was born with a reference for the handle, and its output is `F`'s.
@@ -868,7 +924,7 @@ impl<S: Schedule> Vacant<S> {
     ) -> Task<F::Output> {
         let slot = self.0;
         // SAFETY: passed on.
-        let spawned = unsafe { self.put::<F, false>(TaskId::next(), meta, future) };
+        let spawned = unsafe { self.put::<F, Plain>(TaskId::next(), meta, future) };
         let Spawned { task, runnable } = spawned;
         // SAFETY: the handle keeps the slot in use.
         let scheduler = unsafe { scheduler::<S>(slot) };
@@ -892,7 +948,7 @@ fn note_name(id: TaskId, meta: &TaskMeta, side: &Side) -> bool {
 ///
 /// The slot was taken for a `Cell<B>` of an `S`, by the caller.
 #[inline]
-unsafe fn fill<B: Body, S: Schedule, const TOLD: bool>(
+unsafe fn fill<B: Body, S: Schedule, K: Sort>(
     task: Ref,
     state: Snapshot,
     id: TaskId,
@@ -902,7 +958,7 @@ unsafe fn fill<B: Body, S: Schedule, const TOLD: bool>(
     let cell = task.0.as_ptr().cast::<Cell<B>>();
     // SAFETY: the slot is the caller's, and large enough.
     unsafe {
-        Header::fill(task, Harness::<B, S, TOLD>::VTABLE, id, meta.spawned_at());
+        Header::fill(task, Harness::<B, S, K>::VTABLE, id, meta.spawned_at());
         (&raw mut (*cell).stage).write(UnsafeCell::new(stage));
         task.header().state.set(state);
     }
@@ -994,20 +1050,20 @@ pub(super) unsafe fn vacate<S: Schedule>(slot: Ref) {
     }
 }
 
-/// A typed pointer to a cell. `TOLD`: the scheduler's hooks are told of the task.
-struct Harness<B: Body, S, const TOLD: bool>(NonNull<Cell<B>>, PhantomData<S>);
+/// A typed pointer to a cell.
+struct Harness<B: Body, S, K>(NonNull<Cell<B>>, PhantomData<(S, K)>);
 
-impl<B: Body, S, const TOLD: bool> Clone for Harness<B, S, TOLD> {
+impl<B: Body, S, K> Clone for Harness<B, S, K> {
     fn clone(&self) -> Self {
         *self
     }
 }
 
-impl<B: Body, S, const TOLD: bool> Copy for Harness<B, S, TOLD> {}
+impl<B: Body, S, K> Copy for Harness<B, S, K> {}
 
 type OutputOf<B> = <<B as Body>::Future as Future>::Output;
 
-impl<B: Body, S: Schedule, const TOLD: bool> Harness<B, S, TOLD> {
+impl<B: Body, S: Schedule, K: Sort> Harness<B, S, K> {
     const VTABLE: &'static VTable = &VTable {
         // SAFETY: as the field's contract says; `fill` made the cell of these types.
         run: |task| unsafe {
@@ -1015,7 +1071,9 @@ impl<B: Body, S: Schedule, const TOLD: bool> Harness<B, S, TOLD> {
             true
         },
         // SAFETY: as the field's contract says; `fill` made the cell of these types.
-        schedule: |task| unsafe { Self::of(task).queue_woken(S::schedule) },
+        schedule: |task| unsafe { Self::of(task).queue_woken(Self::hand) },
+        // SAFETY: as the field's contract says; `fill` made the cell of these types.
+        start: |task| unsafe { Self::of(task).queue(Self::hand) },
         // SAFETY: as the field's contract says; `fill` made the cell of these types.
         close: |task| unsafe { Self::of(task).close() },
         // SAFETY: as the field's contract says; `fill` made the cell of these types.
@@ -1033,7 +1091,7 @@ impl<B: Body, S: Schedule, const TOLD: bool> Harness<B, S, TOLD> {
         // SAFETY: as the field's contract says; `fill` made the cell of these types.
         admit: |task| unsafe {
             scheduler::<S>(task).admit();
-            Self::of(task).queue(S::schedule);
+            Self::of(task).queue(Self::hand);
         },
     };
 
@@ -1043,6 +1101,24 @@ impl<B: Body, S: Schedule, const TOLD: bool> Harness<B, S, TOLD> {
 
     fn untyped(self) -> Ref {
         Ref(self.0.cast())
+    }
+
+    /// Hands a task to its scheduler, by its kind.
+    #[inline]
+    fn hand(scheduler: &Arc<S>, task: Runnable) {
+        match K::LANE {
+            None => S::schedule(scheduler, task),
+            Some(lane) => S::schedule_in(scheduler, lane, task),
+        }
+    }
+
+    /// As `hand`, having polled it.
+    #[inline]
+    fn hand_again(scheduler: &Arc<S>, task: Runnable) {
+        match K::LANE {
+            None => S::reschedule(scheduler, task),
+            Some(lane) => S::reschedule_in(scheduler, lane, task),
+        }
     }
 
     /// # Safety
@@ -1077,7 +1153,7 @@ impl<B: Body, S: Schedule, const TOLD: bool> Harness<B, S, TOLD> {
             // SAFETY: the transition gave up the last reference that is counted there.
             Rest::Idle(Released::Last) => unsafe { self.untyped().last(S::BOUND) },
             // SAFETY: the transition left the reference to the queue.
-            Rest::Requeue => unsafe { self.queue_woken(S::reschedule) },
+            Rest::Requeue => unsafe { self.queue_woken(Self::hand_again) },
             // SAFETY: the transition left the stage to this thread; the queue's reference too.
             Rest::Close => unsafe { self.finish(None, 1) },
         }
@@ -1106,7 +1182,7 @@ impl<B: Body, S: Schedule, const TOLD: bool> Harness<B, S, TOLD> {
                 if let Some(cause) = cancel {
                     body.as_mut().request_cancel(cause);
                 }
-                let _refilled = match TOLD {
+                let _refilled = match K::TOLD {
                     true => budget::inspect::refill(),
                     false => budget::refill(),
                 };
@@ -1211,7 +1287,7 @@ impl<B: Body, S: Schedule, const TOLD: bool> Harness<B, S, TOLD> {
     /// The caller has a reference.
     #[inline]
     unsafe fn tell(self, call: impl FnOnce(&dyn Hooks, TaskId)) {
-        if TOLD {
+        if K::TOLD {
             // SAFETY: the caller's reference keeps the slot in use, and so the scheduler.
             let (scheduler, header) =
                 unsafe { (scheduler::<S>(self.untyped()), self.untyped().header()) };
@@ -1231,7 +1307,7 @@ impl<B: Body, S: Schedule, const TOLD: bool> Harness<B, S, TOLD> {
         // SAFETY: the caller's reference, which is passed on.
         unsafe {
             self.tell(|hooks, id| hooks.woken(id));
-            if TOLD && self.cell().header.state.load().is_complete() {
+            if K::TOLD && self.cell().header.state.load().is_complete() {
                 // The hook was the end of its executor.
                 return self.untyped().release(1);
             }

@@ -26,13 +26,13 @@ impl Runnable {
         unsafe { task.run() }
     }
 
-    /// Queues the task.
+    /// Queues a task that was just made.
     ///
     /// A bound task, only on its thread.
-    pub(crate) fn schedule(self) {
+    pub(crate) fn start(self) {
         let task = self.into_ref();
         // SAFETY: a `Runnable` has a reference, which is passed on.
-        unsafe { task.schedule() }
+        unsafe { task.start() }
     }
 
     /// The reference, which is passed on.

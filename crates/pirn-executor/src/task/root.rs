@@ -37,6 +37,7 @@ impl<S: Schedule> Root<S> {
             let scheduler = unsafe { scheduler::<S>(cell) };
             S::schedule(&scheduler, Runnable::new(cell));
         },
+        start: |_| unreachable!("a root is not spawned"),
         // It ends with its `run`.
         // SAFETY: the caller gives its reference up.
         close: |cell| unsafe { cell.release(1) },

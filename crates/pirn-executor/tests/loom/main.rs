@@ -7,6 +7,7 @@ mod heap;
 mod hooks;
 mod idle;
 mod injector;
+mod lanes;
 mod local;
 mod pool;
 mod shared_park;
