@@ -114,6 +114,13 @@ pub struct PirnLocal(
     )>,
 );
 
+impl PirnLocal {
+    /// What groups spawn on.
+    pub fn spawner(&self) -> pirn_executor::LocalHandle {
+        self.0.0.handle()
+    }
+}
+
 impl Local for PirnLocal {
     type Task<T: 'static> = Joined<pirn_executor::Task<T>>;
 
@@ -293,6 +300,11 @@ impl Shared for Tokio {
 pub struct PirnShared(pirn_executor::PoolHandle);
 
 impl PirnShared {
+    /// What groups spawn on.
+    pub fn spawner(&self) -> pirn_executor::PoolHandle {
+        self.0.clone()
+    }
+
     /// Notes which part of a round's polls the worker did that did fewer. The row has failed if that
     /// is less than `at_least`.
     pub fn shares(&self, at_least: f64) -> impl FnMut() -> Vec<Note> + 'static {

@@ -6,6 +6,7 @@ mod condition;
 mod echo;
 mod event;
 mod executor;
+mod group;
 mod http;
 mod join;
 mod lock;
@@ -31,6 +32,7 @@ pub fn named(prefix: &str) -> Vec<Row> {
     rows.extend(queue::rows());
     rows.extend(join::rows());
     rows.extend(timer::rows());
+    rows.extend(group::rows());
     rows.extend(wheel::rows());
     rows.extend(echo::rows());
     rows.extend(http::rows());

@@ -1,10 +1,15 @@
-//! The same groups on tokio, async-executor, futures' pools and ours.
+//! The same groups on tokio, async-executor, futures' pools and ours; and on each of these, made to
+//! drop tasks at random, and to poll some of them never again.
+
+#[path = "executors/bad.rs"]
+mod bad;
 
 use async_executor::Executor;
+use bad::{Careless, Forgetful};
 use pirn_compat::{AsyncExecutor, AsyncLocalExecutor, Futures, TokioHandle, TokioLocalSet};
 use pirn_core::{Cause, Kind, Scope, Spawn, SpawnLocal, TaskLocal, finally};
 use pirn_executor::{LocalExecutor, PoolExecutor, ThreadPark};
-use pirn_group::{GroupBuilder, GroupError};
+use pirn_group::{ChildError, GroupBuilder, GroupError, StartError, Started};
 use std::cell::Cell;
 use std::future::{Future, pending, poll_fn};
 use std::pin::Pin;
@@ -142,7 +147,218 @@ async fn inherited<S: Spawn>(spawner: S) {
     assert_eq!(seen.await.unwrap(), (None, Some(7)));
 }
 
+/// A group as a value: joined, and dropped.
+async fn owned<S: Spawn + Clone + Send + Sync + 'static>(spawner: S) {
+    let count = Arc::new(AtomicUsize::new(0));
+    let group = GroupBuilder::on(spawner.clone()).open::<&str>();
+    for _ in 0..10 {
+        let (handle, count) = (group.clone(), Arc::clone(&count));
+        group.spawn(async move {
+            yield_now().await;
+            let inner = Arc::clone(&count);
+            handle.spawn(async move {
+                inner.fetch_add(1, SeqCst);
+                Ok(())
+            });
+            count.fetch_add(1, SeqCst);
+            Ok(())
+        });
+    }
+    group.join().await.unwrap();
+    assert_eq!(count.load(SeqCst), 20);
+
+    let outer = Scope::detached();
+    let inside = async {
+        let group = GroupBuilder::on(spawner.clone()).open::<&str>();
+        let started = Arc::new(AtomicUsize::new(0));
+        for _ in 0..10 {
+            let (started, count) = (Arc::clone(&started), Arc::clone(&count));
+            let work = async move {
+                started.fetch_add(1, SeqCst);
+                pending::<Result<(), &str>>().await
+            };
+            group.spawn(finally(work, || async move {
+                yield_now().await;
+                count.fetch_sub(2, SeqCst);
+            }));
+        }
+        while started.load(SeqCst) < 10 {
+            yield_now().await;
+        }
+        drop(group);
+    };
+    outer.run(inside).await.unwrap();
+    assert_eq!(count.load(SeqCst), 0);
+}
+
+/// Results without handles, as they come and in order.
+async fn collected<S: Spawn + Clone>(spawner: S) {
+    let seen = GroupBuilder::on(spawner).run(async |g| {
+        let mut values = g.collect();
+        for i in 0..10 {
+            values.spawn(async move {
+                for _ in 0..i % 3 {
+                    yield_now().await;
+                }
+                Ok(i * i)
+            });
+        }
+        let mut seen = Vec::new();
+        for _ in 0..5 {
+            let (number, value) = values.next().await.unwrap();
+            assert_eq!(value?, number * number);
+            seen.push(number);
+        }
+        seen.extend(values.all().await?.iter().map(|value| value.isqrt()));
+        seen.sort_unstable();
+        Ok::<_, ChildError>(seen)
+    });
+    assert_eq!(seen.await.unwrap(), (0..10).collect::<Vec<_>>());
+}
+
+/// Children that are ready, fail before, and fail after.
+async fn started<S: Spawn>(spawner: S) {
+    let ended: Result<(), _> = GroupBuilder::on(spawner)
+        .run(async |g| {
+            let ready = async |started: Started<u8>| {
+                yield_now().await;
+                started.send(7).unwrap();
+                pending::<Result<(), _>>().await
+            };
+            assert_eq!(g.start(ready).await.unwrap().0, 7);
+            let fails = async |_: Started<u8>| {
+                yield_now().await;
+                Err::<(), _>("early")
+            };
+            let error = g.start(fails).await.unwrap_err();
+            assert!(matches!(error, StartError::Failed("early")));
+            let late = async |started: Started<u8>| {
+                started.send(8).unwrap();
+                Err::<(), _>("late")
+            };
+            let _ = g.start(late).await;
+            pending().await
+        })
+        .await;
+    assert_eq!(ended.unwrap_err().into_errors(), ["late"]);
+}
+
+/// Counts itself out.
+struct Alive(Arc<AtomicUsize>);
+
+impl Alive {
+    fn new(count: &Arc<AtomicUsize>) -> Self {
+        count.fetch_add(1, SeqCst);
+        Alive(Arc::clone(count))
+    }
+}
+
+impl Drop for Alive {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, SeqCst);
+    }
+}
+
+/// Groups of groups on an executor that drops tasks at random: nothing of a group is left when it has
+/// ended, its clean-up has run, and it says that it is not complete.
+async fn careless<S: Spawn + Clone + Send + Sync + 'static>(spawner: S) {
+    let (mut whole, mut cut) = (0, 0);
+    for seed in 0..40 {
+        let spawner = Careless::new(spawner.clone(), seed);
+        let lost = spawner.lost();
+        let [alive, opened, closed] = [(); 3].map(|()| Arc::default());
+        let ended = GroupBuilder::on(spawner.clone())
+            .run(async |g| {
+                for _ in 0..3 {
+                    let inner = spawner.clone();
+                    let guard = Alive::new(&alive);
+                    let counts = [&alive, &opened, &closed].map(Arc::clone);
+                    g.spawn(async move {
+                        let _guard = guard;
+                        let run = GroupBuilder::on(inner).run(async |g| {
+                            let [alive, opened, closed] = counts;
+                            for _ in 0..3 {
+                                let guard = Alive::new(&alive);
+                                let [opened, closed] = [&opened, &closed].map(Arc::clone);
+                                g.spawn(async move {
+                                    let _guard = guard;
+                                    opened.fetch_add(1, SeqCst);
+                                    let cleanup = || async move {
+                                        yield_now().await;
+                                        closed.fetch_add(1, SeqCst);
+                                    };
+                                    finally(yield_now(), cleanup).await;
+                                    Ok(())
+                                });
+                            }
+                            Ok(())
+                        });
+                        run.await
+                            .map_err(|error: GroupError<String>| error.to_string())
+                    });
+                }
+                Ok(())
+            })
+            .await;
+        assert_eq!(
+            Arc::<AtomicUsize>::strong_count(&alive),
+            1,
+            "a child outlived its group"
+        );
+        assert_eq!(alive.load(SeqCst), 0);
+        // A child whose task was dropped between these two has handed its clean-up over.
+        assert_eq!(
+            AtomicUsize::load(&opened, SeqCst),
+            AtomicUsize::load(&closed, SeqCst)
+        );
+        match (ended, lost.load(SeqCst)) {
+            (Ok(()), 0) => whole += 1,
+            (Err(_), 1..) => cut += 1,
+            (ended, lost) => panic!("{lost} tasks were lost, and it ended as {ended:?}"),
+        }
+    }
+    assert!(whole > 0 && cut > 0, "{whole} whole, {cut} cut");
+}
+
+/// A group whose executor keeps a task and does not poll it again waits, as it must; it ends when
+/// the executor lets go.
+async fn forgetful<S: Spawn + Clone>(spawner: S) {
+    for polls in 0..2 {
+        let spawner = Forgetful::new(spawner.clone(), polls);
+        let alive = Arc::default();
+        let mut group = Box::pin(GroupBuilder::on(spawner.clone()).run(async |g| {
+            for _ in 0..3 {
+                let guard = Alive::new(&alive);
+                g.spawn(async move {
+                    yield_now().await;
+                    yield_now().await;
+                    drop(guard);
+                    Ok(())
+                });
+            }
+            Ok::<_, &str>(())
+        }));
+        for _ in 0..100 {
+            let pending = poll_fn(|cx| Poll::Ready(group.as_mut().poll(cx).is_pending())).await;
+            assert!(pending, "it did not wait");
+            yield_now().await;
+        }
+        assert_eq!(alive.load(SeqCst), 3);
+        spawner.let_go();
+        let error = group.await.unwrap_err();
+        assert_eq!(
+            (error.cause().unwrap().kind(), alive.load(SeqCst)),
+            (Kind::Shutdown, 0)
+        );
+    }
+}
+
 fn battery<S: Spawn + Clone + Send + Sync + 'static>(spawner: S, drive: Drive<'_>) {
+    drive(Box::pin(owned(spawner.clone())));
+    drive(Box::pin(collected(spawner.clone())));
+    drive(Box::pin(started(spawner.clone())));
+    drive(Box::pin(careless(spawner.clone())));
+    drive(Box::pin(forgetful(spawner.clone())));
     drive(Box::pin(values(spawner.clone())));
     drive(Box::pin(failure(spawner.clone())));
     drive(Box::pin(dropped(spawner.clone())));
@@ -158,6 +374,11 @@ fn battery<S: Spawn + Clone + Send + Sync + 'static>(spawner: S, drive: Drive<'_
                 failure(inner.clone()).await;
                 dropped(inner.clone()).await;
                 cancelled(inner.clone()).await;
+                owned(inner.clone()).await;
+                collected(inner.clone()).await;
+                started(inner.clone()).await;
+                careless(inner.clone()).await;
+                forgetful(inner.clone()).await;
                 inherited(inner).await;
                 Ok::<_, &str>(())
             });
