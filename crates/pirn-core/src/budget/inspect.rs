@@ -71,6 +71,8 @@ pub fn note(note: Note) -> bool {
 }
 
 /// As [`refill`](super::refill), for polls that may be looked into.
+#[cold]
+#[inline(never)]
 pub fn refill() -> Refilled {
     let units = match is_on() {
         true => FROZEN,

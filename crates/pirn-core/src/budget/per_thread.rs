@@ -38,12 +38,14 @@ pub(crate) fn lift() -> Refilled {
 
 /// For who [inspects](inspect): a leaf whose policy is `P` waits. False if nobody inspects.
 #[cold]
+#[inline(never)]
 pub(crate) fn note_policy<P>() -> bool {
     inspect::note(Note::Policy(type_name::<P>()))
 }
 
 /// For who [inspects](inspect): the leaf that calls this waits.
 #[cold]
+#[inline(never)]
 #[track_caller]
 pub(crate) fn note_place() {
     inspect::note(Note::Place(Location::caller()));

@@ -72,6 +72,15 @@ impl Chooser {
     pub(super) fn next(&mut self, queue: &mut VecDeque<Runnable>) -> Option<Runnable> {
         match self {
             Chooser::Fifo => queue.pop_front(),
+            other => other.choose(queue),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn choose(&mut self, queue: &mut VecDeque<Runnable>) -> Option<Runnable> {
+        match self {
+            Chooser::Fifo => queue.pop_front(),
             Chooser::Seeded(random) => {
                 let index = random.below(queue.len());
                 queue.swap_remove_back(index)

@@ -97,9 +97,7 @@ impl Header {
     pub(super) unsafe fn register(&self, alone: bool, waker: &Waker) -> bool {
         let state = self.state.load();
         if state.has_join_waker() {
-            if budget::is_frozen() {
-                inspect::note(Note::Task(self.id.get()));
-            }
+            self.note_join();
             // SAFETY: only the handle, which is the caller, writes a waker, and whoever completes
             // the task leaves the word as it is.
             if unsafe { self.join.will_wake(waker) } {
@@ -113,6 +111,15 @@ impl Header {
                 discard(waker);
                 false
             }
+        }
+    }
+
+    /// For who [inspects](inspect): the task is awaited, still.
+    #[cold]
+    #[inline(never)]
+    fn note_join(&self) {
+        if budget::is_frozen() {
+            inspect::note(Note::Task(self.id.get()));
         }
     }
 
