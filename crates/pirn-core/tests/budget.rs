@@ -80,9 +80,13 @@ fn who_inspects_is_told_what_a_leaf_waits_for_and_the_leaf_stays_where_it_is() {
     let line = line!() - 1;
     let notes = inspect::take();
     assert!(matches!(notes[..], [Note::Place(place)] if place.line() == line));
+    inspect::say("something");
+    assert_eq!(inspect::take(), [Note::Words("something")]);
     drop(inspecting);
 
     assert!(!inspect::is_on());
+    inspect::say("to nobody");
+    assert!(inspect::take().is_empty());
     assert_eq!(list.enter(|door| door.waiting(0)), 1);
     assert!(budget::poll_spend(&mut cx).is_ready());
     assert_eq!(count.wakes(), 0);

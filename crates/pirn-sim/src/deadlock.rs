@@ -199,6 +199,7 @@ fn describe(book: &Book, note: Note) -> String {
             None => "the end of a task outside".to_owned(),
         },
         Note::Policy(name) => module(name),
+        Note::Words(words) => words.to_owned(),
         Note::Place(place) => match place.file().rsplit(['/', '\\']).next() {
             Some(file) if place.file().contains("pirn-") => {
                 format!("`{}`", file.trim_end_matches(".rs"))

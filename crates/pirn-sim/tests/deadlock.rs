@@ -97,7 +97,14 @@ fn waits_inside_scopes_shields_and_timeouts_are_found() {
         timeout(Duration::MAX, event.wait()).await
     });
     assert_eq!(waits_for, ["`event`"]);
-    assert_eq!(main_waits_for(sleep_until(Instant::NEVER)).len(), 1);
+    let waits_for = main_waits_for(async { sleep_until(Instant::NEVER).await });
+    assert_eq!(waits_for, ["a time that never comes"]);
+    let waits_for = main_waits_for(async {
+        let scope = pirn_core::Scope::new();
+        let _child = scope.enter();
+        scope.run(async {}).await
+    });
+    assert_eq!(waits_for, ["the children of its scope"]);
 }
 
 /// Each has one lock and wants the other's.

@@ -280,6 +280,7 @@ impl Future for Sleep {
             },
             Link::Never(ref mut waker) => {
                 waker.clone_from(cx.waker());
+                budget::inspect::say("a time that never comes");
                 Poll::Pending
             }
             Link::Foreign(ref mut waiting) => {

@@ -1,5 +1,6 @@
 //! Which runtime runs on this thread.
 
+use pirn_core::context;
 use pirn_executor::{PoolHandle, Task};
 use std::cell::{Cell, RefCell};
 use std::future::Future;
@@ -27,7 +28,8 @@ impl Drop for Running {
     }
 }
 
-/// True on a thread that a runtime runs on, between the polls of its tasks and inside them.
+/// True on a thread that a runtime runs on, between the polls of its tasks and inside them; and in a
+/// simulation.
 ///
 /// asyncio's `loop.is_running()`.
 ///
@@ -38,7 +40,7 @@ impl Drop for Running {
 /// assert!(pirn::run(async { pirn::is_running() }));
 /// ```
 pub fn is_running() -> bool {
-    RUNNING.get()
+    RUNNING.get() || context::system("runtime").is_err()
 }
 
 /// Sends what is spawned on this thread to `pool`, until the guard is dropped.

@@ -14,7 +14,7 @@ use crate::lent::Lent;
 use crate::nested::{self, Nest, Sleep};
 use crate::workers::Workers;
 use pirn_core::calls::CallQueue;
-use pirn_core::context::Handles;
+use pirn_core::context::{self, Handles};
 use pirn_core::report::{Report, report};
 use pirn_core::{Cause, Kind, ParkError, Rooted, Scope, Spawn};
 use pirn_executor::{LocalExecutor, Task, ThreadPark};
@@ -293,8 +293,11 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// If the system has no thread or descriptor left.
+    /// If the system has no thread or descriptor left; and inside a simulation, which a runtime would
+    /// block.
     pub fn build(self) -> io::Result<Runtime> {
+        let simulated = |missing| io::Error::new(io::ErrorKind::Unsupported, missing);
+        context::system("runtime").map_err(simulated)?;
         let now = Arc::clone(&self.time);
         let reactor_park = ReactorPark::new(move || now.now())?;
         let reactor = reactor_park.handle();

@@ -260,6 +260,22 @@ fn all_of_it_gives_the_same_trace_twice() {
 }
 
 #[pirn::test]
+async fn a_runtime_inside_is_an_error_and_one_is_said_to_run() {
+    assert!(pirn::is_running());
+    let error = pirn::Runtime::builder().current_thread().build();
+    assert_eq!(error.unwrap_err().kind(), ErrorKind::Unsupported);
+}
+
+#[pirn::test(seeds = 20)]
+async fn closures_for_a_pool_of_ones_own_run_inline_too() {
+    let pool = pirn_io::blocking::BlockingPool::default();
+    let here = std::thread::current().id();
+    let there = pool.run(|| std::thread::current().id()).await.unwrap();
+    assert_eq!(here, there);
+    assert_eq!(pool.statistics().threads, 0);
+}
+
+#[pirn::test]
 async fn sockets_files_and_names_are_errors_that_say_what_to_use() {
     let connect = net::TcpStream::connect("127.0.0.1:1").await.unwrap_err();
     let listen = net::TcpListener::bind("127.0.0.1:0").await.unwrap_err();

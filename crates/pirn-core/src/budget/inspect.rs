@@ -22,6 +22,8 @@ pub enum Note {
     Policy(&'static str),
     /// The place in its code at which it spends the budget.
     Place(&'static Location<'static>),
+    /// In words.
+    Words(&'static str),
     /// It joins the task of this number.
     Task(u64),
 }
@@ -68,6 +70,15 @@ pub fn note(note: Note) -> bool {
         notes.as_mut().map(|notes| notes.push(note)).is_some()
     });
     noted.unwrap_or_default()
+}
+
+/// Says in words what a leaf waits for, which is about to be pending. For those that are asked seldom:
+/// it costs a look at the budget.
+#[inline]
+pub fn say(words: &'static str) {
+    if super::is_frozen() {
+        note(Note::Words(words));
+    }
 }
 
 /// As [`refill`](super::refill), for polls that may be looked into.

@@ -785,6 +785,7 @@ impl<T> Run<T> {
             self.lose_cleanups();
         }
         if !self.scope().try_end() {
+            budget::inspect::say("the children of its scope");
             return Poll::Pending;
         }
         self.leave()

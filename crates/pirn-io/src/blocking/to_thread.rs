@@ -151,6 +151,8 @@ impl<T: Send + 'static> ToThread<T> {
             name_job(meta);
             locals.run(|| ticket.run());
         });
+        // In a simulation nothing runs on a thread, whichever pool was asked for.
+        let pool = pool.filter(|_| context::system("thread").is_ok());
         match (pool, context::blocking()) {
             (Some(pool), _) => pool.submit(run)?,
             (None, Ok(ambient)) => ambient.submit(run)?,
