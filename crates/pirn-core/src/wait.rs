@@ -840,7 +840,7 @@ impl<'a, P: Policy<N>, const N: usize> Waiter<'a, P, N> {
     ) -> Poll<R> {
         let this = self.into_ref().get_ref();
         if budget::is_frozen() {
-            if !budget::note_policy::<P>() {
+            if !budget::note_policy::<P, _>(this.list) {
                 this.leave_if_linked();
             }
             return Poll::Pending;

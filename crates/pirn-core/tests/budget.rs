@@ -75,7 +75,7 @@ fn who_inspects_is_told_what_a_leaf_waits_for_and_the_leaf_stays_where_it_is() {
     let inspecting = inspect::begin();
     assert!(waiter.as_mut().poll_granted(&mut cx).is_pending());
     let notes = inspect::take();
-    assert!(matches!(notes[..], [Note::Policy(name)] if name.ends_with("::Never")));
+    assert!(matches!(notes[..], [Note::Policy(name, _)] if name.ends_with("::Never")));
     assert_eq!(budget::poll_spend(&mut cx), Poll::Pending);
     let line = line!() - 1;
     let notes = inspect::take();

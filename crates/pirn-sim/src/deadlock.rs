@@ -5,6 +5,7 @@ use crate::clock::{Awake, World};
 use crate::event::{Who, seconds};
 use pirn_core::budget::inspect::{self, Note};
 use pirn_executor::LocalExecutor;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -154,11 +155,14 @@ pub(crate) fn report<T>(
     drop(inspecting);
     world.with_book(|book| {
         book.inspecting = false;
-        let waiting = book
+        let notes = book
             .live
-            .iter()
-            .map(|(who, info)| waiting(book, *who, info));
-        let tasks: Vec<_> = waiting.collect();
+            .values()
+            .flat_map(|info| info.notes.iter().flatten());
+        let kinds = Kinds::of(notes);
+        let live_ones = book.live.iter();
+        let tasks = live_ones.map(|(who, info)| waiting(book, &kinds, *who, info));
+        let tasks: Vec<_> = tasks.collect();
         book.live.retain(|_, info| !info.revived);
         Deadlock {
             live,
@@ -168,10 +172,10 @@ pub(crate) fn report<T>(
     })
 }
 
-fn waiting(book: &Book, who: Who, info: &Info) -> Waiting {
+fn waiting(book: &Book, kinds: &Kinds, who: Who, info: &Info) -> Waiting {
     let mut waits_for: Vec<String> = Vec::new();
     for note in info.notes.iter().flatten() {
-        let what = describe(book, *note);
+        let what = kinds.describe(book, *note);
         if !waits_for.contains(&what) {
             waits_for.push(what);
         }
@@ -191,21 +195,45 @@ fn waiting(book: &Book, who: Who, info: &Info) -> Waiting {
     }
 }
 
-/// What a leaf is, in words.
-fn describe(book: &Book, note: Note) -> String {
-    match note {
-        Note::Task(id) => match book.who_of(id) {
-            Some(who) => format!("the end of {}", book.name(who)),
-            None => "the end of a task outside".to_owned(),
-        },
-        Note::Policy(name) => module(name),
-        Note::Words(words) => words.to_owned(),
-        Note::Place(place) => match place.file().rsplit(['/', '\\']).next() {
-            Some(file) if place.file().contains("pirn-") => {
-                format!("`{}`", file.trim_end_matches(".rs"))
+/// The addresses of the primitives that are waited for, by kind, in the order of those who wait.
+#[derive(Default)]
+struct Kinds(BTreeMap<String, Vec<usize>>);
+
+impl Kinds {
+    fn of<'a>(notes: impl Iterator<Item = &'a Note>) -> Kinds {
+        let mut kinds = Kinds::default();
+        for note in notes {
+            if let Note::Policy(policy, address) = note {
+                let known = kinds.0.entry(module(policy)).or_default();
+                if !known.contains(address) {
+                    known.push(*address);
+                }
             }
-            _ => format!("what is at {place}"),
-        },
+        }
+        kinds
+    }
+
+    /// What a leaf is, in words. Where there are several primitives of a kind, they are numbered.
+    fn describe(&self, book: &Book, note: Note) -> String {
+        match note {
+            Note::Task(id) => match book.who_of(id) {
+                Some(who) => format!("the end of {}", book.name(who)),
+                None => "the end of a task outside".to_owned(),
+            },
+            Note::Words(words) => words.to_owned(),
+            Note::Policy(policy, address) => {
+                let kind = module(policy);
+                let known = self.0.get(&kind).filter(|known| known.len() > 1);
+                let number = known.and_then(|known| known.iter().position(|each| *each == address));
+                number.map_or_else(|| kind.clone(), |number| format!("{kind} {}", number + 1))
+            }
+            Note::Place(place) => match place.file().rsplit(['/', '\\']).next() {
+                Some(file) if place.file().contains("pirn-") => {
+                    format!("`{}`", file.trim_end_matches(".rs"))
+                }
+                _ => format!("what is at {place}"),
+            },
+        }
     }
 }
 

@@ -141,12 +141,16 @@ fn a_report_has_name_place_polls_and_who_woke() {
         "{text}"
     );
     assert!(
-        lines[2].starts_with("  #1 left waits for `lock`; spawned at "),
+        lines[2].starts_with("  #1 left waits for `lock` 1; spawned at "),
         "{text}"
     );
     assert!(lines[2].contains("tests/deadlock.rs:"), "{text}");
     assert!(
         lines[2].ends_with("; polled 2 times, at 1.500000000 s last, woken by the clock"),
+        "{text}"
+    );
+    assert!(
+        lines[3].starts_with("  #2 right waits for `lock` 2; "),
         "{text}"
     );
     assert_eq!(lines.len(), 4, "{text}");

@@ -18,8 +18,9 @@ std::thread_local! {
 /// What a leaf has said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Note {
-    /// Its policy, by the name of the type.
-    Policy(&'static str),
+    /// Its policy, by the name of the type; and the address of its wait list, which tells two of one
+    /// kind apart.
+    Policy(&'static str, usize),
     /// The place in its code at which it spends the budget.
     Place(&'static Location<'static>),
     /// In words.

@@ -36,11 +36,12 @@ pub(crate) fn lift() -> Refilled {
     Refilled(replace(UNBOUNDED))
 }
 
-/// For who [inspects](inspect): a leaf whose policy is `P` waits. False if nobody inspects.
+/// For who [inspects](inspect): a leaf waits in `list`, whose policy is `P`. False if nobody inspects.
 #[cold]
 #[inline(never)]
-pub(crate) fn note_policy<P>() -> bool {
-    inspect::note(Note::Policy(type_name::<P>()))
+pub(crate) fn note_policy<P, L>(list: &L) -> bool {
+    let address = std::ptr::from_ref(list).addr();
+    inspect::note(Note::Policy(type_name::<P>(), address))
 }
 
 /// For who [inspects](inspect): the leaf that calls this waits.
