@@ -520,6 +520,53 @@ fn a_seed_determines_the_order_and_every_task_runs() {
 }
 
 #[test]
+fn priorities_let_one_task_run_long_before_another_has_its_first_turn() {
+    // How many turns the first task had before the second one had one.
+    let lead = |order| {
+        let executor = LocalExecutor::with_order(order);
+        let (turns, lead) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(None)));
+        let counts = turns.clone();
+        executor
+            .spawn(async move {
+                for _ in 0..20 {
+                    counts.set(counts.get() + 1);
+                    yield_now().await;
+                }
+            })
+            .detach();
+        let leads = lead.clone();
+        executor
+            .spawn(async move { leads.set(Some(turns.get())) })
+            .detach();
+        while executor.try_tick() {}
+        lead.get().unwrap()
+    };
+    let late = |order: fn(u64) -> Order| (0..200).filter(|seed| lead(order(*seed)) == 20).count();
+    assert_eq!(late(Order::Seeded), 0);
+    assert!(late(Order::Priorities) > 20, "{}", late(Order::Priorities));
+    for seed in 0..20 {
+        assert_eq!(lead(Order::Priorities(seed)), lead(Order::Priorities(seed)));
+    }
+}
+
+#[test]
+fn a_task_of_high_priority_that_never_rests_lets_the_others_run_in_the_end() {
+    for seed in 0..50 {
+        let executor = LocalExecutor::with_order(Order::Priorities(seed));
+        let done = Rc::new(Cell::new(false));
+        let looks = done.clone();
+        let spins = executor.spawn(async move {
+            while !looks.get() {
+                yield_now().await;
+            }
+        });
+        executor.spawn(async move { done.set(true) }).detach();
+        while executor.try_tick() {}
+        assert!(spins.is_finished());
+    }
+}
+
+#[test]
 fn simulated_workers_run_every_task_in_an_order_that_their_seed_determines() {
     let run = |seed, workers| {
         let executor = LocalExecutor::with_order(Order::Stealing { seed, workers });

@@ -113,11 +113,7 @@ impl Sim {
         let ran = catch_unwind(AssertUnwindSafe(|| self.run(program())));
         if !ran.as_ref().is_ok_and(|output| !bad(output)) {
             let tail = world.with_book(|book| book.render(usize::MAX));
-            let under = match (seed, settings.workers) {
-                (Some(seed), Some(workers)) => format!("under seed {seed} ({workers} workers)"),
-                (Some(seed), None) => format!("under seed {seed}"),
-                (None, _) => "in every run".to_owned(),
-            };
+            let under = settings.told();
             eprintln!("pirn-sim: it fails {under}; the last of its trace:\n{tail}");
             let again = seed.map_or(String::new(), |seed| format!("PIRN_SEED={seed} "));
             eprintln!(

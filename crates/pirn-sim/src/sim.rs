@@ -57,6 +57,7 @@ pub struct Sim {
 pub(crate) struct Settings {
     pub(crate) seed: Option<u64>,
     pub(crate) workers: Option<usize>,
+    pub(crate) priorities: bool,
     pub(crate) threshold: Duration,
     pub(crate) paused: bool,
 }
@@ -112,8 +113,38 @@ impl Sim {
         self
     }
 
-    /// The schedule that [`check`](crate::check) gives a program under this seed: any ready task
-    /// next, or two to four [workers](Self::workers).
+    /// Gives each task a random priority, and runs the ready one of the highest; now and then one that
+    /// runs gets another. The [seed](Self::seed) determines them (0 if there is none).
+    ///
+    /// It finds what goes wrong only where one task is very late. [Workers](Self::workers) have no
+    /// priorities.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pirn_sim::Sim;
+    ///
+    /// // Under some seeds a task of twenty turns ends before another one has had its first.
+    /// let is_late = |seed| Sim::new().priorities().seed(seed).run(async {
+    ///     let fast = pirn_executor::spawn(async {
+    ///         for _ in 0..20 {
+    ///             pirn_core::yield_now().await;
+    ///         }
+    ///     });
+    ///     let late = pirn_executor::spawn(async move { fast.is_finished() });
+    ///     late.await.unwrap()
+    /// });
+    /// assert!((0..100).any(is_late) && !(0..100).all(is_late));
+    /// ```
+    #[must_use]
+    pub fn priorities(mut self) -> Self {
+        self.settings.priorities = true;
+        self
+    }
+
+    /// The schedule that [`check`](crate::check) gives a program under this seed: one fourth of them
+    /// any ready task next, one fourth [priorities](Self::priorities), and one half two to four
+    /// [workers](Self::workers).
     ///
     /// # Examples
     ///
@@ -325,31 +356,39 @@ fn main_waker(world: &Arc<World>, cx: &Context<'_>) -> Waker {
 }
 
 impl Settings {
-    /// See [`Sim::schedule`]. Workers that somebody asked for stay.
-    pub(crate) fn schedule(self, seed: u64) -> Settings {
-        let workers = match seed % 4 {
-            0 => self.workers,
-            more => Some(self.workers.unwrap_or(more as usize + 1)),
-        };
-        Settings {
-            seed: Some(seed),
-            workers,
-            ..self
+    /// See [`Sim::schedule`]. What somebody asked for stays.
+    pub(crate) fn schedule(mut self, seed: u64) -> Settings {
+        self.seed = Some(seed);
+        if self.workers.is_none() && !self.priorities {
+            self.priorities = seed % 4 == 1;
+            self.workers = (seed % 4 > 1).then_some(2 + (seed / 4 % 3) as usize);
+        }
+        self
+    }
+
+    /// In words.
+    pub(crate) fn told(self) -> String {
+        match (self.seed, self.workers, self.priorities) {
+            (None, None, false) => "in every run".to_owned(),
+            (seed, Some(workers), _) => {
+                format!("under seed {} ({workers} workers)", seed.unwrap_or(0))
+            }
+            (seed, None, true) => format!("under seed {} (priorities)", seed.unwrap_or(0)),
+            (Some(seed), None, false) => format!("under seed {seed}"),
         }
     }
 
     fn is_seeded(self) -> bool {
-        self.seed.is_some() || self.workers.is_some()
+        self.seed.is_some() || self.workers.is_some() || self.priorities
     }
 
     fn order(self) -> Order {
-        match (self.seed, self.workers) {
-            (None, None) => Order::Fifo,
-            (Some(seed), None) => Order::Seeded(seed),
-            (seed, Some(workers)) => Order::Stealing {
-                seed: seed.unwrap_or(0),
-                workers,
-            },
+        let seed = self.seed.unwrap_or(0);
+        match self.workers {
+            Some(workers) => Order::Stealing { seed, workers },
+            None if self.priorities => Order::Priorities(seed),
+            None if self.seed.is_some() => Order::Seeded(seed),
+            None => Order::Fifo,
         }
     }
 

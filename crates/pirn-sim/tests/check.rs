@@ -58,6 +58,26 @@ fn workers_let_one_task_lag_behind_more_than_one_queue_does() {
     assert!(workers.iter().any(lags));
 }
 
+/// True if a task has had all its many turns before another one had its first.
+fn is_very_late(sim: Sim) -> bool {
+    sim.run(async {
+        let fast = spawn_local(async {
+            for _ in 0..25 {
+                yield_now().await;
+            }
+        });
+        let late = spawn_local(async move { fast.is_finished() });
+        late.await.unwrap()
+    })
+}
+
+#[test]
+fn a_check_comes_upon_a_task_that_is_very_late() {
+    let late = |sim: fn(u64) -> Sim| (0..400).filter(|seed| is_very_late(sim(*seed))).count();
+    assert_eq!(late(|seed| Sim::new().seed(seed)), 0);
+    assert!(late(|seed| Sim::new().schedule(seed)) > 10);
+}
+
 #[test]
 fn one_worker_is_one_queue_in_which_some_go_first() {
     let one = orders(|seed| Sim::new().workers(1).seed(seed));

@@ -1,7 +1,7 @@
 //! Which task is next.
 
-use crate::task::Runnable;
-use std::collections::VecDeque;
+use crate::task::{Runnable, TaskId};
+use std::collections::{BTreeMap, VecDeque};
 use std::mem;
 
 /// Which of the tasks that are ready runs next.
@@ -33,6 +33,14 @@ pub enum Order {
     Fifo,
     /// Any of them, by a sequence of random numbers that this seed determines: for simulation.
     Seeded(u64),
+    /// The one of the highest priority. A task gets a random one when it is first ready, and one that
+    /// runs gets another now and then: for simulation. The seed determines all of it.
+    ///
+    /// One task may run long before another has its first turn, which hardly ever occurs where any
+    /// task may be next. So this finds what goes wrong only if somebody is very late, as does the
+    /// *probabilistic concurrency testing* of Burckhardt and others, from which it is taken (ASPLOS
+    /// 2010).
+    Priorities(u64),
     /// The order in which so many workers might poll them, each of which has a queue of its own and
     /// steals from the others when that is empty: for simulation, on one thread. The seed determines
     /// whose turn it is, whom it steals from, and which woken task goes before the others.
@@ -51,6 +59,7 @@ pub enum Order {
 pub(super) enum Chooser {
     Fifo,
     Seeded(Random),
+    Priorities(Ranks),
     Stealing(Crew),
 }
 
@@ -59,6 +68,7 @@ impl Chooser {
         match order {
             Order::Fifo => Chooser::Fifo,
             Order::Seeded(seed) => Chooser::Seeded(Random(seed)),
+            Order::Priorities(seed) => Chooser::Priorities(Ranks::new(Random(seed))),
             Order::Stealing { seed, workers } => Chooser::Stealing(Crew {
                 random: Random(seed),
                 queues: (0..workers.max(1)).map(|_| VecDeque::new()).collect(),
@@ -85,6 +95,7 @@ impl Chooser {
                 let index = random.below(queue.len());
                 queue.swap_remove_back(index)
             }
+            Chooser::Priorities(ranks) => ranks.next(queue),
             Chooser::Stealing(crew) => crew.next(queue),
         }
     }
@@ -94,6 +105,7 @@ impl Chooser {
         let random = match self {
             Chooser::Fifo => return lane.pop_front(),
             Chooser::Seeded(random) => random,
+            Chooser::Priorities(ranks) => return ranks.next(lane),
             Chooser::Stealing(crew) => &mut crew.random,
         };
         let index = random.below(lane.len());
@@ -103,7 +115,7 @@ impl Chooser {
     /// How many tasks were taken over.
     pub(super) fn held(&self) -> usize {
         match self {
-            Chooser::Fifo | Chooser::Seeded(_) => 0,
+            Chooser::Fifo | Chooser::Seeded(_) | Chooser::Priorities(_) => 0,
             Chooser::Stealing(crew) => crew.queues.iter().map(VecDeque::len).sum(),
         }
     }
@@ -111,9 +123,49 @@ impl Chooser {
     /// Gives those up.
     pub(super) fn take_held(&mut self) -> Vec<Runnable> {
         match self {
-            Chooser::Fifo | Chooser::Seeded(_) => Vec::new(),
+            Chooser::Fifo | Chooser::Seeded(_) | Chooser::Priorities(_) => Vec::new(),
             Chooser::Stealing(crew) => crew.queues.iter_mut().flat_map(mem::take).collect(),
         }
+    }
+}
+
+/// The tasks' priorities.
+pub(super) struct Ranks {
+    random: Random,
+    ranks: BTreeMap<TaskId, usize>,
+    /// One poll in so many gives the task that is polled another priority.
+    change: usize,
+}
+
+/// How many priorities are remembered at most. (Those of tasks that have ended are among them; once in
+/// a while all are drawn anew.)
+const RANKS: usize = 1 << 12;
+
+impl Ranks {
+    fn new(mut random: Random) -> Self {
+        let change = [2, 8, 32, 128][random.below(4)];
+        Ranks {
+            random,
+            ranks: BTreeMap::new(),
+            change,
+        }
+    }
+
+    fn next(&mut self, queue: &mut VecDeque<Runnable>) -> Option<Runnable> {
+        if self.ranks.len() > RANKS {
+            self.ranks.clear();
+        }
+        let Ranks { random, ranks, .. } = self;
+        let mut draw = || random.below(usize::MAX);
+        let ranked = queue
+            .iter()
+            .map(|task| *ranks.entry(task.id()).or_insert_with(&mut draw));
+        let (first, _) = ranked.enumerate().max_by_key(|(_, rank)| *rank)?;
+        let task = queue.remove(first)?;
+        if random.below(self.change) == 0 {
+            ranks.insert(task.id(), random.below(usize::MAX));
+        }
+        Some(task)
     }
 }
 

@@ -1,5 +1,6 @@
 //! Who has a reference to a task, and what that entitles to.
 
+use super::TaskId;
 use super::cell::Ref;
 use super::heap::Heap;
 use super::state::Snapshot;
@@ -24,6 +25,12 @@ impl Runnable {
         let task = ManuallyDrop::new(self).0;
         // SAFETY: a `Runnable` has a reference, which is passed on.
         unsafe { task.run() }
+    }
+
+    /// The task's number.
+    pub(crate) fn id(&self) -> TaskId {
+        // SAFETY: a `Runnable` has a reference.
+        unsafe { self.0.header() }.id
     }
 
     /// Queues a task that was just made.
