@@ -64,6 +64,22 @@ fn nobody_who_advances_a_paused_clock_is_a_deadlock_that_says_so() {
 }
 
 #[test]
+fn a_paused_clock_does_not_move_for_who_waits_until_all_are_blocked() {
+    let ended = Sim::new().paused().try_run(async {
+        wait_all_blocked().cushion(MS).await;
+    });
+    assert!(ended.is_err());
+    Sim::new().paused().run(async {
+        let waits = spawn(async {
+            wait_all_blocked().cushion(MS).await;
+            millis()
+        });
+        advance(5 * MS).await;
+        assert_eq!(waits.await.unwrap(), 1);
+    });
+}
+
+#[test]
 fn what_is_left_of_a_paused_run_cleans_up_in_its_time() {
     let (say, said) = std::sync::mpsc::channel();
     Sim::new().paused().run(async move {

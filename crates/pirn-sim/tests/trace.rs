@@ -116,6 +116,27 @@ fn a_trace_says_who_woke_whom_and_when() {
 }
 
 #[test]
+fn a_task_that_is_woken_twice_before_its_poll_is_woken_once() {
+    let sim = Sim::new();
+    let trace = sim.trace();
+    sim.run(async {
+        let mut rounds = 0;
+        std::future::poll_fn(|cx| {
+            rounds += 1;
+            cx.waker().wake_by_ref();
+            cx.waker().wake_by_ref();
+            match rounds {
+                3 => std::task::Poll::Ready(()),
+                _ => std::task::Poll::Pending,
+            }
+        })
+        .await;
+    });
+    let trace = trace.to_string();
+    assert_eq!(trace.matches("woken by main").count(), 3, "{trace}");
+}
+
+#[test]
 fn another_thread_wakes_from_outside() {
     let sim = Sim::new();
     let trace = sim.trace();
