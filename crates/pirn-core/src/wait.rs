@@ -94,6 +94,7 @@ use crate::budget;
 use crate::shim::atomic::{AtomicBool, Ordering};
 use crate::shim::{ListGuard, ListLock, UnsafeCell};
 use crate::wake::{self, WakeBatch};
+use core::any::type_name;
 use core::cell::Cell;
 use core::fmt;
 use core::marker::PhantomPinned;
@@ -840,7 +841,7 @@ impl<'a, P: Policy<N>, const N: usize> Waiter<'a, P, N> {
     ) -> Poll<R> {
         let this = self.into_ref().get_ref();
         if budget::is_frozen() {
-            if !budget::note_policy::<P, _>(this.list) {
+            if !budget::note_policy(type_name::<P>, ptr::from_ref(this.list).cast()) {
                 this.leave_if_linked();
             }
             return Poll::Pending;

@@ -78,15 +78,13 @@ pub fn call_later(
 /// # Examples
 ///
 /// ```
-/// use std::sync::mpsc::channel;
 /// use std::time::Duration;
 ///
-/// let (sender, said) = channel();
-/// pirn::run(async move {
+/// pirn::run(async {
+///     let (sender, said) = pirn::sync::oneshot::channel();
 ///     let when = pirn::now() + Duration::from_millis(2);
 ///     pirn::call_at(when, move || sender.send(pirn::now()).unwrap()).unwrap();
-///     pirn::sleep(Duration::from_millis(10)).await;
-///     assert!(said.recv().unwrap() >= when);
+///     assert!(said.await.unwrap() >= when);
 /// });
 /// ```
 #[track_caller]

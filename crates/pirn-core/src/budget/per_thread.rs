@@ -3,7 +3,6 @@
 use super::inspect::{self, Note};
 use super::{FROZEN, Refilled, UNBOUNDED};
 use crate::shim;
-use std::any::type_name;
 use std::cell::Cell;
 use std::panic::Location;
 
@@ -36,12 +35,12 @@ pub(crate) fn lift() -> Refilled {
     Refilled(replace(UNBOUNDED))
 }
 
-/// For who [inspects](inspect): a leaf waits in `list`, whose policy is `P`. False if nobody inspects.
+/// For who [inspects](inspect): a leaf waits in `list`, whose policy bears that name. False if nobody
+/// inspects.
 #[cold]
 #[inline(never)]
-pub(crate) fn note_policy<P, L>(list: &L) -> bool {
-    let address = std::ptr::from_ref(list).addr();
-    inspect::note(Note::Policy(type_name::<P>(), address))
+pub(crate) fn note_policy(name: fn() -> &'static str, list: *const ()) -> bool {
+    inspect::note(Note::Policy(name(), list.addr()))
 }
 
 /// For who [inspects](inspect): the leaf that calls this waits.

@@ -15,7 +15,7 @@ pub(super) fn replace(_units: u32) -> u32 {
     UNBOUNDED
 }
 
-pub(crate) fn note_policy<P, L>(_list: &L) -> bool {
+pub(crate) fn note_policy(_name: fn() -> &'static str, _list: *const ()) -> bool {
     false
 }
 
