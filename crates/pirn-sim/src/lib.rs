@@ -12,6 +12,7 @@ pub mod conformance;
 mod deadlock;
 mod event;
 mod lockstep;
+pub mod net;
 mod random;
 mod sequencer;
 mod sim;

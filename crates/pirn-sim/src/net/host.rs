@@ -1,0 +1,213 @@
+//! A host: listens, connects.
+
+use super::address::Address;
+use super::datagrams::Datagrams;
+use super::listener::{BACKLOG, Listener};
+use super::state::Shared;
+use super::stream::Stream;
+use pirn_core::Instant;
+use pirn_timer::{sleep, sleep_until};
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::io;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::Poll;
+
+/// A host in a [`Network`](super::Network), by its name. Made by
+/// [`Network::host`](super::Network::host); clone it for more tasks on it.
+///
+/// # Examples
+///
+/// See [`Listener`].
+#[derive(Clone)]
+pub struct Host {
+    network: Arc<Shared>,
+    name: Arc<str>,
+}
+
+/// What comes of asking a host for a connection.
+enum Answer {
+    Made(Stream),
+    Refused,
+    /// It does not answer, and may do so later.
+    None,
+}
+
+impl Host {
+    pub(super) fn new(network: &Arc<Shared>, name: &str) -> Host {
+        let name: Arc<str> = name.into();
+        network.enter(|state, _| state.add_host(&name));
+        Host {
+            network: Arc::clone(network),
+            name,
+        }
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Takes connections at `port`; at 0, at one that is free.
+    ///
+    /// # Errors
+    ///
+    /// [`AddrInUse`](io::ErrorKind::AddrInUse), if somebody listens there.
+    pub fn listen(&self, port: u16) -> io::Result<Listener> {
+        Listener::new(&self.network, self.at(port))
+    }
+
+    /// Sends and receives datagrams at `port`; at 0, at one that is free.
+    ///
+    /// # Errors
+    ///
+    /// [`AddrInUse`](io::ErrorKind::AddrInUse), if somebody does so there.
+    pub fn bind(&self, port: u16) -> io::Result<Datagrams> {
+        Datagrams::new(&self.network, self.at(port))
+    }
+
+    /// Connects to a port of a host.
+    ///
+    /// That takes as long as it takes a word to get there and back. While the hosts are parted, or
+    /// more connections wait there than the host keeps, it tries again.
+    ///
+    /// # Errors
+    ///
+    /// [`NotFound`](io::ErrorKind::NotFound), if the network has no such host;
+    /// [`ConnectionRefused`](io::ErrorKind::ConnectionRefused), if nobody listens there;
+    /// [`TimedOut`](io::ErrorKind::TimedOut), if there was no answer for as long as the
+    /// [patience](super::Conditions::patience) lasts.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future gives the connection up; the other side may find one that ended.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pirn_sim::{Sim, net::Network};
+    /// use std::io::ErrorKind;
+    /// use std::time::Duration;
+    ///
+    /// Sim::new().run(async {
+    ///     let network = Network::new(1);
+    ///     let (client, server) = (network.host("client"), network.host("server"));
+    ///     let refused = client.connect(("server", 80)).await.unwrap_err();
+    ///     assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
+    ///     // Nobody listened for the millisecond there and the millisecond back.
+    ///     assert_eq!(pirn_timer::now().as_nanos(), 2_000_000);
+    ///
+    ///     let _listener = server.listen(80).unwrap();
+    ///     let stream = client.connect(("server", 80)).await.unwrap();
+    ///     assert_eq!(stream.peer_addr().to_string(), "server:80");
+    /// });
+    /// ```
+    pub async fn connect(&self, to: impl Into<Address>) -> io::Result<Stream> {
+        let to = to.into();
+        let patience = self.network.enter(|state, _| {
+            let conditions = state.conditions(&self.name, &to.host);
+            state.has_host(&to.host).then_some(conditions.patience)
+        });
+        let failed = |kind, why: &str| {
+            let name = &self.name;
+            io::Error::new(kind, format!("{name} could not connect to {to}: {why}"))
+        };
+        let Some(patience) = patience else {
+            return Err(failed(io::ErrorKind::NotFound, "there is no such host"));
+        };
+        let mut trying = pin!(self.try_connect(&to));
+        let mut waited = sleep(patience);
+        let made = poll_fn(|cx| match trying.as_mut().poll(cx) {
+            Poll::Ready(made) => Poll::Ready(made.ok_or(io::ErrorKind::ConnectionRefused)),
+            Poll::Pending => {
+                let waited = Pin::new(&mut waited).poll(cx);
+                waited.map(|()| Err(io::ErrorKind::TimedOut))
+            }
+        });
+        made.await.map_err(|kind| match kind {
+            io::ErrorKind::TimedOut => failed(kind, "there is no answer"),
+            _ => failed(kind, "nobody listens there"),
+        })
+    }
+
+    /// `None` if it is refused.
+    async fn try_connect(&self, to: &Address) -> Option<Stream> {
+        let (here, there) = (&self.name, &to.host);
+        let (port, mut again) = self.network.enter(|state, _| {
+            let again = state.conditions(here, there).retransmission;
+            (state.free_port(here), again)
+        });
+        let local = self.at(port);
+        loop {
+            let asked = self.arrival(here, there).await;
+            sleep_until(asked).await;
+            let answer = self.ask(&local, to);
+            if matches!(answer, Answer::None) {
+                sleep(again).await;
+                again = again.saturating_mul(2);
+                continue;
+            }
+            let answered = self.arrival(there, here).await;
+            sleep_until(answered).await;
+            return match answer {
+                Answer::Made(stream) => Some(stream),
+                _ => None,
+            };
+        }
+    }
+
+    /// When a word that is sent as soon as the hosts are not parted arrives.
+    async fn arrival(&self, from: &Arc<str>, to: &Arc<str>) -> Instant {
+        poll_fn(|cx| {
+            let waker = cx.waker().clone();
+            let now = pirn_timer::now();
+            self.network
+                .enter(|state, _| match state.arrives(from, to, 0, now) {
+                    Instant::NEVER => {
+                        state.hope(waker);
+                        Poll::Pending
+                    }
+                    at => Poll::Ready(at),
+                })
+        })
+        .await
+    }
+
+    /// A word has arrived there that asks for a connection.
+    fn ask(&self, local: &Address, to: &Address) -> Answer {
+        self.network.enter(|state, later| {
+            if state.are_parted(&local.host, &to.host) {
+                return Answer::None;
+            }
+            let Some(backlog) = state.backlogs.get(to) else {
+                return Answer::Refused;
+            };
+            if backlog.waiting.len() >= BACKLOG {
+                return Answer::None;
+            }
+            let id = state.add_connection([local.clone(), to.clone()]);
+            let theirs = Stream::new(&self.network, id, 1, [to, local]);
+            if let Some(backlog) = state.backlogs.get_mut(to) {
+                backlog.waiting.push_back(theirs);
+                later.wake_all(&mut backlog.acceptors);
+            }
+            Answer::Made(Stream::new(&self.network, id, 0, [local, to]))
+        })
+    }
+
+    fn at(&self, port: u16) -> Address {
+        let host = self.name.clone();
+        let port = match port {
+            0 => self.network.enter(|state, _| state.free_port(&host)),
+            port => port,
+        };
+        Address { host, port }
+    }
+}
+
+impl fmt::Debug for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Host").field(&self.name).finish()
+    }
+}

@@ -1,0 +1,298 @@
+//! What all hosts of a network share.
+
+use super::address::Address;
+use super::conditions::Conditions;
+use super::datagrams::Inbox;
+use super::listener::Backlog;
+use super::pipe::Pipe;
+use crate::random::Random;
+use pirn_core::Instant;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Waker;
+use std::time::Duration;
+
+/// The first of the ports for those who do not care which.
+const FIRST_FREE: u16 = 49152;
+
+/// The network, for all handles.
+pub(super) struct Shared(Mutex<State>);
+
+pub(super) struct State {
+    random: Random,
+    conditions: Conditions,
+    between: BTreeMap<(Arc<str>, Arc<str>), Conditions>,
+    parted: Vec<[BTreeSet<Arc<str>>; 2]>,
+    /// When the line from one host to another has sent what it was given.
+    lines: BTreeMap<(Arc<str>, Arc<str>), Instant>,
+    /// Each with the next port for one who connects.
+    pub(super) hosts: BTreeMap<Arc<str>, u16>,
+    pub(super) backlogs: BTreeMap<Address, Backlog>,
+    pub(super) inboxes: BTreeMap<Address, Inbox>,
+    pub(super) connections: BTreeMap<u64, Connection>,
+    next_connection: u64,
+    /// Who waits until hosts are not parted any more.
+    hopeful: Vec<Waker>,
+}
+
+/// A connection, until both ends are gone. `pipes[side]` is written by that side.
+pub(super) struct Connection {
+    pub(super) ends: [Address; 2],
+    pub(super) pipes: [Pipe; 2],
+    pub(super) gone: [bool; 2],
+}
+
+/// What is done once the network is unlocked: wakers are called and dropped.
+#[derive(Default)]
+pub(super) struct Later {
+    wakes: Vec<Waker>,
+    drops: Vec<Waker>,
+}
+
+impl Later {
+    pub(super) fn wake(&mut self, waiting: &mut Option<Waker>) {
+        self.wakes.extend(waiting.take());
+    }
+
+    pub(super) fn wake_all(&mut self, waiting: &mut Vec<Waker>) {
+        self.wakes.append(waiting);
+    }
+
+    /// Keeps `waker` where another may have been.
+    pub(super) fn keep(&mut self, place: &mut Option<Waker>, waker: Waker) {
+        self.drops.extend(place.replace(waker));
+    }
+}
+
+impl Shared {
+    pub(super) fn new(seed: u64) -> Self {
+        Shared(Mutex::new(State {
+            random: Random::new(seed),
+            conditions: Conditions::new(),
+            between: BTreeMap::new(),
+            parted: Vec::new(),
+            lines: BTreeMap::new(),
+            hosts: BTreeMap::new(),
+            backlogs: BTreeMap::new(),
+            inboxes: BTreeMap::new(),
+            connections: BTreeMap::new(),
+            next_connection: 0,
+            hopeful: Vec::new(),
+        }))
+    }
+
+    /// Looks at the network or changes it, and then wakes whom that concerns.
+    pub(super) fn enter<R>(&self, act: impl FnOnce(&mut State, &mut Later) -> R) -> R {
+        let mut later = Later::default();
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let result = act(&mut state, &mut later);
+        drop(state);
+        later.wakes.into_iter().for_each(pirn_core::wake::wake);
+        later.drops.into_iter().for_each(pirn_core::wake::discard);
+        result
+    }
+}
+
+fn pair(one: &Arc<str>, other: &Arc<str>) -> (Arc<str>, Arc<str>) {
+    (one.min(other).clone(), one.max(other).clone())
+}
+
+impl State {
+    pub(super) fn set_conditions(&mut self, conditions: Conditions) {
+        self.conditions = conditions;
+    }
+
+    pub(super) fn set_between(&mut self, one: &str, other: &str, conditions: Conditions) {
+        self.between
+            .insert(pair(&one.into(), &other.into()), conditions);
+    }
+
+    pub(super) fn conditions(&self, one: &Arc<str>, other: &Arc<str>) -> &Conditions {
+        let between = self.between.get(&pair(one, other));
+        between.unwrap_or(&self.conditions)
+    }
+
+    pub(super) fn are_parted(&self, one: &Arc<str>, other: &Arc<str>) -> bool {
+        self.parted.iter().any(|[left, right]| {
+            (left.contains(one) && right.contains(other))
+                || (left.contains(other) && right.contains(one))
+        })
+    }
+
+    /// How long something takes from one host to the other.
+    pub(super) fn latency(&mut self, from: &Arc<str>, to: &Arc<str>) -> Duration {
+        let latency = &self.conditions(from, to).latency;
+        let (least, most) = (*latency.start(), *latency.end());
+        let span = u64::try_from((most - least).as_nanos()).unwrap_or(u64::MAX);
+        match span {
+            0 => least,
+            span => least + Duration::from_nanos(self.random.below(span.saturating_add(1))),
+        }
+    }
+
+    /// True if something on the way is to be lost.
+    pub(super) fn loses(&mut self, from: &Arc<str>, to: &Arc<str>) -> bool {
+        let loss = self.conditions(from, to).loss;
+        loss > 0.0 && (self.random.next() >> 11) as f64 / ((1_u64 << 53) as f64) < loss
+    }
+
+    /// When so many bytes that are sent now have left the line, which sends what it was given before
+    /// first.
+    pub(super) fn departs(
+        &mut self,
+        from: &Arc<str>,
+        to: &Arc<str>,
+        bytes: usize,
+        now: Instant,
+    ) -> Instant {
+        let Some(bandwidth) = self.conditions(from, to).bandwidth else {
+            return now;
+        };
+        let nanos = bytes as u128 * 1_000_000_000 / u128::from(bandwidth);
+        let sending = Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX));
+        let key = (from.clone(), to.clone());
+        let free = self.lines.entry(key).or_default();
+        *free = (*free).max(now) + sending;
+        *free
+    }
+
+    /// When a segment of a stream that is sent now arrives: it is sent again as often as it is lost.
+    pub(super) fn arrives(
+        &mut self,
+        from: &Arc<str>,
+        to: &Arc<str>,
+        bytes: usize,
+        now: Instant,
+    ) -> Instant {
+        if self.are_parted(from, to) {
+            return Instant::NEVER;
+        }
+        let mut departs = self.departs(from, to, bytes, now);
+        let mut again = self.conditions(from, to).retransmission;
+        while self.loses(from, to) {
+            departs = departs + again;
+            again = again.saturating_mul(2);
+        }
+        departs + self.latency(from, to)
+    }
+
+    pub(super) fn add_connection(&mut self, ends: [Address; 2]) -> u64 {
+        let id = self.next_connection;
+        self.next_connection += 1;
+        let connection = Connection {
+            ends,
+            pipes: [Pipe::new(), Pipe::new()],
+            gone: [false; 2],
+        };
+        self.connections.insert(id, connection);
+        id
+    }
+
+    pub(super) fn add_host(&mut self, name: &Arc<str>) {
+        self.hosts.entry(name.clone()).or_insert(FIRST_FREE);
+    }
+
+    pub(super) fn has_host(&self, name: &Arc<str>) -> bool {
+        self.hosts.contains_key(name)
+    }
+
+    /// Wakes somebody once hosts are joined.
+    pub(super) fn hope(&mut self, waker: Waker) {
+        if !self.hopeful.iter().any(|other| other.will_wake(&waker)) {
+            self.hopeful.push(waker);
+        }
+    }
+
+    /// A port of this host for one who does not care which.
+    pub(super) fn free_port(&mut self, host: &Arc<str>) -> u16 {
+        loop {
+            let next = self.hosts.entry(host.clone()).or_insert(FIRST_FREE);
+            let port = *next;
+            *next = next.checked_add(1).unwrap_or(FIRST_FREE);
+            let address = Address {
+                host: host.clone(),
+                port,
+            };
+            let is_used = self.backlogs.contains_key(&address)
+                || self.inboxes.contains_key(&address)
+                || self.connections.values().any(|c| c.ends[0] == address);
+            if !is_used {
+                return port;
+            }
+        }
+    }
+
+    /// Parts two sets of hosts: what is on the way between them is held, datagrams are lost.
+    pub(super) fn part(&mut self, sets: [BTreeSet<Arc<str>>; 2], now: Instant) {
+        self.parted.push(sets);
+        let parted = self.between_connections(true);
+        for id in parted {
+            let connection = self.connections.get_mut(&id).expect("it was just found");
+            connection.pipes.iter_mut().for_each(|pipe| pipe.hold(now));
+        }
+        let mut inboxes = std::mem::take(&mut self.inboxes);
+        for (address, inbox) in &mut inboxes {
+            inbox.lose(now, |from| self.are_parted(from, &address.host));
+        }
+        self.inboxes = inboxes;
+    }
+
+    /// All hosts reach each other again; what was held is on its way.
+    pub(super) fn heal(&mut self, now: Instant, later: &mut Later) {
+        self.parted.clear();
+        for id in self.between_connections(false) {
+            let Some(mut connection) = self.connections.remove(&id) else {
+                continue;
+            };
+            for side in [0, 1] {
+                let [from, to] = connection.hosts(side);
+                let pipe = &mut connection.pipes[side];
+                if pipe.release(|| now + self.latency(&from, &to)) {
+                    later.wake(&mut pipe.reader);
+                    later.wake(&mut pipe.writer);
+                }
+            }
+            self.connections.insert(id, connection);
+        }
+        later.wake_all(&mut self.hopeful);
+    }
+
+    /// Resets all connections between two sets of hosts, at once and at both ends.
+    pub(super) fn reset(
+        &mut self,
+        sets: &[BTreeSet<Arc<str>>; 2],
+        now: Instant,
+        later: &mut Later,
+    ) {
+        for connection in self.connections.values_mut() {
+            let [one, other] = connection.hosts(0);
+            let [left, right] = sets;
+            let concerns = (left.contains(&one) && right.contains(&other))
+                || (left.contains(&other) && right.contains(&one));
+            if !concerns {
+                continue;
+            }
+            for pipe in &mut connection.pipes {
+                pipe.cut(now);
+                pipe.cut_writer(now);
+                later.wake(&mut pipe.reader);
+                later.wake(&mut pipe.writer);
+            }
+        }
+    }
+
+    fn between_connections(&self, parted: bool) -> Vec<u64> {
+        let concerned = self.connections.iter().filter(|(_, connection)| {
+            let [one, other] = connection.hosts(0);
+            self.are_parted(&one, &other) == parted
+        });
+        concerned.map(|(id, _)| *id).collect()
+    }
+}
+
+impl Connection {
+    /// The host of this side, and that of the other.
+    pub(super) fn hosts(&self, side: usize) -> [Arc<str>; 2] {
+        [side, 1 - side].map(|side| self.ends[side].host.clone())
+    }
+}
