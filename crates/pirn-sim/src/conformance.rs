@@ -4,7 +4,7 @@
 //! head of the queue, in the middle or at its end, or after it was given what it waited for and before
 //! it came for it. Here a [`Subject`] is one operation of a primitive, and an [`Exam`] runs it through
 //! scripts of steps: a waiter comes, is polled, asked or unasked, with its waker or another, and is
-//! dropped; something is given; somebody lets go of what it has. After each script all who were woken
+//! dropped; something is given; somebody lets go of what it has; it is closed. After each script all who were woken
 //! go on, and then:
 //!
 //! - whoever can be served must be done ([`Property::OthersGoOn`], [`Property::NewestWaker`]),
@@ -82,6 +82,16 @@ pub trait Subject {
     /// Gives something to those who wait or will: unlocks, puts an item in, makes a place free. It
     /// must not wait. `number` counts the calls, from 0.
     fn serve(&self, number: usize);
+
+    /// Ends it: nothing is given any more, and whoever waits or comes hears of that or has what was
+    /// given before. Called if the [rules](Rules::closes) say so.
+    fn close(&self) {}
+
+    /// True if a waiter has nothing, and heard of the [end](Self::close).
+    fn is_end(&self, held: &Self::Held<'_>) -> bool {
+        let _ = held;
+        false
+    }
 
     /// What is there and nobody has. Called last, so that it may take it. `None` if it cannot be told.
     fn left(&self) -> Option<usize> {

@@ -315,3 +315,68 @@ fn what_is_given_twice_is_found() {
     let findings = exam.run(|| Twice(Cell::new(0)));
     assert!(!findings.holds(Property::NothingTwice));
 }
+
+#[test]
+fn an_end_that_reaches_the_first_alone_is_found() {
+    #[derive(Default)]
+    struct Ends(Cell<bool>, RefCell<Vec<Waker>>);
+    impl Subject for Ends {
+        /// Whether it ended.
+        type Held<'a> = bool;
+        async fn wait(&self, _: usize) -> bool {
+            std::future::poll_fn(|cx| {
+                self.1.borrow_mut().push(cx.waker().clone());
+                match self.0.get() {
+                    true => Poll::Ready(true),
+                    false => Poll::Pending,
+                }
+            })
+            .await
+        }
+        fn serve(&self, _: usize) {
+            self.1.take().into_iter().for_each(Waker::wake);
+        }
+        fn close(&self) {
+            self.0.set(true);
+            // Planted: the others are not woken.
+            self.1.take().into_iter().take(1).for_each(Waker::wake);
+        }
+        fn is_end(&self, ended: &bool) -> bool {
+            *ended
+        }
+    }
+    let exam = Exam::new("ends", Rules::one_each().closes());
+    let findings = exam.replay("arrive arrive close", Ends::default);
+    let failure = findings.failure(Property::OthersGoOn).unwrap();
+    assert_eq!(failure.what, "1 could go on, and was not woken");
+}
+
+#[test]
+fn a_panic_is_told_with_its_script() {
+    struct Panics;
+    impl Subject for Panics {
+        type Held<'a> = ();
+        async fn wait(&self, who: usize) {
+            assert_ne!(who, 1, "no second one");
+        }
+        fn serve(&self, _: usize) {}
+    }
+    let exam = Exam::new("panics", Rules::items().free(9))
+        .waiters(1)
+        .seeds(0);
+    let findings = exam.run(|| Panics);
+    let failure = findings.failure(Property::NoPanic).unwrap();
+    assert!(failure.what.contains("no second one"));
+    assert_eq!(broken(&findings), [Property::NoPanic]);
+}
+
+#[test]
+#[should_panic(expected = "is no step of a script")]
+fn what_is_no_script_is_not_replayed() {
+    let exam = Exam::new("planted items", Rules::items());
+    exam.replay("arrive leave0", || Items {
+        nodes: Nodes::default(),
+        items: RefCell::default(),
+        keeps_items: true,
+    });
+}

@@ -12,6 +12,8 @@ pub(super) struct Model<'r> {
     /// Units that nobody has taken, among them those set aside for somebody who has not polled.
     pub(super) units: usize,
     pub(super) served: usize,
+    /// Nothing is given any more, and nobody has to wait.
+    pub(super) closed: bool,
     /// Those who wait, in the order in which they came, and whether a pulse has reached each.
     queue: Vec<(usize, bool)>,
     /// The numbers of the units that were seen.
@@ -24,13 +26,14 @@ impl<'r> Model<'r> {
             rules,
             units: rules.free,
             served: 0,
+            closed: false,
             queue: Vec::new(),
             seen: Vec::new(),
         }
     }
 
     pub(super) fn can_serve(&self) -> bool {
-        self.served < self.rules.serves
+        !self.closed && self.served < self.rules.serves
     }
 
     pub(super) fn serve(&mut self) {
@@ -103,6 +106,16 @@ impl<'r> Model<'r> {
         Ok(())
     }
 
+    /// It heard of the end.
+    pub(super) fn ended(&mut self, who: usize) -> Result<(), Breach> {
+        if !self.closed {
+            let what = format!("{who} heard of an end that had not come");
+            return Err((Property::NothingTwice, what));
+        }
+        self.left(who);
+        Ok(())
+    }
+
     /// What it had was dropped.
     pub(super) fn let_go(&mut self, who: usize) {
         if self.rules.returned {
@@ -112,6 +125,9 @@ impl<'r> Model<'r> {
 
     /// Whether it may go on, those before it being served first.
     pub(super) fn is_due(&self, who: usize) -> bool {
+        if self.closed {
+            return true;
+        }
         match self.rules.kind {
             Kind::Units => {
                 let mut needed = 0;
@@ -134,7 +150,7 @@ impl<'r> Model<'r> {
         let wants = |who: usize| (self.rules.takes)(who);
         let free_order = self.rules.kind == Kind::Units && !self.rules.in_order;
         let mut waiting = self.queue.iter().map(|(who, _)| *who);
-        if free_order {
+        if free_order && !self.closed {
             let all_fit = waiting.clone().all(|who| wants(who) <= self.units);
             return waiting.next().filter(|_| all_fit);
         }

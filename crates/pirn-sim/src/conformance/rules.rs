@@ -45,6 +45,8 @@ pub struct Rules {
     /// Whether who is served holds on to what it has, until a step drops it.
     pub(super) holds: bool,
     pub(super) in_order: bool,
+    /// Whether a step may end it.
+    pub(super) closes: bool,
     /// How many units stay where nobody waits.
     pub(super) unused: usize,
     /// How many may wait at a time.
@@ -64,6 +66,7 @@ impl Rules {
             returned: false,
             holds: false,
             in_order: true,
+            closes: false,
             unused: usize::MAX,
             together: usize::MAX,
             takes: |_| 1,
@@ -164,6 +167,15 @@ impl Rules {
     pub fn holds(self) -> Self {
         Rules {
             holds: true,
+            ..self
+        }
+    }
+
+    /// A step may [end](super::Subject::close) it, after which whoever waits goes on.
+    #[must_use]
+    pub fn closes(self) -> Self {
+        Rules {
+            closes: true,
             ..self
         }
     }

@@ -60,6 +60,9 @@ impl<'s, S: Subject> Run<'s, S> {
         if self.model.can_serve() && self.model.served <= waiters {
             enabled.push(Step::Serve);
         }
+        if self.model.rules.closes && !self.model.closed {
+            enabled.push(Step::Close);
+        }
         for who in live {
             enabled.extend([Step::Drop(who), Step::Poll(who), Step::Fresh(who)]);
         }
@@ -101,6 +104,12 @@ impl<'s, S: Subject> Run<'s, S> {
                 self.model.serve();
                 self.subject.serve(unit);
                 self.tell(|| format!("something is given, number {unit}"));
+                Ok(())
+            }
+            Step::Close => {
+                self.model.closed = true;
+                self.subject.close();
+                self.tell(|| "it is ended".to_owned());
                 Ok(())
             }
             Step::Release(who) => {
@@ -241,6 +250,9 @@ impl<'s, S: Subject> Run<'s, S> {
     }
 
     fn done(&mut self, who: usize, held: S::Held<'s>) -> Result<(), Breach> {
+        if self.subject.is_end(&held) {
+            return self.model.ended(who);
+        }
         let numbers = self.subject.numbers(&held);
         let count = match numbers.len() {
             0 => (self.model.rules.takes)(who),

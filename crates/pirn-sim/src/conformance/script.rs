@@ -18,6 +18,8 @@ pub(super) enum Step {
     Serve,
     /// What a waiter has is dropped.
     Release(usize),
+    /// It is ended.
+    Close,
 }
 
 impl fmt::Display for Step {
@@ -28,6 +30,7 @@ impl fmt::Display for Step {
             Step::Fresh(who) => write!(f, "fresh{who}"),
             Step::Drop(who) => write!(f, "drop{who}"),
             Step::Serve => f.write_str("serve"),
+            Step::Close => f.write_str("close"),
             Step::Release(who) => write!(f, "release{who}"),
         }
     }
@@ -42,6 +45,7 @@ impl FromStr for Step {
         match (verb, who) {
             ("arrive", _) => Ok(Step::Arrive),
             ("serve", _) => Ok(Step::Serve),
+            ("close", _) => Ok(Step::Close),
             ("poll", Ok(who)) => Ok(Step::Poll(who)),
             ("fresh", Ok(who)) => Ok(Step::Fresh(who)),
             ("drop", Ok(who)) => Ok(Step::Drop(who)),

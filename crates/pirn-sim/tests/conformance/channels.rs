@@ -65,21 +65,39 @@ const RECEIVERS: usize = 16;
 type Receivers<T> = Vec<RefCell<Option<T>>>;
 
 struct ByWatch {
-    sender: watch::Sender<usize>,
+    sender: Outside<watch::Sender<usize>>,
     receivers: Receivers<watch::Receiver<usize>>,
 }
 
-impl Subject for ByWatch {
-    type Held<'a> = ();
+impl ByWatch {
+    fn send(&self, value: usize) {
+        let sender = self.sender.borrow();
+        sender.as_ref().unwrap().send(value).unwrap();
+    }
+}
 
-    async fn wait(&self, who: usize) {
+impl Subject for ByWatch {
+    /// Whether there were news.
+    type Held<'a> = bool;
+
+    async fn wait(&self, who: usize) -> bool {
         let mut receiver = Lent::of(&self.receivers[who]);
-        let latest = receiver.changed().await.unwrap();
-        assert_eq!(latest, self.sender.latest());
+        match receiver.changed().await {
+            Ok(latest) => latest == receiver.latest(),
+            Err(_) => false,
+        }
     }
 
     fn serve(&self, number: usize) {
-        self.sender.send(number).unwrap();
+        self.send(number);
+    }
+
+    fn close(&self) {
+        self.sender.take();
+    }
+
+    fn is_end(&self, news: &bool) -> bool {
+        !news
     }
 }
 
@@ -111,8 +129,8 @@ impl Subject for ByWatchFor {
     }
 
     fn serve(&self, _: usize) {
-        self.0.sender.send(7).unwrap();
-        self.0.sender.send(100).unwrap();
+        self.0.send(7);
+        self.0.send(100);
     }
 }
 
@@ -122,11 +140,16 @@ fn news_of_a_watch_reaches_the_others_whoever_is_cancelled() {
         let (sender, receiver) = watch::channel(usize::MAX);
         let receivers = (0..RECEIVERS).map(|_| RefCell::new(Some(receiver.clone())));
         ByWatch {
-            sender,
+            sender: RefCell::new(Some(sender)),
             receivers: receivers.collect(),
         }
     };
     examine("watch::Receiver::changed", Rules::gate(), make);
+    examine(
+        "watch::Receiver::changed, ended",
+        Rules::gate().closes(),
+        make,
+    );
     examine("watch::Receiver::wait_for", Rules::gate(), || {
         ByWatchFor(make())
     });

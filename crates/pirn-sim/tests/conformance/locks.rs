@@ -152,11 +152,10 @@ impl Subject for ByRwLock {
     }
 
     fn left(&self) -> Option<usize> {
-        Some(if self.lock.try_write().is_some() {
-            READERS
-        } else {
-            0
-        })
+        // With those outside gone, a writer gets in.
+        let inside = self.readers.take().map_or(0, |readers| readers.len());
+        let is_free = self.outside.take().is_none() && self.lock.try_write().is_some();
+        Some(if is_free { READERS - inside } else { 0 })
     }
 }
 
@@ -208,6 +207,17 @@ fn writers_behind_readers_go_on_whoever_is_cancelled() {
     let rules = Rules::permits(2).free(READERS - 2).takes(some_write);
     examine("RwLock::write behind readers", rules, || {
         ByRwLock::read(mixed)
+    });
+
+    // As the writer leaves, all who are behind it can go on.
+    let one_writes = Who {
+        reads: |who| who > 0,
+        downgrades: false,
+    };
+    let takes = |who| if who == 0 { READERS } else { 1 };
+    let rules = Rules::permits(2).free(READERS - 2).takes(takes);
+    examine("RwLock, readers behind a writer", rules, || {
+        ByRwLock::read(one_writes)
     });
 }
 

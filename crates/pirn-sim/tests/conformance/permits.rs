@@ -1,7 +1,7 @@
 //! Semaphores and limiters.
 
 use super::*;
-use pirn_sync::{Borrower, CapacityLimiter, LimiterToken, OwnedPermit, Permit, Semaphore};
+use pirn_sync::{Borrower, CapacityLimiter, Closed, LimiterToken, OwnedPermit, Permit, Semaphore};
 use std::sync::Arc;
 
 struct BySemaphore {
@@ -19,11 +19,19 @@ impl BySemaphore {
 }
 
 impl Subject for BySemaphore {
-    type Held<'a> = Permit<'a>;
+    type Held<'a> = Result<Permit<'a>, Closed>;
 
-    async fn wait(&self, who: usize) -> Permit<'_> {
+    async fn wait(&self, who: usize) -> Result<Permit<'_>, Closed> {
         let permits = (self.wants)(who);
-        self.semaphore.acquire_many(permits).await.unwrap()
+        self.semaphore.acquire_many(permits).await
+    }
+
+    fn close(&self) {
+        self.semaphore.close();
+    }
+
+    fn is_end(&self, held: &Result<Permit<'_>, Closed>) -> bool {
+        held.is_err()
     }
 
     fn serve(&self, _: usize) {
@@ -66,6 +74,11 @@ fn small_first(who: usize) -> usize {
     1 + who % 2
 }
 
+/// Three, and then one each: as the first leaves, two can be served.
+fn large_first(who: usize) -> usize {
+    if who == 0 { 3 } else { 1 }
+}
+
 #[test]
 fn a_permit_goes_on_whoever_is_cancelled() {
     for permits in [1, 2] {
@@ -80,7 +93,19 @@ fn permits_for_requests_of_several_sizes_go_on_whoever_is_cancelled() {
     let make = || BySemaphore::of(3, sizes);
     examine("Semaphore::acquire_many", rules.clone().takes(sizes), make);
     let make = || BySemaphore::of(3, small_first);
-    examine("Semaphore::acquire_many", rules.takes(small_first), make);
+    examine(
+        "Semaphore::acquire_many",
+        rules.clone().takes(small_first),
+        make,
+    );
+    let make = || BySemaphore::of(3, large_first);
+    examine("Semaphore::acquire_many", rules.takes(large_first), make);
+}
+
+#[test]
+fn those_who_wait_at_a_semaphore_hear_of_its_end_whoever_is_cancelled() {
+    let rules = Rules::permits(3).takes(sizes).closes();
+    examine("Semaphore::close", rules, || BySemaphore::of(3, sizes));
 }
 
 #[test]

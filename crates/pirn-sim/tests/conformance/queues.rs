@@ -3,7 +3,8 @@
 use super::*;
 use futures::{SinkExt, StreamExt};
 use pirn_sync::{
-    GetPermit, LifoQueue, Order, OrderedQueue, PriorityQueue, PutPermit, Queue, Rendezvous,
+    GetPermit, LifoQueue, Order, OrderedQueue, PriorityQueue, PutPermit, Queue, QueueItem,
+    Rendezvous,
 };
 use std::cell::Cell;
 use std::sync::Arc;
@@ -50,11 +51,11 @@ impl<T: Item, O: Order<T> + 'static> Subject for ByGet<T, O> {
     async fn wait(&self, _: usize) -> Vec<T> {
         let mut items = Vec::new();
         match self.1 {
-            By::Get => items.push(self.0.get().await.unwrap()),
-            By::GetItem => items.push(self.0.get_item().await.unwrap().into_inner()),
+            By::Get => items.extend(self.0.get().await),
+            By::GetItem => items.extend(self.0.get_item().await.map(QueueItem::into_inner)),
             By::GetMany(limit) => {
-                let count = self.0.get_many(&mut items, limit).await.unwrap();
-                assert_eq!(items.len(), count);
+                let count = self.0.get_many(&mut items, limit).await;
+                assert_eq!(items.len(), count.unwrap_or(0));
             }
             By::Stream => items.extend(pin!(self.0.stream()).next().await),
         }
@@ -72,6 +73,14 @@ impl<T: Item, O: Order<T> + 'static> Subject for ByGet<T, O> {
         let all = std::iter::from_fn(|| self.0.try_get().ok());
         assert_eq!(all.count(), left);
         Some(left)
+    }
+
+    fn close(&self) {
+        self.0.close();
+    }
+
+    fn is_end(&self, items: &Vec<T>) -> bool {
+        items.is_empty()
     }
 
     fn numbers(&self, items: &Vec<T>) -> Vec<usize> {
@@ -102,6 +111,16 @@ fn an_item_of_a_stack_goes_to_the_next_whoever_is_cancelled() {
 fn an_item_by_priority_goes_to_the_next_whoever_is_cancelled() {
     examine_gets::<(u8, usize), _>("PriorityQueue, bounded: get", || PriorityQueue::bounded(32));
     examine_gets::<(u8, usize), _>("PriorityQueue, unbounded: get", PriorityQueue::unbounded);
+}
+
+#[test]
+fn getters_hear_of_the_end_whoever_is_cancelled() {
+    for by in [By::Get, By::GetItem, By::GetMany(2), By::Stream] {
+        let rules = Rules::items().closes();
+        examine("Queue::close, getters", rules, || {
+            ByGet(Queue::<usize>::bounded(32), by)
+        });
+    }
 }
 
 struct ByReserveGet {
@@ -159,13 +178,22 @@ enum To {
 struct ByPut<T, O: Order<T>>(OrderedQueue<T, O>, To);
 
 impl<T: Item, O: Order<T> + 'static> Subject for ByPut<T, O> {
-    type Held<'a> = ();
+    /// Whether it was put.
+    type Held<'a> = bool;
 
-    async fn wait(&self, who: usize) {
+    async fn wait(&self, who: usize) -> bool {
         match self.1 {
-            To::Put => self.0.put(T::of(who)).await.ok().unwrap(),
-            To::Sink => pin!(self.0.sink()).feed(T::of(who)).await.ok().unwrap(),
+            To::Put => self.0.put(T::of(who)).await.is_ok(),
+            To::Sink => pin!(self.0.sink()).feed(T::of(who)).await.is_ok(),
         }
+    }
+
+    fn close(&self) {
+        self.0.close();
+    }
+
+    fn is_end(&self, put: &bool) -> bool {
+        !put
     }
 
     fn serve(&self, _: usize) {
@@ -195,6 +223,16 @@ fn a_place_in_a_queue_goes_to_the_next_whoever_is_cancelled() {
     examine_puts::<usize, _>("Queue::put", || Queue::bounded(32));
     examine_puts::<usize, _>("LifoQueue::put", || LifoQueue::bounded(32));
     examine_puts::<(u8, usize), _>("PriorityQueue::put", || PriorityQueue::bounded(32));
+}
+
+#[test]
+fn putters_hear_of_the_end_whoever_is_cancelled() {
+    for to in [To::Put, To::Sink] {
+        let rules = Rules::items().closes();
+        examine("Queue::close, putters", rules, || {
+            ByPut(full(Queue::<usize>::bounded(32)), to)
+        });
+    }
 }
 
 struct ByReservePut {
@@ -291,7 +329,9 @@ impl Meets {
 
     fn offer(&self, number: usize) -> Boxed<()> {
         let meeting = Arc::clone(&self.meeting);
-        let mut put: Boxed<()> = Box::pin(async move { meeting.put(number).await.unwrap() });
+        let mut put: Boxed<()> = Box::pin(async move {
+            let _ = meeting.put(number).await;
+        });
         assert!(poll_now(put.as_mut()).is_pending());
         put
     }
@@ -304,11 +344,11 @@ impl Subject for Meets {
         let mut items = Vec::new();
         match self.by {
             By::GetMany(limit) => {
-                let count = self.meeting.get_many(&mut items, limit).await.unwrap();
-                assert_eq!(items.len(), count);
+                let count = self.meeting.get_many(&mut items, limit).await;
+                assert_eq!(items.len(), count.unwrap_or(0));
             }
             By::Stream => items.extend(pin!(self.meeting.stream()).next().await),
-            By::Get | By::GetItem => items.push(self.meeting.get().await.unwrap()),
+            By::Get | By::GetItem => items.extend(self.meeting.get().await),
         }
         items
     }
@@ -326,7 +366,16 @@ impl Subject for Meets {
         putters.retain_mut(|put| poll_now(put.as_mut()).is_pending());
         assert_eq!(putters.len(), left);
         assert_eq!(self.meeting.statistics().getters, 0);
-        Some(left)
+        // At its end all putters have their items back.
+        (!self.meeting.is_closed()).then_some(left)
+    }
+
+    fn close(&self) {
+        self.meeting.close();
+    }
+
+    fn is_end(&self, items: &Vec<usize>) -> bool {
+        items.is_empty()
     }
 
     fn numbers(&self, items: &Vec<usize>) -> Vec<usize> {
@@ -349,6 +398,16 @@ fn an_offer_that_is_withdrawn_is_made_up_for_by_the_next_whoever_is_cancelled() 
     }
 }
 
+#[test]
+fn getters_at_a_rendezvous_hear_of_its_end_whoever_is_cancelled() {
+    for (by, others_leave) in [(By::Get, false), (By::GetMany(2), false), (By::Get, true)] {
+        let rules = Rules::items().closes();
+        examine("Rendezvous::close, getters", rules, || {
+            Meets::new(by, others_leave)
+        });
+    }
+}
+
 /// Putters, whose items are taken.
 struct Offers {
     meeting: Rendezvous<usize>,
@@ -357,13 +416,22 @@ struct Offers {
 }
 
 impl Subject for Offers {
-    type Held<'a> = ();
+    /// Whether its item was taken.
+    type Held<'a> = bool;
 
-    async fn wait(&self, who: usize) {
+    async fn wait(&self, who: usize) -> bool {
         match self.to {
-            To::Put => self.meeting.put(who).await.unwrap(),
-            To::Sink => pin!(self.meeting.sink()).send(who).await.unwrap(),
+            To::Put => self.meeting.put(who).await.is_ok(),
+            To::Sink => pin!(self.meeting.sink()).send(who).await.is_ok(),
         }
+    }
+
+    fn close(&self) {
+        self.meeting.close();
+    }
+
+    fn is_end(&self, taken: &bool) -> bool {
+        !taken
     }
 
     fn serve(&self, _: usize) {
@@ -383,10 +451,12 @@ impl Subject for Offers {
 #[test]
 fn an_offer_at_a_rendezvous_is_taken_or_withdrawn_whoever_is_cancelled() {
     for to in [To::Put, To::Sink] {
-        examine("Rendezvous::put", Rules::one_each(), || Offers {
-            meeting: Rendezvous::new(),
-            to,
-            taken: Cell::new(0),
-        });
+        for rules in [Rules::one_each(), Rules::one_each().closes()] {
+            examine("Rendezvous::put", rules, || Offers {
+                meeting: Rendezvous::new(),
+                to,
+                taken: Cell::new(0),
+            });
+        }
     }
 }

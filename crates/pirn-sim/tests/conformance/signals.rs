@@ -89,10 +89,19 @@ fn a_notification_goes_on_whoever_is_cancelled() {
 struct ByBarrier(Barrier);
 
 impl Subject for ByBarrier {
-    type Held<'a> = ();
+    /// Whether all had come.
+    type Held<'a> = bool;
 
-    async fn wait(&self, _: usize) {
-        self.0.wait().await.unwrap();
+    async fn wait(&self, _: usize) -> bool {
+        self.0.wait().await.is_ok()
+    }
+
+    fn close(&self) {
+        self.0.abort();
+    }
+
+    fn is_end(&self, all_came: &bool) -> bool {
+        !all_came
     }
 
     fn serve(&self, _: usize) {
@@ -114,4 +123,5 @@ impl Subject for ByBarrier {
 fn a_barrier_counts_those_who_are_there_whoever_is_cancelled() {
     let make = || ByBarrier(Barrier::new(12));
     examine("Barrier::wait", Rules::all_each(), make);
+    examine("Barrier::abort", Rules::all_each().closes(), make);
 }

@@ -2,8 +2,9 @@
 
 use super::*;
 use tokio::sync::{
-    Barrier, Mutex, MutexGuard, Notify, OnceCell, OwnedMutexGuard, OwnedRwLockWriteGuard, RwLock,
-    RwLockReadGuard, RwLockWriteGuard, Semaphore, SemaphorePermit, broadcast, mpsc, watch,
+    AcquireError, Barrier, Mutex, MutexGuard, Notify, OnceCell, OwnedMutexGuard,
+    OwnedRwLockWriteGuard, RwLock, RwLockReadGuard, RwLockWriteGuard, Semaphore, SemaphorePermit,
+    broadcast, mpsc, watch,
 };
 
 struct ByMutex {
@@ -93,11 +94,19 @@ struct BySemaphore {
 }
 
 impl Subject for BySemaphore {
-    type Held<'a> = SemaphorePermit<'a>;
+    type Held<'a> = Result<SemaphorePermit<'a>, AcquireError>;
 
-    async fn wait(&self, who: usize) -> SemaphorePermit<'_> {
+    async fn wait(&self, who: usize) -> Self::Held<'_> {
         let permits = (self.wants)(who) as u32;
-        self.semaphore.acquire_many(permits).await.unwrap()
+        self.semaphore.acquire_many(permits).await
+    }
+
+    fn close(&self) {
+        self.semaphore.close();
+    }
+
+    fn is_end(&self, held: &Self::Held<'_>) -> bool {
+        held.is_err()
     }
 
     fn serve(&self, _: usize) {
@@ -121,6 +130,9 @@ fn its_semaphore_loses_nothing_and_keeps_a_grant_for_the_future() {
     assert_eq!(lacking, [Property::GrantIsTheTasks]);
     let rules = Rules::permits(3).takes(sizes);
     let lacking = lacks("tokio Semaphore::acquire_many", rules, make(sizes));
+    assert_eq!(lacking, [Property::GrantIsTheTasks]);
+    let rules = Rules::permits(3).takes(sizes).closes();
+    let lacking = lacks("tokio Semaphore::close", rules, make(sizes));
     assert_eq!(lacking, [Property::GrantIsTheTasks]);
 }
 
@@ -218,10 +230,19 @@ fn its_once_cell_hands_the_turn_on() {
 struct BySend(mpsc::Sender<usize>, RefCell<mpsc::Receiver<usize>>);
 
 impl Subject for BySend {
-    type Held<'a> = ();
+    /// Whether it was sent.
+    type Held<'a> = bool;
 
-    async fn wait(&self, who: usize) {
-        self.0.send(who).await.unwrap();
+    async fn wait(&self, who: usize) -> bool {
+        self.0.send(who).await.is_ok()
+    }
+
+    fn close(&self) {
+        self.1.borrow_mut().close();
+    }
+
+    fn is_end(&self, sent: &bool) -> bool {
+        !sent
     }
 
     fn serve(&self, _: usize) {
@@ -286,6 +307,8 @@ fn its_bounded_channel_loses_neither_items_nor_places() {
         (0..32).for_each(|item| sender.try_send(item).unwrap());
         BySend(sender, RefCell::new(receiver))
     };
+    let lacking = lacks("tokio mpsc send, closed", Rules::items().closes(), full);
+    assert_eq!(lacking, [Property::GrantIsTheTasks]);
     let lacking = lacks("tokio mpsc send", Rules::items(), full);
     assert_eq!(lacking, [Property::GrantIsTheTasks]);
     let lacking = lacks(
