@@ -14,7 +14,7 @@ use std::future::{Future, pending, poll_fn};
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Barrier, mpsc};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Wake, Waker};
 use std::thread::JoinHandle;
 
 /// Runs each worker on a thread of its own.
@@ -1041,4 +1041,26 @@ fn a_task_that_is_cancelled_again_as_its_worker_leaves_is_not_stuck() {
     assert!(b.try_tick());
     assert!(!b.try_tick());
     assert!(counter.count() > 0, "the shutdown hangs");
+}
+
+/// Spawns a task on the executor around the caller when it is woken.
+struct Spawns;
+
+impl Wake for Spawns {
+    fn wake(self: Arc<Self>) {
+        spawn(async {}).detach();
+    }
+}
+
+#[test]
+fn what_a_waker_spawns_as_a_worker_leaves_is_the_others() {
+    let (executor, mut workers) = PoolExecutor::new(2);
+    let mut two = workers.pop().unwrap();
+    let waker = Waker::from(Arc::new(Spawns));
+    assert!(two.poll_tick(&mut Context::from_waker(&waker)).is_pending());
+    // It wakes the other one on its way out, which spawns here.
+    workers[0].run(&mut ThreadPark::new(), async {}).unwrap();
+    assert_eq!(executor.statistics().live, 1);
+    assert!(two.try_tick());
+    assert_eq!(executor.statistics().live, 0);
 }

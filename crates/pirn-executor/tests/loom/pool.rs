@@ -1,10 +1,10 @@
 //! Workers together: nothing is lost, all end.
 
-use crate::support::{Door, Drops, Flag, yield_now};
+use crate::support::{Door, Drops, Flag, Guard, yield_now};
 use pirn_core::finally_in_place;
 use pirn_core::shim::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use pirn_core::shim::{Arc, model, thread};
-use pirn_executor::{PoolExecutor, ThreadPark, Worker, spawn};
+use pirn_executor::{PoolExecutor, PoolHandle, ThreadPark, Worker, spawn};
 use std::future::{Future, pending, poll_fn};
 use std::pin::pin;
 use std::task::{Context, Poll, Wake, Waker};
@@ -457,5 +457,92 @@ fn a_shutdown_that_gives_zero_has_cut_nothing_off() {
             );
         }
         drop(worker);
+    });
+}
+
+#[test]
+fn whoever_sees_no_task_alive_sees_what_the_last_one_did() {
+    model(|| {
+        let (executor, mut workers) = PoolExecutor::new(1);
+        let mut worker = workers.remove(0);
+        let did = Arc::new(AtomicBool::new(false));
+        let does = did.clone();
+        // Ordering: Relaxed; that the count of those alive publishes it is what is checked.
+        let task = async move { does.store(true, Relaxed) };
+        executor.handle().spawn(task).detach();
+        let thread = thread::spawn(move || worker.try_tick());
+        if executor.statistics().live == 0 {
+            assert!(did.load(Relaxed));
+        }
+        thread.join().unwrap();
+    });
+}
+
+/// Notes that it was dropped.
+struct Tells(Arc<AtomicBool>);
+
+impl Drop for Tells {
+    fn drop(&mut self) {
+        // Ordering: Relaxed; that the count of those alive publishes it is what is checked.
+        self.0.store(true, Relaxed);
+    }
+}
+
+#[test]
+fn whoever_sees_no_task_alive_sees_what_was_dropped_with_the_executor() {
+    model(|| {
+        let (executor, workers) = PoolExecutor::new(1);
+        let handle = executor.handle();
+        let dropped = Arc::new(AtomicBool::new(false));
+        let tells = Tells(dropped.clone());
+        let task = async move {
+            let _tells = tells;
+            pending::<()>().await;
+        };
+        handle.spawn(task).detach();
+        let thread = thread::spawn(move || drop(executor));
+        if handle.statistics().live == 0 {
+            assert!(dropped.load(Relaxed));
+        }
+        thread.join().unwrap();
+        drop(workers);
+    });
+}
+
+/// Spawns a task eagerly when it is woken; on whatever worker that is.
+struct SpawnsEagerly(PoolHandle, std::sync::Mutex<Option<Guard>>);
+
+impl Wake for SpawnsEagerly {
+    fn wake(self: std::sync::Arc<Self>) {
+        if let Some(guard) = self.1.lock().unwrap().take() {
+            let task = async move {
+                let _guard = guard;
+                pending::<()>().await;
+            };
+            self.0.spawn_eager(task).detach();
+        }
+    }
+}
+
+#[test]
+fn a_task_that_a_waker_spawns_as_a_worker_leaves_and_the_executor_goes_is_dropped_once() {
+    model(|| {
+        let (executor, mut workers) = PoolExecutor::new(2);
+        let (mut one, mut two) = (workers.remove(0), workers.remove(0));
+        let drops = Drops::new();
+        let guard = std::sync::Mutex::new(Some(drops.guard()));
+        let waker = SpawnsEagerly(executor.handle(), guard);
+        let waker = Waker::from(std::sync::Arc::new(waker));
+        let mut cx = Context::from_waker(&waker);
+        assert!(two.poll_tick(&mut cx).is_pending());
+        let other = thread::spawn(move || {
+            // On its way out it wakes the other worker, and so spawns.
+            one.run(&mut ThreadPark::new(), async {}).unwrap();
+            one
+        });
+        drop(executor);
+        let one = other.join().unwrap();
+        assert_eq!(drops.settled(), 1);
+        drop((one, two));
     });
 }

@@ -196,12 +196,12 @@ impl Core {
         let mut last = false;
         while !last {
             self.stop_searching();
-            last = !self.offer_all();
+            self.offer_all();
             // Ordering: pairs with the one in `shut`: what was spawned here before is seen there, or
-            // the gate here.
+            // the gate here. That in `notify` was before the code of users that it may have called.
             fence(SeqCst);
-            // What the gate asks for, and the code of users that is called above, may wake tasks.
-            last &= !self.heed_gate();
+            // What the gate asks for, and the code of users that was called above, may wake tasks.
+            last = !self.heed_gate() && !self.local.has_slot();
         }
     }
 
@@ -223,14 +223,12 @@ impl Core {
         owner.into_iter().for_each(Owner::retire);
     }
 
-    /// Offers all that it has to the others, and wakes one. True if the slot had a task.
-    fn offer_all(&self) -> bool {
+    /// Offers all that it has to the others, and wakes one.
+    fn offer_all(&self) {
         let slot = self.local.take_slot();
-        let had_one = slot.is_some();
         slot.into_iter().for_each(|task| self.push(task));
         // Even if it has nothing: it may have been the one who looked after a shared driver.
         self.share();
-        had_one
     }
 }
 
