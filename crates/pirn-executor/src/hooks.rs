@@ -13,13 +13,15 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 /// Is told what happens to the tasks of an executor.
 ///
 /// For monitors and profilers: a tree of tasks, the polls that took too long. All is told on the
-/// executor's thread, but `spawned` for what another thread spawns, which is told there. Nothing is
+/// thread where it happens: with a [`LocalExecutor`](crate::LocalExecutor) on its own, but `spawned`
+/// for what another thread spawns; with a [`PoolExecutor`](crate::PoolExecutor) on any. Nothing is
 /// told under a lock of the executor, so a hook may spawn and wake. It runs in the middle of what it
 /// is told of, so it must be short. A panic in it goes to the
 /// [hook for reports](pirn_core::report::set_hook).
 ///
 /// For each task, in this order: `spawned`; then any number of `polling` and `polled` in turn, with
-/// `woken` anywhere; `ended`, after the last poll, or without one. After `ended` no more.
+/// `woken` anywhere; `ended`, after the last poll, or without one. After `ended` no more; but if a
+/// pool is dropped at the very moment at which a task is woken elsewhere, `woken` may come after it.
 ///
 /// # Examples
 ///
@@ -62,7 +64,7 @@ pub trait Hooks: Send + Sync + 'static {
 
     /// It is about to be queued, having been woken or asked to end. A task that is woken while it is
     /// polled is queued after that poll; one that is in the queue is not queued again. What another
-    /// thread asks is told when the executor does it, at its next turn.
+    /// thread asks of a `LocalExecutor` is told when that does it, at its next turn.
     fn woken(&self, id: TaskId) {
         let _ = id;
     }

@@ -225,7 +225,7 @@ pub struct PoolStatistics {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct WorkerStatistics {
-    /// Polls of tasks.
+    /// Polls of tasks, but for those within a poll, of tasks that were spawned eagerly.
     pub polls: u64,
     /// How often it took tasks from another worker.
     pub steals: u64,
@@ -531,6 +531,66 @@ impl PoolHandle {
         Shared::spawn_otherwise(&self.shared, priority, meta, future)
     }
 
+    /// As [`spawn`](Self::spawn), and on one of this pool's workers polls the task once before it
+    /// returns, on this thread: see [`spawn_eager`](crate::spawn_eager()).
+    ///
+    /// What is not ready then goes on on any worker, in its turn. Elsewhere, and in code that the
+    /// worker's [`Park`](pirn_core::Park) calls, it is as [`spawn`](Self::spawn): nobody waits there
+    /// for a worker.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pirn_executor::{PoolExecutor, ThreadPark};
+    ///
+    /// let (executor, mut workers) = PoolExecutor::new(1);
+    /// let handle = executor.handle();
+    /// assert!(!handle.spawn_eager(async {}).is_finished());
+    /// let seven = workers[0].run(&mut ThreadPark::new(), async {
+    ///     let task = handle.spawn_eager(async { 7 });
+    ///     assert!(task.is_finished());
+    ///     task.await.unwrap()
+    /// })?;
+    /// assert_eq!(seven, 7);
+    /// # Ok::<(), pirn_core::ParkError>(())
+    /// ```
+    #[track_caller]
+    pub fn spawn_eager<F>(&self, future: F) -> Task<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        let meta = TaskMeta::here();
+        self.try_spawn_eager(meta.clone(), future)
+            .unwrap_or_else(|refusal| Task::refused(meta, refusal.reason()))
+    }
+
+    /// As [`spawn_eager`](Self::spawn_eager), with a name and place of the caller's choice.
+    ///
+    /// # Errors
+    ///
+    /// [`Refused`], with the future unpolled, if the executor is shut down or gone.
+    pub fn try_spawn_eager<F>(
+        &self,
+        meta: TaskMeta,
+        future: F,
+    ) -> Result<Task<F::Output>, Refused<F>>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        let made = Shared::make(&self.shared, Priority::Normal, &meta, future)?;
+        let core = current::with(|current| match current {
+            Some(Current::Worker(core)) if core.polls_for(&self.shared) => Some(core.clone()),
+            _ => None,
+        });
+        match core {
+            Some(core) => core.run_eagerly(made.runnable),
+            None => made.runnable.start(),
+        }
+        Ok(made.task)
+    }
+
     /// Waits until the executor is shut down or dropped: what a thread that lives for a [`Worker`]
     /// runs it for.
     ///
@@ -632,11 +692,10 @@ impl<'a> Drained<'a> {
 
     /// To be followed by a look at what lives.
     fn wait(&self, waker: Waker) {
+        // The lock orders it against `look_drained`: who took the wakers before this one came has
+        // seen the ends of all tasks, and so does whoever looks now.
         let former = self.shared.endings.lock().drained.insert(self.key, waker);
         drop(former);
-        // Ordering: pairs with the one in `look_drained`, and with those before a worker looks at
-        // the gate.
-        fence(SeqCst);
     }
 }
 

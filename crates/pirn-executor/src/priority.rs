@@ -93,28 +93,28 @@ pub struct Waiting {
     pub low: usize,
 }
 
-/// Whose turn it is, on one thread. It is asked only while a lane has tasks.
+/// Whose turn it is, on one thread. It is asked once for each poll, while a lane has tasks.
 ///
-/// Polls are known by how many there were before, in all. The low lane has its turn at one of each
-/// [`LOW_INTERVAL`](Priority::LOW_INTERVAL), half-way from where a pool looks outside first. The high
-/// lane has all others but each one after [`HIGH_RUNS`](Priority::HIGH_RUNS) of its own in a row, in
-/// which polls of the low lane do not count.
+/// The high lane has its turn, but for one after [`HIGH_RUNS`](Priority::HIGH_RUNS) of its own; the
+/// low one when it has waited for [`LOW_INTERVAL`](Priority::LOW_INTERVAL) less one, which does not
+/// count as the other tasks' turn.
 #[derive(Default)]
 pub struct Turns {
-    /// Polls of the high lane since there was another one.
+    /// Polls of the high lane since it was another one's turn.
     runs: Cell<u32>,
-    /// What the next poll has before it, if it is the one after those.
-    next: Cell<u64>,
+    /// Turns for which the low lane has waited.
+    waits: Cell<u32>,
 }
 
 impl Turns {
-    /// The lane that goes first after so many polls. `None`: the other tasks do, if there are any.
-    pub fn whose(&self, polls: u64, waiting: Waiting) -> Option<Lane> {
-        if self.next.get() != polls {
-            self.runs.set(0);
-        }
-        let interval = u64::from(Priority::LOW_INTERVAL);
-        if waiting.low > 0 && polls % interval == interval / 2 {
+    /// The lane that goes first. `None`: the other tasks do, if there are any.
+    pub fn whose(&self, waiting: Waiting) -> Option<Lane> {
+        let waits = match waiting.low {
+            0 => 0,
+            _ => self.waits.get() + 1,
+        };
+        self.waits.set(waits);
+        if waits >= Priority::LOW_INTERVAL {
             return Some(Lane::Low);
         }
         if waiting.high > 0 && self.runs.get() < Priority::HIGH_RUNS {
@@ -124,11 +124,11 @@ impl Turns {
         None
     }
 
-    /// A task of the lane is polled, after so many polls.
-    pub fn took(&self, polls: u64, lane: Lane) {
-        self.next.set(polls + 1);
-        if lane == Lane::High {
-            self.runs.set(self.runs.get() + 1);
+    /// A task of the lane is polled.
+    pub fn took(&self, lane: Lane) {
+        match lane {
+            Lane::High => self.runs.set(self.runs.get() + 1),
+            Lane::Low => self.waits.set(0),
         }
     }
 }

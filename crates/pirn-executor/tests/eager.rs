@@ -177,3 +177,83 @@ fn it_may_drop_its_executor_in_its_first_poll() {
     assert!(pirn_core::shim::block_on(task).unwrap_err().is_cancelled());
     assert!(handle.try_spawn_local(TaskMeta::here(), async {}).is_err());
 }
+
+#[test]
+fn in_a_pool_it_runs_on_its_worker_up_to_its_first_wait_and_then_in_its_turn() {
+    let (executor, mut workers) = PoolExecutor::new(2);
+    let handle = executor.handle();
+    let spawns = async move {
+        let here = std::thread::current().id();
+        let ready = handle.spawn_eager(async { std::thread::current().id() });
+        assert!(ready.is_finished());
+        assert_eq!(ready.await.unwrap(), here);
+        let outer = pirn_executor::current().unwrap().id();
+        let task = handle.spawn_eager(async {
+            yield_now().await;
+            pirn_executor::current().unwrap().id()
+        });
+        // The task that runs is this one again.
+        assert_eq!(pirn_executor::current().unwrap().id(), outer);
+        assert!(!task.is_finished());
+        let id = task.id();
+        assert_eq!(task.await.unwrap(), id);
+        let panicked = handle.spawn_eager(async { panic!("as planned") });
+        assert!(panicked.await.unwrap_err().is_panic());
+        7
+    };
+    let task = executor.handle().spawn(spawns);
+    let seven = workers[0].run(&mut ThreadPark::new(), task).unwrap();
+    assert_eq!(seven.unwrap(), 7);
+    assert_eq!(executor.statistics().live, 0);
+}
+
+#[test]
+fn in_a_pool_that_ends_within_its_poll_it_is_dropped_after_it() {
+    let (executor, mut workers) = PoolExecutor::new(1);
+    let handle = executor.handle();
+    let mut executor = Some(executor);
+    let run = workers[0].run(&mut ThreadPark::new(), async {
+        let executor = executor.take();
+        let task = handle.spawn_eager(async move {
+            drop(executor);
+            pending::<()>().await;
+        });
+        assert!(task.is_finished());
+        assert!(handle.try_spawn_eager(TaskMeta::here(), async {}).is_err());
+        task.await
+    });
+    assert!(matches!(run.unwrap(), Err(JoinError::Cancelled(_))));
+}
+
+#[test]
+fn outside_a_pool_s_workers_it_waits_for_one() {
+    let (executor, mut workers) = PoolExecutor::new(1);
+    let (_other, mut others) = PoolExecutor::new(1);
+    let handle = executor.handle();
+    let mut task = None;
+    let spawns = async { task = Some(handle.spawn_eager(async { 7 })) };
+    others[0].run(&mut ThreadPark::new(), spawns).unwrap();
+    let task = task.unwrap();
+    assert!(!task.is_finished());
+    assert!(workers[0].try_tick());
+    assert!(task.is_finished());
+}
+
+#[test]
+fn many_eager_tasks_in_one_poll_keep_nothing_from_outside_waiting() {
+    let (executor, mut workers) = PoolExecutor::new(1);
+    let handle = executor.handle();
+    let busy = executor.handle();
+    let spawns = std::future::poll_fn(move |cx| {
+        (1..pirn_executor::PARK_INTERVAL).for_each(|_| busy.spawn_eager(async {}).detach());
+        cx.waker().wake_by_ref();
+        std::task::Poll::<()>::Pending
+    });
+    handle.spawn(spawns).detach();
+    workers[0].try_tick();
+    let outside = handle.spawn(async {});
+    for _ in 0..2 * pirn_executor::PARK_INTERVAL {
+        workers[0].try_tick();
+    }
+    assert!(outside.is_finished());
+}

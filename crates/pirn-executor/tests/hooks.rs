@@ -1,11 +1,14 @@
-//! What hooks are told of a current-thread executor's tasks.
+//! What hooks are told of an executor's tasks.
 
 mod common;
 
 use common::yield_now;
 use pirn_core::report::{Report, set_hook};
 use pirn_core::{Cause, JoinError, TaskMeta};
-use pirn_executor::{Ended, Hooks, LocalExecutor, LocalHandle, Order, TaskId, ThreadPark};
+use pirn_executor::{
+    Ended, Hooks, LocalExecutor, LocalHandle, Order, PoolExecutor, PoolHandle, Priority, TaskId,
+    ThreadPark, Worker,
+};
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::future::{pending, poll_fn};
@@ -306,4 +309,108 @@ fn a_wake_in_whose_hook_the_executor_goes_leaves_nothing() {
     assert!(task.is_finished());
     drop(task);
     assert_eq!(Arc::strong_count(&hooks), 1);
+}
+
+fn pool() -> (PoolExecutor, Worker, Arc<Notes>) {
+    let notes = Arc::new(Notes::default());
+    let (executor, mut workers) = PoolExecutor::with_hooks(1, notes.clone());
+    (executor, workers.remove(0), notes)
+}
+
+#[test]
+fn a_task_of_a_pool_is_told_of_from_its_birth_to_its_end() {
+    for priority in [Priority::High, Priority::Normal, Priority::Low] {
+        let (executor, mut worker, notes) = pool();
+        let work = async {
+            yield_now().await;
+            7
+        };
+        let task = executor.handle().try_spawn_at(priority, named("a"), work);
+        assert_eq!(notes.take(), ["a spawned"]);
+        let seven = worker.run(&mut ThreadPark::new(), task.unwrap());
+        assert_eq!(seven.unwrap().unwrap(), 7);
+        let all = [
+            "polling",
+            "polled",
+            "woken",
+            "polling",
+            "polled",
+            "ended Returned",
+        ];
+        assert_eq!(notes.take(), all.map(|what| format!("a {what}")));
+        assert_eq!(executor.statistics().live, 0);
+    }
+}
+
+#[test]
+fn what_a_worker_spawns_is_told_of_whatever_the_way() {
+    let (executor, mut worker, notes) = pool();
+    let handle = executor.handle();
+    let run = worker.run(&mut ThreadPark::new(), async {
+        pirn_executor::try_spawn(named("f"), async {})
+            .unwrap()
+            .await
+            .unwrap();
+        handle
+            .try_spawn(named("h"), async {})
+            .unwrap()
+            .await
+            .unwrap();
+        let eager = handle.try_spawn_eager(named("e"), async {}).unwrap();
+        assert!(eager.is_finished());
+    });
+    run.unwrap();
+    let all = ["spawned", "polling", "polled", "ended Returned"];
+    let all = ["f", "h", "e"]
+        .iter()
+        .flat_map(|name| all.map(|what| format!("{name} {what}")));
+    assert_eq!(notes.take(), all.collect::<Vec<_>>());
+}
+
+#[test]
+fn what_a_pool_cuts_off_is_told_and_what_it_refuses_is_not() {
+    let (executor, mut worker, notes) = pool();
+    let handle = executor.handle();
+    let task = handle.try_spawn(named("c"), pending::<()>()).unwrap();
+    while worker.try_tick() {}
+    drop(executor);
+    assert!(task.is_finished());
+    assert!(handle.try_spawn(named("r"), async {}).is_err());
+    assert_eq!(
+        notes.take(),
+        ["c spawned", "c polling", "c polled", "c ended Cancelled"]
+    );
+}
+
+/// Ends its pool when it is told of a birth.
+struct EndsPool(Notes, Mutex<Option<PoolExecutor>>);
+
+impl Hooks for EndsPool {
+    fn spawned(&self, id: TaskId, meta: &TaskMeta) {
+        self.0.spawned(id, meta);
+        drop(self.1.lock().unwrap().take());
+    }
+
+    fn ended(&self, id: TaskId, how: Ended) {
+        self.0.ended(id, how);
+    }
+}
+
+#[test]
+fn a_task_is_refused_if_the_pool_ends_as_it_is_told_of_it() {
+    let spawn = |handle: &PoolHandle| handle.try_spawn(named("r"), async {}).unwrap_err().reason();
+    for inside in [false, true] {
+        let hooks = Arc::new(EndsPool(Notes::default(), Mutex::new(None)));
+        let (executor, mut workers) = PoolExecutor::with_hooks(1, hooks.clone());
+        let handle = executor.handle();
+        *hooks.1.lock().unwrap() = Some(executor);
+        let reason = match inside {
+            false => spawn(&handle),
+            true => workers[0]
+                .run(&mut ThreadPark::new(), async { spawn(&handle) })
+                .unwrap(),
+        };
+        assert_eq!(reason, "the executor is gone");
+        assert_eq!(hooks.0.take(), ["r spawned", "r ended Cancelled"]);
+    }
 }

@@ -334,27 +334,40 @@ fn a_foreign_loop_is_told_of_what_comes_to_a_lane() {
 fn turns_are_as_said() {
     let turns = Turns::default();
     let both = Waiting { high: 9, low: 9 };
-    let half = u64::from(Priority::LOW_INTERVAL / 2);
     let mut lanes = Vec::new();
-    for polls in 0..u64::from(PARK_INTERVAL) {
-        let lane = turns.whose(polls, both);
-        assert_eq!(lane == Some(Lane::Low), polls == half);
+    for _ in 0..Priority::LOW_INTERVAL {
+        let lane = turns.whose(both);
         lanes.push(lane);
-        if let Some(lane) = lane {
-            turns.took(polls, lane);
-        }
+        lane.into_iter().for_each(|lane| turns.took(lane));
     }
+    assert_eq!(lanes.pop(), Some(Some(Lane::Low)));
     let runs: Vec<_> = lanes.split(Option::is_none).map(<[_]>::len).collect();
-    // Eight, but nine with the low one among them; and what is left of the interval.
-    assert_eq!(runs, [8, 8, 8, 9, 8, 8, 6]);
-    // Where no poll of another lane came in between, the run goes on; where one did, it is a new one.
-    assert_eq!(
-        turns.whose(PARK_INTERVAL.into(), Waiting { high: 1, low: 0 }),
-        Some(Lane::High)
-    );
-    assert_eq!(
-        turns.whose(half, Waiting { high: 1, low: 0 }),
-        Some(Lane::High)
-    );
-    assert_eq!(turns.whose(0, Waiting { high: 0, low: 1 }), None);
+    assert_eq!(runs, [8, 8, 8, 8, 8, 8, 6]);
+    // What is low has waited for nothing now, and alone it waits for the others.
+    let low = Waiting { high: 0, low: 1 };
+    assert_eq!(turns.whose(low), None);
+    // The others have had their turn.
+    let high = Waiting { high: 1, low: 0 };
+    assert_eq!(turns.whose(high), Some(Lane::High));
+}
+
+#[test]
+fn tasks_that_are_spawned_eagerly_take_nobody_s_turn() {
+    // As many polls of eager tasks in each as would hide any turn that went by the number of polls.
+    let executor = LocalExecutor::new();
+    let log = Log::default();
+    let (handle, noted) = (executor.handle(), log.clone());
+    let spawns = poll_fn(move |cx| {
+        noted.0.lock().unwrap().push(HIGH);
+        (1..PARK_INTERVAL).for_each(|_| handle.spawn_eager(async {}).detach());
+        cx.waker().wake_by_ref();
+        Poll::<()>::Pending
+    });
+    executor.spawn_at(HIGH, spawns).detach();
+    executor.spawn(log.busy(NORMAL)).detach();
+    executor.spawn_at(LOW, log.busy(LOW)).detach();
+    for _ in 0..1000 {
+        executor.try_tick();
+    }
+    nobody_starves(&log.take());
 }

@@ -31,28 +31,28 @@ impl Lanes {
         self.waiting.set(self.waiting.get() + 1);
     }
 
-    /// Takes the next task of the lane that has its turn after so many polls, if one has.
+    /// Takes the next task of the lane that has its turn, if one has.
     #[cold]
-    pub(super) fn take_first(&self, polls: u64, chooser: &mut Chooser) -> Option<Runnable> {
+    pub(super) fn take_first(&self, chooser: &mut Chooser) -> Option<Runnable> {
         let waiting = Waiting {
             high: self.high.borrow().len(),
             low: self.low.borrow().len(),
         };
-        let lane = self.turns.whose(polls, waiting)?;
-        self.take(lane, polls, chooser)
+        let lane = self.turns.whose(waiting)?;
+        self.take(lane, chooser)
     }
 
     /// Takes the next task there is, since there are no others.
     #[cold]
-    pub(super) fn take_any(&self, polls: u64, chooser: &mut Chooser) -> Option<Runnable> {
-        self.take(Lane::High, polls, chooser)
-            .or_else(|| self.take(Lane::Low, polls, chooser))
+    pub(super) fn take_any(&self, chooser: &mut Chooser) -> Option<Runnable> {
+        self.take(Lane::High, chooser)
+            .or_else(|| self.take(Lane::Low, chooser))
     }
 
-    fn take(&self, lane: Lane, polls: u64, chooser: &mut Chooser) -> Option<Runnable> {
+    fn take(&self, lane: Lane, chooser: &mut Chooser) -> Option<Runnable> {
         let task = chooser.take(&mut self.of(lane).borrow_mut())?;
         self.waiting.set(self.waiting.get() - 1);
-        self.turns.took(polls, lane);
+        self.turns.took(lane);
         Some(task)
     }
 

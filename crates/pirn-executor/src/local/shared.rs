@@ -390,13 +390,13 @@ impl Own {
         let lanes = &self.lanes;
         let first = match lanes.is_empty() {
             true => None,
-            false => lanes.take_first(self.polls.get(), chooser),
+            false => lanes.take_first(chooser),
         };
         first
             .or_else(|| chooser.next(&mut self.queue.borrow_mut()))
             .or_else(|| match lanes.is_empty() {
                 true => None,
-                false => lanes.take_any(self.polls.get(), chooser),
+                false => lanes.take_any(chooser),
             })
     }
 

@@ -7,6 +7,7 @@ use super::deque::{CAPACITY, Local};
 use super::spin::Spin;
 use super::{PoolHandle, Seat, Shared};
 use crate::PARK_INTERVAL;
+use crate::current::{Current, Enter};
 use crate::gate::Gate;
 use crate::priority::{Priority, Turns};
 use crate::task::{Heap, Owner, Runnable, Task, Vacant};
@@ -14,6 +15,7 @@ use pirn_core::shim::Arc;
 use pirn_core::{Refused, TaskMeta};
 use std::cell::{Cell, RefCell};
 use std::future::Future;
+use std::rc::Rc;
 use std::sync::atomic::Ordering::{Relaxed, Release};
 
 /// How many tasks from the slot run in a row, before one from the ring does.
@@ -274,6 +276,17 @@ impl Core {
         self.polls.set(polls);
         // Ordering: Relaxed, a statistic, and a hint for `steal`.
         self.seat().polls.store(polls, Relaxed);
+        task.run();
+    }
+
+    /// True if the thread is at the tasks of this pool.
+    pub(super) fn polls_for(&self, shared: &Shared) -> bool {
+        self.is_of(shared) && self.at.get() != At::Park
+    }
+
+    /// Runs a task that was just made, within the poll that made it: that one's turn goes on.
+    pub(super) fn run_eagerly(self: Rc<Self>, task: Runnable) {
+        let _current = Enter::new(Current::Worker(self));
         task.run();
     }
 

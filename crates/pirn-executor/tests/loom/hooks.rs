@@ -4,7 +4,7 @@ use crate::support::Flag;
 use pirn_core::TaskMeta;
 use pirn_core::shim::atomic::{AtomicUsize, Ordering::Relaxed};
 use pirn_core::shim::{Arc, model, thread};
-use pirn_executor::{Ended, Hooks, LocalExecutor, Order, TaskId, ThreadPark};
+use pirn_executor::{Ended, Hooks, LocalExecutor, Order, PoolExecutor, TaskId, ThreadPark};
 
 /// Counts births, wakes and ends.
 #[derive(Clone)]
@@ -94,6 +94,40 @@ fn a_task_of_which_the_executor_is_told_as_it_goes_ends_too() {
         executor.run(&mut ThreadPark::new(), told.wait()).unwrap();
         drop(executor);
         thread.join().unwrap();
+        assert_eq!((counts.get(0), counts.get(2)), (1, 1));
+    });
+}
+
+#[test]
+fn a_task_that_is_spawned_elsewhere_as_a_pool_goes_ends_if_it_was_told_of() {
+    model(|| {
+        let counts = Counts::new();
+        let hooks = std::sync::Arc::new(counts.clone());
+        let (executor, workers) = PoolExecutor::with_hooks(1, hooks);
+        let handle = executor.handle();
+        let thread = thread::spawn(move || handle.spawn(async {}).detach());
+        drop(executor);
+        thread.join().unwrap();
+        assert_eq!(counts.get(0), counts.get(2));
+        drop(workers);
+    });
+}
+
+#[test]
+fn a_wake_from_elsewhere_of_a_task_of_a_pool_is_told_and_not_lost() {
+    model(|| {
+        let counts = Counts::new();
+        let hooks = std::sync::Arc::new(counts.clone());
+        let (executor, mut workers) = PoolExecutor::with_hooks(1, hooks);
+        let flag = Flag::new();
+        let task = executor.handle().spawn(flag.wait());
+        let thread = thread::spawn(move || flag.set());
+        workers[0]
+            .run(&mut ThreadPark::new(), task)
+            .unwrap()
+            .unwrap();
+        thread.join().unwrap();
+        assert!(counts.get(1) <= 1);
         assert_eq!((counts.get(0), counts.get(2)), (1, 1));
     });
 }

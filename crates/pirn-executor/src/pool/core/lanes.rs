@@ -31,7 +31,7 @@ impl Core {
         let lanes = &self.handle.shared.lanes;
         let next = self
             .turns
-            .whose(self.polls.get(), lanes.waiting())
+            .whose(lanes.waiting())
             .and_then(|lane| self.take_from(lane))
             .or_else(|| self.next_plain())
             .or_else(|| self.take_from(Lane::High))
@@ -46,7 +46,7 @@ impl Core {
 
     fn take_from(&self, lane: Lane) -> Option<Runnable> {
         let task = self.handle.shared.lanes.take(lane)?;
-        self.turns.took(self.polls.get(), lane);
+        self.turns.took(lane);
         Some(task)
     }
 }
