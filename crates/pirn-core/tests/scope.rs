@@ -1445,15 +1445,18 @@ fn a_run_that_first_sees_the_light_in_a_cancelled_body_never_runs() {
     let scope = Scope::detached();
     let gate = Gate::default();
     let region = gate.passed();
+    let outside = planned(Instant::NEVER, async { panic!("it ran") });
     let mut run = pin!(scope.run(async move {
         let mut region = pin!(shield(region));
         poll_inside(region.as_mut()).await;
+        let mut outside = pin!(outside);
         let mut late = pin!(planned(Instant::NEVER, async { panic!("it ran") }));
         let mut unrelated = pin!(Scope::detached().run(async { panic!("it ran") }));
         poll_fn(|cx| {
             let region = region.as_mut().poll(cx);
             if Scope::current().unwrap().is_cancelled() {
                 assert!(late.as_mut().poll(cx).is_pending());
+                assert!(outside.as_mut().poll(cx).is_pending());
                 assert!(poll::<Scoped<_>>(unrelated.as_mut()).is_pending());
             }
             region

@@ -193,16 +193,13 @@ impl<F: Future> Future for Limited<F> {
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        let refilled = budget::refill_if_outermost();
+        let _budget = budget::refill_if_outermost();
         let Stage::Planned { around, plan } = this.stage else {
             return poll_run(this.body, this.stage, cx);
         };
-        // In a cancelled body the budget is frozen, or was lifted.
-        let may_wind = refilled.is_some() || budget::is_frozen();
-        if this.body.is_none()
-            || around.as_ref().is_some_and(Scope::is_cancelled)
-            || (may_wind && Frame::is_winding())
-        {
+        // Frozen: in a cancelled body, as a rule, which the run finds out.
+        let is_cancelled = || around.as_ref().is_some_and(Scope::is_cancelled);
+        if this.body.is_none() || budget::is_frozen() || is_cancelled() {
             return poll_run(this.body, this.stage, cx);
         }
         let body = this.body.as_mut();
