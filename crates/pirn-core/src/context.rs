@@ -249,6 +249,18 @@ enum Branching {
     Framed,
 }
 
+#[inline]
+fn branching() -> Branching {
+    BRANCHING.try_with(Cell::get).unwrap_or(Branching::No)
+}
+
+/// Gives what it was before.
+#[inline]
+fn set_branching(branching: Branching) -> Branching {
+    let set = |slot: &Cell<Branching>| slot.replace(branching);
+    BRANCHING.try_with(set).unwrap_or(Branching::No)
+}
+
 /// What is known of a scope before it is made.
 #[derive(Clone, Copy)]
 pub(crate) struct Plan {
@@ -309,12 +321,12 @@ impl Frame {
     /// the scope around is not even made unless the branch's is.
     #[inline]
     pub(crate) fn branch<R>(f: impl FnOnce() -> R) -> (R, Option<Frame>) {
-        if BRANCHING.get() != Branching::No {
+        if branching() != Branching::No {
             return Frame::branch_inside(f);
         }
-        BRANCHING.set(Branching::Bare);
+        set_branching(Branching::Bare);
         let result = f();
-        match BRANCHING.replace(Branching::No) {
+        match set_branching(Branching::No) {
             Branching::Bare => (result, None),
             _ => (result, Frame::leave_branch(None)),
         }
@@ -332,14 +344,14 @@ impl Frame {
     /// Gives a branch its frame, if it has none yet.
     #[inline]
     fn settle_branch() {
-        if BRANCHING.get() == Branching::Bare {
+        if branching() == Branching::Bare {
             Frame::settle_bare_branch();
         }
     }
 
     #[cold]
     fn settle_bare_branch() {
-        BRANCHING.set(Branching::Framed);
+        set_branching(Branching::Framed);
         Frame::enter_branch();
     }
 

@@ -1,8 +1,11 @@
 //! Models of pirn-group.
 
 mod collect;
+mod gather;
 mod group;
 mod hand;
 mod owned;
+mod race;
+mod signal;
 mod start;
 mod token;
