@@ -10,20 +10,24 @@
 //! are set, and polls whom it finds: so members that sleep cost nothing, but for one look per group.
 //!
 //! What was taken and not yet polled, because the caller broke off, is kept beside in words that only
-//! the owner touches. A new member is put there, so a first poll costs no atomic access.
+//! the owner touches. A new member is put there, so a first poll costs no atomic access. Nor does a
+//! wake by the thread that polls members of the same chunk at that moment, which is how one yields: it
+//! finds its name there, and the pass looks for what it left.
 //!
 //! | file | what is there |
 //! |---|---|
 //! | `members.rs` | the set: where the next member goes, and who is polled next |
 //! | `members/chunk.rs` | the memory, and the wakers |
 //! | `members/bell.rs` | a group's word, and the task's waker |
+//! | `members/here.rs` | the name of a thread |
 
 mod bell;
 mod chunk;
+mod here;
 
 use crate::shim::{Arc, choose};
 use alloc::vec::Vec;
-use bell::Bell;
+use bell::{Bell, Identity};
 use chunk::Chunk;
 use core::fmt;
 use core::future::Future;
@@ -89,6 +93,8 @@ pub struct Members<F> {
 
 struct Group<F> {
     bell: Arc<Bell>,
+    /// Of the waker that the bell was given last.
+    known: Identity,
     chunks: Vec<Chunk<F>>,
     /// Bit k: chunk k may have members that are due, or that were woken.
     due: usize,
@@ -239,18 +245,23 @@ impl<F: Future> Members<F> {
         mut ended: impl FnMut(usize, F::Output) -> ControlFlow<B>,
     ) -> Poll<Option<B>> {
         for group in &mut self.groups {
-            group.due |= group.bell.answer(cx.waker());
+            group.due |= group.bell.answer(cx.waker(), &mut group.known);
         }
         let start = core::mem::take(&mut self.next);
-        let mut broken = self.sweep(start, usize::MAX, &mut ended);
+        let mut again = false;
+        let mut broken = self.sweep(start, usize::MAX, &mut again, &mut ended);
         if broken.is_none() && start > 0 {
-            broken = self.sweep(0, start, &mut ended);
+            broken = self.sweep(0, start, &mut again, &mut ended);
         }
         match broken {
-            Some(broken) => Poll::Ready(Some(broken)),
-            None if self.len == 0 => Poll::Ready(None),
-            None => Poll::Pending,
+            Some(broken) => return Poll::Ready(Some(broken)),
+            None if self.len == 0 => return Poll::Ready(None),
+            None => {}
         }
+        if again {
+            cx.waker().wake_by_ref();
+        }
+        Poll::Pending
     }
 
     /// As [`poll_until`](Self::poll_until), to the end of the pass. Ready when no member is left.
@@ -272,11 +283,13 @@ impl<F: Future> Members<F> {
         self.poll_until(cx, |key, output| ControlFlow::Break((key, output)))
     }
 
-    /// Polls the members that are due, from the key `start` to before `end`.
+    /// Polls the members that are due, from the key `start` to before `end`. `again` is set if some
+    /// were woken by this thread meanwhile, of which nobody has told the task.
     fn sweep<B>(
         &mut self,
         start: usize,
         end: usize,
+        again: &mut bool,
         ended: &mut impl FnMut(usize, F::Output) -> ControlFlow<B>,
     ) -> Option<B> {
         const SPAN: usize = GROUP * CHUNK;
@@ -296,28 +309,51 @@ impl<F: Future> Members<F> {
                     break;
                 }
                 let mask = from(start.saturating_sub(first)) & before(end - first);
-                let chunk = &mut group.chunks[place];
-                chunk.take_woken();
-                while chunk.due & mask != 0 {
-                    let index = (chunk.due & mask).trailing_zeros() as usize;
-                    let Poll::Ready(output) = chunk.poll(index) else {
+                let visit = Visit::new(&mut group.chunks[place], again);
+                visit.chunk.take_woken();
+                while visit.chunk.due & mask != 0 {
+                    let index = (visit.chunk.due & mask).trailing_zeros() as usize;
+                    let Poll::Ready(output) = visit.chunk.poll(index) else {
                         continue;
                     };
                     // Counted before its destructor runs, which may panic.
                     self.len -= 1;
                     group.roomy |= 1 << place;
-                    chunk.remove(index);
+                    visit.chunk.remove(index);
                     if let ControlFlow::Break(broken) = ended(first + index, output) {
                         self.next = first + index + 1;
                         return Some(broken);
                     }
                 }
+                drop(visit);
+                let chunk = &group.chunks[place];
                 if chunk.due == 0 {
                     group.due &= !(1 << place);
                 }
             }
         }
         None
+    }
+}
+
+/// A chunk while its members are polled, also if one of them panics.
+struct Visit<'a, F> {
+    chunk: &'a mut Chunk<F>,
+    again: &'a mut bool,
+}
+
+impl<'a, F> Visit<'a, F> {
+    #[inline]
+    fn new(chunk: &'a mut Chunk<F>, again: &'a mut bool) -> Self {
+        chunk.begin();
+        Visit { chunk, again }
+    }
+}
+
+impl<F> Drop for Visit<'_, F> {
+    #[inline]
+    fn drop(&mut self) {
+        *self.again |= self.chunk.end();
     }
 }
 
@@ -336,6 +372,7 @@ impl<F> Group<F> {
     fn new() -> Self {
         Group {
             bell: Arc::new(Bell::new()),
+            known: (0, 0),
             chunks: Vec::new(),
             due: 0,
             roomy: 0,

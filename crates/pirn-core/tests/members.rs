@@ -374,3 +374,59 @@ fn a_set_is_send_where_its_members_are() {
     fn is_send_and_sync<T: Send + Sync>(_: &T) {}
     is_send_and_sync(&Members::<std::future::Ready<Cell<u8>>>::new());
 }
+
+#[test]
+fn after_a_panic_wakes_still_reach_the_task() {
+    let shown = RefCell::new(None);
+    let mut set = Members::with_capacity(2);
+    for panics in [false, true] {
+        let shown = &shown;
+        set.push(poll_fn(move |cx| {
+            assert!(!panics, "it panics");
+            *shown.borrow_mut() = Some(cx.waker().clone());
+            Poll::<()>::Pending
+        }));
+    }
+    let (counter, waker) = Counter::new();
+    let mut cx = Context::from_waker(&waker);
+    let pass = catch_unwind(AssertUnwindSafe(|| set.poll_all(&mut cx, |_, ()| ())));
+    assert!(pass.is_err() && set.remove(1));
+    assert!(set.poll_all(&mut cx, |_, ()| ()).is_pending());
+    assert_eq!(counter.wakes(), 0);
+    shown.borrow().as_ref().unwrap().wake_by_ref();
+    assert_eq!(counter.wakes(), 1);
+}
+
+#[test]
+fn a_member_that_wakes_one_of_its_chunk_or_of_another_wakes_the_task() {
+    for to in [1, 70] {
+        let wakers = RefCell::new(vec![None; 71]);
+        let polls = Cell::new(0);
+        let mut set = Members::with_capacity(71);
+        for number in 0..71 {
+            let (wakers, polls) = (&wakers, &polls);
+            set.push(poll_fn(move |cx| {
+                wakers.borrow_mut()[number] = Some(cx.waker().clone());
+                if number == to {
+                    polls.set(polls.get() + 1);
+                }
+                let woken: Option<Waker> = wakers.borrow()[to].clone();
+                if let (0, Some(woken)) = (number, woken) {
+                    woken.wake();
+                }
+                Poll::<()>::Pending
+            }));
+        }
+        let (counter, waker) = Counter::new();
+        let mut cx = Context::from_waker(&waker);
+        assert!(set.poll_all(&mut cx, |_, ()| ()).is_pending());
+        let first = wakers.borrow()[0].clone().unwrap();
+        first.wake();
+        let mut passes = 0;
+        while counter.wakes() > passes {
+            passes = counter.wakes();
+            assert!(set.poll_all(&mut cx, |_, ()| ()).is_pending());
+        }
+        assert_eq!(polls.get(), 2);
+    }
+}

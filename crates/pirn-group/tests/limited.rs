@@ -6,7 +6,7 @@ use futures::StreamExt;
 use pirn_core::{Cause, Scope, finally};
 use pirn_group::{for_each_limit, map_limit};
 use std::cell::{Cell, RefCell};
-use std::future::{Future, pending, poll_fn};
+use std::future::{Future, pending};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
@@ -221,7 +221,7 @@ fn a_cancel_around_lets_work_and_body_clean_up() {
         map_limit(
             2,
             ["a", "b"],
-            |name| cleaning(name),
+            cleaning,
             async |_results| cleaning("body").await,
         )
         .await;
@@ -278,5 +278,4 @@ fn work_moves_between_threads_where_its_futures_do() {
         yield_now().await;
         Ok::<_, std::io::Error>(())
     }));
-    let _ = poll_fn(|_| Poll::Ready(()));
 }

@@ -16,6 +16,8 @@
 //! | `Header` | meaning | set by | cleared by |
 //! |---|---|---|---|
 //! | `woken`, bit i | member i is to be polled | its waker, `wake_by_ref` | `take_woken` |
+//! | `poller` | the thread that polls members of this chunk | `begin`, that thread | `end`, that thread |
+//! | `woken_here`, bit i | the same as in `woken`, by the poller, who tells the task itself | `wake_by_ref` | `end` |
 //! | `refs` | one for the owner, one for each waker that was cloned | `new`, `clone` | `release` |
 //!
 //! | `Chunk` | meaning | set by | cleared by |
@@ -29,11 +31,13 @@
 
 use super::CHUNK;
 use super::bell::Bell;
+use super::here::here;
 use crate::shim::atomic::{AtomicUsize, Ordering, fence};
 use crate::shim::{Arc, UnsafeCell};
 use alloc::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use core::marker::PhantomData;
 use core::mem::{ManuallyDrop, align_of, size_of};
+use core::num::NonZeroUsize;
 use core::pin::Pin;
 use core::ptr::{self, NonNull};
 use core::task::{Context, Poll, RawWaker, RawWakerVTable, Waker};
@@ -43,6 +47,10 @@ use core::task::{Context, Poll, RawWaker, RawWakerVTable, Waker};
 struct Header {
     marks: [u8; CHUNK],
     woken: AtomicUsize,
+    /// The thread that polls members of this chunk now, as `here` names it, or 0.
+    poller: AtomicUsize,
+    /// As `woken`, of those who were woken by that thread meanwhile.
+    woken_here: AtomicUsize,
     refs: AtomicUsize,
     /// Read by wakers, dropped with the header: in a cell so that the models see that order.
     bell: UnsafeCell<Arc<Bell>>,
@@ -83,6 +91,8 @@ impl<F> Chunk<F> {
         let fresh = Header {
             marks: core::array::from_fn(|index| index as u8),
             woken: AtomicUsize::new(0),
+            poller: AtomicUsize::new(0),
+            woken_here: AtomicUsize::new(0),
             refs: AtomicUsize::new(1),
             bell: UnsafeCell::new(Arc::clone(bell)),
             place,
@@ -164,6 +174,33 @@ impl<F> Chunk<F> {
         // word clear rings after the bell was answered.
         let woken = self.header().woken.swap(0, Ordering::AcqRel);
         self.due |= woken & self.live;
+    }
+}
+
+impl<F> Chunk<F> {
+    /// This thread polls members from now on: what it wakes meanwhile needs no exchange.
+    #[inline]
+    pub(super) fn begin(&self) {
+        // Ordering: Relaxed, read for what it is by this thread alone; others find that it is not
+        // theirs, whatever they find.
+        let name = here().map_or(0, NonZeroUsize::get);
+        self.header().poller.store(name, Ordering::Relaxed);
+    }
+
+    /// It has polled. True if it woke members meanwhile, who are due from now on.
+    #[inline]
+    pub(super) fn end(&mut self) -> bool {
+        let header = self.header();
+        // Ordering: Relaxed, as in `begin`; only this thread sets and clears the bits.
+        header.poller.store(0, Ordering::Relaxed);
+        let woken = header.woken_here.load(Ordering::Relaxed);
+        if woken == 0 {
+            return false;
+        }
+        // Ordering: as above.
+        header.woken_here.store(0, Ordering::Relaxed);
+        self.due |= woken & self.live;
+        true
     }
 }
 
@@ -288,6 +325,15 @@ unsafe fn wake_by_ref(mark: *const ()) {
     let (header, index) = unsafe { Header::of(mark) };
     // SAFETY: a share keeps it.
     let header = unsafe { header.as_ref() };
+    // Ordering: Relaxed. Only this thread puts its own name there, for the time of a pass, in which it
+    // is now if it finds it; and then nobody else touches the other word.
+    let poller = header.poller.load(Ordering::Relaxed);
+    if poller != 0 && here().is_some_and(|here| here.get() == poller) {
+        // Ordering: Relaxed, as above.
+        let woken = header.woken_here.load(Ordering::Relaxed) | 1 << index;
+        header.woken_here.store(woken, Ordering::Relaxed);
+        return;
+    }
     // Ordering: AcqRel. Release, pairs with the Acquire in `take_woken`; what was done before the
     // wake is visible to the poll. Acquire, pairs with the Release there: who finds the word clear
     // rings after the bell was answered.

@@ -345,3 +345,61 @@ fn a_set_goes_to_another_thread_between_two_polls() {
         thread.join().unwrap();
     });
 }
+
+#[test]
+fn a_member_that_wakes_itself_as_another_thread_wakes_it_is_polled_again() {
+    shim::model(|| {
+        let flag = Arc::new(AtomicBool::new(false));
+        let (seen, shown) = (Arc::clone(&flag), Rc::new(RefCell::new(None)));
+        let shows = Rc::clone(&shown);
+        let mut yields = 2;
+        let mut members = Members::new();
+        members.push(poll_fn(move |cx| {
+            shows.borrow_mut().get_or_insert_with(|| cx.waker().clone());
+            if yields > 0 {
+                yields -= 1;
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            // Ordering: Relaxed, as in `Waits`.
+            match seen.load(Relaxed) {
+                true => Poll::Ready(()),
+                false => Poll::Pending,
+            }
+        }));
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(members.poll_all(&mut cx, |_, ()| ()).is_pending());
+        let waker = shown.take().unwrap();
+        let thread = thread::spawn(move || {
+            // Ordering: Relaxed, as in `Waits`.
+            flag.store(true, Relaxed);
+            waker.wake();
+        });
+        block_on(poll_fn(|cx| members.poll_all(cx, |_, ()| ())));
+        thread.join().unwrap();
+    });
+}
+
+#[test]
+fn a_thread_that_polled_the_set_before_wakes_as_others_do() {
+    shim::model(|| {
+        let count = Count::new();
+        let mut set = set(1, &count.waker());
+        let waker = set.others[0].1.take().unwrap();
+        let shared = Arc::new(shim::Mutex::new(Members::new()));
+        shared.lock().push(async move {
+            // Polled on the other thread, where it wakes a member of the first set.
+            waker.wake();
+        });
+        let elsewhere = Arc::clone(&shared);
+        let thread = thread::spawn(move || {
+            let mut cx = Context::from_waker(Waker::noop());
+            let polled = elsewhere.lock().poll_all(&mut cx, |_, ()| ());
+            assert!(polled.is_ready());
+        });
+        // Ordering: Relaxed, as in `Waits`: here it is set before, by this thread.
+        set.others[0].0.store(true, Relaxed);
+        block_on(poll_fn(|cx| set.members.poll_all(cx, |_, ()| ())));
+        thread.join().unwrap();
+    });
+}
