@@ -79,6 +79,7 @@ pub fn refill_if_outermost() -> Option<Refilled> {
 /// assert!(run.as_mut().poll(&mut cx).is_pending());
 /// assert!(frozen.get());
 /// ```
+#[inline]
 pub fn is_frozen() -> bool {
     left::get() == FROZEN
 }

@@ -181,6 +181,9 @@ impl Scope {
     }
 
     /// A child that cancels and deadlines from above do not reach.
+    ///
+    /// Its run all the same ends with the body around it: what is to go on in a cancelled body, for its
+    /// own sake, goes into a [`shield`].
     #[must_use]
     pub fn shielded_child(&self) -> Scope {
         Scope::make(Some(self.clone()), true, Post::Vacant)
