@@ -328,3 +328,53 @@ fn a_shield_is_polled_to_its_end_whenever_the_cancel_comes() {
         giver.join().unwrap();
     });
 }
+
+#[test]
+fn a_cancel_at_any_moment_goes_through_runs_of_scopes_made_elsewhere() {
+    shim::model(|| {
+        let (outer, middle, inner) = (Scope::detached(), Scope::detached(), Scope::detached());
+        let canceller = {
+            let outer = outer.clone();
+            elsewhere(move || _ = outer.cancel(Cause::requested("stop")))
+        };
+        let ended = block_on(outer.run(middle.run(inner.run(pending::<()>()))));
+        assert_eq!(ended.map(drop).unwrap_err().text(), "stop");
+        canceller.join().unwrap();
+    });
+}
+
+#[test]
+fn a_child_of_a_scope_made_elsewhere_is_told_of_a_cancel_around_its_run() {
+    shim::model(|| {
+        let (outer, inner) = (Scope::detached(), Scope::detached());
+        let child = {
+            let (scope, guard) = (inner.child(), inner.enter());
+            // No scope is left for it where the run was never polled.
+            thread::spawn(move || {
+                let cause = block_on(scope.cancelled());
+                drop(guard);
+                cause
+            })
+        };
+        let canceller = {
+            let outer = outer.clone();
+            elsewhere(move || _ = outer.cancel(Cause::requested("stop")))
+        };
+        // Polled once before the cancel is seen: what was never polled is dropped, and says so.
+        let mut run = Box::pin(inner.run(async {}));
+        let body = poll_fn(|cx| Pin::as_mut(&mut run).poll(cx));
+        let mut outer = Box::pin(outer.run(body));
+        let ended = block_on(poll_fn(|cx| Pin::as_mut(&mut outer).poll(cx)));
+        drop(outer);
+        drop(run);
+        let told = child.join().unwrap();
+        match ended {
+            Ok(_) => assert_eq!(told.text(), "stop"),
+            Err(cause) => {
+                assert_eq!(cause.text(), "stop");
+                assert!(told.text() == "stop" || told.kind() == Kind::Dropped);
+            }
+        }
+        canceller.join().unwrap();
+    });
+}
