@@ -4,12 +4,13 @@
 //! head of the queue, in the middle or at its end, or after it was given what it waited for and before
 //! it came for it. Here a [`Subject`] is one operation of a primitive, and an [`Exam`] runs it through
 //! scripts of steps: a waiter comes, is polled, asked or unasked, with its waker or another, and is
-//! dropped; something is given; somebody lets go of what it has; it is closed. After each script all who were woken
+//! dropped; something is given, or taken back; somebody lets go of what it has; it is closed. After each script all who were woken
 //! go on, and then:
 //!
 //! - whoever can be served must be done ([`Property::OthersGoOn`], [`Property::NewestWaker`]),
 //! - what is left must be what was given and not used ([`Property::NothingLost`],
 //!   [`Property::NothingTwice`]),
+//! - whoever has to wait is not woken over and over ([`Property::WaitersRest`]),
 //! - none may have overtaken another ([`Property::InOrder`]), if that is asked for.
 //!
 //! A few more programs have a task with two futures, which leaves the first alone after it was served
@@ -92,6 +93,16 @@ pub trait Subject {
         let _ = held;
         false
     }
+
+    /// Takes back something that was given and nobody has, where who gives may leave: its number.
+    /// Called if the [rules](Rules::withdraws) say so.
+    fn withdraw(&self) -> Option<usize> {
+        None
+    }
+
+    /// Lets futures of the subject's own go on, if they were woken: of those who wait to give something.
+    /// Called between scripts' ends and what is expected of them, as often as it takes.
+    fn go_on(&self) {}
 
     /// What is there and nobody has. Called last, so that it may take it. `None` if it cannot be told.
     fn left(&self) -> Option<usize> {

@@ -74,6 +74,7 @@ mod address;
 mod alarm;
 mod conditions;
 mod datagrams;
+mod end;
 mod host;
 mod listener;
 mod pipe;

@@ -30,19 +30,22 @@ pub enum Property {
     /// one that it polls. Without this, a task that stopped polling a future can wait for ever for
     /// what it was given already.
     GrantIsTheTasks,
+    /// Whoever has to wait is left alone: those who wait do not wake each other over and over.
+    WaitersRest,
     /// Nothing panics, neither the primitive nor an assertion of the [`Subject`](super::Subject).
     NoPanic,
 }
 
 impl Property {
     /// All of them.
-    pub const ALL: [Property; 7] = [
+    pub const ALL: [Property; 8] = [
         Property::NothingLost,
         Property::NothingTwice,
         Property::OthersGoOn,
         Property::NewestWaker,
         Property::InOrder,
         Property::GrantIsTheTasks,
+        Property::WaitersRest,
         Property::NoPanic,
     ];
 }
@@ -56,6 +59,7 @@ impl fmt::Display for Property {
             Property::NewestWaker => "the newest waker is woken",
             Property::InOrder => "first come, first served",
             Property::GrantIsTheTasks => "a grant is the task's, whichever future it polls",
+            Property::WaitersRest => "whoever has to wait is left alone",
             Property::NoPanic => "nothing panics",
         })
     }
@@ -74,12 +78,18 @@ pub struct Failure {
     pub steps: Vec<String>,
 }
 
+/// So many steps are written out.
+const LONGEST: usize = 50;
+
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "not so: {}", self.property)?;
         writeln!(f, "  {}", self.what)?;
-        for (at, step) in self.steps.iter().enumerate() {
+        for (at, step) in self.steps.iter().take(LONGEST).enumerate() {
             writeln!(f, "  {:>3}. {step}", at + 1)?;
+        }
+        if self.steps.len() > LONGEST {
+            writeln!(f, "  and so on, {} steps in all", self.steps.len())?;
         }
         write!(f, "  again: exam.replay({:?}, make)", self.script)
     }

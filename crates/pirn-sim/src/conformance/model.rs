@@ -106,6 +106,22 @@ impl<'r> Model<'r> {
         Ok(())
     }
 
+    /// What was given by this number was taken back.
+    pub(super) fn withdrawn(&mut self, number: usize) -> Result<(), Breach> {
+        let had = self.seen.contains(&number);
+        self.seen.push(number);
+        match self.units.checked_sub(self.rules.gives) {
+            Some(left) if !had => {
+                self.units = left;
+                Ok(())
+            }
+            _ => {
+                let what = format!("number {number} was taken back though somebody has it");
+                Err((Property::NothingTwice, what))
+            }
+        }
+    }
+
     /// It heard of the end.
     pub(super) fn ended(&mut self, who: usize) -> Result<(), Breach> {
         if !self.closed {

@@ -47,6 +47,8 @@ pub struct Rules {
     pub(super) in_order: bool,
     /// Whether a step may end it.
     pub(super) closes: bool,
+    /// Whether a step may take something back.
+    pub(super) withdraws: bool,
     /// How many units stay where nobody waits.
     pub(super) unused: usize,
     /// How many may wait at a time.
@@ -67,6 +69,7 @@ impl Rules {
             holds: false,
             in_order: true,
             closes: false,
+            withdraws: false,
             unused: usize::MAX,
             together: usize::MAX,
             takes: |_| 1,
@@ -176,6 +179,15 @@ impl Rules {
     pub fn closes(self) -> Self {
         Rules {
             closes: true,
+            ..self
+        }
+    }
+
+    /// A step may [take back](super::Subject::withdraw) what was given and is not taken yet.
+    #[must_use]
+    pub fn withdraws(self) -> Self {
+        Rules {
+            withdraws: true,
             ..self
         }
     }

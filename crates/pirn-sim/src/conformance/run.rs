@@ -12,7 +12,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 /// Polls of one [`Run::settle`] after which nobody is believed to go on any more.
-const ENOUGH: usize = 1000;
+const ENOUGH: usize = 500;
 
 /// What is kept of a run, whatever becomes of it.
 #[derive(Default)]
@@ -63,6 +63,9 @@ impl<'s, S: Subject> Run<'s, S> {
         if self.model.rules.closes && !self.model.closed {
             enabled.push(Step::Close);
         }
+        if self.model.rules.withdraws && self.model.served > 0 {
+            enabled.push(Step::Withdraw);
+        }
         for who in live {
             enabled.extend([Step::Drop(who), Step::Poll(who), Step::Fresh(who)]);
         }
@@ -112,6 +115,16 @@ impl<'s, S: Subject> Run<'s, S> {
                 self.tell(|| "it is ended".to_owned());
                 Ok(())
             }
+            Step::Withdraw => match self.subject.withdraw() {
+                Some(number) => {
+                    self.tell(|| format!("number {number} is taken back"));
+                    self.model.withdrawn(number)
+                }
+                None => {
+                    self.tell(|| "nothing can be taken back".to_owned());
+                    Ok(())
+                }
+            },
             Step::Release(who) => {
                 let Some(held) = self.waiters.get_mut(who).and_then(|w| w.held.take()) else {
                     out_of_place()
@@ -148,29 +161,47 @@ impl<'s, S: Subject> Run<'s, S> {
         self.waiters[who].bells.is_rung()
     }
 
+    /// Lets all let go of what they have.
+    pub(super) fn release_all(&mut self) -> Result<(), Breach> {
+        for who in 0..self.waiters.len() {
+            if self.waiters[who].held.is_some() {
+                self.act(Step::Release(who))?;
+            }
+        }
+        Ok(())
+    }
+
     /// Wakers of the task that this waiter belongs to.
     pub(super) fn bells_of(&self, who: usize) -> Bells {
         self.waiters[who].bells.shared()
     }
 
-    /// Lets all go on who were woken, and lets go of what they have, until nobody is woken; those who
-    /// can be served must then be gone.
+    /// Lets all go on who were woken until nobody is; those who can be served must then be gone. Then
+    /// one after the other lets go of what it has, and the same again.
     pub(super) fn settle(&mut self) -> Result<(), Breach> {
         for _ in 0..ENOUGH {
-            for who in 0..self.waiters.len() {
-                if self.waiters[who].held.is_some() {
-                    self.act(Step::Release(who))?;
-                }
+            self.subject.go_on();
+            let all = 0..self.waiters.len();
+            let mut woken = all.clone().filter(|who| {
+                let waiter = &self.waiters[*who];
+                waiter.future.is_some() && waiter.bells.is_rung()
+            });
+            if let Some(who) = woken.next() {
+                self.poll(who, "was woken and is polled")?;
+                continue;
             }
-            let mut woken = (0..self.waiters.len())
-                .filter(|who| self.is_waiting(*who) && self.waiters[*who].bells.is_rung());
-            let Some(who) = woken.next() else {
+            let mut holders = all.filter(|who| self.waiters[*who].held.is_some());
+            let Some(who) = holders.next() else {
                 return self.nobody_is_stuck();
             };
-            self.poll(who, "was woken and is polled")?;
+            // A guard of another lock may be what they wait for.
+            if self.model.rules.returned {
+                self.nobody_is_stuck()?;
+            }
+            self.act(Step::Release(who))?;
         }
-        let what = format!("after {ENOUGH} polls somebody is woken still");
-        Err((Property::OthersGoOn, what))
+        let what = format!("somebody is woken still after {ENOUGH} polls of those who were");
+        Err((Property::WaitersRest, what))
     }
 
     /// Lets all go on to the end, and two who come later too; then looks at what is left.

@@ -20,6 +20,8 @@ pub(super) enum Step {
     Release(usize),
     /// It is ended.
     Close,
+    /// What was given is taken back, if it was not taken yet.
+    Withdraw,
 }
 
 impl fmt::Display for Step {
@@ -31,6 +33,7 @@ impl fmt::Display for Step {
             Step::Drop(who) => write!(f, "drop{who}"),
             Step::Serve => f.write_str("serve"),
             Step::Close => f.write_str("close"),
+            Step::Withdraw => f.write_str("withdraw"),
             Step::Release(who) => write!(f, "release{who}"),
         }
     }
@@ -46,6 +49,7 @@ impl FromStr for Step {
             ("arrive", _) => Ok(Step::Arrive),
             ("serve", _) => Ok(Step::Serve),
             ("close", _) => Ok(Step::Close),
+            ("withdraw", _) => Ok(Step::Withdraw),
             ("poll", Ok(who)) => Ok(Step::Poll(who)),
             ("fresh", Ok(who)) => Ok(Step::Fresh(who)),
             ("drop", Ok(who)) => Ok(Step::Drop(who)),

@@ -19,6 +19,9 @@ pub(super) const PREFIX: &str = "task:";
 /// | `s` | a stranger comes |
 /// | `B` | the task's second future comes |
 /// | `!` | as much is given as `A` needs |
+/// | `-` | what was given is taken back |
+/// | `b` | the task polls its second future |
+/// | `r` | all let go of what they have |
 ///
 /// Then the task polls `B` and nothing else. `A` was served, and the task was woken for it; so `B` has
 /// to complete.
@@ -37,6 +40,14 @@ pub(super) fn programs(rules: &Rules) -> Vec<String> {
             programs.push(format!("A{before}B{after}!"));
         }
         programs.push(format!("A{before}!B"));
+        if rules.withdraws {
+            // `A` has used its waker up, and is the first again.
+            programs.push(format!("A{before}B!-b!"));
+        }
+        if !rules.in_order {
+            // A stranger may have overtaken it.
+            programs.push(format!("A{before}B!sbr"));
+        }
     }
     programs
 }
@@ -46,6 +57,20 @@ pub(super) fn run<S: Subject>(mut run: Run<'_, S>, program: &str) -> Result<(), 
     let (mut arrived, mut second) = (0, None);
     for letter in program.chars() {
         let bells = match letter {
+            '-' => {
+                run.act(Step::Withdraw)?;
+                continue;
+            }
+            'b' => {
+                if let Some(second) = second.filter(|who| run.is_waiting(*who)) {
+                    run.act(Step::Poll(second))?;
+                }
+                continue;
+            }
+            'r' => {
+                run.release_all()?;
+                continue;
+            }
             '!' => {
                 while !run.model.is_due(0) && run.model.can_serve() {
                     run.act(Step::Serve)?;
@@ -66,7 +91,7 @@ pub(super) fn run<S: Subject>(mut run: Run<'_, S>, program: &str) -> Result<(), 
         arrived += 1;
     }
     let second = second.expect("a task has two futures");
-    if run.is_waiting(second) {
+    if run.is_waiting(second) && !program.contains('b') {
         run.act(Step::Poll(second))?;
     }
     // It may be woken anew for as long as it likes.

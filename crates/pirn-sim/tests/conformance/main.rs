@@ -7,6 +7,7 @@ use std::ops::{Deref, DerefMut};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
 
+mod both_sides;
 mod channels;
 mod locks;
 mod permits;

@@ -1,0 +1,201 @@
+//! One end of a connection, and what it does to both directions.
+
+use super::address::Address;
+use super::alarm::Alarm;
+use super::pipe::Step;
+use super::state::{Connection, Later, Shared, State};
+use pirn_core::Instant;
+use pirn_core::budget::poll_spend;
+use std::io;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+/// One end of a connection, for both halves.
+pub(super) struct End {
+    pub(super) network: Arc<Shared>,
+    pub(super) connection: u64,
+    pub(super) side: usize,
+    pub(super) local: Address,
+    pub(super) peer: Address,
+}
+
+impl End {
+    fn with<R>(
+        &self,
+        act: impl FnOnce(&mut State, &mut Connection, Instant, &mut Later) -> R,
+    ) -> R {
+        let now = pirn_timer::now();
+        self.network.enter(|state, later| {
+            let id = self.connection;
+            let mut connection = state
+                .connections
+                .remove(&id)
+                .expect("a connection stays until both ends are gone");
+            let result = act(state, &mut connection, now, later);
+            if connection.gone != [true; 2] {
+                state.connections.insert(id, connection);
+            }
+            result
+        })
+    }
+
+    pub(super) fn poll_read(
+        &self,
+        alarm: &mut Alarm,
+        cx: &mut Context<'_>,
+        buf: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        ready!(poll_spend(cx));
+        loop {
+            let waker = cx.waker().clone();
+            let step = self.with(|_, connection, now, later| {
+                let pipe = &mut connection.pipes[1 - self.side];
+                if pipe.deserted {
+                    return Step::Done(Ok(0));
+                }
+                let step = pipe.read(now, buf);
+                match step {
+                    Step::Done(_) => later.wake(&mut pipe.writer),
+                    Step::Until(_) => later.keep(&mut pipe.reader, waker),
+                }
+                step
+            });
+            match step {
+                Step::Done(done) => {
+                    alarm.stop();
+                    return Poll::Ready(done.map_err(|error| self.about("read from", error)));
+                }
+                Step::Until(at) => ready!(alarm.poll_until(cx, at)),
+            }
+        }
+    }
+
+    pub(super) fn poll_write(
+        &self,
+        alarm: &mut Alarm,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        ready!(poll_spend(cx));
+        loop {
+            let waker = cx.waker().clone();
+            let step = self.with(|state, connection, now, later| {
+                let [from, to] = connection.hosts(self.side);
+                let conditions = state.conditions(&from, &to);
+                let (buffer, segment) = (conditions.buffer, conditions.segment);
+                let pipe = &mut connection.pipes[self.side];
+                let room = match pipe.room(now, buffer) {
+                    Step::Done(Ok(room)) => room,
+                    Step::Until(at) => {
+                        later.keep(&mut pipe.writer, waker);
+                        return Step::Until(at);
+                    }
+                    failed => return failed,
+                };
+                let count = room.min(bytes.len());
+                if pipe.deserted {
+                    // It arrives, and word comes back that nobody is there.
+                    answer_with_reset(state, connection, self.side, now, later);
+                    return Step::Done(Ok(count));
+                }
+                for some in bytes[..count].chunks(segment) {
+                    let at = state.arrives(&from, &to, some.len(), now);
+                    pipe.send(at, some);
+                }
+                later.wake(&mut pipe.reader);
+                Step::Done(Ok(count))
+            });
+            match step {
+                Step::Done(done) => {
+                    alarm.stop();
+                    return Poll::Ready(done.map_err(|error| self.about("write to", error)));
+                }
+                Step::Until(at) => ready!(alarm.poll_until(cx, at)),
+            }
+        }
+    }
+
+    /// Sends the end.
+    pub(super) fn finish(&self) {
+        self.with(|state, connection, now, later| {
+            let [from, to] = connection.hosts(self.side);
+            if !connection.pipes[self.side].finished {
+                let at = state.arrives(&from, &to, 0, now);
+                let pipe = &mut connection.pipes[self.side];
+                pipe.finish(at);
+                later.wake(&mut pipe.reader);
+                later.wake(&mut pipe.writer);
+            }
+        });
+    }
+
+    /// Reads no more.
+    pub(super) fn desert(&self) {
+        self.with(|state, connection, now, later| {
+            self.desert_in(state, connection, now, later);
+        });
+    }
+
+    fn desert_in(
+        &self,
+        state: &mut State,
+        connection: &mut Connection,
+        now: Instant,
+        later: &mut Later,
+    ) {
+        let incoming = &mut connection.pipes[1 - self.side];
+        later.wake(&mut incoming.reader);
+        if incoming.deserted || !incoming.desert() {
+            return;
+        }
+        // What was not read is lost, and the peer is told.
+        let [from, to] = connection.hosts(self.side);
+        let at = state.arrives(&from, &to, 0, now);
+        cut(connection, self.side, at, later);
+    }
+
+    fn about(&self, what: &str, error: io::Error) -> io::Error {
+        let (local, peer) = (&self.local, &self.peer);
+        io::Error::new(
+            error.kind(),
+            format!("{local} could not {what} {peer}: {error}"),
+        )
+    }
+}
+
+/// The peer of `side`, which wrote to nobody, is told so after the way there and back.
+fn answer_with_reset(
+    state: &mut State,
+    connection: &mut Connection,
+    writer: usize,
+    now: Instant,
+    later: &mut Later,
+) {
+    if connection.pipes[writer].writer_cut.is_some() {
+        return;
+    }
+    let [from, to] = connection.hosts(writer);
+    let at = match state.arrives(&from, &to, 0, now) {
+        Instant::NEVER => Instant::NEVER,
+        there => there + state.latency(&to, &from),
+    };
+    cut(connection, 1 - writer, at, later);
+}
+
+/// The peer of `side` learns of a reset at that time.
+fn cut(connection: &mut Connection, side: usize, at: Instant, later: &mut Later) {
+    connection.pipes[1 - side].cut_writer(at);
+    connection.pipes[side].cut(at);
+    later.wake(&mut connection.pipes[1 - side].writer);
+    later.wake(&mut connection.pipes[side].reader);
+}
+
+impl Drop for End {
+    fn drop(&mut self) {
+        self.finish();
+        self.with(|state, connection, now, later| {
+            self.desert_in(state, connection, now, later);
+            connection.gone[self.side] = true;
+        });
+    }
+}
