@@ -365,9 +365,9 @@ fn a_panic_is_told_with_its_script() {
         .waiters(1)
         .seeds(0);
     let findings = exam.run(|| Panics);
-    let failure = findings.failure(Property::NoPanic).unwrap();
+    let failure = findings.failure(Property::ChecksHold).unwrap();
     assert!(failure.what.contains("no second one"));
-    assert_eq!(broken(&findings), [Property::NoPanic]);
+    assert_eq!(broken(&findings), [Property::ChecksHold]);
 }
 
 #[test]
@@ -379,4 +379,33 @@ fn what_is_no_script_is_not_replayed() {
         items: RefCell::default(),
         keeps_items: true,
     });
+}
+
+#[test]
+fn waiters_that_wake_each_other_over_and_over_are_found() {
+    #[derive(Default)]
+    struct Restless(Cell<usize>, RefCell<Vec<Waker>>);
+    impl Subject for Restless {
+        type Held<'a> = ();
+        async fn wait(&self, _: usize) {
+            std::future::poll_fn(|cx| {
+                if let Some(left) = self.0.get().checked_sub(1) {
+                    self.0.set(left);
+                    return Poll::Ready(());
+                }
+                // Planted: whoever finds nothing tells the others, who find nothing either.
+                self.1.take().into_iter().for_each(Waker::wake);
+                self.1.borrow_mut().push(cx.waker().clone());
+                Poll::Pending
+            })
+            .await;
+        }
+        fn serve(&self, _: usize) {
+            self.0.set(self.0.get() + 1);
+            self.1.take().into_iter().for_each(Waker::wake);
+        }
+    }
+    let exam = Exam::new("restless", Rules::items().any_order());
+    let findings = exam.replay("arrive arrive", Restless::default);
+    assert_eq!(broken(&findings), [Property::WaitersRest]);
 }

@@ -598,6 +598,24 @@ fn a_network_works_by_the_real_clock_too() {
     assert_eq!(heard.unwrap(), b"real");
 }
 
+#[test]
+fn what_outlives_its_run_can_be_dropped() {
+    let (mut kept, client) = Sim::new().run(async {
+        let Pair {
+            mut client,
+            server,
+            listener,
+            network,
+        } = pair().await;
+        client.write_all(b"unread").await.unwrap();
+        sleep(5 * MS).await;
+        ((server, listener, network), client)
+    });
+    drop(client);
+    kept.0 = Sim::new().run(async { kept.0 });
+    drop(kept);
+}
+
 // Datagrams.
 
 fn sockets(conditions: Conditions) -> (Network, Datagrams, Datagrams) {

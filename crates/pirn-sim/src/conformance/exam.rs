@@ -282,7 +282,7 @@ impl Exam {
         });
         let ended = catch_unwind(run).unwrap_or_else(|payload| {
             let message = pirn_core::panic_message(&*payload).to_owned();
-            Err((Property::NoPanic, format!("it panics: {message}")))
+            Err((Property::ChecksHold, format!("it panics: {message}")))
         });
         (ended, log.into_inner())
     }

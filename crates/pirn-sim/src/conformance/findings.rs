@@ -32,8 +32,9 @@ pub enum Property {
     GrantIsTheTasks,
     /// Whoever has to wait is left alone: those who wait do not wake each other over and over.
     WaitersRest,
-    /// Nothing panics, neither the primitive nor an assertion of the [`Subject`](super::Subject).
-    NoPanic,
+    /// Nothing panics: what the [`Subject`](super::Subject) asserts of the primitive is so, and the primitive
+    /// itself does not.
+    ChecksHold,
 }
 
 impl Property {
@@ -46,7 +47,7 @@ impl Property {
         Property::InOrder,
         Property::GrantIsTheTasks,
         Property::WaitersRest,
-        Property::NoPanic,
+        Property::ChecksHold,
     ];
 }
 
@@ -60,7 +61,7 @@ impl fmt::Display for Property {
             Property::InOrder => "first come, first served",
             Property::GrantIsTheTasks => "a grant is the task's, whichever future it polls",
             Property::WaitersRest => "whoever has to wait is left alone",
-            Property::NoPanic => "nothing panics",
+            Property::ChecksHold => "the subject's own checks hold, and nothing panics",
         })
     }
 }

@@ -24,8 +24,27 @@ impl End {
         &self,
         act: impl FnOnce(&mut State, &mut Connection, Instant, &mut Later) -> R,
     ) -> R {
-        let now = pirn_timer::now();
+        self.at(Some(pirn_timer::now()), act)
+    }
+
+    /// As `with`, also where there is no clock any more, as a stream is dropped: then it is as late as
+    /// it was last.
+    fn leaving<R>(
+        &self,
+        act: impl FnOnce(&mut State, &mut Connection, Instant, &mut Later) -> R,
+    ) -> R {
+        let clock = pirn_core::context::clock();
+        self.at(clock.ok().map(|clock| clock.now()), act)
+    }
+
+    fn at<R>(
+        &self,
+        now: Option<Instant>,
+        act: impl FnOnce(&mut State, &mut Connection, Instant, &mut Later) -> R,
+    ) -> R {
         self.network.enter(|state, later| {
+            let now = now.unwrap_or(state.latest);
+            state.latest = now;
             let id = self.connection;
             let mut connection = state
                 .connections
@@ -117,7 +136,7 @@ impl End {
 
     /// Sends the end.
     pub(super) fn finish(&self) {
-        self.with(|state, connection, now, later| {
+        self.leaving(|state, connection, now, later| {
             let [from, to] = connection.hosts(self.side);
             if !connection.pipes[self.side].finished {
                 let at = state.arrives(&from, &to, 0, now);
@@ -131,7 +150,7 @@ impl End {
 
     /// Reads no more.
     pub(super) fn desert(&self) {
-        self.with(|state, connection, now, later| {
+        self.leaving(|state, connection, now, later| {
             self.desert_in(state, connection, now, later);
         });
     }
@@ -193,7 +212,7 @@ fn cut(connection: &mut Connection, side: usize, at: Instant, later: &mut Later)
 impl Drop for End {
     fn drop(&mut self) {
         self.finish();
-        self.with(|state, connection, now, later| {
+        self.leaving(|state, connection, now, later| {
             self.desert_in(state, connection, now, later);
             connection.gone[self.side] = true;
         });

@@ -25,6 +25,8 @@ pub(super) struct State {
     parted: Vec<[BTreeSet<Arc<str>>; 2]>,
     /// When the line from one host to another has sent what it was given.
     lines: BTreeMap<(Arc<str>, Arc<str>), Instant>,
+    /// When a stream was last used.
+    pub(super) latest: Instant,
     /// Each with the next port for one who connects.
     pub(super) hosts: BTreeMap<Arc<str>, u16>,
     pub(super) backlogs: BTreeMap<Address, Backlog>,
@@ -72,6 +74,7 @@ impl Shared {
             between: BTreeMap::new(),
             parted: Vec::new(),
             lines: BTreeMap::new(),
+            latest: Instant::default(),
             hosts: BTreeMap::new(),
             backlogs: BTreeMap::new(),
             inboxes: BTreeMap::new(),
