@@ -218,12 +218,9 @@ fn a_cancel_around_lets_work_and_body_clean_up() {
         })
     };
     let body = async {
-        map_limit(
-            2,
-            ["a", "b"],
-            cleaning,
-            async |_results| cleaning("body").await,
-        )
+        map_limit(2, ["a", "b"], cleaning, async |_results| {
+            cleaning("body").await
+        })
         .await;
         log.say("went on");
     };

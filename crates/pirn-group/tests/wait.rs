@@ -2,7 +2,7 @@
 
 mod support;
 
-use pirn_core::{Cause, Instant, JoinError, Scope, Scoped, finally, shield};
+use pirn_core::{Cause, Instant, JoinError, Limited, Scope, finally, shield};
 use pirn_group::{WaitSet, When, as_completed, wait};
 use std::future::{Future, pending, poll_fn, ready};
 use std::pin::{Pin, pin};
@@ -246,7 +246,7 @@ fn a_time_limit_around_the_next_end_loses_nothing() {
             assert!(next.await.is_err());
         }
         gate.open();
-        let next = Scoped::until(Instant::NEVER, ends.next());
+        let next = Limited::until(Instant::NEVER, ends.next());
         let next = next.map_err(|(missing, _)| missing).unwrap().await;
         assert!(matches!(next, Ok(Some((0, Ok(7))))));
     };

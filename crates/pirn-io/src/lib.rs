@@ -26,7 +26,7 @@ pub mod process;
 pub mod reactor;
 #[cfg(all(unix, feature = "signal"))]
 pub mod signal;
-pub mod stream;
+pub mod streams;
 #[cfg(feature = "tls")]
 pub mod tls;
 

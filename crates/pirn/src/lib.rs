@@ -44,8 +44,9 @@ pub use pirn_core::{
 pub use pirn_executor::{CurrentTask, Task, TaskId, current};
 #[doc(no_inline)]
 pub use pirn_group::{
-    CancelGuard, CancelToken, Child, GroupBuilder, GroupError, TaskGroup, gather, gather_results,
-    group, stream,
+    CancelGuard, CancelToken, Child, GroupBuilder, GroupError, OwnedGroup, Started, TaskGroup,
+    When, as_completed, first_ok, for_each_limit, gather, gather_results, group, map_limit, race,
+    staggered_race, stream, wait,
 };
 #[cfg(unix)]
 #[doc(no_inline)]
@@ -54,7 +55,7 @@ pub use pirn_io::process;
 #[doc(no_inline)]
 pub use pirn_io::tls;
 #[doc(no_inline)]
-pub use pirn_io::{fs, net, signal, stream, to_thread};
+pub use pirn_io::{fs, net, signal, streams, to_thread};
 #[doc(no_inline)]
 pub use pirn_timer::{
     DelayQueue, Interval, MissedTick, Sleep, Timeout, TimeoutError, TimeoutHandle, interval,

@@ -5,7 +5,7 @@ use pirn_core::report::{Report, report};
 use pirn_core::{Cause, Missing, Payload, TaskMeta};
 use pirn_group::{CancelToken, GroupBuilder, OwnedGroup};
 use pirn_io::net::{ReadHalf, ToAddress, WriteHalf};
-use pirn_io::stream::{StreamReader, StreamWriter};
+use pirn_io::streams::{StreamReader, StreamWriter};
 use pirn_io::{TcpListener, TcpStream};
 use pirn_sync::Semaphore;
 use pirn_timer::sleep;
@@ -40,7 +40,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// A server that answers each line in capitals:
 ///
 /// ```
-/// use pirn::stream::{StreamReader, StreamWriter, open_connection};
+/// use pirn::streams::{StreamReader, StreamWriter, open_connection};
 ///
 /// pirn::run(async {
 ///     let server = pirn::start_server("127.0.0.1:0", async |mut reader: StreamReader<_>, mut writer: StreamWriter<_>| {
@@ -117,7 +117,7 @@ pub struct Server {
 ///
 /// ```
 /// # pirn::run(async {
-/// use pirn::stream::{StreamReader, StreamWriter};
+/// use pirn::streams::{StreamReader, StreamWriter};
 ///
 /// let server = pirn::start_server("127.0.0.1:0", async |_: StreamReader<_>, _: StreamWriter<_>| {
 ///     std::future::pending::<std::io::Result<()>>().await

@@ -2,7 +2,7 @@
 #![cfg(not(loom))]
 
 use pirn::net::{TcpListener, TcpStream};
-use pirn::stream::{StreamReader, StreamWriter, open_connection};
+use pirn::streams::{StreamReader, StreamWriter, open_connection};
 use pirn::{Running, Server, finally, report, start_server, sync::Event};
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};

@@ -5,7 +5,7 @@ use super::frame::{CALL, DONE, FORMAT, HEAD, HELLO, PANICKED, PROTOCOL, UNKNOWN,
 use super::job::AnyJob;
 use pirn_core::Panic;
 use pirn_io::process::{Child, ChildStdin, ChildStdout, spawn};
-use pirn_io::stream::{ReadError, StreamReader, StreamWriter};
+use pirn_io::streams::{ReadError, StreamReader, StreamWriter};
 use pirn_timer::timeout;
 use rustix::stdio::{dup2_stdin, dup2_stdout};
 use std::env;

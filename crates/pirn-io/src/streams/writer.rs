@@ -28,7 +28,7 @@ const LIMIT: usize = 64 * 1024;
 /// # Examples
 ///
 /// ```
-/// use pirn_io::stream::StreamWriter;
+/// use pirn_io::streams::StreamWriter;
 ///
 /// # pirn_core::shim::block_on(async {
 /// let mut writer = StreamWriter::new(Vec::new());

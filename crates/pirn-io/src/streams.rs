@@ -28,7 +28,7 @@ use crate::net::{ReadHalf, TcpStream, ToAddress, WriteHalf};
 /// # Examples
 ///
 /// ```
-/// use pirn_io::{TcpListener, stream::{StreamReader, open_connection}};
+/// use pirn_io::{TcpListener, streams::{StreamReader, open_connection}};
 ///
 /// # pirn_core::shim::block_on(async {
 /// let listener = TcpListener::bind("127.0.0.1:0").await?;

@@ -3,7 +3,7 @@
 
 use futures::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, StreamExt};
 use pirn_core::budget;
-use pirn_io::stream::{ReadError, StreamReader, StreamWriter};
+use pirn_io::streams::{ReadError, StreamReader, StreamWriter};
 use std::collections::VecDeque;
 use std::future::Future;
 use std::io::{self, ErrorKind};

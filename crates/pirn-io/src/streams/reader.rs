@@ -32,7 +32,7 @@ const LIMIT: usize = 64 * 1024;
 /// # Examples
 ///
 /// ```
-/// use pirn_io::stream::StreamReader;
+/// use pirn_io::streams::StreamReader;
 ///
 /// # pirn_core::shim::block_on(async {
 /// let mut reader = StreamReader::new(&b"two\r\nlines\n\x05frame"[..]);
@@ -40,7 +40,7 @@ const LIMIT: usize = 64 * 1024;
 /// assert_eq!(reader.read_line().await?.as_deref(), Some("lines"));
 /// let length = reader.read_exact(1).await?[0];
 /// assert_eq!(reader.read_exact(length.into()).await?, b"frame");
-/// # Ok::<(), pirn_io::stream::ReadError>(()) }).unwrap();
+/// # Ok::<(), pirn_io::streams::ReadError>(()) }).unwrap();
 /// ```
 pub struct StreamReader<R> {
     inner: R,
@@ -57,7 +57,7 @@ pub struct StreamReader<R> {
 /// # Examples
 ///
 /// ```
-/// use pirn_io::stream::{ReadError, StreamReader};
+/// use pirn_io::streams::{ReadError, StreamReader};
 ///
 /// # pirn_core::shim::block_on(async {
 /// let mut reader = StreamReader::new(&b"short"[..]);
@@ -192,10 +192,10 @@ impl<R: AsyncRead + Unpin> StreamReader<R> {
     ///
     /// ```
     /// # pirn_core::shim::block_on(async {
-    /// let mut reader = pirn_io::stream::StreamReader::new(&b"head\r\n\r\nbody"[..]);
+    /// let mut reader = pirn_io::streams::StreamReader::new(&b"head\r\n\r\nbody"[..]);
     /// assert_eq!(reader.read_until(b"\r\n\r\n").await?, b"head\r\n\r\n");
     /// assert_eq!(reader.buffered(), b"body");
-    /// # Ok::<(), pirn_io::stream::ReadError>(()) }).unwrap();
+    /// # Ok::<(), pirn_io::streams::ReadError>(()) }).unwrap();
     /// ```
     pub async fn read_until(&mut self, separator: &[u8]) -> Result<Vec<u8>, ReadError> {
         assert!(
@@ -245,10 +245,10 @@ impl<R: AsyncRead + Unpin> StreamReader<R> {
     /// use futures::TryStreamExt;
     ///
     /// # pirn_core::shim::block_on(async {
-    /// let reader = pirn_io::stream::StreamReader::new(&b"a\nb\n"[..]);
+    /// let reader = pirn_io::streams::StreamReader::new(&b"a\nb\n"[..]);
     /// let lines: Vec<String> = reader.lines().try_collect().await?;
     /// assert_eq!(lines, ["a", "b"]);
-    /// # Ok::<(), pirn_io::stream::ReadError>(()) }).unwrap();
+    /// # Ok::<(), pirn_io::streams::ReadError>(()) }).unwrap();
     /// ```
     pub fn lines(self) -> Lines<R> {
         Lines { reader: Some(self) }
