@@ -9,6 +9,7 @@ use crate::spawn::TaskMeta;
 use std::boxed::Box;
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 /// Something that no one can receive.
 #[non_exhaustive]
@@ -38,6 +39,13 @@ pub enum Report {
     Orphaned {
         /// How many.
         children: usize,
+    },
+    /// A poll kept its thread from other tasks for long.
+    SlowPoll {
+        /// The task, where it is known.
+        task: Option<TaskMeta>,
+        /// How long the poll took.
+        took: Duration,
     },
 }
 
@@ -70,6 +78,16 @@ impl fmt::Display for Report {
                 "a group was dropped with {children} live children and no scope to wait for them; \
                  each ends at its next poll"
             ),
+            Report::SlowPoll { task, took } => {
+                f.write_str("a poll")?;
+                of(f, task)?;
+                write!(
+                    f,
+                    " took {} ms, in which its thread did nothing else: what blocks or computes for \
+                     long belongs on another one (`to_thread`)",
+                    took.as_millis()
+                )
+            }
         }
     }
 }

@@ -16,6 +16,7 @@ pub mod prelude;
 pub mod process_pool;
 mod runtime;
 mod server;
+mod slow;
 mod spawn;
 mod workers;
 

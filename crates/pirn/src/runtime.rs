@@ -12,12 +12,13 @@
 use crate::current::{self, Running};
 use crate::lent::Lent;
 use crate::nested::{self, Nest, Sleep};
+use crate::slow::{self, Measured, SlowPolls};
 use crate::workers::Workers;
 use pirn_core::calls::CallQueue;
 use pirn_core::context::{self, Handles};
 use pirn_core::report::{Report, report};
-use pirn_core::{Cause, Kind, ParkError, Rooted, Scope, Spawn};
-use pirn_executor::{LocalExecutor, Task, ThreadPark};
+use pirn_core::{Cause, Kind, ParkError, Rooted, Scope, Spawn, TaskMeta};
+use pirn_executor::{LocalExecutor, Order, Task, ThreadPark};
 use pirn_io::blocking::BlockingPool;
 use pirn_io::{Handle as Reactor, ReactorPark};
 use pirn_timer::{Monotonic, TimeSource, Timer, TimerPark};
@@ -91,6 +92,7 @@ pub struct Runtime {
     /// Runs the reaper's scope; taken at the end.
     reaping: Option<Task<()>>,
     grace: Duration,
+    slow_polls: Option<Duration>,
 }
 
 /// Who sleeps where.
@@ -226,6 +228,7 @@ pub struct Builder {
     thread_name: String,
     grace: Duration,
     max_blocking_threads: Option<usize>,
+    slow_polls: Option<Duration>,
     time: Arc<dyn TimeSource>,
 }
 
@@ -280,6 +283,40 @@ impl Builder {
         }
     }
 
+    /// Has each poll of a task that takes longer than `limit` [reported](pirn_core::report), with the
+    /// task's name and place: it blocks, or computes for long, and its thread could do nothing else
+    /// meanwhile. The report comes when the poll has ended.
+    ///
+    /// If nothing is said, that is on, with 100 ms, in builds with debug assertions, and off in
+    /// others; it then costs a task an allocation and two readings of the clock per poll. `None` turns
+    /// it off. asyncio's debug mode does the same.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pirn::report::{Report, set_hook};
+    /// use std::sync::{Arc, atomic::{AtomicBool, Ordering::Relaxed}};
+    /// use std::time::Duration;
+    ///
+    /// static SLOW: AtomicBool = AtomicBool::new(false);
+    /// set_hook(Some(Arc::new(|report: &Report| {
+    ///     SLOW.store(matches!(report, Report::SlowPoll { .. }), Relaxed);
+    /// })));
+    /// let limit = Duration::from_millis(1);
+    /// let mut runtime = pirn::Runtime::builder().slow_polls(limit).build()?;
+    /// runtime.run(async {
+    ///     pirn::spawn(async { std::thread::sleep(Duration::from_millis(2)) }).await.unwrap()
+    /// })?;
+    /// assert!(SLOW.load(Relaxed));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn slow_polls(self, limit: impl Into<Option<Duration>>) -> Self {
+        Builder {
+            slow_polls: limit.into(),
+            ..self
+        }
+    }
+
     /// By which time the runtime's timers go, the system's monotonic clock if nothing is said. For
     /// tests under virtual time pirn-sim is better: its clock jumps.
     pub fn clock(self, time: impl TimeSource) -> Self {
@@ -306,7 +343,11 @@ impl Builder {
         if let Some(threads) = self.max_blocking_threads {
             blocking = blocking.max_threads(threads);
         }
-        let local = Rc::new(LocalExecutor::new());
+        let hooks = self.slow_polls.map(|limit| Arc::new(SlowPolls::new(limit)));
+        let local = Rc::new(match &hooks {
+            Some(hooks) => LocalExecutor::with_hooks(Order::Fifo, hooks.clone()),
+            None => LocalExecutor::new(),
+        });
         let timer = driver.timer();
         let calls = CallQueue::new(Arc::new(local.handle()), Some(Arc::new(timer.clone())));
         let common = Common {
@@ -321,7 +362,7 @@ impl Builder {
         let threads = match self.workers {
             0 => Threads::Current(Lent::new(driver)),
             workers => {
-                let workers = Workers::start(workers, &self.thread_name, driver, &common)?;
+                let workers = Workers::start(workers, &self.thread_name, driver, &common, hooks)?;
                 Threads::Pool(ThreadPark::new(), workers)
             }
         };
@@ -331,6 +372,7 @@ impl Builder {
             common,
             reaping: Some(reaping),
             grace: self.grace,
+            slow_polls: self.slow_polls,
         })
     }
 }
@@ -342,6 +384,7 @@ impl fmt::Debug for Builder {
             .field("thread_name", &self.thread_name)
             .field("grace", &self.grace)
             .field("max_blocking_threads", &self.max_blocking_threads)
+            .field("slow_polls", &self.slow_polls)
             .finish_non_exhaustive()
     }
 }
@@ -363,6 +406,7 @@ impl Runtime {
             thread_name: "pirn-worker".to_owned(),
             grace: GRACE,
             max_blocking_threads: None,
+            slow_polls: slow::USUAL,
             time: Arc::new(Monotonic),
         }
     }
@@ -381,9 +425,14 @@ impl Runtime {
     /// # Panics
     ///
     /// If `main` panics.
+    #[track_caller]
     pub fn run<F: Future>(&mut self, main: F) -> Result<F::Output, RunError> {
         let _running = Running::new().ok_or(RunError::Nested)?;
-        let main = Rooted::new(main);
+        let main = Rooted::new(Measured {
+            main,
+            limit: self.slow_polls,
+            meta: TaskMeta::here().named("main"),
+        });
         let ended = self.enter(|local, threads| match threads {
             Threads::Current(driver) => local.run(driver, main),
             Threads::Pool(park, _) => local.run(park, main),

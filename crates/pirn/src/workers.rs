@@ -2,6 +2,7 @@
 
 use crate::current::Running;
 use crate::runtime::{Common, Driver};
+use crate::slow::SlowPolls;
 use pirn_core::report::{Report, report};
 use pirn_core::shim::block_on;
 use pirn_core::{Park, ParkError};
@@ -10,6 +11,7 @@ use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::Poll;
 use std::thread::{self, JoinHandle};
 
@@ -27,8 +29,12 @@ impl Workers {
         name: &str,
         driver: Driver,
         common: &Common,
+        hooks: Option<Arc<SlowPolls>>,
     ) -> io::Result<Self> {
-        let (pool, workers) = PoolExecutor::new(count);
+        let (pool, workers) = match hooks {
+            Some(hooks) => PoolExecutor::with_hooks(count, hooks),
+            None => PoolExecutor::new(count),
+        };
         let driver = SharedDriver::new(driver);
         let mut started = Workers {
             pool,
