@@ -5,8 +5,8 @@ use alloc::boxed::Box;
 use core::mem::{self, ManuallyDrop};
 use core::ptr::NonNull;
 use core::task::{Context, Poll, Waker};
-use pirn_core::shim::UnsafeCell;
 use pirn_core::shim::atomic::{AtomicU8, Ordering};
+use pirn_core::shim::{IS_LOOM, UnsafeCell};
 use pirn_core::wake;
 
 /// What the halves share, and who may touch it.
@@ -45,7 +45,17 @@ impl<T> Half<T, SENDER> {
         // SAFETY: the sender has not ended, so the value is its own; there is none yet.
         let place = |place: *mut Option<T>| unsafe { place.write(Some(value)) };
         this.cell().value.with_mut(place);
-        match this.turn_from(Snapshot::NEW, Snapshot::send) {
+        // A look costs little, and a wrong guess an exchange. Under loom, a look just before the
+        // exchange would hide that one of the other half came between: there it is a guess.
+        let now = match IS_LOOM {
+            true => Snapshot::NEW,
+            false => this.look(),
+        };
+        let decided = match now {
+            Snapshot::NEW => this.turn_from(Snapshot::NEW, Snapshot::send),
+            now => this.turn_from(now, Snapshot::send),
+        };
+        match decided {
             Some(action) => {
                 this.obey(action, true);
                 Ok(())
