@@ -29,7 +29,10 @@
 //! to a multiple of [`TimeSource::slack`]; what is due is then decided by a fresh reading of the
 //! time. So a timer is never early, and late by at most the slack on an idle machine. After a turn in
 //! which [`MANY`] timers or more fired, the next sleep for a timer is at least [`REST`] times the
-//! slack long: where many are due, a wake-up for each few of them would cost more than they do.
+//! slack long: where many are due, a wake-up for each few of them would cost more than they do. After
+//! one in which [`CROWD`] timers or more fired, and for [`GATHER`] times the slack, it also sleeps
+//! [`REST`] times the slack past the first deadline: what fires together once, as intervals do that
+//! were begun one after the other, then does so in one wake-up.
 
 use crate::own;
 use crate::sleep::Sleep;
@@ -103,6 +106,8 @@ struct State {
     driver: Driver,
     /// The driver does not wake for a timer before this, since many have just fired.
     rest_until: u64,
+    /// Until then it lets them gather, since very many have just fired.
+    gather_until: u64,
     /// Of those who lock.
     timers: Wheel<Waker>,
     /// Of the thread that drives, and [with it](own) while it is attached.
@@ -130,6 +135,10 @@ enum Order {
 const MANY: u32 = 4;
 /// How many times the slack the driver sleeps after that.
 const REST: u64 = 3;
+/// How many timers of one turn are very many.
+const CROWD: u32 = 64;
+/// How many times the slack timers gather after that.
+const GATHER: u64 = 16;
 
 /// See the table above.
 #[derive(Clone, Copy, Debug)]
@@ -166,6 +175,7 @@ impl<P: Park> TimerPark<P> {
                     driver: Driver::Awake,
                     timers: Wheel::new(),
                     rest_until: 0,
+                    gather_until: 0,
                     own: Some(Box::default()),
                     orders: Vec::new(),
                 }),
@@ -407,9 +417,18 @@ impl Timer {
         }
     }
 
+    /// So many times the slack.
+    fn slacks(&self, times: u64) -> u64 {
+        self.0.slack.saturating_mul(times)
+    }
+
     /// When a driver that sleeps wakes for a deadline.
     fn wake_up_for(&self, state: &State, at: u64) -> u64 {
-        let at = at.max(state.rest_until);
+        let gathered = match at < state.gather_until {
+            true => at.saturating_add(self.slacks(REST)),
+            false => at,
+        };
+        let at = gathered.max(state.rest_until);
         at.checked_next_multiple_of(self.0.slack).unwrap_or(at)
     }
 
@@ -461,7 +480,10 @@ impl Timer {
                 true
             });
             if fired >= MANY {
-                state.rest_until = now.saturating_add(REST * self.0.slack);
+                state.rest_until = now.saturating_add(self.slacks(REST));
+            }
+            if fired >= CROWD {
+                state.gather_until = now.saturating_add(self.slacks(GATHER));
             }
             drop(state);
             batch.wake_all();

@@ -169,6 +169,39 @@ fn within_the_slack_of_its_sleep_a_new_timer_does_not_unpark_the_driver() {
     f.driver.park(Until::Woken).unwrap();
 }
 
+/// Where a driver with a slack of 1000 wakes for a timer at `next` after so many fired at 1000.
+fn wake_up_after(fired: u64, next: u64) -> Until {
+    let mut f = Fixture::with_slack(ns(1000));
+    let count = Count::new();
+    let _fire: Vec<_> = (0..fired).map(|_| armed(&f.timer, 1000, &count)).collect();
+    f.driver.park(Until::Woken).unwrap();
+    assert_eq!(count.get() as u64, fired);
+    let _next = armed(&f.timer, next, &count);
+    f.log.take_parks();
+    f.driver.park(Until::Woken).unwrap();
+    assert!(f.timer.now() >= at(next));
+    f.log.take_parks()[0]
+}
+
+#[test]
+fn after_many_timers_the_driver_rests_for_some_slacks() {
+    assert_eq!(wake_up_after(3, 1001), Until::At(at(2000)));
+    assert_eq!(wake_up_after(4, 1001), Until::At(at(4000)));
+    assert_eq!(wake_up_after(4, 4001), Until::At(at(5000)));
+}
+
+#[test]
+fn after_very_many_timers_the_next_ones_gather_for_a_while() {
+    assert_eq!(wake_up_after(63, 9001), Until::At(at(10_000)));
+    assert_eq!(wake_up_after(64, 9001), Until::At(at(13_000)));
+    assert_eq!(wake_up_after(100, 16_999), Until::At(at(20_000)));
+    assert_eq!(wake_up_after(100, 17_000), Until::At(at(17_000)));
+    assert_eq!(
+        wake_up_after(100, u64::MAX - 1),
+        Until::At(at(u64::MAX - 1))
+    );
+}
+
 #[test]
 fn the_slack_does_not_reach_past_the_end_of_time() {
     let mut f = Fixture::with_slack(ns(1000));
