@@ -46,8 +46,11 @@ pub use pirn_executor::{CurrentTask, Task, TaskId, current};
 #[doc(no_inline)]
 pub use pirn_group::{
     CancelGuard, CancelToken, Child, GroupBuilder, GroupError, OwnedGroup, Started, TaskGroup,
-    When, as_completed, first_ok, for_each_limit, gather, gather_results, group, map_limit, race,
-    staggered_race, stream, wait,
+    gather, gather_results, group, stream,
+};
+#[doc(inline)]
+pub use pirn_group::{
+    WaitSet, When, as_completed, first_ok, for_each_limit, map_limit, race, staggered_race, wait,
 };
 #[cfg(unix)]
 #[doc(no_inline)]
