@@ -460,3 +460,28 @@ fn gathers_move_between_threads_where_their_futures_do() {
     is_send(gather_results(vec![future()]));
     is_send(async move { gather((future(), future())).await.map(drop) });
 }
+
+#[test]
+fn what_a_destructor_hands_over_as_its_future_is_cancelled_is_awaited() {
+    struct Late(Log);
+    impl Drop for Late {
+        fn drop(&mut self) {
+            let log = self.0.clone();
+            let scope = Scope::current().unwrap();
+            scope.hand_over(Box::pin(async move {
+                yield_now().await;
+                log.say("closed");
+            }));
+        }
+    }
+    let log = Log::default();
+    let late = Late(log.clone());
+    let member = async {
+        let _late = late;
+        pending::<Ok<()>>().await
+    };
+    let members: [Pin<Box<dyn Future<Output = Ok<()>>>>; 2] =
+        [Box::pin(member), Box::pin(async { Err("no") })];
+    assert_eq!(finish(gather(members)).unwrap_err().into_errors(), ["no"]);
+    assert_eq!(log.said(), ["closed"]);
+}
