@@ -520,7 +520,7 @@ fn a_seed_determines_the_order_and_every_task_runs() {
 }
 
 #[test]
-fn priorities_let_one_task_run_long_before_another_has_its_first_turn() {
+fn ranks_let_one_task_run_long_before_another_has_its_first_turn() {
     // How many turns the first task had before the second one had one.
     let lead = |order| {
         let executor = LocalExecutor::with_order(order);
@@ -543,16 +543,16 @@ fn priorities_let_one_task_run_long_before_another_has_its_first_turn() {
     };
     let late = |order: fn(u64) -> Order| (0..200).filter(|seed| lead(order(*seed)) == 20).count();
     assert_eq!(late(Order::Seeded), 0);
-    assert!(late(Order::Priorities) > 20, "{}", late(Order::Priorities));
+    assert!(late(Order::Ranked) > 20, "{}", late(Order::Ranked));
     for seed in 0..20 {
-        assert_eq!(lead(Order::Priorities(seed)), lead(Order::Priorities(seed)));
+        assert_eq!(lead(Order::Ranked(seed)), lead(Order::Ranked(seed)));
     }
 }
 
 #[test]
-fn a_task_of_high_priority_that_never_rests_lets_the_others_run_in_the_end() {
+fn a_task_of_high_rank_that_never_rests_lets_the_others_run_in_the_end() {
     for seed in 0..50 {
-        let executor = LocalExecutor::with_order(Order::Priorities(seed));
+        let executor = LocalExecutor::with_order(Order::Ranked(seed));
         let done = Rc::new(Cell::new(false));
         let looks = done.clone();
         let spins = executor.spawn(async move {

@@ -57,7 +57,7 @@ pub struct Sim {
 pub(crate) struct Settings {
     pub(crate) seed: Option<u64>,
     pub(crate) workers: Option<usize>,
-    pub(crate) priorities: bool,
+    pub(crate) ranked: bool,
     pub(crate) threshold: Duration,
     pub(crate) paused: bool,
 }
@@ -113,11 +113,11 @@ impl Sim {
         self
     }
 
-    /// Gives each task a random priority, and runs the ready one of the highest; now and then one that
-    /// runs gets another. The [seed](Self::seed) determines them (0 if there is none).
+    /// Gives each task a random rank, and runs the ready one of the highest; now and then one that runs
+    /// gets another. The [seed](Self::seed) determines them (0 if there is none).
     ///
-    /// It finds what goes wrong only where one task is very late. [Workers](Self::workers) have no
-    /// priorities.
+    /// It finds what goes wrong only where one task is very late. With [workers](Self::workers) there are
+    /// no ranks.
     ///
     /// # Examples
     ///
@@ -125,7 +125,7 @@ impl Sim {
     /// use pirn_sim::Sim;
     ///
     /// // Under some seeds a task of twenty turns ends before another one has had its first.
-    /// let is_late = |seed| Sim::new().priorities().seed(seed).run(async {
+    /// let is_late = |seed| Sim::new().ranked().seed(seed).run(async {
     ///     let fast = pirn_executor::spawn(async {
     ///         for _ in 0..20 {
     ///             pirn_core::yield_now().await;
@@ -137,13 +137,13 @@ impl Sim {
     /// assert!((0..100).any(is_late) && !(0..100).all(is_late));
     /// ```
     #[must_use]
-    pub fn priorities(mut self) -> Self {
-        self.settings.priorities = true;
+    pub fn ranked(mut self) -> Self {
+        self.settings.ranked = true;
         self
     }
 
     /// The schedule that [`check`](crate::check) gives a program under this seed: one fourth of them
-    /// any ready task next, one fourth [priorities](Self::priorities), and one half two to four
+    /// any ready task next, one fourth [ranked](Self::ranked), and one half two to four
     /// [workers](Self::workers).
     ///
     /// # Examples
@@ -359,8 +359,8 @@ impl Settings {
     /// See [`Sim::schedule`]. What somebody asked for stays.
     pub(crate) fn schedule(mut self, seed: u64) -> Settings {
         self.seed = Some(seed);
-        if self.workers.is_none() && !self.priorities {
-            self.priorities = seed % 4 == 1;
+        if self.workers.is_none() && !self.ranked {
+            self.ranked = seed % 4 == 1;
             self.workers = (seed % 4 > 1).then_some(2 + (seed / 4 % 3) as usize);
         }
         self
@@ -368,25 +368,25 @@ impl Settings {
 
     /// In words.
     pub(crate) fn told(self) -> String {
-        match (self.seed, self.workers, self.priorities) {
+        match (self.seed, self.workers, self.ranked) {
             (None, None, false) => "in every run".to_owned(),
             (seed, Some(workers), _) => {
                 format!("under seed {} ({workers} workers)", seed.unwrap_or(0))
             }
-            (seed, None, true) => format!("under seed {} (priorities)", seed.unwrap_or(0)),
+            (seed, None, true) => format!("under seed {} (ranked)", seed.unwrap_or(0)),
             (Some(seed), None, false) => format!("under seed {seed}"),
         }
     }
 
     fn is_seeded(self) -> bool {
-        self.seed.is_some() || self.workers.is_some() || self.priorities
+        self.seed.is_some() || self.workers.is_some() || self.ranked
     }
 
     fn order(self) -> Order {
         let seed = self.seed.unwrap_or(0);
         match self.workers {
             Some(workers) => Order::Stealing { seed, workers },
-            None if self.priorities => Order::Priorities(seed),
+            None if self.ranked => Order::Ranked(seed),
             None if self.seed.is_some() => Order::Seeded(seed),
             None => Order::Fifo,
         }

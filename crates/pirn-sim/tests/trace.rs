@@ -44,7 +44,7 @@ fn the_same_seed_gives_the_same_bytes_and_seeds_differ() {
         |seed| Sim::new().seed(seed),
         |seed| Sim::new().schedule(seed),
         |seed| Sim::new().workers(3).seed(seed),
-        |seed| Sim::new().priorities().seed(seed),
+        |seed| Sim::new().ranked().seed(seed),
     ];
     for schedule in schedules {
         for seed in 0..20 {

@@ -33,14 +33,14 @@ pub enum Order {
     Fifo,
     /// Any of them, by a sequence of random numbers that this seed determines: for simulation.
     Seeded(u64),
-    /// The one of the highest priority. A task gets a random one when it is first ready, and one that
-    /// runs gets another now and then: for simulation. The seed determines all of it.
+    /// The one of the highest rank. A task gets a random rank when it is first ready, and one that runs
+    /// gets another now and then: for simulation. The seed determines all of it.
     ///
     /// One task may run long before another has its first turn, which hardly ever occurs where any
     /// task may be next. So this finds what goes wrong only if somebody is very late, as does the
     /// *probabilistic concurrency testing* of Burckhardt and others, from which it is taken (ASPLOS
     /// 2010).
-    Priorities(u64),
+    Ranked(u64),
     /// The order in which so many workers might poll them, each of which has a queue of its own and
     /// steals from the others when that is empty: for simulation, on one thread. The seed determines
     /// whose turn it is, whom it steals from, and which woken task goes before the others.
@@ -59,7 +59,7 @@ pub enum Order {
 pub(super) enum Chooser {
     Fifo,
     Seeded(Random),
-    Priorities(Ranks),
+    Ranked(Ranks),
     Stealing(Crew),
 }
 
@@ -68,7 +68,7 @@ impl Chooser {
         match order {
             Order::Fifo => Chooser::Fifo,
             Order::Seeded(seed) => Chooser::Seeded(Random(seed)),
-            Order::Priorities(seed) => Chooser::Priorities(Ranks::new(Random(seed))),
+            Order::Ranked(seed) => Chooser::Ranked(Ranks::new(Random(seed))),
             Order::Stealing { seed, workers } => Chooser::Stealing(Crew {
                 random: Random(seed),
                 queues: (0..workers.max(1)).map(|_| VecDeque::new()).collect(),
@@ -95,7 +95,7 @@ impl Chooser {
                 let index = random.below(queue.len());
                 queue.swap_remove_back(index)
             }
-            Chooser::Priorities(ranks) => ranks.next(queue),
+            Chooser::Ranked(ranks) => ranks.next(queue),
             Chooser::Stealing(crew) => crew.next(queue),
         }
     }
@@ -115,7 +115,7 @@ impl Chooser {
     /// How many tasks were taken over.
     pub(super) fn held(&self) -> usize {
         match self {
-            Chooser::Fifo | Chooser::Seeded(_) | Chooser::Priorities(_) => 0,
+            Chooser::Fifo | Chooser::Seeded(_) | Chooser::Ranked(_) => 0,
             Chooser::Stealing(crew) => crew.queues.iter().map(VecDeque::len).sum(),
         }
     }
@@ -123,21 +123,21 @@ impl Chooser {
     /// Gives those up.
     pub(super) fn take_held(&mut self) -> Vec<Runnable> {
         match self {
-            Chooser::Fifo | Chooser::Seeded(_) | Chooser::Priorities(_) => Vec::new(),
+            Chooser::Fifo | Chooser::Seeded(_) | Chooser::Ranked(_) => Vec::new(),
             Chooser::Stealing(crew) => crew.queues.iter_mut().flat_map(mem::take).collect(),
         }
     }
 }
 
-/// The tasks' priorities.
+/// The tasks' ranks.
 pub(super) struct Ranks {
     random: Random,
     ranks: BTreeMap<TaskId, usize>,
-    /// One poll in so many gives the task that is polled another priority.
+    /// One poll in so many gives the task that is polled another rank.
     change: usize,
 }
 
-/// How many priorities are remembered at most. (Those of tasks that have ended are among them; once in
+/// How many ranks are remembered at most. (Those of tasks that have ended are among them; once in
 /// a while all are drawn anew.)
 const RANKS: usize = 1 << 12;
 
