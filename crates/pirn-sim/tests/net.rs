@@ -267,6 +267,95 @@ fn a_writer_that_waits_for_room_learns_that_the_reader_is_gone() {
 }
 
 #[test]
+fn a_reader_that_waits_learns_of_the_end() {
+    Sim::new().run(async {
+        let Pair {
+            mut client,
+            mut server,
+            ..
+        } = pair().await;
+        let mut buf = [0; 1];
+        let ends = async {
+            sleep(10 * MS).await;
+            client.close().await.unwrap();
+        };
+        let (count, ()) = futures::join!(server.read(&mut buf), ends);
+        assert_eq!((count.unwrap(), at()), (0, 13));
+    });
+}
+
+#[test]
+fn a_reader_that_waits_learns_of_a_reset() {
+    Sim::new().run(async {
+        let Pair {
+            mut client,
+            mut server,
+            ..
+        } = pair().await;
+        client.write_all(b"unread").await.unwrap();
+        let shuts = async {
+            sleep(10 * MS).await;
+            server.shutdown(Shutdown::Read).unwrap();
+        };
+        let (kind, ()) = futures::join!(kind_of_read(&mut client), shuts);
+        assert_eq!((kind, at()), (ErrorKind::ConnectionReset, 13));
+        // The direction that was not shut down is cut as well.
+        server.write_all(b"lost").await.unwrap();
+        let at_the_way = client.read(&mut [0; 4]).await;
+        assert!(at_the_way.is_err());
+    });
+}
+
+#[test]
+fn a_reader_that_waits_for_bytes_on_the_way_learns_of_a_reset_before_they_come() {
+    Sim::new().run(async {
+        let Pair {
+            network,
+            mut client,
+            mut server,
+            ..
+        } = pair().await;
+        client.write_all(b"unread").await.unwrap();
+        sleep(5 * MS).await;
+        let slow = Conditions::new().latency(100 * MS..=100 * MS);
+        network.set_conditions(slow);
+        server.write_all(b"on the way").await.unwrap();
+        network.set_conditions(Conditions::new());
+        server.shutdown(Shutdown::Read).unwrap();
+        let begun = at();
+        assert_eq!(kind_of_read(&mut client).await, ErrorKind::ConnectionReset);
+        assert_eq!(at(), begun + 1);
+    });
+}
+
+#[test]
+fn a_segment_may_be_lost_again_and_waits_twice_as_long_then() {
+    Sim::new().run(async {
+        let conditions = Conditions::new().loss(0.5).segment(1);
+        let Pair {
+            mut client,
+            mut server,
+            ..
+        } = pair_under(conditions).await;
+        let mut times = Vec::new();
+        for _ in 0..20 {
+            let begun = at();
+            client.write_all(b"!").await.unwrap();
+            read(&mut server, 1).await.unwrap();
+            times.push(at() - begun);
+        }
+        // 200 ms, then 400 more, then 800 more, and so on, and the way itself.
+        for time in &times {
+            assert!(
+                (0..30).any(|lost| *time == 200 * ((1 << lost) - 1) + 1),
+                "{time}"
+            );
+        }
+        assert!(times.contains(&1) && times.contains(&201) && times.contains(&601));
+    });
+}
+
+#[test]
 fn who_shuts_reading_down_reads_the_end_and_answers_with_a_reset() {
     Sim::new().run(async {
         let Pair {
@@ -694,6 +783,33 @@ fn datagrams_beyond_the_buffer_are_lost_and_it_empties_as_they_are_received() {
         let (_network, from, to) = sockets(Conditions::new().buffer(10));
         assert_eq!(exchange(&from, &to, 50).await.len(), 10);
         assert_eq!(exchange(&from, &to, 5).await.len(), 5);
+    });
+}
+
+#[test]
+fn datagrams_that_were_lost_on_the_way_leave_room() {
+    Sim::new().run(async {
+        let (network, from, to) = sockets(Conditions::new().buffer(2));
+        from.send_to(&[1], ("b", 2)).await.unwrap();
+        from.send_to(&[2], ("b", 2)).await.unwrap();
+        network.isolate(&["a"]);
+        network.heal();
+        assert_eq!(exchange(&from, &to, 2).await, [0, 1]);
+    });
+}
+
+#[test]
+fn one_who_waits_for_a_datagram_has_it_as_it_arrives() {
+    Sim::new().run(async {
+        let (_network, from, to) = sockets(Conditions::new());
+        let mut buf = [0; 1];
+        let sends = async {
+            sleep(10 * MS).await;
+            from.send_to(&[7], ("b", 2)).await.unwrap();
+        };
+        let (received, ()) = futures::join!(to.recv_from(&mut buf), sends);
+        assert_eq!(&received.unwrap().1, from.local_addr());
+        assert_eq!((buf, at()), ([7], 11));
     });
 }
 

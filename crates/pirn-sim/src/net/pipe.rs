@@ -2,8 +2,8 @@
 //!
 //! | what | meaning | set by | cleared by |
 //! | --- | --- | --- | --- |
-//! | `arriving` | segments, in order, each with the time of its arrival; `NEVER` while the hosts are parted | `send`, `finish` | `read`; `cut` |
-//! | `unread` | bytes in them, as the writer knows | `send` | `read`; `cut` |
+//! | `arriving` | segments, in order, each with the time of its arrival, which is `NEVER` while the hosts are parted; read in that order, however they arrive | `send`, `finish` | `read`; `desert` |
+//! | `unread` | bytes in them, as the writer knows | `send` | `read` |
 //! | `finished` | the writer sends no more; the end is on the way, as the last segment | `finish` | |
 //! | `deserted` | the reader is gone | `desert` | |
 //! | `reader_cut` | when the reader learns that the connection was reset | `cut` | |
@@ -102,7 +102,7 @@ impl Pipe {
         }
     }
 
-    /// Sends a segment that would arrive `at` that time, if none before it came later.
+    /// Sends a segment that arrives `at` that time.
     pub(super) fn send(&mut self, at: Instant, bytes: &[u8]) {
         self.unread += bytes.len();
         self.push(at, bytes.to_vec(), false);
@@ -116,9 +116,8 @@ impl Pipe {
     }
 
     fn push(&mut self, at: Instant, bytes: Vec<u8>, is_end: bool) {
-        let last = self.arriving.back().map_or(at, |last| last.at.max(at));
         self.arriving.push_back(Segment {
-            at: last,
+            at,
             bytes,
             read: 0,
             is_end,
@@ -133,14 +132,10 @@ impl Pipe {
         self.unread > 0
     }
 
-    /// The reader learns at that time that the connection was reset; what arrives later is lost.
+    /// The reader learns at that time that the connection was reset; what it has not read by then is
+    /// lost.
     pub(super) fn cut(&mut self, at: Instant) {
-        let at = self.reader_cut.map_or(at, |cut| cut.min(at));
-        self.reader_cut = Some(at);
-        while self.arriving.back().is_some_and(|last| last.at > at) {
-            let last = self.arriving.pop_back();
-            self.unread -= last.map_or(0, |last| last.bytes.len() - last.read);
-        }
+        self.reader_cut = Some(self.reader_cut.map_or(at, |cut| cut.min(at)));
     }
 
     /// The writer learns it at that time.
@@ -159,20 +154,12 @@ impl Pipe {
         }
     }
 
-    /// They are not any more: each segment that was held arrives when `next` says, or when the one
-    /// before it does if that is later. True if something was held.
+    /// They are not any more: what was held arrives when `next` says. True if something was.
     pub(super) fn release(&mut self, mut next: impl FnMut() -> Instant) -> bool {
-        let mut before = Instant::default();
         let mut any = false;
-        for Segment { at, .. } in &mut self.arriving {
-            if *at == Instant::NEVER {
-                *at = next().max(before);
-                any = true;
-            }
-            before = *at;
-        }
+        let held = self.arriving.iter_mut().map(|segment| &mut segment.at);
         let cuts = [&mut self.reader_cut, &mut self.writer_cut];
-        for at in cuts.into_iter().flatten() {
+        for at in held.chain(cuts.into_iter().flatten()) {
             if *at == Instant::NEVER {
                 *at = next();
                 any = true;
