@@ -105,7 +105,7 @@ impl Chooser {
         let random = match self {
             Chooser::Fifo => return lane.pop_front(),
             Chooser::Seeded(random) => random,
-            Chooser::Priorities(ranks) => return ranks.next(lane),
+            Chooser::Ranked(ranks) => return ranks.next(lane),
             Chooser::Stealing(crew) => &mut crew.random,
         };
         let index = random.below(lane.len());
