@@ -3,7 +3,7 @@
 use std::{fs, process::Command};
 
 use crate::{
-    Result, alone,
+    Result, alone, course,
     metadata::Workspace,
     process,
     steps::{Outcome, Steps},
@@ -49,6 +49,10 @@ pub fn run(mut arguments: lexopt::Parser) -> Result {
     });
     steps.run("each low crate alone", || {
         alone::run(lexopt::Parser::from_args(Vec::<String>::new()))?;
+        Ok(Outcome::Done)
+    });
+    steps.run("the course without its lines", || {
+        course::run(lexopt::Parser::from_args(Vec::<String>::new()))?;
         Ok(Outcome::Done)
     });
     steps.run("weaken what changed", weaken_changed);

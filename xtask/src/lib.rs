@@ -5,6 +5,7 @@ pub mod alone;
 pub mod bench;
 pub mod binary;
 pub mod ci;
+pub mod course;
 pub mod loom;
 pub mod metadata;
 pub mod process;

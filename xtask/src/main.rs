@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use xtask::{Result, alone, bench, ci, loom, test, tidy, weaken};
+use xtask::{Result, alone, bench, ci, course, loom, test, tidy, weaken};
 
 const HELP: &str = "\
 cargo xtask COMMAND
@@ -29,6 +29,7 @@ cargo xtask COMMAND
        --fresh        forgets what target/weaken/results knows
        --json         a machine-readable report
   alone             the low crates outside the workspace: doctests, tokio, a bare thread, loom
+  course            takes from each program of the course the line that it is about: its test must fail
   tidy              house rules: crate arrows, comments that carry proof, unsafe's homes
   ci                everything above as CI runs it, with formatting, clippy, docs and the README
   bench [ROW]       the benchmarks beside their peers; ROW is the beginning of a row's name, or `sync`
@@ -57,6 +58,7 @@ fn dispatch() -> Result {
         Some("loom") => loom::run(rest),
         Some("weaken") => weaken::run(rest),
         Some("alone") => alone::run(rest),
+        Some("course") => course::run(rest),
         Some("tidy") => tidy::run(rest),
         Some("ci") => ci::run(rest),
         Some("bench") => bench::run(rest),

@@ -1,0 +1,7 @@
+//! The course's programs under virtual time: what each says, in order, and when.
+//!
+//! In each program one line ends in `// the line`: what it is about. `cargo xtask course` takes these
+//! lines away, and every test here must fail then.
+
+#[path = "course/basics.rs"]
+mod basics;
