@@ -64,6 +64,23 @@ fn a_body_that_was_cancelled_before_its_first_poll_never_runs() {
 }
 
 #[test]
+fn one_that_was_cancelled_before_its_first_poll_is_woken_by_its_last_child_whatever_came_between() {
+    let scope = Scope::detached();
+    let child = scope.enter();
+    scope.cancel(stop());
+    let mut run = pin!(scope.run(pending::<()>()));
+    let (counter, waker) = Counter::new();
+    let mut cx = Context::from_waker(&waker);
+    assert!(run.as_mut().poll(&mut cx).is_pending());
+    scope.hand_over(Box::pin(ready(())));
+    assert!(run.as_mut().poll(&mut cx).is_pending());
+    let woken = counter.wakes();
+    drop(child);
+    assert_eq!(counter.wakes(), woken + 1);
+    assert_eq!(text(run.poll(&mut cx)), "stop");
+}
+
+#[test]
 fn a_value_wins_over_a_cancel_in_the_same_poll() {
     let scope = Scope::detached();
     let inside = scope.clone();

@@ -571,9 +571,9 @@ impl<T> Run<T> {
     }
 
     /// True at the first poll: it may be the last, and nobody need know. In a cancelled body it is
-    /// not even the first.
+    /// not even the first, and a body that was cancelled before it has none.
     fn may_be_alone(&self) -> bool {
-        !self.started && !Frame::is_winding()
+        !self.started && matches!(self.phase, Phase::Body) && !Frame::is_winding()
     }
 
     /// Takes part in the frame around, as a region of its body.
