@@ -329,13 +329,13 @@ impl<E: fmt::Display + 'static, S> TaskGroup<E, S> {
         E: Send,
     {
         let sink = ToHandle::new();
-        let child = sink.child();
-        let scope = self.spawn_to(meta, future, sink)?;
-        Ok(child.in_scope(scope))
+        let child = sink.child(&self.shared.scope);
+        self.spawn_to(meta, future, sink)?;
+        Ok(child)
     }
 
-    /// Spawns a child whose result goes to `sink`, and gives its scope.
-    fn spawn_to<F, K>(&self, meta: TaskMeta, future: F, sink: K) -> Result<Scope, Refused<F>>
+    /// Spawns a child whose result goes to `sink`.
+    fn spawn_to<F, K>(&self, meta: TaskMeta, future: F, sink: K) -> Result<(), Refused<F>>
     where
         S: Spawn,
         F: Future<Output = Result<K::Value, E>> + Send + 'static,
@@ -343,11 +343,9 @@ impl<E: fmt::Display + 'static, S> TaskGroup<E, S> {
         K::Value: Send,
         E: Send,
     {
-        let (member, scope) = Member::new(&self.shared, meta.clone(), future, sink)?;
-        match self.spawner.spawn(meta, member) {
-            Ok(()) => Ok(scope),
-            Err(refused) => Err(refused.map(Member::into_future)),
-        }
+        let member = Member::new(&self.shared, meta.clone(), future, sink)?;
+        let spawned = self.spawner.spawn(meta, member);
+        spawned.map_err(|refused| refused.map(Member::into_future))
     }
 
     /// Spawns a child that need not be `Send`, on a spawner of one thread. Otherwise as
@@ -377,10 +375,10 @@ impl<E: fmt::Display + 'static, S> TaskGroup<E, S> {
         T: 'static,
     {
         let sink = ToHandle::new();
-        let child = sink.child();
-        let (member, scope) = Member::new(&self.shared, meta.clone(), future, sink)?;
+        let child = sink.child(&self.shared.scope);
+        let member = Member::new(&self.shared, meta.clone(), future, sink)?;
         match self.spawner.spawn_local(meta, member) {
-            Ok(()) => Ok(child.in_scope(scope)),
+            Ok(()) => Ok(child),
             Err(refused) => Err(refused.map(Member::into_future)),
         }
     }

@@ -1,8 +1,8 @@
 //! One child of a group: its handle, the future that its executor polls, and how it ends.
 //!
 //! ```text
-//! executor ──polls──▶ Member ──▶ Scoped (the child's scope) ──▶ Body ──▶ the user's future
-//!                       └ Ending: guard, sink              └ waits for a slot first, if limited
+//! executor ──polls──▶ Member ──▶ Limited (in the group's) ──▶ Body ──▶ the user's future
+//!                       └ Ending: guard, sink           └ waits for a slot first, if limited
 //! ```
 //!
 //! However the member ends, by its last poll or dropped by its executor, `Ending` does the same, in
@@ -15,8 +15,9 @@ use crate::group::limit::Slot;
 use crate::group::shared::{CLOSED, Shared, What};
 use pin_project_lite::pin_project;
 use pirn_core::shim::Mutex;
+use pirn_core::shim::atomic::{AtomicBool, Ordering};
 use pirn_core::wake::wake;
-use pirn_core::{Cause, ChildGuard, Kind, Refused, Scope, Scoped, TaskMeta, budget};
+use pirn_core::{Cause, ChildGuard, Kind, Limited, Refused, Scope, TaskMeta, budget};
 use std::fmt;
 use std::future::Future;
 use std::marker::PhantomData;
@@ -53,8 +54,8 @@ use std::task::{Context, Poll, Waker};
 /// ```
 pub struct Child<T> {
     result: Arc<ResultSlot<T>>,
-    /// `None` for one that was refused.
-    scope: Option<Scope>,
+    /// The group's; `None` for one that was refused.
+    around: Option<Scope>,
 }
 
 /// Where a child's result goes.
@@ -67,6 +68,14 @@ pub(crate) trait Sink {
         Some(what)
     }
 
+    /// True if the child is to be cancelled, and has no scope yet.
+    fn is_asked(&self) -> bool {
+        false
+    }
+
+    /// The child's scope was made.
+    fn link(&self, _: &Scope) {}
+
     /// Takes the result. Called once, with no lock held.
     fn fill(&self, result: Result<Self::Value, ChildError>);
 }
@@ -77,27 +86,41 @@ pub(crate) struct ToHandle<T, E> {
     error: PhantomData<fn(E)>,
 }
 
-struct ResultSlot<T>(Mutex<Progress<T>>);
+struct ResultSlot<T> {
+    progress: Mutex<Progress<T>>,
+    /// `Link::Asked`, without the lock.
+    asked: AtomicBool,
+}
 
 enum Progress<T> {
-    Running(Option<Waker>),
+    Running { waker: Option<Waker>, link: Link },
     Ended(Result<T, ChildError>),
     Taken,
 }
 
+enum Link {
+    Unmade,
+    Asked(Cause),
+    Made(Scope),
+}
+
 impl<T, E> ToHandle<T, E> {
     pub(crate) fn new() -> Self {
+        let running = Progress::Running {
+            waker: None,
+            link: Link::Unmade,
+        };
         ToHandle {
-            result: ResultSlot::new(Progress::Running(None)),
+            result: ResultSlot::new(running),
             error: PhantomData,
         }
     }
 
-    /// The handle.
-    pub(crate) fn child(&self) -> Child<T> {
+    /// The handle of a child in the group whose scope is `around`.
+    pub(crate) fn child(&self, around: &Scope) -> Child<T> {
         Child {
             result: Arc::clone(&self.result),
-            scope: None,
+            around: Some(around.clone()),
         }
     }
 }
@@ -106,49 +129,72 @@ impl<T, E: fmt::Display> Sink for ToHandle<T, E> {
     type Value = T;
     type Error = E;
 
+    fn is_asked(&self) -> bool {
+        // Ordering: Relaxed. Who misses it polls the child beside the cancel, and finds `Asked`
+        // under the lock after that.
+        self.result.asked.load(Ordering::Relaxed)
+    }
+
+    fn link(&self, scope: &Scope) {
+        self.result.link(scope);
+    }
+
     fn fill(&self, result: Result<T, ChildError>) {
         self.result.fill(result);
     }
 }
 
 impl<T> Child<T> {
-    /// The handle of a child that runs in `scope`.
-    pub(crate) fn in_scope(self, scope: Scope) -> Self {
-        Child {
-            scope: Some(scope),
-            ..self
-        }
-    }
-
     /// The child that never was.
     pub(crate) fn refused(reason: &'static str) -> Self {
         Child {
             result: ResultSlot::new(Progress::Ended(Err(ChildError::Refused(reason)))),
-            scope: None,
+            around: None,
         }
     }
 
     /// Asks this child alone to end. That is not a failure: its siblings go on.
     ///
-    /// Returns true if it was not cancelled before.
+    /// Returns true if it was not cancelled before, and has not ended.
     pub fn cancel(&self, cause: Cause) -> bool {
-        self.scope.as_ref().is_some_and(|scope| scope.cancel(cause))
+        let Some(around) = &self.around else {
+            return false;
+        };
+        let mut progress = self.result.progress.lock();
+        let Progress::Running { link, .. } = &mut *progress else {
+            return false;
+        };
+        match link {
+            Link::Unmade => {
+                *link = Link::Asked(cause);
+                // Ordering: Relaxed, see `is_asked`.
+                self.result.asked.store(true, Ordering::Relaxed);
+                drop(progress);
+                !around.is_cancelled()
+            }
+            Link::Asked(_) => false,
+            Link::Made(scope) => {
+                let scope = scope.clone();
+                drop(progress);
+                scope.cancel(cause)
+            }
+        }
     }
 
     /// True once the child has ended.
     pub fn is_finished(&self) -> bool {
-        !matches!(*self.result.0.lock(), Progress::Running(_))
+        !matches!(*self.result.progress.lock(), Progress::Running { .. })
     }
 
     /// The result, if the child has ended and nobody took it.
     pub(crate) fn take(&self) -> Option<Result<T, ChildError>> {
-        let mut progress = self.result.0.lock();
+        let mut progress = self.result.progress.lock();
         if !matches!(*progress, Progress::Ended(_)) {
             return None;
         }
         match std::mem::replace(&mut *progress, Progress::Taken) {
             Progress::Ended(result) => Some(result),
-            Progress::Running(_) | Progress::Taken => None,
+            Progress::Running { .. } | Progress::Taken => None,
         }
     }
 }
@@ -177,29 +223,51 @@ impl<T> Future for Child<T> {
 
 impl<T> ResultSlot<T> {
     fn new(progress: Progress<T>) -> Arc<Self> {
-        Arc::new(ResultSlot(Mutex::new(progress)))
+        Arc::new(ResultSlot {
+            progress: Mutex::new(progress),
+            asked: AtomicBool::new(false),
+        })
     }
 
     fn poll_ended(&self, cx: &mut Context<'_>) -> Poll<()> {
-        let mut waker = Some(cx.waker().clone());
-        let mut progress = self.0.lock();
+        if !matches!(*self.progress.lock(), Progress::Running { .. }) {
+            return Poll::Ready(());
+        }
+        let mut own = Some(cx.waker().clone());
+        let mut progress = self.progress.lock();
         let polled = match &mut *progress {
-            Progress::Running(slot) => {
-                std::mem::swap(slot, &mut waker);
+            Progress::Running { waker, .. } => {
+                std::mem::swap(waker, &mut own);
                 Poll::Pending
             }
             Progress::Ended(_) | Progress::Taken => Poll::Ready(()),
         };
         drop(progress);
-        drop(waker);
+        drop(own);
         polled
     }
 
+    fn link(&self, scope: &Scope) {
+        let mut progress = self.progress.lock();
+        let Progress::Running { link, .. } = &mut *progress else {
+            return;
+        };
+        let former = std::mem::replace(link, Link::Made(scope.clone()));
+        drop(progress);
+        if let Link::Asked(cause) = former {
+            scope.cancel(cause);
+        }
+    }
+
     fn fill(&self, result: Result<T, ChildError>) {
-        let mut progress = self.0.lock();
+        let mut progress = self.progress.lock();
         let former = std::mem::replace(&mut *progress, Progress::Ended(result));
         drop(progress);
-        if let Progress::Running(Some(waker)) = former {
+        // The link is dropped here.
+        if let Progress::Running {
+            waker: Some(waker), ..
+        } = former
+        {
             wake(waker);
         }
     }
@@ -208,28 +276,19 @@ impl<T> ResultSlot<T> {
 pin_project! {
     /// What an executor is given for a child.
     pub(crate) struct Member<F: Future, K: Sink> {
+        // `None` once it has ended.
         #[pin]
-        work: Work<F>,
+        run: Option<Limited<Body<F>>>,
         ending: Ending<K>,
     }
 
     impl<F: Future, K: Sink> PinnedDrop for Member<F, K> {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
-            this.ending.drop_work(this.work.as_mut());
-            this.ending.finish(Outcome::Lost);
+            let scope = this.ending.scope(this.run.as_mut());
+            this.ending.drop_run(this.run);
+            this.ending.finish(Outcome::Lost(scope));
         }
-    }
-}
-
-pin_project! {
-    #[project = WorkProject]
-    #[project_replace = WorkReplace]
-    enum Work<F: Future> {
-        /// Not polled yet: what the user gave can be given back.
-        Fresh { body: Body<F> },
-        Running { #[pin] run: Scoped<Body<F>> },
-        Over,
     }
 }
 
@@ -250,7 +309,8 @@ struct Ending<K: Sink>(Option<Live<K>>);
 struct Live<K: Sink> {
     shared: Arc<Shared<K::Error>>,
     sink: K,
-    scope: Scope,
+    /// The sink knows the scope.
+    linked: bool,
     task: TaskMeta,
     guard: ChildGuard,
 }
@@ -259,8 +319,8 @@ enum Outcome<T, E> {
     Value(T),
     Failed(What<E>),
     Cancelled(Arc<Cause>),
-    /// Its executor dropped it.
-    Lost,
+    /// Its executor dropped it; with its scope, if it had one.
+    Lost(Option<Scope>),
 }
 
 impl<F, K> Member<F, K>
@@ -268,17 +328,16 @@ where
     F: Future<Output = Result<K::Value, K::Error>>,
     K: Sink,
 {
-    /// Makes `future` a child of the group, to be spawned, and gives its scope.
+    /// Makes `future` a child of the group, to be spawned.
     pub(crate) fn new(
         shared: &Arc<Shared<K::Error>>,
         task: TaskMeta,
         future: F,
         sink: K,
-    ) -> Result<(Self, Scope), Refused<F>> {
+    ) -> Result<Self, Refused<F>> {
         let Some(guard) = shared.enter() else {
             return Err(Refused::new(CLOSED, future));
         };
-        let scope = shared.scope.child();
         let gate = shared
             .limit
             .clone()
@@ -291,26 +350,22 @@ where
         let live = Live {
             shared: Arc::clone(shared),
             sink,
-            scope: scope.clone(),
+            linked: false,
             task,
             guard,
         };
-        let member = Member {
-            work: Work::Fresh { body },
+        Ok(Member {
+            run: Some(Limited::child_of(&shared.scope, body)),
             ending: Ending(Some(live)),
-        };
-        Ok((member, scope))
+        })
     }
 
     /// Takes the future out of a member that was not spawned.
-    pub(crate) fn into_future(self) -> F {
-        let mut this = Box::pin(self);
-        let this = this.as_mut().project();
-        drop(this.ending.0.take());
-        match this.work.project_replace(Work::Over) {
-            WorkReplace::Fresh { body } => body.future,
-            _ => unreachable!("a member that was not spawned was not polled"),
-        }
+    pub(crate) fn into_future(mut self) -> F {
+        drop(self.ending.0.take());
+        let body = self.run.take().and_then(Limited::into_body);
+        let body = body.expect("a member that was not spawned was not polled");
+        body.future
     }
 }
 
@@ -323,26 +378,21 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let mut this = self.project();
-        let Some(live) = &this.ending.0 else {
-            return Poll::Ready(());
-        };
-        if matches!(*this.work, Work::Fresh { .. }) {
-            if let WorkReplace::Fresh { body } = this.work.as_mut().project_replace(Work::Over) {
-                let run = live.scope.run(body);
-                this.work.set(Work::Running { run });
-            }
-        }
-        let WorkProject::Running { run } = this.work.as_mut().project() else {
+        this.ending.link_if_asked(this.run.as_mut());
+        let Some(run) = this.run.as_mut().as_pin_mut() else {
             return Poll::Ready(());
         };
         let outcome = match catch_unwind(AssertUnwindSafe(|| run.poll(cx))) {
-            Ok(Poll::Pending) => return Poll::Pending,
+            Ok(Poll::Pending) => {
+                this.ending.link(this.run.as_ref());
+                return Poll::Pending;
+            }
             Ok(Poll::Ready(Ok(Ok(value)))) => Outcome::Value(value),
             Ok(Poll::Ready(Ok(Err(error)))) => Outcome::Failed(What::Error(error)),
             Ok(Poll::Ready(Err(cause))) => Outcome::Cancelled(cause),
             Err(payload) => Outcome::Failed(What::Panic(payload)),
         };
-        this.ending.drop_work(this.work);
+        this.ending.drop_run(this.run);
         this.ending.finish(outcome);
         Poll::Ready(())
     }
@@ -365,9 +415,40 @@ impl<F: Future> Future for Body<F> {
 }
 
 impl<K: Sink> Ending<K> {
-    fn drop_work<F: Future>(&self, mut work: Pin<&mut Work<F>>) {
+    /// Makes the scope of a child that is to be cancelled before it has one.
+    fn link_if_asked<F: Future>(&mut self, run: Pin<&mut Option<Limited<F>>>) {
+        let Some(live) = &mut self.0 else { return };
+        if live.linked || !live.sink.is_asked() {
+            return;
+        }
+        if let Some(run) = run.as_pin_mut() {
+            live.linked = true;
+            live.sink.link(run.make_scope());
+        }
+    }
+
+    /// Tells the sink of the scope, once there is one.
+    fn link<F: Future>(&mut self, run: Pin<&Option<Limited<F>>>) {
+        let Some(live) = &mut self.0 else { return };
+        if live.linked {
+            return;
+        }
+        if let Some(scope) = run.get_ref().as_ref().and_then(Limited::scope_if_made) {
+            live.linked = true;
+            live.sink.link(scope);
+        }
+    }
+
+    /// The scope of a child that its executor drops.
+    fn scope<F: Future>(&mut self, mut run: Pin<&mut Option<Limited<F>>>) -> Option<Scope> {
+        self.link_if_asked(run.as_mut());
+        let run = run.as_ref().get_ref().as_ref()?;
+        run.scope_if_made().cloned()
+    }
+
+    fn drop_run<F: Future>(&self, mut run: Pin<&mut Option<Limited<F>>>) {
         let Some(live) = &self.0 else { return };
-        drop_quietly(&live.task, || work.set(Work::Over));
+        drop_quietly(&live.task, || run.set(None));
     }
 
     fn finish(&mut self, outcome: Outcome<K::Value, K::Error>) {
@@ -375,9 +456,9 @@ impl<K: Sink> Ending<K> {
         let Live {
             shared,
             sink,
-            scope,
             task,
             guard,
+            ..
         } = live;
         let ended = match outcome {
             Outcome::Value(value) => Ok(value),
@@ -391,7 +472,7 @@ impl<K: Sink> Ending<K> {
                 }
                 Err(why(&shared))
             }
-            Outcome::Lost => Err(lost(&shared, &scope, &task)),
+            Outcome::Lost(scope) => Err(lost(&shared, scope, &task)),
         };
         sink.fill(ended.map_err(ChildError::Cancelled));
         // If nobody is left to take the value, it goes here.
@@ -407,8 +488,8 @@ fn why<E>(shared: &Shared<E>) -> Arc<Cause> {
 }
 
 /// Why a child ended that its executor dropped. If nobody had cancelled it, nobody wanted that.
-fn lost<E>(shared: &Shared<E>, scope: &Scope, task: &TaskMeta) -> Arc<Cause> {
-    match scope.cause() {
+fn lost<E>(shared: &Shared<E>, scope: Option<Scope>, task: &TaskMeta) -> Arc<Cause> {
+    match scope.as_ref().unwrap_or(&shared.scope).cause() {
         Some(cause) if cause.kind() != Kind::Dropped => {
             shared.child_cancelled();
             cause

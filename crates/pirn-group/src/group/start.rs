@@ -88,11 +88,12 @@ struct ToStarter<V, T, E> {
 }
 
 /// Waits until the child is ready.
-struct Starting<V, E: fmt::Display> {
+struct Starting<V, T, E: fmt::Display> {
     ready: Arc<Ready<V>>,
     early: Arc<Mutex<Option<Early<E>>>>,
     shared: Arc<Shared<E>>,
-    scope: Scope,
+    /// Until it is given away.
+    child: Option<Child<T>>,
     task: TaskMeta,
 }
 
@@ -198,18 +199,17 @@ impl<E: fmt::Display + Send + 'static, S: Spawn> TaskGroup<E, S> {
             early: Arc::clone(&early),
             handle: ToHandle::new(),
         };
-        let child = sink.handle.child();
+        let child = sink.handle.child(&self.shared.scope);
         let spawned = self.spawn_to(meta.clone(), future, sink);
-        let scope = spawned.map_err(|refused| StartError::Refused(refused.reason()))?;
+        spawned.map_err(|refused| StartError::Refused(refused.reason()))?;
         let starting = Starting {
             ready,
             early,
             shared: Arc::clone(&self.shared),
-            scope: scope.clone(),
+            child: Some(child),
             task: meta,
         };
-        let value = starting.await?;
-        Ok((value, child.in_scope(scope)))
+        starting.await
     }
 }
 
@@ -270,6 +270,14 @@ impl<V, T, E: fmt::Display> Sink for ToStarter<V, T, E> {
         }
     }
 
+    fn is_asked(&self) -> bool {
+        self.handle.is_asked()
+    }
+
+    fn link(&self, scope: &Scope) {
+        self.handle.link(scope);
+    }
+
     fn fill(&self, result: Result<T, ChildError>) {
         let early = match &result {
             Ok(_) => StartError::NotStarted,
@@ -282,14 +290,15 @@ impl<V, T, E: fmt::Display> Sink for ToStarter<V, T, E> {
     }
 }
 
-impl<V, E: fmt::Display> Future for Starting<V, E> {
-    type Output = Result<V, StartError<E>>;
+impl<V, T, E: fmt::Display> Future for Starting<V, T, E> {
+    type Output = Result<(V, Child<T>), StartError<E>>;
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         ready!(self.ready.poll_said(cx));
         ready!(budget::poll_spend(cx));
         if let Some(value) = self.ready.take() {
-            return Poll::Ready(Ok(value));
+            let child = self.child.take();
+            return Poll::Ready(Ok((value, child.expect("given away once"))));
         }
         let early = self.early.lock().take();
         Poll::Ready(Err(match early {
@@ -301,7 +310,7 @@ impl<V, E: fmt::Display> Future for Starting<V, E> {
     }
 }
 
-impl<V, E: fmt::Display> Drop for Starting<V, E> {
+impl<V, T, E: fmt::Display> Drop for Starting<V, T, E> {
     fn drop(&mut self) {
         let mut progress = self.ready.0.lock();
         let former = std::mem::replace(&mut *progress, Progress::Over);
@@ -310,7 +319,9 @@ impl<V, E: fmt::Display> Drop for Starting<V, E> {
             Progress::Waiting(_) => {
                 let text = "whoever started it was dropped";
                 let cause = Cause::new(Kind::Dropped, text).with_location(self.task.spawned_at());
-                self.scope.cancel(cause);
+                if let Some(child) = &self.child {
+                    child.cancel(cause);
+                }
             }
             Progress::Ended => {
                 if let Some(Early::Failed(what)) = self.early.lock().take() {
