@@ -329,12 +329,13 @@ impl<E: fmt::Display + 'static, S> TaskGroup<E, S> {
         E: Send,
     {
         let sink = ToHandle::new();
-        let child = sink.child(&self.shared.scope);
+        let child = sink.child();
         self.spawn_to(meta, future, sink)?;
         Ok(child)
     }
 
     /// Spawns a child whose result goes to `sink`.
+    #[inline]
     fn spawn_to<F, K>(&self, meta: TaskMeta, future: F, sink: K) -> Result<(), Refused<F>>
     where
         S: Spawn,
@@ -375,7 +376,7 @@ impl<E: fmt::Display + 'static, S> TaskGroup<E, S> {
         T: 'static,
     {
         let sink = ToHandle::new();
-        let child = sink.child(&self.shared.scope);
+        let child = sink.child();
         let member = Member::new(&self.shared, meta.clone(), future, sink)?;
         match self.spawner.spawn_local(meta, member) {
             Ok(()) => Ok(child),
@@ -418,6 +419,6 @@ impl<E, S> TaskGroup<E, S> {
 
     /// How many children live, those that wait for the [limit](GroupBuilder::limit) included.
     pub fn live(&self) -> usize {
-        self.shared.scope.live()
+        self.shared.live()
     }
 }

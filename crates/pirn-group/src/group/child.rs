@@ -12,19 +12,19 @@
 use crate::catch::drop_quietly;
 use crate::error::ChildError;
 use crate::group::limit::Slot;
-use crate::group::shared::{CLOSED, Shared, What};
+use crate::group::shared::{CLOSED, Inside, Shared, What};
 use pin_project_lite::pin_project;
 use pirn_core::shim::Mutex;
 use pirn_core::shim::atomic::{AtomicBool, Ordering};
 use pirn_core::wake::wake;
-use pirn_core::{Cause, ChildGuard, Kind, Limited, Refused, Scope, TaskMeta, budget};
+use pirn_core::{Cause, Kind, Limited, Refused, Scope, TaskMeta, budget};
 use std::fmt;
 use std::future::Future;
 use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 
 /// A handle to a child of a group: await it for the child's value, or ignore it.
 ///
@@ -54,8 +54,6 @@ use std::task::{Context, Poll, Waker};
 /// ```
 pub struct Child<T> {
     result: Arc<ResultSlot<T>>,
-    /// The group's; `None` for one that was refused.
-    around: Option<Scope>,
 }
 
 /// Where a child's result goes.
@@ -100,7 +98,8 @@ enum Progress<T> {
 
 enum Link {
     Unmade,
-    Asked(Cause),
+    /// With the cause, until whoever makes the scope takes it.
+    Asked(Option<Cause>),
     Made(Scope),
 }
 
@@ -116,11 +115,10 @@ impl<T, E> ToHandle<T, E> {
         }
     }
 
-    /// The handle of a child in the group whose scope is `around`.
-    pub(crate) fn child(&self, around: &Scope) -> Child<T> {
+    /// The handle.
+    pub(crate) fn child(&self) -> Child<T> {
         Child {
             result: Arc::clone(&self.result),
-            around: Some(around.clone()),
         }
     }
 }
@@ -149,28 +147,24 @@ impl<T> Child<T> {
     pub(crate) fn refused(reason: &'static str) -> Self {
         Child {
             result: ResultSlot::new(Progress::Ended(Err(ChildError::Refused(reason)))),
-            around: None,
         }
     }
 
     /// Asks this child alone to end. That is not a failure: its siblings go on.
     ///
-    /// Returns true if it was not cancelled before, and has not ended.
+    /// Returns true if that is news to it: it has not ended, and was not cancelled before, as far as
+    /// it knows.
     pub fn cancel(&self, cause: Cause) -> bool {
-        let Some(around) = &self.around else {
-            return false;
-        };
         let mut progress = self.result.progress.lock();
         let Progress::Running { link, .. } = &mut *progress else {
             return false;
         };
         match link {
             Link::Unmade => {
-                *link = Link::Asked(cause);
+                *link = Link::Asked(Some(cause));
                 // Ordering: Relaxed, see `is_asked`.
                 self.result.asked.store(true, Ordering::Relaxed);
-                drop(progress);
-                !around.is_cancelled()
+                true
             }
             Link::Asked(_) => false,
             Link::Made(scope) => {
@@ -214,9 +208,8 @@ impl<T> Future for Child<T> {
     ///
     /// If polled after it was ready.
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        if self.result.poll_ended(cx).is_pending() || budget::poll_spend(cx).is_pending() {
-            return Poll::Pending;
-        }
+        ready!(self.result.poll_ended(cx));
+        ready!(budget::poll_spend(cx));
         Poll::Ready(self.take().expect("a child was polled after it was ready"))
     }
 }
@@ -249,13 +242,19 @@ impl<T> ResultSlot<T> {
 
     fn link(&self, scope: &Scope) {
         let mut progress = self.progress.lock();
-        let Progress::Running { link, .. } = &mut *progress else {
-            return;
-        };
-        let former = std::mem::replace(link, Link::Made(scope.clone()));
-        drop(progress);
-        if let Link::Asked(cause) = former {
-            scope.cancel(cause);
+        if let Progress::Running {
+            link: Link::Asked(cause),
+            ..
+        } = &mut *progress
+        {
+            // Before anybody else can cancel the scope: the first cause is the one that counts.
+            let cause = cause.take();
+            drop(progress);
+            cause.map(|cause| scope.cancel(cause));
+            progress = self.progress.lock();
+        }
+        if let Progress::Running { link, .. } = &mut *progress {
+            *link = Link::Made(scope.clone());
         }
     }
 
@@ -307,12 +306,11 @@ type Gate = Pin<Box<dyn Future<Output = Slot> + Send>>;
 struct Ending<K: Sink>(Option<Live<K>>);
 
 struct Live<K: Sink> {
-    shared: Arc<Shared<K::Error>>,
+    shared: Inside<K::Error>,
     sink: K,
     /// The sink knows the scope.
     linked: bool,
     task: TaskMeta,
-    guard: ChildGuard,
 }
 
 enum Outcome<T, E> {
@@ -329,13 +327,14 @@ where
     K: Sink,
 {
     /// Makes `future` a child of the group, to be spawned.
+    #[inline]
     pub(crate) fn new(
         shared: &Arc<Shared<K::Error>>,
         task: TaskMeta,
         future: F,
         sink: K,
     ) -> Result<Self, Refused<F>> {
-        let Some(guard) = shared.enter() else {
+        let Some(inside) = shared.enter() else {
             return Err(Refused::new(CLOSED, future));
         };
         let gate = shared
@@ -348,11 +347,10 @@ where
             future,
         };
         let live = Live {
-            shared: Arc::clone(shared),
+            shared: inside,
             sink,
             linked: false,
             task,
-            guard,
         };
         Ok(Member {
             run: Some(Limited::child_of(&shared.scope, body)),
@@ -454,11 +452,7 @@ impl<K: Sink> Ending<K> {
     fn finish(&mut self, outcome: Outcome<K::Value, K::Error>) {
         let Some(live) = self.0.take() else { return };
         let Live {
-            shared,
-            sink,
-            task,
-            guard,
-            ..
+            shared, sink, task, ..
         } = live;
         let ended = match outcome {
             Outcome::Value(value) => Ok(value),
@@ -477,7 +471,7 @@ impl<K: Sink> Ending<K> {
         sink.fill(ended.map_err(ChildError::Cancelled));
         // If nobody is left to take the value, it goes here.
         drop_quietly(&task, || drop(sink));
-        drop(guard);
+        drop(shared);
     }
 }
 

@@ -11,6 +11,7 @@ use pirn_core::report::{Report, report};
 use pirn_core::shim::Mutex;
 use pirn_core::{Cause, ChildGuard, Kind, Payload, Scope, TaskMeta};
 use std::fmt;
+use std::ops::Deref;
 use std::sync::Arc;
 use std::task::Poll;
 
@@ -24,6 +25,12 @@ pub(crate) struct Shared<E> {
 
 struct State<E> {
     phase: Phase,
+    /// How many children live.
+    live: usize,
+    /// What keeps the scope waiting: one as long as a child lives, so that a child costs this lock
+    /// alone; one for each that still does as the group is closed, so that the scope knows how many
+    /// there are if its run is dropped.
+    guards: Vec<ChildGuard>,
     failures: Vec<Failed<E>>,
     /// A child was cancelled with the group: the body's value alone is not the group's end.
     cut_off: bool,
@@ -59,6 +66,8 @@ impl<E> Shared<E> {
             limit: limit.map(Limit::new),
             state: Mutex::new(State {
                 phase: Phase::Open,
+                live: 0,
+                guards: Vec::new(),
                 failures: Vec::new(),
                 cut_off: false,
                 incomplete: None,
@@ -67,15 +76,32 @@ impl<E> Shared<E> {
     }
 
     /// Counts a child in; `None` once the group is closed.
-    pub(crate) fn enter(&self) -> Option<ChildGuard> {
+    pub(crate) fn enter(self: &Arc<Self>) -> Option<Inside<E>> {
         // The count moves under our lock, so that `poll_close` sees it or this sees `Closed`.
-        let state = self.state.lock();
-        (state.phase == Phase::Open).then(|| self.scope.enter())
+        let mut state = self.state.lock();
+        if state.phase != Phase::Open {
+            return None;
+        }
+        if state.guards.is_empty() {
+            state.guards.push(self.scope.enter());
+        }
+        state.live += 1;
+        drop(state);
+        Some(Inside(Arc::clone(self)))
+    }
+
+    /// How many children live.
+    pub(crate) fn live(&self) -> usize {
+        self.state.lock().live
     }
 
     /// Lets no more children join.
     pub(crate) fn close(&self) {
-        self.state.lock().close();
+        let mut state = self.state.lock();
+        state.close();
+        while state.guards.len() < state.live {
+            state.guards.push(self.scope.enter());
+        }
     }
 
     pub(crate) fn is_closed(&self) -> bool {
@@ -86,7 +112,7 @@ impl<E> Shared<E> {
     /// last child has ended, and which drops this if the group was cancelled.
     pub(crate) fn poll_close(&self) -> Poll<()> {
         let mut state = self.state.lock();
-        if self.scope.live() > 0 {
+        if state.live > 0 {
             return Poll::Pending;
         }
         state.close();
@@ -154,6 +180,28 @@ impl<E> State<E> {
         if self.phase == Phase::Open {
             self.phase = Phase::Closed;
         }
+    }
+}
+
+/// The group, in the hands of a child that is counted in until this is dropped.
+pub(crate) struct Inside<E>(Arc<Shared<E>>);
+
+impl<E> Deref for Inside<E> {
+    type Target = Shared<E>;
+
+    fn deref(&self) -> &Shared<E> {
+        &self.0
+    }
+}
+
+impl<E> Drop for Inside<E> {
+    fn drop(&mut self) {
+        let mut state = self.state.lock();
+        state.live -= 1;
+        let last = state.live < state.guards.len();
+        let guard = if last { state.guards.pop() } else { None };
+        drop(state);
+        drop(guard);
     }
 }
 

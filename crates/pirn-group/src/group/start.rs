@@ -199,7 +199,7 @@ impl<E: fmt::Display + Send + 'static, S: Spawn> TaskGroup<E, S> {
             early: Arc::clone(&early),
             handle: ToHandle::new(),
         };
-        let child = sink.handle.child(&self.shared.scope);
+        let child = sink.handle.child();
         let spawned = self.spawn_to(meta.clone(), future, sink);
         spawned.map_err(|refused| StartError::Refused(refused.reason()))?;
         let starting = Starting {

@@ -1,5 +1,6 @@
 //! Models of pirn-group.
 
+mod child;
 mod collect;
 mod gather;
 mod group;
