@@ -2,6 +2,9 @@
 #![forbid(unsafe_code)]
 
 mod ambient;
+#[cfg(doc)]
+#[doc = include_str!("../docs/asyncio.md")]
+pub mod asyncio {}
 mod branches;
 mod catch;
 mod error;
