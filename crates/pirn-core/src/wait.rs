@@ -225,7 +225,9 @@ struct Inner<P: Policy<N>, const N: usize> {
     lists: Lists<N>,
 }
 
-/// A locked [`WaitList`], from which nobody is granted anything: see [`WaitList::hold`].
+/// A locked [`WaitList`], from which nobody is granted anything: see [`WaitList::hold`]. Unlocked as
+/// it is dropped.
+#[must_use = "the list is unlocked as soon as this is dropped"]
 pub struct Held<'d, P: Policy<N>, const N: usize = 1> {
     list: &'d WaitList<P, N>,
     guard: ListGuard<'d, Inner<P, N>>,
@@ -340,9 +342,11 @@ impl<P: Policy<N>, const N: usize> WaitList<P, N> {
     /// # }
     /// let tokens = WaitList::new(Tokens, 0);
     /// let mut held = tokens.hold();
-    /// match held.has_waiting(0) {
-    ///     true => drop(held.open(|door| door.grant_head(0, ()))),
-    ///     false => *held.state() += 1,
+    /// *held.state() += 1;
+    /// if held.has_waiting(0) {
+    ///     held.open(|door| Tokens::settle(door, 0));
+    /// } else {
+    ///     drop(held);
     /// }
     /// assert_eq!(tokens.enter(|door| *door.state()), 1);
     /// ```
