@@ -1,7 +1,7 @@
 //! Which runtime runs on this thread.
 
 use pirn_core::context;
-use pirn_executor::{PoolHandle, Task};
+use pirn_executor::{PoolHandle, Priority, Task};
 use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::marker::PhantomData;
@@ -66,5 +66,17 @@ where
     match POOL.with_borrow(Option::clone) {
         Some(pool) => pool.spawn(future),
         None => pirn_executor::spawn(future),
+    }
+}
+
+#[track_caller]
+pub(crate) fn spawn_at<F>(priority: Priority, future: F) -> Task<F::Output>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    match POOL.with_borrow(Option::clone) {
+        Some(pool) => pool.spawn_at(priority, future),
+        None => pirn_executor::spawn_at(priority, future),
     }
 }

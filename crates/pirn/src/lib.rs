@@ -26,7 +26,7 @@ pub use guest::Guest;
 pub use nested::run_until;
 pub use runtime::{Builder, RunError, Runtime, Unended, run};
 pub use server::{Running, Server, start_server};
-pub use spawn::{spawn, spawn_eager, spawn_local};
+pub use spawn::{spawn, spawn_at, spawn_eager, spawn_local, spawn_local_at};
 
 #[cfg(feature = "macros")]
 pub use pirn_macros::main;
@@ -42,7 +42,7 @@ pub use pirn_core::{
     with_resource, yield_now,
 };
 #[doc(no_inline)]
-pub use pirn_executor::{CurrentTask, Task, TaskId, current};
+pub use pirn_executor::{CurrentTask, Priority, Task, TaskId, WouldStall, block_in_place, current};
 #[doc(no_inline)]
 pub use pirn_group::{
     CancelGuard, CancelToken, Child, GroupBuilder, GroupError, OwnedGroup, Started, TaskGroup,

@@ -229,6 +229,7 @@ pub struct Builder {
     grace: Duration,
     max_blocking_threads: Option<usize>,
     slow_polls: Option<Duration>,
+    spin: Option<Duration>,
     time: Arc<dyn TimeSource>,
 }
 
@@ -279,6 +280,30 @@ impl Builder {
         );
         Builder {
             max_blocking_threads: Some(threads),
+            ..self
+        }
+    }
+
+    /// How long a worker thread that has nothing to do looks on before it sleeps, at most; some
+    /// microseconds if nothing is said.
+    ///
+    /// What comes meanwhile costs no wake-up, so more of it answers sooner, for CPU time. One worker
+    /// does so at a time, and soon none where nothing comes. Zero turns it off; without worker threads
+    /// there is nothing to set. See
+    /// [`set_spin`](https://docs.rs/pirn-executor/latest/pirn_executor/struct.PoolExecutor.html#method.set_spin).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let builder = pirn::Runtime::builder().workers(1).spin(Duration::ZERO);
+    /// assert_eq!(builder.build()?.run(async { pirn::spawn(async { 1 }).await.unwrap() })?, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn spin(self, limit: Duration) -> Self {
+        Builder {
+            spin: Some(limit),
             ..self
         }
     }
@@ -363,6 +388,9 @@ impl Builder {
             0 => Threads::Current(Lent::new(driver)),
             workers => {
                 let workers = Workers::start(workers, &self.thread_name, driver, &common, hooks)?;
+                if let Some(limit) = self.spin {
+                    workers.set_spin(limit);
+                }
                 Threads::Pool(ThreadPark::new(), workers)
             }
         };
@@ -385,6 +413,7 @@ impl fmt::Debug for Builder {
             .field("grace", &self.grace)
             .field("max_blocking_threads", &self.max_blocking_threads)
             .field("slow_polls", &self.slow_polls)
+            .field("spin", &self.spin)
             .finish_non_exhaustive()
     }
 }
@@ -407,6 +436,7 @@ impl Runtime {
             grace: GRACE,
             max_blocking_threads: None,
             slow_polls: slow::USUAL,
+            spin: None,
             time: Arc::new(Monotonic),
         }
     }

@@ -1,6 +1,6 @@
 //! Spawning on the runtime that runs here.
 
-use pirn_executor::Task;
+use pirn_executor::{Priority, Task};
 use std::future::Future;
 
 /// Starts a task on the runtime that runs here; with worker threads, on one of those.
@@ -26,6 +26,33 @@ where
     F::Output: Send + 'static,
 {
     crate::current::spawn(future)
+}
+
+/// As [`spawn`], for a task that goes before the others, or after them.
+///
+/// On each thread at least every ninth poll is of a [`Normal`](Priority::Normal) task and one in 61 of
+/// a [`Low`](Priority::Low) one, if any is ready: see [`Priority`]. What should not hold up the
+/// others at all, since it computes, is better in [`to_thread`](crate::to_thread).
+///
+/// # Examples
+///
+/// ```
+/// use pirn::Priority;
+///
+/// pirn::run(async {
+///     let report = pirn::spawn_at(Priority::Low, async { "when there is time" });
+///     let alarm = pirn::spawn_at(Priority::High, async { "now" });
+///     assert_eq!(alarm.await.unwrap(), "now");
+///     assert_eq!(report.await.unwrap(), "when there is time");
+/// });
+/// ```
+#[track_caller]
+pub fn spawn_at<F>(priority: Priority, future: F) -> Task<F::Output>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    crate::current::spawn_at(priority, future)
 }
 
 /// Starts a task that stays on this thread, so that its future need not be `Send`.
@@ -55,6 +82,37 @@ where
     F::Output: 'static,
 {
     pirn_executor::spawn_local(future)
+}
+
+/// As [`spawn_local`], for a task that goes before the others of its thread, or after them: see
+/// [`Priority`].
+///
+/// # Examples
+///
+/// ```
+/// use pirn::{Priority, spawn_local, spawn_local_at};
+/// use std::cell::RefCell;
+/// use std::rc::Rc;
+///
+/// pirn::run(async {
+///     let order = Rc::new(RefCell::new(Vec::new()));
+///     let note = |what| {
+///         let order = Rc::clone(&order);
+///         async move { order.borrow_mut().push(what) }
+///     };
+///     let (redraw, click) = (spawn_local(note("redraw")), note("click"));
+///     spawn_local_at(Priority::High, click).await.unwrap();
+///     redraw.await.unwrap();
+///     assert_eq!(*order.borrow(), ["click", "redraw"]);
+/// });
+/// ```
+#[track_caller]
+pub fn spawn_local_at<F>(priority: Priority, future: F) -> Task<F::Output>
+where
+    F: Future + 'static,
+    F::Output: 'static,
+{
+    pirn_executor::spawn_local_at(priority, future)
 }
 
 /// As [`spawn_local`], and polls the task once before it returns.

@@ -14,6 +14,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 /// A pool, its threads, and the driver that they share.
 pub(crate) struct Workers {
@@ -50,6 +51,10 @@ impl Workers {
             started.threads.push(thread);
         }
         Ok(started)
+    }
+
+    pub(crate) fn set_spin(&self, limit: Duration) {
+        self.pool.set_spin(limit);
     }
 
     pub(crate) fn handle(&self) -> PoolHandle {

@@ -1,6 +1,9 @@
 //! The runtime: run, what is left at the end, and what is refused.
 
-use pirn::{Cause, JoinError, Kind, RunError, Runtime, Scope, finally, spawn, spawn_local};
+use pirn::{
+    Cause, JoinError, Kind, Priority, RunError, Runtime, Scope, block_in_place, finally, spawn,
+    spawn_at, spawn_local, spawn_local_at,
+};
 use std::future::pending;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
@@ -225,5 +228,47 @@ fn zero_workers_and_zero_threads_are_refused_at_the_callers_place() {
     ] {
         let payload = catch_unwind(build).unwrap_err();
         assert!(pirn_core::panic_message(&*payload).contains("at least one"));
+    }
+}
+
+#[test]
+fn tasks_with_a_priority_run_on_every_runtime() {
+    for mut runtime in runtimes() {
+        let sum = runtime.run(async {
+            let mut sum = 0;
+            for priority in [Priority::Low, Priority::Normal, Priority::High] {
+                sum += spawn_at(priority, async { 1 }).await.unwrap();
+                let local = Rc::new(2);
+                sum += spawn_local_at(priority, async move { *local })
+                    .await
+                    .unwrap();
+            }
+            sum
+        });
+        assert_eq!(sum.unwrap(), 9);
+    }
+}
+
+#[test]
+fn code_that_blocks_is_refused_where_nobody_else_could_run_the_tasks() {
+    assert_eq!(block_in_place(|| 1).unwrap(), 1);
+    let builders = [
+        Runtime::builder().current_thread(),
+        Runtime::builder().workers(1),
+    ];
+    for builder in builders {
+        let task = async {
+            spawn(async { block_in_place(|| 1).is_err() })
+                .await
+                .unwrap()
+        };
+        assert!(
+            builder
+                .spin(Duration::ZERO)
+                .build()
+                .unwrap()
+                .run(task)
+                .unwrap()
+        );
     }
 }
