@@ -84,6 +84,10 @@ pub(super) struct Header {
     vtable: &'static VTable,
     pub(super) id: TaskId,
     pub(super) spawned_at: &'static Location<'static>,
+    /// For models, which see no plain memory: what [`begin`](Self::begin) and [`fill`](Self::fill)
+    /// write.
+    begun: UnsafeCell<()>,
+    filled: UnsafeCell<()>,
 }
 
 #[repr(C)]
@@ -196,6 +200,9 @@ impl Header {
             (&raw mut (*header).state).write(State::new(Snapshot::VACANT));
             (&raw mut (*header).away).write(Word::new());
             (&raw mut (*header).join).write(JoinSlot::empty());
+            (&raw mut (*header).begun).write(UnsafeCell::new(()));
+            (&raw mut (*header).filled).write(UnsafeCell::new(()));
+            (*header).begun.with_mut(|_| {});
         }
     }
 }
@@ -217,7 +224,10 @@ impl Ref {
     /// It is a slot, for as long as the result is used.
     pub(super) unsafe fn state<'a>(self) -> &'a State {
         // SAFETY: the word is there as long as the slot is, and is atomic.
-        unsafe { &(*self.0.as_ptr()).state }
+        unsafe {
+            (*self.0.as_ptr()).begun.with(|_| {});
+            &(*self.0.as_ptr()).state
+        }
     }
 
     #[inline]
@@ -239,7 +249,9 @@ impl Ref {
     /// As [`header`](Self::header).
     unsafe fn vtable(self) -> &'static VTable {
         // SAFETY: passed on; it is written before the task has a reference.
-        unsafe { self.header() }.vtable
+        let header = unsafe { self.header() };
+        header.filled.with(|_| {});
+        header.vtable
     }
 
     /// Where the caller stands to the task.
@@ -981,6 +993,7 @@ impl Header {
         // SAFETY: the slot is the caller's.
         unsafe {
             (*header).join.set_link(std::ptr::null_mut());
+            (*header).filled.with_mut(|_| {});
             (&raw mut (*header).vtable).write(vtable);
             (&raw mut (*header).id).write(id);
             (&raw mut (*header).spawned_at).write(spawned_at);
