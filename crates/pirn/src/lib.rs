@@ -6,6 +6,7 @@
 #[doc(hidden)]
 #[path = "private.rs"]
 pub mod __private;
+mod blocking;
 mod calls;
 mod current;
 mod guest;
@@ -20,6 +21,7 @@ mod slow;
 mod spawn;
 mod workers;
 
+pub use blocking::block_in_place;
 pub use calls::{call_at, call_later, call_soon};
 pub use current::is_running;
 pub use guest::Guest;
@@ -42,7 +44,7 @@ pub use pirn_core::{
     with_resource, yield_now,
 };
 #[doc(no_inline)]
-pub use pirn_executor::{CurrentTask, Priority, Task, TaskId, WouldStall, block_in_place, current};
+pub use pirn_executor::{CurrentTask, Priority, Task, TaskId, WouldStall, current};
 #[doc(no_inline)]
 pub use pirn_group::{
     CancelGuard, CancelToken, Child, GroupBuilder, GroupError, OwnedGroup, Started, TaskGroup,
