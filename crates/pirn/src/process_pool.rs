@@ -40,7 +40,7 @@ use serde::de::DeserializeOwned;
 use std::fmt;
 use std::io;
 use std::process::ExitStatus;
-use worker::{Answer, Worker};
+use worker::{Answer, Ran, Worker};
 
 /// Processes that run [`Job`]s, at most so many at once.
 ///
@@ -139,18 +139,25 @@ impl ProcessPool {
     {
         let arguments = rmp_serde::to_vec_named(arguments).map_err(CallError::format)?;
         let _permit = self.free.acquire().await;
-        let mut worker = match self.idle_worker() {
-            Some(worker) => worker,
-            None => Worker::start().await?,
-        };
-        // Dropped before its answer, it is killed.
-        let answer = worker.run(job.name(), &arguments).await?;
-        self.idle.lock().push(worker);
-        match answer {
-            Answer::Done(result) => rmp_serde::from_slice(&result).map_err(CallError::format),
-            Answer::Panicked(message) => Err(CallError::Panicked(message)),
-            Answer::Unknown => Err(CallError::Unknown(job.name())),
-            Answer::Format(message) => Err(CallError::Format(message)),
+        loop {
+            let (mut worker, is_new) = match self.idle_worker() {
+                Some(worker) => (worker, false),
+                None => (Worker::start().await?, true),
+            };
+            // Dropped before its answer, it is killed.
+            let answer = match worker.run(job.name(), &arguments).await? {
+                // It had been idle, and nobody had seen that it ended: another one has the job.
+                Ran::Unbegun(_) if !is_new => continue,
+                Ran::Unbegun(status) => return Err(CallError::Crashed(status)),
+                Ran::Answered(answer) => answer,
+            };
+            self.idle.lock().push(worker);
+            return match answer {
+                Answer::Done(result) => rmp_serde::from_slice(&result).map_err(CallError::format),
+                Answer::Panicked(message) => Err(CallError::Panicked(message)),
+                Answer::Format(message) => Err(CallError::Format(message)),
+                Answer::Unknown => Err(CallError::Unknown(job.name())),
+            };
         }
     }
 

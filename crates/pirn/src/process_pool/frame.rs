@@ -1,7 +1,7 @@
 //! What is said between the program and a worker.
 //!
 //! A frame is a kind, the length of what follows in four bytes, the least first, and that. A worker
-//! says [`HELLO`] once; then a request and an answer take turns.
+//! says [`HELLO`] once; then a request, the word that it is begun, and an answer take turns.
 
 use std::io;
 
@@ -9,6 +9,8 @@ use std::io;
 pub(super) const HELLO: u8 = b'h';
 /// To a worker: the length of the job's name in one byte, that name, the arguments.
 pub(super) const CALL: u8 = b'c';
+/// From a worker: it has the request, and runs the job now.
+pub(super) const BEGUN: u8 = b'b';
 /// From a worker: the result.
 pub(super) const DONE: u8 = b'd';
 /// From a worker: the message of a panic.

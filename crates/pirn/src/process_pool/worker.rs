@@ -1,7 +1,9 @@
 //! A worker process, from both sides.
 
 use super::CallError;
-use super::frame::{CALL, DONE, FORMAT, HEAD, HELLO, PANICKED, PROTOCOL, UNKNOWN, frame, head};
+use super::frame::{
+    BEGUN, CALL, DONE, FORMAT, HEAD, HELLO, PANICKED, PROTOCOL, UNKNOWN, frame, head,
+};
 use super::job::AnyJob;
 use pirn_core::Panic;
 use pirn_io::process::{Child, ChildStdin, ChildStdout, spawn};
@@ -13,7 +15,7 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::unix::process::CommandExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::process::{Command, Stdio, exit};
+use std::process::{Command, ExitStatus, Stdio, exit};
 use std::time::Duration;
 
 /// The first argument of workers. A variable of the environment would reach the programs that a job
@@ -27,6 +29,13 @@ pub(super) struct Worker {
     child: Child,
     requests: StreamWriter<ChildStdin>,
     answers: StreamReader<ChildStdout>,
+}
+
+/// What became of a job.
+pub(super) enum Ran {
+    Answered(Answer),
+    /// The process had ended before it began with the job.
+    Unbegun(ExitStatus),
 }
 
 pub(super) enum Answer {
@@ -84,14 +93,16 @@ impl Worker {
     }
 
     /// Sends a job and waits for its answer.
-    pub(super) async fn run(&mut self, job: &str, arguments: &[u8]) -> Result<Answer, CallError> {
+    pub(super) async fn run(&mut self, job: &str, arguments: &[u8]) -> Result<Ran, CallError> {
         let length = u8::try_from(job.len()).map_err(|_| {
             CallError::Format(format!("the job's name is longer than 255 bytes: `{job}`"))
         })?;
         let request = frame(CALL, &[&[length], job.as_bytes(), arguments])?;
+        let mut begun = false;
         let answered = async {
             self.requests.write(&request).await?;
             self.requests.flush().await?;
+            begun = self.answers.read_exact(1).await? == [BEGUN];
             let bytes = self.answers.read_exact(HEAD).await?;
             let mut start = [0; HEAD];
             start.copy_from_slice(&bytes);
@@ -100,10 +111,10 @@ impl Worker {
         };
         let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
         match answered.await {
-            Ok((DONE, bytes)) => Ok(Answer::Done(bytes)),
-            Ok((PANICKED, bytes)) => Ok(Answer::Panicked(text(bytes))),
-            Ok((UNKNOWN, _)) => Ok(Answer::Unknown),
-            Ok((FORMAT, bytes)) => Ok(Answer::Format(text(bytes))),
+            Ok((DONE, bytes)) => Ok(Ran::Answered(Answer::Done(bytes))),
+            Ok((PANICKED, bytes)) => Ok(Ran::Answered(Answer::Panicked(text(bytes)))),
+            Ok((UNKNOWN, _)) => Ok(Ran::Answered(Answer::Unknown)),
+            Ok((FORMAT, bytes)) => Ok(Ran::Answered(Answer::Format(text(bytes)))),
             Ok((kind, _)) => {
                 let what = format!("it answered with a frame of the kind {kind}");
                 Err(io::Error::new(io::ErrorKind::InvalidData, what).into())
@@ -111,7 +122,11 @@ impl Worker {
             // It has closed its pipes: it ends, or has closed them on purpose and is killed.
             Err(error) => match error.kind() {
                 io::ErrorKind::UnexpectedEof | io::ErrorKind::BrokenPipe => {
-                    Err(CallError::Crashed(self.child.wait().await?))
+                    let status = self.child.kill().await?;
+                    match begun {
+                        true => Err(CallError::Crashed(status)),
+                        false => Ok(Ran::Unbegun(status)),
+                    }
                 }
                 _ => Err(error.into()),
             },
@@ -190,6 +205,7 @@ fn work(jobs: &[&dyn AnyJob]) -> io::Result<()> {
         let (_, length) = head(start);
         let mut request = vec![0; length];
         requests.read_exact(&mut request)?;
+        answers.write_all(&[BEGUN])?;
         answers.write_all(&answer(jobs, &request)?)?;
     }
 }
