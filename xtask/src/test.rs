@@ -10,6 +10,8 @@ use crate::{
 
 /// The packages that hold most of our unsafe code.
 const UNSAFE_PACKAGES: [&str; 3] = ["pirn-core", "pirn-executor", "pirn-sync"];
+/// The tests that run programs by seed: package and name.
+const SEEDED: [(&str, &str); 2] = [("pirn-group", "programs"), ("pirn", "sim")];
 /// With `--deep`: seconds per model at bound 3.
 const DEEP_CAP: u32 = 60;
 
@@ -36,6 +38,14 @@ pub fn run(mut arguments: lexopt::Parser) -> Result {
         Ok(Outcome::Done)
     });
     if deep {
+        steps.run("ten thousand seeds", || {
+            for (package, test) in SEEDED {
+                let mut command = process::cargo();
+                command.args(["test", "-p", package, "--test", test]);
+                process::run(command.env("PIRN_SEEDS", "10000"))?;
+            }
+            Ok(Outcome::Done)
+        });
         steps.run("AddressSanitizer", address_sanitizer);
         steps.run("weaken", || {
             weaken::weaken(&weaken::Options::default())?;
