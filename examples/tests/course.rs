@@ -5,3 +5,5 @@
 
 #[path = "course/basics.rs"]
 mod basics;
+#[path = "course/sync.rs"]
+mod sync;

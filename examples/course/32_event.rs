@@ -1,0 +1,48 @@
+//! 32: an event holds everybody up until it is set, and nobody after.
+//!
+//! Who waits is woken in the order in which it came; who comes later does not wait, until somebody
+//! clears it.
+//!
+//! ```sh
+//! cargo run --release --example 32_event
+//! ```
+
+use pirn::sleep;
+use pirn::sync::Event;
+use pirn_examples::say;
+use std::convert::Infallible;
+use std::time::Duration;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+async fn runner(name: &str, late: Duration, start: &Event) -> Result<(), Infallible> {
+    sleep(late).await;
+    say(format!("{name} is there"));
+    start.wait().await; // the line
+    say(format!("{name} runs"));
+    Ok(())
+}
+
+pub(crate) async fn program() {
+    let start = Event::new();
+    let starter = async {
+        sleep(2 * SECOND).await;
+        say("go");
+        start.set();
+        Ok(())
+    };
+    let ended = pirn::gather((
+        runner("ada", Duration::ZERO, &start),
+        runner("ben", SECOND, &start),
+        runner("cleo", 3 * SECOND, &start),
+        starter,
+    ));
+    if ended.await.is_ok() {
+        start.clear();
+        say(format!("for the next race it is set: {}", start.is_set()));
+    }
+}
+
+fn main() {
+    pirn::run(program());
+}
