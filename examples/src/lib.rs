@@ -44,7 +44,49 @@ pub fn say(text: impl Display) {
 /// assert_eq!(pirn_examples::trace(async { pirn_examples::say("hello") }), ["0.00 hello"]);
 /// ```
 pub fn trace(program: impl Future<Output = ()>) -> Vec<String> {
+    heard(|| pirn::sim::Sim::new().run(program))
+}
+
+/// Runs a program for real, on this thread alone, and gives what it said, without the times: those of
+/// a real clock differ from run to run. For what a simulation has not: files, sockets, processes.
+///
+/// # Panics
+///
+/// If the program does, or there is no runtime to be had.
+///
+/// # Examples
+///
+/// ```
+/// assert_eq!(pirn_examples::lines(async { pirn_examples::say("hello") }), ["hello"]);
+/// ```
+pub fn lines(program: impl Future<Output = ()>) -> Vec<String> {
+    let runtime = pirn::Runtime::builder().current_thread().build();
+    untimed(|| {
+        runtime
+            .and_then(|mut r| r.run(program).map_err(std::io::Error::other))
+            .unwrap()
+    })
+}
+
+/// As [`lines`], for a program that makes its own runtime.
+///
+/// # Examples
+///
+/// ```
+/// let program = || pirn::run(async { pirn_examples::say("hello") });
+/// assert_eq!(pirn_examples::untimed(program), ["hello"]);
+/// ```
+pub fn untimed(program: impl FnOnce()) -> Vec<String> {
+    let mut said = heard(program);
+    for line in &mut said {
+        *line = line.split_once(' ').unwrap_or_default().1.to_owned();
+    }
+    said
+}
+
+/// What is said on this thread.
+fn heard(program: impl FnOnce()) -> Vec<String> {
     SAID.set(Some(Vec::new()));
-    pirn::sim::Sim::new().run(program);
+    program();
     SAID.take().unwrap_or_default()
 }

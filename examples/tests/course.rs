@@ -7,3 +7,5 @@
 mod basics;
 #[path = "course/sync.rs"]
 mod sync;
+#[path = "course/threads.rs"]
+mod threads;
