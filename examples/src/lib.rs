@@ -1,5 +1,7 @@
 //! What the course's programs have in common: they say what happens and when.
 
+pub mod web;
+
 use std::cell::RefCell;
 use std::fmt::Display;
 use std::future::Future;

@@ -5,6 +5,12 @@
 
 #[path = "course/basics.rs"]
 mod basics;
+#[path = "course/http.rs"]
+mod http;
+#[path = "course/io.rs"]
+mod io;
+#[path = "course/streams.rs"]
+mod streams;
 #[path = "course/sync.rs"]
 mod sync;
 #[path = "course/threads.rs"]
