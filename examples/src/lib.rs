@@ -92,3 +92,26 @@ fn heard(program: impl FnOnce()) -> Vec<String> {
     program();
     SAID.take().unwrap_or_default()
 }
+
+/// Runs a program in real time, and gives what it said, but not when: for what does without virtual
+/// time.
+///
+/// # Panics
+///
+/// If the program does, or the system has no thread or descriptor left.
+///
+/// # Examples
+///
+/// ```
+/// assert_eq!(pirn_examples::words(async { pirn_examples::say("hello") }), ["hello"]);
+/// ```
+pub fn words(program: impl Future<Output = ()>) -> Vec<String> {
+    SAID.set(Some(Vec::new()));
+    // One thread, whose lines are those that are kept.
+    let runtime = pirn::Runtime::builder().current_thread().build();
+    let ended = runtime.map(|mut runtime| runtime.run(program));
+    assert!(matches!(ended, Ok(Ok(()))), "{ended:?}");
+    let said = SAID.take().unwrap_or_default();
+    let text = |line: String| Some(line.split_once(' ')?.1.to_owned());
+    said.into_iter().filter_map(text).collect()
+}

@@ -5,6 +5,10 @@
 
 #[path = "course/basics.rs"]
 mod basics;
+#[path = "course/cancel.rs"]
+mod cancel;
+#[path = "course/groups.rs"]
+mod groups;
 #[path = "course/http.rs"]
 mod http;
 #[path = "course/io.rs"]
@@ -13,5 +17,7 @@ mod io;
 mod streams;
 #[path = "course/sync.rs"]
 mod sync;
+#[path = "course/tasks.rs"]
+mod tasks;
 #[path = "course/threads.rs"]
 mod threads;

@@ -1,0 +1,39 @@
+//! 11: a gather gives its values in the order of what it was given, whoever is done first.
+//!
+//! So a `zip` brings each question and its answer together. `pirn::gather` takes tuples, arrays,
+//! vectors and iterators; of nothing it gives nothing.
+//!
+//! ```sh
+//! cargo run --release --example 11_gather
+//! ```
+
+use pirn::GroupError;
+use pirn_examples::say;
+use std::convert::Infallible;
+use std::time::Duration;
+
+async fn measure(cloth: &str) -> Result<usize, Infallible> {
+    let length = cloth.len();
+    pirn::sleep(Duration::from_secs(length as u64)).await; // the line
+    say(format!("{cloth} is measured"));
+    Ok(length * 10)
+}
+
+async fn all() -> Result<(), GroupError<Infallible>> {
+    let cloths = ["cotton", "silk", "linen"];
+    let lengths = pirn::gather(cloths.map(measure)).await?;
+    for (cloth, length) in cloths.iter().zip(lengths) {
+        say(format!("{cloth}: {length} m"));
+    }
+    let none = pirn::gather([""; 0].map(measure)).await?;
+    say(format!("{none:?}"));
+    Ok(())
+}
+
+pub(crate) async fn program() {
+    all().await.unwrap();
+}
+
+fn main() {
+    pirn::run(program());
+}

@@ -1,0 +1,7 @@
+//! Not everything can be awaited.
+
+fn main() {
+    pirn::run(async {
+        5.await;
+    });
+}

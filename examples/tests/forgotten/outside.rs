@@ -1,0 +1,9 @@
+//! Only async code awaits.
+
+async fn length() -> usize {
+    5
+}
+
+fn main() {
+    println!("{}", length().await);
+}

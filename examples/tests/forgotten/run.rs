@@ -1,0 +1,5 @@
+//! Nor run.
+
+fn main() {
+    pirn::run(42);
+}
