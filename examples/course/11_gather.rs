@@ -7,7 +7,6 @@
 //! cargo run --release --example 11_gather
 //! ```
 
-use pirn::GroupError;
 use pirn_examples::say;
 use std::convert::Infallible;
 use std::time::Duration;
@@ -19,19 +18,14 @@ async fn measure(cloth: &str) -> Result<usize, Infallible> {
     Ok(length * 10)
 }
 
-async fn all() -> Result<(), GroupError<Infallible>> {
+pub(crate) async fn program() {
     let cloths = ["cotton", "silk", "linen"];
-    let lengths = pirn::gather(cloths.map(measure)).await?;
+    let lengths = pirn::gather(cloths.map(measure)).await.unwrap();
     for (cloth, length) in cloths.iter().zip(lengths) {
         say(format!("{cloth}: {length} m"));
     }
-    let none = pirn::gather([""; 0].map(measure)).await?;
+    let none = pirn::gather([""; 0].map(measure)).await.unwrap();
     say(format!("{none:?}"));
-    Ok(())
-}
-
-pub(crate) async fn program() {
-    all().await.unwrap();
 }
 
 fn main() {

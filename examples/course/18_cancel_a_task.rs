@@ -19,7 +19,9 @@ async fn weave() {
         say("woven");
     };
     pirn::finally(work, async || {
-        say("cutting it off the loom");
+        if let Some(cause) = pirn::current_cause() {
+            say(format!("cut off the loom: {}", cause.text()));
+        }
         pirn::sleep(Duration::from_millis(500)).await;
         say("the loom is free");
     })
@@ -28,9 +30,9 @@ async fn weave() {
 }
 
 pub(crate) async fn program() {
-    let mut task = pirn::spawn(weave());
+    let task = pirn::spawn(weave());
     pirn::sleep(Duration::from_secs(1)).await;
-    task = task.cancel(Cause::requested("the wool is out")); // the line
+    let task = task.cancel(Cause::requested("the wool is out")); // the line
     match task.await {
         Ok(()) => say("done"),
         Err(JoinError::Cancelled(cause)) => say(format!("cancelled: {}", cause.text())),

@@ -15,8 +15,8 @@ async fn weave() {
 }
 
 pub(crate) async fn program() {
-    let mut task = pirn::spawn_local(weave());
-    task = task.cancel(Cause::requested("changed my mind")); // the line
+    let task = pirn::spawn_local(weave());
+    let task = task.cancel(Cause::requested("changed my mind")); // the line
     let ended = task.await;
     say(format!("woven: {}", ended.is_ok()));
 }

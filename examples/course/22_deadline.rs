@@ -21,8 +21,7 @@ pub(crate) async fn program() {
         .run(async {
             pirn::sleep(second).await;
             rows += 1;
-            deadline.reschedule(deadline.when() + 3 * second); // the line
-            say(format!("until {:?}", deadline.when()));
+            deadline.reschedule(deadline.when() + 7 * second / 2); // the line
             loop {
                 pirn::sleep(2 * second).await;
                 rows += 1;

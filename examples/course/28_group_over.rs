@@ -1,7 +1,8 @@
-//! 28: a group that is over takes no more tasks, and gives the future back.
+//! 28: a group that is over takes no more tasks.
 //!
 //! asyncio raises a `RuntimeError`, and the coroutine that was refused then complains that it was
-//! never awaited.
+//! never awaited. Here the handle says that there never was a task; and since a handle may be
+//! ignored, it is reported too.
 //!
 //! ```sh
 //! cargo run --release --example 28_group_over
@@ -19,11 +20,13 @@ async fn weave(name: &str) -> io::Result<()> {
 
 pub(crate) async fn program() {
     let group = pirn::group(async |g| {
-        g.spawn(weave("scarf")); // the line
+        g.spawn(weave("scarf"));
         Ok::<_, io::Error>(g)
     });
     let over = group.await.unwrap();
-    say(format!("takes more: {}", !over.is_closed()));
+    say(format!("over: {}", over.is_closed()));
+    let late = over.spawn(weave("shawl"));
+    say(late.await.unwrap_err()); // the line
 }
 
 fn main() {

@@ -84,5 +84,12 @@ mod group_over;
 #[test]
 fn a_group_that_is_over_takes_no_more_tasks() {
     let said = trace(group_over::program());
-    assert_eq!(said, ["1.00 scarf is woven", "1.00 takes more: false"]);
+    assert_eq!(
+        said,
+        [
+            "1.00 scarf is woven",
+            "1.00 over: true",
+            "1.00 the task was not spawned: the group has ended, or is about to"
+        ]
+    );
 }
