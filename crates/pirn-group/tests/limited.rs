@@ -3,10 +3,10 @@
 mod support;
 
 use futures::StreamExt;
-use pirn_core::{Cause, Scope, finally};
+use pirn_core::{Cause, Scope, finally, shield};
 use pirn_group::{for_each_limit, map_limit};
 use std::cell::{Cell, RefCell};
-use std::future::{Future, pending};
+use std::future::{Future, pending, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
@@ -231,6 +231,52 @@ fn a_cancel_around_lets_work_and_body_clean_up() {
     let mut said = log.said();
     said.sort();
     assert_eq!(said, ["a", "b", "body"]);
+}
+
+#[test]
+fn a_cancel_around_does_not_pass_for_the_end_of_the_results() {
+    let (log, outer) = (Log::default(), Scope::detached());
+    let body = async {
+        let work = |_: u32| finally(pending::<()>(), async || ());
+        map_limit(4, 0..3, work, async |results| {
+            let count = results.count().await;
+            log.say("all there");
+            count
+        })
+        .await
+    };
+    let mut all = pin!(outer.run(body));
+    assert!(run(all.as_mut()).is_pending());
+    outer.cancel(Cause::requested("outer"));
+    assert!(matches!(run(all), Poll::Ready(Err(_))));
+    assert!(log.said().is_empty());
+}
+
+#[test]
+fn a_cancelled_body_gets_no_results() {
+    let (log, gates) = (Log::default(), [(); 2].map(|()| Gate::default()));
+    let outer = Scope::detached();
+    let body = async {
+        let work = async |_: u32| shield(gates[0].passed()).await;
+        map_limit(1, 0..2, work, async |mut results| {
+            let mut held = pin!(shield(gates[1].passed()));
+            let mut next = pin!(results.next());
+            poll_fn(|cx| {
+                let _ = held.as_mut().poll(cx);
+                next.as_mut().poll(cx).map(|_| log.say("went on"))
+            })
+            .await;
+        })
+        .await;
+    };
+    let mut all = pin!(outer.run(body));
+    assert!(run(all.as_mut()).is_pending());
+    outer.cancel(Cause::requested("outer"));
+    gates[0].open(); // the shielded work has a value
+    assert!(run(all.as_mut()).is_pending());
+    gates[1].open();
+    assert!(matches!(run(all), Poll::Ready(Err(_))));
+    assert!(log.said().is_empty());
 }
 
 #[test]

@@ -14,7 +14,7 @@ use std::future::{Future, poll_fn};
 use std::ops::ControlFlow;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 
 /// Calls `work` for each item of an iterator or a stream, runs what it makes, at most `limit` at
 /// once, and gives the results to `body`, as they come; all in the caller's own task.
@@ -75,6 +75,8 @@ where
         let mut source = pin!(Some(items.items()));
         let mut running = Branches::new();
         let (mut numbers, mut taken) = (Vec::new(), 0);
+        // The body around is cancelled: there are results that nobody will give.
+        let mut stalled = false;
         let value = poll_fn(|cx| {
             let _budget = budget::refill_if_outermost();
             loop {
@@ -95,12 +97,13 @@ where
                     }
                 }
                 let polled = running.poll(cx, |key, end| {
-                    if let Some(end) = result(end) {
-                        desk.lock().done.push_back((numbers[key], end));
+                    match result(end) {
+                        Some(end) => desk.lock().done.push_back((numbers[key], end)),
+                        None => stalled = true,
                     }
                     ControlFlow::<()>::Continue(())
                 });
-                let finished = polled.is_ready() && source.is_none();
+                let finished = polled.is_ready() && source.is_none() && !stalled;
                 let before = Desk::tell(&desk, finished, cx);
                 if let Poll::Ready(value) = body.as_mut().poll(cx) {
                     return Poll::Ready(value);
@@ -185,16 +188,16 @@ impl<R> Results<R> {
     fn poll_done(&self, cx: &mut Context<'_>) -> Poll<Option<Done<R>>> {
         let waker = cx.waker().clone();
         let mut desk = self.0.lock();
-        if let Some(done) = desk.done.pop_front() {
-            return Poll::Ready(Some(done));
+        if desk.done.is_empty() && !desk.finished {
+            let former = desk.waker.replace(waker);
+            drop(desk);
+            drop(former);
+            return Poll::Pending;
         }
-        if desk.finished {
-            return Poll::Ready(None);
-        }
-        let former = desk.waker.replace(waker);
         drop(desk);
-        drop(former);
-        Poll::Pending
+        // In a cancelled body nothing is given, the end included.
+        ready!(budget::poll_spend(cx));
+        Poll::Ready(self.0.lock().done.pop_front())
     }
 }
 
