@@ -49,7 +49,13 @@ impl<F: Future> Branches<F> {
         ended: impl FnMut(usize, BranchEnd<F::Output>) -> ControlFlow<B>,
     ) -> Poll<Option<B>> {
         let _budget = budget::refill_if_outermost();
-        self.0.poll_until(cx, ended)
+        let polled = self.0.poll_until(cx, ended);
+        if budget::is_frozen() {
+            // They were woken for what they could not do now. Whoever polled this by reference may
+            // have been cancelled alone.
+            self.0.mark_all();
+        }
+        polled
     }
 
     /// Cancels all. Those who can end at once do; the others are to be polled.

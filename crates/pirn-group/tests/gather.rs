@@ -485,3 +485,31 @@ fn what_a_destructor_hands_over_as_its_future_is_cancelled_is_awaited() {
     assert_eq!(finish(gather(members)).unwrap_err().into_errors(), ["no"]);
     assert_eq!(log.said(), ["closed"]);
 }
+
+#[test]
+fn a_wake_that_comes_as_who_polls_by_reference_is_cancelled_is_not_lost() {
+    let (work, held) = (Gate::default(), Gate::default());
+    let (outer, limit) = (Scope::detached(), Scope::detached());
+    let mut all = pin!(outer.run(async {
+        let mut both = pin!(gather([0, 1].map(async |i: u32| {
+            work.passed().await;
+            Ok::<_, &str>(i)
+        })));
+        let ended = limit.run(async {
+            let mut guard = pin!(shield(held.passed()));
+            poll_fn(|cx| {
+                let _ = guard.as_mut().poll(cx);
+                both.as_mut().poll(cx)
+            })
+            .await
+        });
+        assert!(ended.await.is_err());
+        both.await
+    }));
+    assert!(run(all.as_mut()).is_pending());
+    limit.cancel(Cause::requested("time is up"));
+    work.open();
+    assert!(run(all.as_mut()).is_pending());
+    held.open();
+    assert!(matches!(run(all), Poll::Ready(Ok(Ok([0, 1])))));
+}
