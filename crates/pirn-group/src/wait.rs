@@ -7,13 +7,13 @@ pub use as_completed::{AsCompleted, as_completed};
 use crate::branches::Branches;
 use crate::gather::list::result;
 use crate::several::Several;
-use pirn_core::{BranchEnd, Cause, JoinError, Scope};
+use pirn_core::{BranchEnd, Cause, JoinError, Scope, budget};
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::mem;
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 /// What [`wait`] waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,8 +64,8 @@ pub struct WaitSet<F: Future> {
     numbers: Vec<usize>,
     pushed: usize,
     done: Vec<Done<F::Output>>,
-    /// The body in which the set was made is cancelled.
-    stalled: bool,
+    /// The numbers of those that were cancelled with the body in which the set was made.
+    stalled: Vec<usize>,
 }
 
 impl<F: Future> Default for WaitSet<F> {
@@ -83,7 +83,7 @@ impl<F: Future> WaitSet<F> {
             numbers: Vec::new(),
             pushed: 0,
             done: Vec::new(),
-            stalled: false,
+            stalled: Vec::new(),
         }
     }
 
@@ -115,7 +115,7 @@ impl<F: Future> WaitSet<F> {
 
     /// True if all have ended and were given.
     pub fn is_empty(&self) -> bool {
-        self.branches.len() == 0 && self.done.is_empty()
+        self.branches.len() == 0 && self.done.is_empty() && self.stalled.is_empty()
     }
 
     /// Waits for the first end, and gives it with all that there are by then. Nothing if the set is
@@ -161,10 +161,12 @@ impl<F: Future> WaitSet<F> {
         poll_fn(|cx| {
             let all = self.poll_pass(cx).is_ready();
             let found = self.done.iter().any(|(_, end)| enough(end));
-            match found || (all && !(self.stalled && self.done.is_empty())) {
-                true => Poll::Ready(mem::take(&mut self.done)),
-                false => Poll::Pending,
+            if !found && !(all && (self.stalled.is_empty() || !self.done.is_empty())) {
+                return Poll::Pending;
             }
+            // In a cancelled body nothing is given: the next wait may be elsewhere.
+            ready!(budget::poll_spend(cx));
+            Poll::Ready(mem::take(&mut self.done))
         })
         .await
     }
@@ -202,6 +204,10 @@ impl<F: Future> WaitSet<F> {
 
     /// Polls those that were woken, once. Ready if none is left.
     fn poll_pass(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if budget::is_frozen() && !self.scope.is_cancelled() {
+            // The wait is cancelled, and they are not: what woke them is kept for the next.
+            return Poll::Pending;
+        }
         let mut sink = Sink {
             numbers: &self.numbers,
             done: &mut self.done,
@@ -212,7 +218,21 @@ impl<F: Future> WaitSet<F> {
             ControlFlow::<()>::Continue(())
         };
         let branches = &mut self.branches;
-        self.scope.inside(|| branches.poll(cx, ended)).map(|_| ())
+        let polled = self.scope.inside(|| branches.poll(cx, ended)).map(|_| ());
+        self.give_stalled();
+        polled
+    }
+
+    /// Gives those that were cancelled with the body in which the set was made as such, if the body
+    /// that waits goes on all the same: in a shield, say.
+    fn give_stalled(&mut self) {
+        if self.stalled.is_empty() || Scope::current().is_some_and(|scope| scope.is_over()) {
+            return;
+        }
+        if let Some(cause) = self.scope.cause() {
+            let end = |number| (number, Err(JoinError::Cancelled(Arc::clone(&cause))));
+            self.done.extend(self.stalled.drain(..).map(end));
+        }
     }
 }
 
@@ -220,14 +240,14 @@ impl<F: Future> WaitSet<F> {
 struct Sink<'a, T> {
     numbers: &'a [usize],
     done: &'a mut Vec<Done<T>>,
-    stalled: &'a mut bool,
+    stalled: &'a mut Vec<usize>,
 }
 
 impl<T> Sink<'_, T> {
     fn put(&mut self, key: usize, end: BranchEnd<T>) {
         match result(end) {
             Some(end) => self.done.push((self.numbers[key], end)),
-            None => *self.stalled = true,
+            None => self.stalled.push(self.numbers[key]),
         }
     }
 }

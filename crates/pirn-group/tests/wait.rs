@@ -144,6 +144,79 @@ fn a_time_limit_around_a_wait_cancels_nobody() {
     assert_eq!(log.said(), ["closed", "done"]);
 }
 
+/// Polls `wait` in a scope of its own beside a shield; cancels that, and has `work` done before the
+/// shield ends.
+fn cancelled_wait<T>(work: &Gate, member: impl Future<Output = T>, log: &Log) -> Vec<usize> {
+    let (held, outer, limit) = (Gate::default(), Scope::detached(), Scope::detached());
+    let mut all = pin!(outer.run(async {
+        let mut set = WaitSet::of([member]);
+        let ended = limit.run(async {
+            let mut guard = pin!(shield(held.passed()));
+            let mut wait = pin!(set.all());
+            poll_fn(|cx| {
+                let _ = guard.as_mut().poll(cx);
+                wait.as_mut().poll(cx).map(|_| log.say("went on"))
+            })
+            .await;
+        });
+        assert!(ended.await.is_err());
+        let done = set.all().await;
+        done.into_iter().map(|(number, _)| number).collect()
+    }));
+    assert!(run(all.as_mut()).is_pending());
+    limit.cancel(Cause::requested("time is up"));
+    assert!(run(all.as_mut()).is_pending());
+    work.open();
+    assert!(run(all.as_mut()).is_pending());
+    held.open();
+    match run(all) {
+        Poll::Ready(Ok(done)) => done,
+        _ => panic!("the work is done"),
+    }
+}
+
+#[test]
+fn a_wake_that_comes_as_the_wait_is_cancelled_is_not_lost() {
+    let (work, log) = (Gate::default(), Log::default());
+    assert_eq!(cancelled_wait(&work, work.passed(), &log), [0]);
+    assert!(log.said().is_empty());
+}
+
+#[test]
+fn a_wait_that_is_cancelled_takes_no_ends() {
+    let (work, log) = (Gate::default(), Log::default());
+    let member = async {
+        drop(Scope::current());
+        work.passed().await;
+    };
+    assert_eq!(cancelled_wait(&work, member, &log), [0]);
+    assert!(log.said().is_empty());
+}
+
+#[test]
+fn a_shield_gets_the_ends_of_those_that_were_cancelled_with_the_body_around() {
+    let (log, outer) = (Log::default(), Scope::detached());
+    let mut all = pin!(outer.run(async {
+        let mut set = WaitSet::of([finally(pending::<()>(), async || ())]);
+        let mut ends = as_completed([finally(pending::<()>(), async || ())]);
+        shield(async {
+            let done = set.all().await;
+            assert!(done[0].1.as_ref().unwrap_err().is_cancelled());
+            let end = ends.next().await.unwrap().1;
+            assert!(end.unwrap_err().is_cancelled());
+            assert!(ends.next().await.is_none() && set.is_empty());
+            log.say("shut down");
+        })
+        .await;
+        set.all().await;
+        log.say("went on");
+    }));
+    assert!(run(all.as_mut()).is_pending());
+    outer.cancel(Cause::requested("outer"));
+    assert!(matches!(run(all), Poll::Ready(Err(_))));
+    assert_eq!(log.said(), ["shut down"]);
+}
+
 #[test]
 fn a_cancel_around_the_set_lets_shielded_members_end() {
     let (gate, log) = (Gate::default(), Log::default());

@@ -3,11 +3,12 @@
 use super::{Done, WaitSet};
 use crate::several::Several;
 use futures_core::Stream;
+use pirn_core::budget;
 use std::collections::VecDeque;
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 /// A stream of the ends of several futures, each as it comes, with its place in the input: a tuple of
 /// up to twelve, an array, a vector or an iterator, with one type of output.
@@ -68,20 +69,19 @@ impl<F: Future> AsCompleted<F> {
 
     /// How many have not been given.
     pub fn left(&self) -> usize {
-        self.set.len() + self.ready.len()
+        self.set.len() + self.set.stalled.len() + self.ready.len()
     }
 
     fn poll_done(&mut self, cx: &mut Context<'_>) -> Poll<Option<Done<F::Output>>> {
         if self.ready.is_empty() {
             let all = self.set.poll_pass(cx).is_ready();
             self.ready.extend(self.set.done.drain(..));
-            if self.ready.is_empty() {
-                return match all && !self.set.stalled {
-                    true => Poll::Ready(None),
-                    false => Poll::Pending,
-                };
+            if self.ready.is_empty() && !(all && self.set.stalled.is_empty()) {
+                return Poll::Pending;
             }
         }
+        // In a cancelled body nothing is given: the next wait may be elsewhere.
+        ready!(budget::poll_spend(cx));
         Poll::Ready(self.ready.pop_front())
     }
 }
