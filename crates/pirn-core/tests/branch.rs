@@ -338,6 +338,47 @@ fn what_a_branch_sets_in_a_task_local_stays_with_the_task() {
 }
 
 #[test]
+fn what_a_branch_sets_in_a_task_local_ends_with_it_where_there_is_no_task() {
+    static WORD: TaskLocal<&str> = TaskLocal::new();
+    let body = |polls: u32| async move {
+        for _ in 0..polls {
+            pirn_core::yield_now().await;
+            drop(Scope::current());
+        }
+        drop(WORD.set("weft"));
+        pirn_core::yield_now().await;
+        assert_eq!(WORD.get(), Some("weft"));
+    };
+    for polls in 0..2 {
+        let mut branch = pin!(Branch::new(body(polls)));
+        for _ in 0..=polls {
+            assert!(poll(branch.as_mut()).is_pending());
+            assert!(!WORD.is_set());
+        }
+        assert!(matches!(poll(branch), Poll::Ready(BranchEnd::Value(()))));
+        assert!(!WORD.is_set());
+    }
+    // Set by a destructor, as the branch is cancelled.
+    struct Sets;
+    impl Drop for Sets {
+        fn drop(&mut self) {
+            drop(Scope::current());
+            drop(WORD.set("weft"));
+        }
+    }
+    let sets = Sets;
+    let mut branch = pin!(Branch::new(async move {
+        pending::<()>().await;
+        drop(sets);
+    }));
+    assert!(poll(branch.as_mut()).is_pending());
+    assert!(branch.as_mut().cancel(&stop()).is_none());
+    assert!(!WORD.is_set());
+    Scope::detached().inside(|| drop(WORD.set("weft")));
+    assert!(!WORD.is_set());
+}
+
+#[test]
 fn a_branch_spends_the_budget_around() {
     let mut branch = pin!(Branch::new(poll_fn(budget::poll_spend)));
     let refilled = budget::refill();

@@ -15,6 +15,7 @@ use crate::budget;
 use crate::context::{Frame, Mode};
 use crate::error::{Cause, Payload};
 use crate::report::{Report, report};
+use crate::task_local;
 use pin_project_lite::pin_project;
 use std::boxed::Box;
 use std::fmt;
@@ -71,7 +72,7 @@ pin_project! {
         fn drop(this: Pin<&mut Self>) {
             let this = this.project();
             if let Some(run) = this.run {
-                run.abandon(this.body);
+                run.end(this.body);
             }
         }
     }
@@ -114,8 +115,9 @@ impl<F: Future> Branch<F> {
         let (dropped, frame) =
             Frame::branch(|| catch_unwind(AssertUnwindSafe(|| this.body.set(None))));
         if let Some(scope) = frame.and_then(|frame| frame.scope) {
-            scope.cancel(Cause::clone(cause));
-            *this.run = Some(Box::new(Run::of_dropped(scope, Arc::clone(cause))));
+            let run = Run::of_dropped(scope, Arc::clone(cause));
+            run.scope().cancel(Cause::clone(cause));
+            *this.run = Some(Box::new(run));
             dropped.unwrap_or_else(|payload| {
                 report(Report::Panic {
                     task: None,
@@ -155,7 +157,8 @@ impl Scope {
     /// around may be in another scope: for sets that outlive a `timeout` around one wait for them.
     ///
     /// A cancel of a scope in between does not reach such branches, and their clean-up does not hold
-    /// it up. In a body that is cancelled they do not go on either.
+    /// it up. In a body that is cancelled they do not go on either. What is set in a
+    /// [task-local](crate::TaskLocal) in there ends with it where there is no task around.
     ///
     /// # Examples
     ///
@@ -181,7 +184,9 @@ impl Scope {
             regions: None,
             mode,
         };
-        let (result, _) = frame.enter(|| catch_unwind(AssertUnwindSafe(f)));
+        let enter = || frame.enter(|| catch_unwind(AssertUnwindSafe(f))).0;
+        let (result, locals) = task_local::watch(enter);
+        task_local::end(locals);
         result.unwrap_or_else(|payload| resume_unwind(payload))
     }
 }
@@ -235,7 +240,7 @@ fn settle<F: Future>(
         unreachable!("the caller looked")
     };
     let run = place.insert(Box::new(Run::of_branch(scope, frame.regions, cx)));
-    ended(run, |run| run.go_on(body, passed, false, cx))
+    ended(run, |run| run.go_on_lent(body, passed, cx))
 }
 
 /// What a poll of the run comes to.
@@ -260,7 +265,7 @@ impl<F: Future> Future for Branch<F> {
         let this = self.as_mut().project();
         match this.run {
             None => self.poll_bare(cx),
-            Some(run) => ended(run, |run| run.poll(this.body, cx)),
+            Some(run) => ended(run, |run| run.poll_lent(this.body, cx)),
         }
     }
 }

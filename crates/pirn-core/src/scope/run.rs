@@ -450,6 +450,8 @@ impl<T> Run<T> {
     ) -> Self {
         let mut run = Run {
             started: true,
+            // First of all: what comes next may unwind.
+            locals: task_local::settle(),
             regions,
             ..Run::new(scope, Some(Region::default()))
         };
@@ -467,6 +469,7 @@ impl<T> Run<T> {
         Run {
             started: true,
             phase: Phase::Drain(Outcome::Cancelled(cause)),
+            locals: task_local::settle(),
             ..Run::new(scope, Some(Region::default()))
         }
     }
@@ -530,6 +533,21 @@ impl<T> Run<T> {
             (_, Err(payload)) => run.conclude(body, Outcome::Panicked(payload), cx),
             (passed, Ok(())) => run.go_on(body, passed, false, cx),
         })
+    }
+
+    /// What follows from the poll of a body during which its run was made.
+    pub(super) fn go_on_lent<F>(
+        &mut self,
+        body: Pin<&mut Option<F>>,
+        passed: Pass<T>,
+        cx: &mut Context<'_>,
+    ) -> Polled<T>
+    where
+        F: Future<Output = T>,
+    {
+        let mut lent = Lent::new(self);
+        let Lent { run, locals } = &mut lent;
+        task_local::keep(locals, || run.go_on(body, passed, false, cx))
     }
 
     /// The future of the run is dropped, with the body.
