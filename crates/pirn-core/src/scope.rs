@@ -491,8 +491,8 @@ impl Scope {
     ///   pending, until the last has ended or the grace period is over.
     /// - A panic of the body cancels the scope, and goes on when the children have ended.
     /// - Inside a run that is itself cancelled this scope is, too, wherever it was made; and the future
-    ///   stays pending when it is done, so that the body around cannot go on: the outer cancel is never
-    ///   swallowed.
+    ///   stays pending there when it is done, so that the body around cannot go on: the outer cancel is
+    ///   never swallowed.
     ///
     /// A scope has one run; a second call runs in a child of it.
     ///
@@ -660,6 +660,11 @@ impl Scope {
             drop(guard);
         }
     }
+}
+
+/// True if the body that is polled here is cancelled, and must not go on.
+fn must_stay() -> bool {
+    budget::is_frozen() || Scope::current().is_some_and(|scope| scope.is_over())
 }
 
 /// Takes a cause from a node at `depth` down the tree: each node is locked alone.

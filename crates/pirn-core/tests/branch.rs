@@ -224,7 +224,7 @@ fn a_branch_whose_body_around_is_cancelled_says_that_it_must_not_go_on() {
             pending::<()>().await;
         }));
         let end = poll_fn(|cx| branch.as_mut().poll(cx)).await;
-        assert!(matches!(end, BranchEnd::Stalled));
+        assert!(matches!(end, BranchEnd::Stalled(_)));
         log.say("stalled");
         pending::<()>().await;
     };

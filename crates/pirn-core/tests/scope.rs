@@ -725,6 +725,20 @@ fn a_region_inside_an_executor_inside_the_body_is_woken_by_the_cancel() {
 // Scopes in scopes.
 
 #[test]
+fn a_run_that_was_cancelled_with_who_polls_it_by_reference_tells_the_next() {
+    let (outer, limit) = (Scope::detached(), Scope::detached());
+    let mut all = pin!(outer.run(async {
+        let mut run = pin!(Scope::new().run(pending::<()>()));
+        let ended = limit.run(run.as_mut());
+        assert_eq!(ended.await.unwrap_err().text(), "stop");
+        run.await
+    }));
+    assert!(poll(all.as_mut()).is_pending());
+    limit.cancel(stop());
+    assert_eq!(value(poll(all)).unwrap_err().text(), "stop");
+}
+
+#[test]
 fn an_inner_run_does_not_swallow_the_outer_cancel() {
     let outer = Scope::detached();
     let log = Log::default();

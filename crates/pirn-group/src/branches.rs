@@ -1,7 +1,7 @@
 //! The futures of a combinator: polled by its caller, each with a scope when it asks for one.
 
-use pirn_core::{Branch, BranchEnd, Cause, Kind, Members, budget};
-use std::future::Future;
+use pirn_core::{Branch, BranchEnd, Cause, Kind, Members, Scope, budget};
+use std::future::{Future, poll_fn};
 use std::ops::ControlFlow;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -87,6 +87,22 @@ impl<F: Future> Branches<F> {
         };
         self.poll(cx, go_on).map(|_| ())
     }
+}
+
+/// Stays as long as the body around is cancelled: for who has nothing to return but
+/// [stalled](BranchEnd::Stalled) ends. It ends where somebody who polled by reference was cancelled
+/// alone.
+pub(crate) async fn stay() {
+    poll_fn(|_| match must_stay() {
+        true => Poll::Pending,
+        false => Poll::Ready(()),
+    })
+    .await;
+}
+
+/// True if the body that is polled here is cancelled.
+pub(crate) fn must_stay() -> bool {
+    budget::is_frozen() || Scope::current().is_some_and(|scope| scope.is_over())
 }
 
 /// Why the others are cancelled when one has decided the whole.

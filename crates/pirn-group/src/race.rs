@@ -4,14 +4,14 @@ mod staggered;
 
 pub use staggered::staggered_race;
 
-use crate::branches::{Branches, decided};
+use crate::branches::{Branches, decided, stay};
 use crate::error::GroupError;
 use crate::several::Several;
 use crate::tally::Tally;
 use pirn_core::report::{Report, report};
 use pirn_core::{BranchEnd, Cause, JoinError, Payload, TaskMeta};
 use std::fmt;
-use std::future::{Future, pending, poll_fn};
+use std::future::{Future, poll_fn};
 use std::ops::ControlFlow;
 use std::panic::resume_unwind;
 use std::sync::Arc;
@@ -63,7 +63,7 @@ where
     let meta = TaskMeta::here();
     async move {
         let mut branches = Branches::of(several.futures());
-        let (mut alone, mut stalled) = (None, false);
+        let (mut alone, mut stalled) = (None, None);
         let decide = |_, end| match end {
             BranchEnd::Value(value) => ControlFlow::Break(Ok(value)),
             BranchEnd::Panicked(payload) => ControlFlow::Break(Err(payload)),
@@ -71,17 +71,19 @@ where
                 alone = Some(cause);
                 ControlFlow::Continue(())
             }
-            BranchEnd::Stalled => {
-                stalled = true;
+            BranchEnd::Stalled(cause) => {
+                stalled = Some(cause);
                 ControlFlow::Continue(())
             }
         };
         let first = decide_and_drain(&mut branches, decide, &meta).await;
+        if first.is_none() && stalled.is_some() {
+            stay().await;
+        }
         match first {
             Some(Ok(value)) => Ok(value),
             Some(Err(payload)) => resume_unwind(payload),
-            None if stalled => pending().await,
-            None => Err(match alone {
+            None => Err(match stalled.or(alone) {
                 Some(cause) => JoinError::Cancelled(cause),
                 None => JoinError::Refused("nobody was in the race"),
             }),
@@ -109,7 +111,7 @@ async fn drain<F: Future>(branches: &mut Branches<F>, cause: &Arc<Cause>, meta: 
     };
     let ended = |_, end| match end {
         BranchEnd::Panicked(payload) => late(payload),
-        BranchEnd::Value(_) | BranchEnd::Cancelled(_) | BranchEnd::Stalled => {}
+        BranchEnd::Value(_) | BranchEnd::Cancelled(_) | BranchEnd::Stalled(_) => {}
     };
     branches.cancel(cause, ended);
     poll_fn(|cx| branches.poll_drained(cx, ended)).await;

@@ -1,12 +1,11 @@
 //! What is known of a combinator's futures: how many are left, and what has gone wrong.
 
-use crate::branches::decided;
+use crate::branches::{decided, stay};
 use crate::error::{Failure, GroupError};
 use pirn_core::report::{Report, report};
 use pirn_core::{BranchEnd, Cause, Payload, TaskMeta};
 use std::convert::Infallible;
 use std::fmt;
-use std::future::pending;
 use std::ops::ControlFlow;
 use std::panic::resume_unwind;
 use std::sync::Arc;
@@ -21,7 +20,7 @@ pub(crate) struct Tally<E> {
     /// Of one that was cancelled on its own.
     cause: Option<Arc<Cause>>,
     /// The body around is cancelled.
-    stalled: bool,
+    stalled: Option<Arc<Cause>>,
     /// The others were cancelled.
     cancelled: bool,
 }
@@ -36,7 +35,7 @@ impl<E> Tally<E> {
             failures: Vec::new(),
             panic: None,
             cause: None,
-            stalled: false,
+            stalled: None,
             cancelled: false,
         }
     }
@@ -71,7 +70,7 @@ impl<E> Tally<E> {
                 self.cause.get_or_insert(cause);
             }
             BranchEnd::Cancelled(_) => {}
-            BranchEnd::Stalled => self.stalled = true,
+            BranchEnd::Stalled(cause) => self.stalled = Some(cause),
         }
     }
 
@@ -125,7 +124,7 @@ impl<E: fmt::Display + 'static> Tally<E> {
     /// What the whole comes to when all have ended.
     #[inline]
     pub(crate) async fn finish(self) -> Result<(), GroupError<E>> {
-        if !self.cancelled && !self.stalled {
+        if !self.cancelled && self.stalled.is_none() {
             return Ok(());
         }
         match self.finish_badly().await? {}
@@ -144,8 +143,11 @@ impl<E: fmt::Display + 'static> Tally<E> {
         if !self.failures.is_empty() {
             return Err(GroupError::failed(self.failures));
         }
+        if let Some(cause) = self.stalled {
+            stay().await;
+            return Err(GroupError::cancelled(cause));
+        }
         match self.cause {
-            _ if self.stalled => pending().await,
             Some(cause) => Err(GroupError::cancelled(cause)),
             None => Err(GroupError::cancelled(decided(
                 "there was nobody",

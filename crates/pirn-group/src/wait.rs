@@ -4,7 +4,7 @@ mod as_completed;
 
 pub use as_completed::{AsCompleted, as_completed};
 
-use crate::branches::Branches;
+use crate::branches::{Branches, must_stay};
 use crate::gather::list::result;
 use crate::several::Several;
 use pirn_core::{BranchEnd, Cause, JoinError, Scope, budget};
@@ -64,8 +64,8 @@ pub struct WaitSet<F: Future> {
     numbers: Vec<usize>,
     pushed: usize,
     done: Vec<Done<F::Output>>,
-    /// The numbers of those that were cancelled with the body in which the set was made.
-    stalled: Vec<usize>,
+    /// Those that were cancelled with the body in which the set was made.
+    stalled: Vec<Done<F::Output>>,
 }
 
 impl<F: Future> Default for WaitSet<F> {
@@ -226,12 +226,8 @@ impl<F: Future> WaitSet<F> {
     /// Gives those that were cancelled with the body in which the set was made as such, if the body
     /// that waits goes on all the same: in a shield, say.
     fn give_stalled(&mut self) {
-        if self.stalled.is_empty() || Scope::current().is_some_and(|scope| scope.is_over()) {
-            return;
-        }
-        if let Some(cause) = self.scope.cause() {
-            let end = |number| (number, Err(JoinError::Cancelled(Arc::clone(&cause))));
-            self.done.extend(self.stalled.drain(..).map(end));
+        if !self.stalled.is_empty() && !must_stay() {
+            self.done.append(&mut self.stalled);
         }
     }
 }
@@ -240,14 +236,16 @@ impl<F: Future> WaitSet<F> {
 struct Sink<'a, T> {
     numbers: &'a [usize],
     done: &'a mut Vec<Done<T>>,
-    stalled: &'a mut Vec<usize>,
+    stalled: &'a mut Vec<Done<T>>,
 }
 
 impl<T> Sink<'_, T> {
     fn put(&mut self, key: usize, end: BranchEnd<T>) {
-        match result(end) {
-            Some(end) => self.done.push((self.numbers[key], end)),
-            None => self.stalled.push(self.numbers[key]),
+        let mut with_body = false;
+        let done = (self.numbers[key], result(end, &mut with_body));
+        match with_body {
+            true => self.stalled.push(done),
+            false => self.done.push(done),
         }
     }
 }

@@ -3,7 +3,7 @@
 mod support;
 
 use pirn_core::{Cause, JoinError, Rooted, Scope, finally, shield};
-use pirn_group::{GroupError, gather, gather_results};
+use pirn_group::{GroupError, gather, gather_results, map_limit, race};
 use std::cell::{Cell, RefCell};
 use std::future::{Future, pending, poll_fn, ready};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -512,4 +512,58 @@ fn a_wake_that_comes_as_who_polls_by_reference_is_cancelled_is_not_lost() {
     assert!(run(all.as_mut()).is_pending());
     held.open();
     assert!(matches!(run(all), Poll::Ready(Ok(Ok([0, 1])))));
+}
+
+/// Polls `all` by reference in a scope that is cancelled, and then in the one around.
+async fn twice<F: Future>(all: F) -> F::Output {
+    let (mut all, limit) = (pin!(all), Scope::new());
+    let mut ended = Box::pin(limit.run(all.as_mut()));
+    poll_fn(|cx| {
+        assert!(ended.as_mut().poll(cx).is_pending());
+        Poll::Ready(())
+    })
+    .await;
+    limit.cancel(Cause::requested("time is up"));
+    assert_eq!(ended.await.err().unwrap().text(), "time is up");
+    all.await
+}
+
+#[test]
+fn what_was_cancelled_with_who_polls_by_reference_is_told_elsewhere() {
+    let scoped = || async {
+        drop(Scope::current());
+        pending::<Result<u32, String>>().await
+    };
+    finish(Scope::detached().run(async {
+        let told = |cause: Option<Cause>| assert_eq!(cause.unwrap().text(), "time is up");
+        let of = |error: JoinError| match error {
+            JoinError::Cancelled(cause) => Some((*cause).clone()),
+            _ => None,
+        };
+        let error = twice(gather([scoped(), scoped()])).await.unwrap_err();
+        told(error.cause().map(|cause| (**cause).clone()));
+        let error = twice(gather((scoped(), scoped()))).await.unwrap_err();
+        told(error.cause().map(|cause| (**cause).clone()));
+        let [end] = twice(gather_results([scoped()])).await;
+        told(of(end.unwrap_err()));
+        let (_, end) = twice(gather_results((scoped(), scoped()))).await;
+        told(of(end.unwrap_err()));
+        told(of(twice(race([scoped()])).await.unwrap_err()));
+        let ended = map_limit(
+            2,
+            0..2,
+            |_| scoped(),
+            async |mut results| {
+                let mut ends = Vec::new();
+                while let Some((_, end)) = results.next().await {
+                    ends.push(end.unwrap_err());
+                }
+                ends
+            },
+        );
+        let ends = twice(ended).await;
+        assert_eq!(ends.len(), 2);
+        ends.into_iter().for_each(|end| told(of(end)));
+    }))
+    .unwrap();
 }

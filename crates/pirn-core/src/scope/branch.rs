@@ -87,9 +87,9 @@ pub enum BranchEnd<T> {
     Panicked(Payload),
     /// It was cancelled, for this cause.
     Cancelled(Arc<Cause>),
-    /// It was cancelled, and so is the body around, which must not go on for that: a combinator
-    /// that has nothing else to return stays pending.
-    Stalled,
+    /// It was cancelled, for this cause, and so is the body around, which must not go on for that: a
+    /// combinator that has nothing else to return stays pending where [it is over](Scope::is_over).
+    Stalled(Arc<Cause>),
 }
 
 impl<F: Future> Branch<F> {
@@ -249,8 +249,10 @@ fn ended<T>(
     poll: impl FnOnce(&mut Run<T>) -> Poll<Result<T, Arc<Cause>>>,
 ) -> Poll<BranchEnd<T>> {
     match catch_unwind(AssertUnwindSafe(|| poll(run))) {
-        Ok(Poll::Pending) if run.is_stalled() => Poll::Ready(BranchEnd::Stalled),
-        Ok(Poll::Pending) => Poll::Pending,
+        Ok(Poll::Pending) => match run.stalled() {
+            Some(cause) => Poll::Ready(BranchEnd::Stalled(Arc::clone(cause))),
+            None => Poll::Pending,
+        },
         Ok(Poll::Ready(Ok(value))) => Poll::Ready(BranchEnd::Value(value)),
         Ok(Poll::Ready(Err(cause))) => Poll::Ready(BranchEnd::Cancelled(cause)),
         Err(payload) => Poll::Ready(BranchEnd::Panicked(payload)),

@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | `Body` | the body is there: polled while there is no cause; for its regions alone after that | `Drain`, by `conclude` |
 //! | `Drain` | the body is gone, its outcome kept; clean-ups are polled, children awaited | `Done` or `Stalled`, by `leave` |
-//! | `Stalled` | done, with nothing but a cause, in a body that is itself cancelled: pending for ever | |
+//! | `Stalled` | done, with nothing but a cause, in a body that is itself cancelled: pending there | `Done`, by a poll in a body that is not |
 //! | `Done` | the outcome was returned | |
 //!
 //! # The first poll
@@ -354,7 +354,7 @@ pub(super) fn poll_caught<F: Future + ?Sized>(
 enum Phase<T> {
     Body,
     Drain(Outcome<T>),
-    Stalled,
+    Stalled(Arc<Cause>),
     Done,
 }
 
@@ -474,9 +474,12 @@ impl<T> Run<T> {
         }
     }
 
-    /// True if it is done, and the body around must not go on.
-    pub(super) fn is_stalled(&self) -> bool {
-        matches!(self.phase, Phase::Stalled)
+    /// Why it was cancelled, if it is done, and the body around must not go on.
+    pub(super) fn stalled(&self) -> Option<&Arc<Cause>> {
+        match &self.phase {
+            Phase::Stalled(cause) => Some(cause),
+            Phase::Body | Phase::Drain(_) | Phase::Done => None,
+        }
     }
 
     /// The scope that this is the run of.
@@ -565,9 +568,15 @@ impl<T> Run<T> {
     where
         F: Future<Output = T>,
     {
-        match self.phase {
+        match &self.phase {
             Phase::Body | Phase::Drain(_) => {}
-            Phase::Stalled => return Poll::Pending,
+            Phase::Stalled(_) if super::must_stay() => return Poll::Pending,
+            Phase::Stalled(cause) => {
+                // It was polled by reference, in a body that was cancelled alone.
+                let cause = Arc::clone(cause);
+                self.phase = Phase::Done;
+                return Poll::Ready(Err(cause));
+            }
             Phase::Done => panic!("a scope's run was polled after it had ended"),
         }
         if self.may_be_alone() {
@@ -848,7 +857,7 @@ impl<T> Run<T> {
             Outcome::Cancelled(cause) => self.scope().cause().unwrap_or(cause),
         };
         if outer.is_some_and(|outer| outer.is_over()) {
-            self.phase = Phase::Stalled;
+            self.phase = Phase::Stalled(cause);
             return Poll::Pending;
         }
         Poll::Ready(Err(cause))
@@ -857,7 +866,7 @@ impl<T> Run<T> {
     /// The future of the run is dropped.
     pub(super) fn abandon<F>(&mut self, body: Pin<&mut Option<F>>) {
         match std::mem::replace(&mut self.phase, Phase::Done) {
-            Phase::Stalled | Phase::Done => return,
+            Phase::Stalled(_) | Phase::Done => return,
             Phase::Drain(Outcome::Panicked(payload)) => {
                 report(Report::Panic {
                     task: None,

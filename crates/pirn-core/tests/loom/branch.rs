@@ -22,7 +22,7 @@ fn a_cancel_around_reaches_a_branch_that_waits() {
                 Scope::current().unwrap().cancelled().await;
                 pending::<()>().await;
             }));
-            assert!(matches!(branch.await, BranchEnd::Stalled));
+            assert!(matches!(branch.await, BranchEnd::Stalled(_)));
             pending::<()>().await;
         }));
         assert!(ended.is_err());

@@ -1,13 +1,13 @@
 //! Gathers of equal futures: arrays, vectors, iterators.
 
 use super::{Gather, GatherResults};
-use crate::branches::Branches;
+use crate::branches::{Branches, stay};
 use crate::error::GroupError;
 use crate::several::form;
 use crate::tally::Tally;
 use pirn_core::{BranchEnd, JoinError, TaskMeta};
 use std::fmt;
-use std::future::{Future, pending, poll_fn};
+use std::future::{Future, poll_fn};
 use std::ops::ControlFlow;
 use std::task::Poll;
 
@@ -53,28 +53,31 @@ async fn gather_results<F: Future>(
     let mut stalled = false;
     poll_fn(|cx| {
         let ended = |key: usize, end| {
-            ends[key] = result(end);
-            stalled |= ends[key].is_none();
+            ends[key] = Some(result(end, &mut stalled));
             ControlFlow::<()>::Continue(())
         };
         branches.poll(cx, ended)
     })
     .await;
     if stalled {
-        pending::<()>().await;
+        stay().await;
     }
     let end = |end: Option<_>| end.expect("each has ended");
     ends.into_iter().map(end).collect()
 }
 
-/// How one ended; none if the body around must not go on.
-pub(crate) fn result<T>(end: BranchEnd<T>) -> Option<Result<T, JoinError>> {
-    Some(match end {
+/// How one ended. If it was cancelled with the body around, `stalled` is set: then nothing is to be
+/// given as long as that [must stay](stay).
+pub(crate) fn result<T>(end: BranchEnd<T>, stalled: &mut bool) -> Result<T, JoinError> {
+    match end {
         BranchEnd::Value(value) => Ok(value),
         BranchEnd::Panicked(payload) => Err(JoinError::Panicked(payload.into())),
         BranchEnd::Cancelled(cause) => Err(JoinError::Cancelled(cause)),
-        BranchEnd::Stalled => return None,
-    })
+        BranchEnd::Stalled(cause) => {
+            *stalled = true;
+            Err(JoinError::Cancelled(cause))
+        }
+    }
 }
 
 fn array<T, const N: usize>(values: Vec<T>) -> [T; N] {

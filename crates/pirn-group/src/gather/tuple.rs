@@ -3,13 +3,14 @@
 
 use super::list::result;
 use super::{Gather, GatherResults};
+use crate::branches::stay;
 use crate::error::GroupError;
 use crate::several::form;
 use crate::tally::Tally;
 use pin_project_lite::pin_project;
 use pirn_core::{Branch, BranchEnd, Cause, JoinError, TaskMeta, budget};
 use std::fmt;
-use std::future::{Future, pending, poll_fn};
+use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -116,17 +117,20 @@ macro_rules! gather {
             async fn gather_results(self) -> Self::Ends {
                 let ($($F,)+) = self;
                 $(let mut $F = pin!(Seat::new($F));)+
+                let mut stalled = false;
                 poll_fn(|cx| {
                     let _budget = budget::refill_if_outermost();
-                    let ended = [$($F.as_mut().poll(cx, result)),+];
+                    let ended = [
+                        $($F.as_mut().poll(cx, |end| Some(result(end, &mut stalled)))),+
+                    ];
                     match ended.iter().all(Poll::is_ready) {
                         true => Poll::Ready(()),
                         false => Poll::Pending,
                     }
                 })
                 .await;
-                if false $(|| $F.value.is_none())+ {
-                    pending::<()>().await;
+                if stalled {
+                    stay().await;
                 }
                 ($($F.as_mut().value(),)+)
             }

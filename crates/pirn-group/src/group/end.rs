@@ -1,10 +1,10 @@
 //! What a group gives when all have ended.
 
 use super::shared::{Exit, Failed, What};
+use crate::branches::stay;
 use crate::error::{Failure, GroupError};
 use pirn_core::{Cause, Kind, Payload, Scope};
 use std::fmt;
-use std::future::pending;
 use std::panic::resume_unwind;
 use std::sync::Arc;
 
@@ -30,9 +30,12 @@ pub(super) async fn end<T, E: fmt::Display + 'static>(
     if !failures.is_empty() {
         return Err(GroupError::failed(failures));
     }
-    match (value, incomplete.or(cause)) {
+    let cause = incomplete.or(cause);
+    if cause.is_some() && around.is_some_and(Scope::is_over) {
+        stay().await;
+    }
+    match (value, cause) {
         (Some(value), None) => Ok(value),
-        (_, Some(_)) if around.is_some_and(Scope::is_over) => pending().await,
         (Some(value), Some(cause)) if cause.kind() == Kind::Requested => Ok(value),
         (_, Some(cause)) => Err(GroupError::cancelled(cause)),
         (None, None) => unreachable!("a body that gave no value failed or was cancelled"),

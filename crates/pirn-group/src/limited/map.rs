@@ -1,7 +1,7 @@
 //! Work on many items whose results a body consumes, the two side by side.
 
 use super::Items;
-use crate::branches::{Branches, decided};
+use crate::branches::{Branches, decided, must_stay};
 use crate::gather::list::result;
 use crate::wait::Done;
 use futures_core::Stream;
@@ -75,8 +75,8 @@ where
         let mut source = pin!(Some(items.items()));
         let mut running = Branches::new();
         let (mut numbers, mut taken) = (Vec::new(), 0);
-        // The body around is cancelled: there are results that nobody will give.
-        let mut stalled = false;
+        // What was cancelled with the body around.
+        let mut stalled = Vec::new();
         let value = poll_fn(|cx| {
             let _budget = budget::refill_if_outermost();
             loop {
@@ -97,13 +97,18 @@ where
                     }
                 }
                 let polled = running.poll(cx, |key, end| {
-                    match result(end) {
-                        Some(end) => desk.lock().done.push_back((numbers[key], end)),
-                        None => stalled = true,
+                    let mut with_body = false;
+                    let done = (numbers[key], result(end, &mut with_body));
+                    match with_body {
+                        true => stalled.push(done),
+                        false => desk.lock().done.push_back(done),
                     }
                     ControlFlow::<()>::Continue(())
                 });
-                let finished = polled.is_ready() && source.is_none() && !stalled;
+                if !stalled.is_empty() && !must_stay() {
+                    desk.lock().done.extend(stalled.drain(..));
+                }
+                let finished = polled.is_ready() && source.is_none() && stalled.is_empty();
                 let before = Desk::tell(&desk, finished, cx);
                 if let Poll::Ready(value) = body.as_mut().poll(cx) {
                     return Poll::Ready(value);
