@@ -371,3 +371,51 @@ fn tasks_that_are_spawned_eagerly_take_nobody_s_turn() {
     }
     nobody_starves(&log.take());
 }
+
+/// How many polls it takes a busy worker to come to what another thread has spawned, at each of so
+/// many moments.
+fn waits_of_outsiders(busy: &[Priority]) -> Vec<usize> {
+    let (executor, mut workers) = PoolExecutor::new(1);
+    let handle = executor.handle();
+    let log = Log::default();
+    let (noted, inside, priorities) = (log.clone(), handle.clone(), busy.to_vec());
+    // From inside, so that none is in the line from outside.
+    let begin = async move {
+        for priority in priorities {
+            inside.spawn_at(priority, noted.busy(priority)).detach();
+        }
+    };
+    handle.spawn(begin).detach();
+    let mut waits = Vec::new();
+    for _ in 0..2 * PARK_INTERVAL {
+        let spawning = handle.clone();
+        let spawning = std::thread::spawn(move || spawning.spawn(async {}));
+        let task = spawning.join().unwrap();
+        let polls = || handle.statistics().workers[0].polls;
+        let before = polls();
+        while !task.is_finished() && polls() - before < 2000 {
+            assert!(workers[0].try_tick());
+        }
+        waits.push((polls() - before) as usize);
+    }
+    waits
+}
+
+#[test]
+fn what_comes_from_outside_has_its_turn_whatever_lanes_are_busy() {
+    let runs = Priority::HIGH_RUNS as usize;
+    for busy in [
+        &[NORMAL, NORMAL][..],
+        &[NORMAL, LOW],
+        &[NORMAL, HIGH],
+        &[NORMAL, NORMAL, HIGH, LOW],
+    ] {
+        let waits = waits_of_outsiders(busy);
+        let longest = waits.iter().max().unwrap();
+        // A turn of what is normal, after the interval; one poll may be of a low one.
+        assert!(
+            *longest <= PARK_INTERVAL as usize + runs + 3,
+            "{busy:?}: {longest}"
+        );
+    }
+}

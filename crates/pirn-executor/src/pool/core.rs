@@ -36,6 +36,8 @@ pub(crate) struct Core {
     local: Local<Runnable>,
     /// Polls, in all.
     polls: Cell<u64>,
+    /// After so many polls it is the turn of what comes from outside.
+    outside_from: Cell<u64>,
     slot_runs: Cell<u32>,
     /// How many tasks from the ring go before the slot.
     slot_rest: Cell<u32>,
@@ -78,6 +80,7 @@ impl Core {
             index,
             local,
             polls: Cell::new(0),
+            outside_from: Cell::new(0),
             slot_runs: Cell::new(0),
             slot_rest: Cell::new(0),
             searching: Cell::new(false),
@@ -303,7 +306,12 @@ impl Core {
     /// Takes the next task of its own, or from outside.
     #[inline]
     fn next_plain(&self) -> Option<Runnable> {
-        let outside_first = self.polls.get() % u64::from(PARK_INTERVAL) == 0;
+        let polls = self.polls.get();
+        // Not at every so many polls: one of those may be a lane's, time and again.
+        let outside_first = polls >= self.outside_from.get();
+        if outside_first {
+            self.outside_from.set(polls + u64::from(PARK_INTERVAL));
+        }
         outside_first
             .then(|| self.take_outside())
             .flatten()
