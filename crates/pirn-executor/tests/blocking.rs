@@ -7,6 +7,7 @@ use pirn_executor::{
 };
 use std::sync::mpsc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 /// Runs a worker on a thread of its own, and waits until it is driven.
 fn start(handle: &PoolHandle, mut worker: Worker) -> JoinHandle<Result<(), ParkError>> {
@@ -121,6 +122,39 @@ fn an_executor_may_run_while_a_worker_blocks() {
         block_in_place(wait).unwrap()
     });
     assert_eq!(got.unwrap().unwrap(), 5);
+    drop(executor);
+    thread.join().unwrap().unwrap();
+}
+
+#[test]
+fn a_task_that_a_blocked_worker_begins_goes_on_elsewhere() {
+    let (executor, mut workers) = PoolExecutor::new(2);
+    let handle = executor.handle();
+    let thread = start(&handle, workers.pop().unwrap());
+    let parks = |handle: &PoolHandle| handle.statistics().workers[1].parks;
+    while parks(&handle) == 0 {
+        std::thread::yield_now();
+    }
+    let inside = handle.clone();
+    let got = workers[0].run(&mut ThreadPark::new(), async move {
+        let before = parks(&inside);
+        block_in_place(|| {
+            // It was woken, and sleeps again, without a clock by which it would look at what this
+            // one has.
+            while parks(&inside) == before {
+                std::thread::yield_now();
+            }
+            let (sender, receiver) = mpsc::channel();
+            let begun = async move {
+                pirn_core::yield_now().await;
+                sender.send(()).unwrap();
+            };
+            inside.spawn_eager(begun).detach();
+            receiver.recv_timeout(Duration::from_secs(20))
+        })
+        .unwrap()
+    });
+    assert!(got.unwrap().is_ok());
     drop(executor);
     thread.join().unwrap().unwrap();
 }

@@ -221,6 +221,10 @@ impl Core {
     #[must_use]
     #[inline]
     pub(super) fn queue(&self, task: Runnable) -> Option<usize> {
+        if self.at.get() != At::Tasks {
+            // It was begun here, within a poll that blocks.
+            return self.wake_aside(task);
+        }
         self.push(task);
         match self.has_more_than_one() {
             true => self.handle.shared.idle.notify(),
