@@ -907,3 +907,241 @@ fn getting_all_at_once_lets_more_putters_in_than_there_are_places() {
     assert_eq!(putters.poll(2), Poll::Ready(Ok(())));
     assert_eq!(queue.try_get(), Ok(4));
 }
+
+/// A sequence that looks random.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 % bound as u64) as usize
+    }
+}
+
+/// What a waiting future came to.
+enum Came<'q, O: pirn_sync::Order<(u8, u32)>> {
+    Put(Result<(), u32>),
+    Got(Option<u32>),
+    PutPermit(Option<pirn_sync::PutPermit<'q, (u8, u32), O>>),
+    GetPermit(Option<pirn_sync::GetPermit<'q, (u8, u32), O>>),
+}
+
+type Waits<'q, O> = Pin<Box<dyn Future<Output = Came<'q, O>> + 'q>>;
+
+/// Does at random what can be done to a queue, and looks after each step.
+struct Mill<'q, O: pirn_sync::Order<(u8, u32)>> {
+    queue: &'q pirn_sync::OrderedQueue<(u8, u32), O>,
+    tasks: Vec<(Arc<Count>, usize)>,
+    waits: Vec<(usize, Waits<'q, O>)>,
+    puts: Vec<pirn_sync::PutPermit<'q, (u8, u32), O>>,
+    gets: Vec<pirn_sync::GetPermit<'q, (u8, u32), O>>,
+    random: Random,
+    next: u32,
+    inside: std::collections::BTreeSet<u32>,
+}
+
+impl<'q, O: pirn_sync::Order<(u8, u32)>> Mill<'q, O> {
+    fn item(&mut self) -> (u8, u32) {
+        self.next += 1;
+        (self.random.below(3) as u8, self.next)
+    }
+
+    fn came(&mut self, came: Came<'q, O>) {
+        match came {
+            Came::Put(Ok(())) => {}
+            Came::Put(Err(number)) => assert!(self.inside.remove(&number)),
+            Came::Got(Some(number)) => assert!(self.inside.remove(&number)),
+            Came::Got(None) => assert!(self.queue.is_closed() && self.queue.is_empty()),
+            Came::PutPermit(Some(permit)) => self.puts.push(permit),
+            Came::GetPermit(Some(permit)) => self.gets.push(permit),
+            Came::PutPermit(None) | Came::GetPermit(None) => assert!(self.queue.is_closed()),
+        }
+    }
+
+    fn poll(&mut self, i: usize) -> bool {
+        let (task, wait) = &mut self.waits[i];
+        let waker = self.tasks[*task].0.waker();
+        // Now and then there is none left for it.
+        let refilled = (self.random.below(8) == 0).then(budget::refill);
+        while refilled.is_some()
+            && budget::poll_spend(&mut Context::from_waker(Waker::noop())).is_ready()
+        {}
+        let polled = poll_once(wait.as_mut(), &waker);
+        drop(refilled);
+        match polled {
+            Poll::Pending => false,
+            Poll::Ready(came) => {
+                drop(self.waits.swap_remove(i));
+                self.came(came);
+                true
+            }
+        }
+    }
+
+    fn start(&mut self, wait: Waits<'q, O>) {
+        let task = self.random.below(self.tasks.len());
+        self.waits.push((task, wait));
+        self.poll(self.waits.len() - 1);
+    }
+
+    fn step(&mut self) {
+        let queue = self.queue;
+        match self.random.below(24) {
+            0..=2 => {
+                let item = self.item();
+                if queue.try_put(item).is_ok() {
+                    self.inside.insert(item.1);
+                }
+            }
+            3..=5 => {
+                if let Ok((_, number)) = queue.try_get() {
+                    assert!(self.inside.remove(&number));
+                }
+            }
+            6..=8 => {
+                let item = self.item();
+                // It counts from now on, as what a dropped future took along does not.
+                self.inside.insert(item.1);
+                self.start(Box::pin(async move {
+                    Came::Put(queue.put(item).await.map_err(|refused| refused.0.1))
+                }));
+            }
+            9..=11 => self.start(Box::pin(async move {
+                Came::Got(queue.get().await.ok().map(|(_, number)| number))
+            })),
+            12 => self.start(Box::pin(async move {
+                Came::PutPermit(queue.reserve_put().await.ok())
+            })),
+            13 => self.start(Box::pin(async move {
+                Came::GetPermit(queue.reserve_get().await.ok())
+            })),
+            14 | 15 if !self.puts.is_empty() => {
+                let place = self.random.below(self.puts.len());
+                let permit = self.puts.swap_remove(place);
+                if self.random.below(2) == 0 {
+                    let item = self.item();
+                    if permit.put(item).is_ok() {
+                        self.inside.insert(item.1);
+                    }
+                }
+            }
+            16 | 17 if !self.gets.is_empty() => {
+                let place = self.random.below(self.gets.len());
+                let permit = self.gets.swap_remove(place);
+                if self.random.below(2) == 0 {
+                    if let Ok((_, number)) = permit.get() {
+                        assert!(self.inside.remove(&number));
+                    }
+                }
+            }
+            18 | 19 if !self.waits.is_empty() => {
+                let i = self.random.below(self.waits.len());
+                drop(self.waits.swap_remove(i));
+            }
+            20 | 21 if !self.waits.is_empty() => {
+                let i = self.random.below(self.waits.len());
+                self.poll(i);
+            }
+            22 => self.quiet(),
+            23 => match self.random.below(60) {
+                0 => queue.close(),
+                1 => {
+                    for (_, number) in queue.close_now() {
+                        assert!(self.inside.remove(&number));
+                    }
+                }
+                2..=9 => {
+                    let mut items = Vec::new();
+                    let limit = 1 + self.random.below(3);
+                    let mut many = Box::pin(queue.get_many(&mut items, limit));
+                    let _ = poll_once(many.as_mut(), Waker::noop());
+                    drop(many);
+                    for (_, number) in items {
+                        assert!(self.inside.remove(&number));
+                    }
+                }
+                _ => {}
+            },
+            _ => {}
+        }
+        self.look();
+    }
+
+    /// Nobody waits for what is there.
+    fn look(&mut self) {
+        let now = self.queue.statistics();
+        if now.getters > 0 {
+            assert_eq!(self.queue.try_get(), Err(TryGetError::Empty));
+        }
+        if now.putters > 0 {
+            assert_eq!(self.queue.try_put((0, 0)), Err(TryPutError::Full((0, 0))));
+        }
+        assert!(!now.is_closed || now.putters == 0);
+        assert!(!now.is_closed || now.len > 0 || now.getters == 0);
+        assert!(now.len <= now.capacity);
+    }
+
+    /// Polls the tasks that were woken, until none is: whoever is pending then, waits.
+    fn quiet(&mut self) {
+        loop {
+            let woken = (0..self.tasks.len()).find(|&task| {
+                let (count, seen) = &self.tasks[task];
+                count.wakes() > *seen
+            });
+            let Some(woken) = woken else { break };
+            self.tasks[woken].1 = self.tasks[woken].0.wakes();
+            let mut i = 0;
+            while i < self.waits.len() {
+                let polls = self.waits[i].0 == woken;
+                // What took its place is yet to be polled.
+                if !(polls && self.poll(i)) {
+                    i += 1;
+                }
+            }
+        }
+        let now = self.queue.statistics();
+        assert_eq!(
+            now.getters + now.putters,
+            self.waits.len(),
+            "a wake was lost"
+        );
+    }
+}
+
+fn mill<O: pirn_sync::Order<(u8, u32)>>(seed: u64, queue: pirn_sync::OrderedQueue<(u8, u32), O>) {
+    let tasks = 1 + seed as usize % 4;
+    let mut mill = Mill {
+        queue: &queue,
+        tasks: (0..tasks).map(|_| (Count::new(), 0)).collect(),
+        waits: Vec::new(),
+        puts: Vec::new(),
+        gets: Vec::new(),
+        random: Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1),
+        next: 0,
+        inside: Default::default(),
+    };
+    for _ in 0..400 {
+        mill.step();
+    }
+    mill.quiet();
+    mill.puts.clear();
+    mill.gets.clear();
+    mill.quiet();
+    mill.waits.clear();
+    for (_, number) in queue.close_now() {
+        assert!(mill.inside.remove(&number));
+    }
+}
+
+#[test]
+fn whatever_is_done_nobody_waits_for_what_is_there() {
+    let seeds = std::env::var("SEEDS").map_or(60, |seeds| seeds.parse().unwrap());
+    for seed in 0..seeds {
+        let capacity = 1 + seed as usize % 3;
+        mill(seed, Queue::bounded(capacity));
+        mill(seed, LifoQueue::bounded(capacity));
+        mill(seed, PriorityQueue::bounded(capacity));
+    }
+}
