@@ -7,8 +7,11 @@
 mod common;
 
 use common::{Counter, oneshot, yield_now};
-use pirn_core::Cause;
-use pirn_executor::{LocalExecutor, PoolExecutor, Task, ThreadPark, spawn};
+use pirn_core::{Cause, TaskMeta};
+use pirn_executor::{
+    LocalExecutor, PoolExecutor, PoolHandle, Priority, Task, ThreadPark, block_in_place, spawn,
+    spawn_at, try_spawn_eager,
+};
 use std::collections::VecDeque;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -67,6 +70,8 @@ struct Board {
     tasks: Mutex<Vec<Task<Live>>>,
     wakers: Mutex<Vec<Waker>>,
     live: Arc<AtomicIsize>,
+    /// The pool on which tasks begin others, if there is one.
+    pool: Mutex<Option<PoolHandle>>,
 }
 
 /// A future or an output that is there.
@@ -104,6 +109,31 @@ impl Subject {
     }
 }
 
+/// Any of them.
+fn priority(random: &mut Random) -> Priority {
+    [Priority::High, Priority::Normal, Priority::Low][random.below(3)]
+}
+
+impl Subject {
+    /// Spawns it in one of many ways, on whatever runs the caller.
+    fn spawn(self, random: &mut Random) -> Task<Live> {
+        match random.below(3) {
+            0 => spawn(self),
+            1 => spawn_at(priority(random), self),
+            _ => {
+                let pool = self.board.pool.lock().unwrap().clone();
+                try_spawn_eager(TaskMeta::here(), self).unwrap_or_else(|refused| {
+                    let this = refused.into_future();
+                    match pool {
+                        Some(pool) => pool.spawn_eager(this),
+                        None => spawn(this),
+                    }
+                })
+            }
+        }
+    }
+}
+
 impl Future for Subject {
     type Output = Live;
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Live> {
@@ -116,14 +146,15 @@ impl Future for Subject {
         match this.random.below(4) {
             0 => cx.waker().wake_by_ref(),
             1 if this.left > 0 => {
-                let child = spawn(Subject::new(&this.board, &mut this.random));
+                let child = Subject::new(&this.board, &mut this.random);
+                let child = child.spawn(&mut this.random);
                 drop(this.random.put(&this.board.tasks, child));
             }
             2 => {
                 let other = this.random.pick(&this.board.tasks);
                 other.into_iter().for_each(Task::detach);
             }
-            _ => {}
+            _ => drop(block_in_place(thread::yield_now)),
         }
         Poll::Pending
     }
@@ -278,6 +309,7 @@ fn what_others_do_with_the_tasks_of_a_pool_leaves_nothing_behind() {
     let board = Arc::new(Board::default());
     for round in 0..rounds() / EACH {
         let (executor, workers) = PoolExecutor::new(3);
+        *board.pool.lock().unwrap() = Some(executor.handle());
         thread::scope(|scope| {
             for mut worker in workers {
                 let closed = executor.handle().closed();
@@ -288,7 +320,8 @@ fn what_others_do_with_the_tasks_of_a_pool_leaves_nothing_behind() {
                 scope.spawn(move || {
                     let mut random = Random((2 * round + me) as u64);
                     for _ in 0..2 * EACH {
-                        board.act(&mut random, |subject| handle.spawn(subject));
+                        let priority = priority(&mut random);
+                        board.act(&mut random, |subject| handle.spawn_at(priority, subject));
                     }
                 });
             }
@@ -312,6 +345,7 @@ fn what_others_do_with_the_tasks_of_a_pool_leaves_nothing_behind() {
 fn wakers_of_two_kinds_of_executors_meet_and_leave_nothing_behind() {
     let board = Arc::new(Board::default());
     let (pool, workers) = PoolExecutor::new(2);
+    *board.pool.lock().unwrap() = Some(pool.handle());
     thread::scope(|scope| {
         for mut worker in workers {
             let closed = pool.handle().closed();
@@ -324,9 +358,10 @@ fn wakers_of_two_kinds_of_executors_meet_and_leave_nothing_behind() {
                 let mut executor = LocalExecutor::new();
                 for round in 1..=rounds() {
                     let on_pool = random.below(2) == 0;
+                    let priority = priority(&mut random);
                     board.act(&mut random, |subject| match on_pool {
-                        true => handle.spawn(subject),
-                        false => executor.spawn(subject),
+                        true => handle.spawn_at(priority, subject),
+                        false => executor.spawn_at(priority, subject),
                     });
                     drive(&executor, &mut random);
                     if round % EACH == 0 {
