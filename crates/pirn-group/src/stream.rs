@@ -54,6 +54,7 @@
 use futures_core::stream::{FusedStream, Stream};
 use pin_project_lite::pin_project;
 use pirn_core::shim::Mutex;
+use pirn_core::wake::wake;
 use pirn_core::{Cause, Instant, Limited, budget};
 use std::fmt;
 use std::future::{Future, poll_fn};
@@ -61,7 +62,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
 // std's: nothing here goes on between threads.
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 
 /// A stream of what `generator` yields. It ends when `generator` returns.
 ///
@@ -210,30 +211,65 @@ impl<T> Unpin for Yield<'_, T> {}
 impl<T> Future for Yield<'_, T> {
     type Output = ();
 
-    fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
-        // Whoever wants an item polls the generator: there is nobody to be woken. In a cancelled
-        // generator nothing is given any more.
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        // In a cancelled generator nothing is given any more.
         if budget::is_frozen() {
             return Poll::Pending;
         }
         let this = &mut *self;
-        let mut slot = this.slot.0.lock();
-        if slot.is_none() && this.item.is_none() {
+        let mut lying = this.slot.0.lock();
+        if lying.item.is_none() && this.item.is_none() {
             return Poll::Ready(());
         }
-        if slot.is_none() {
-            *slot = this.item.take();
+        if lying.item.is_none() {
+            lying.item = this.item.take();
         }
+        // Whoever wants an item polls the generator, which polls this, as a rule; but what is
+        // between may poll only what was woken.
+        if lying.asker == Identity::of(cx.waker()) {
+            return Poll::Pending;
+        }
+        drop(lying);
+        let waker = cx.waker().clone();
+        let former = this.slot.0.lock().waiting.replace(waker);
+        drop(former);
         Poll::Pending
     }
 }
 
 /// Where an item lies between the generator and its stream.
-struct Slot<T>(Arc<Mutex<Option<T>>>);
+struct Slot<T>(Arc<Mutex<Lying<T>>>);
+
+struct Lying<T> {
+    item: Option<T>,
+    /// With whose waker the stream was polled last.
+    asker: Identity,
+    /// Who waits until the stream is polled again, if that is not the asker itself.
+    waiting: Option<Waker>,
+}
+
+/// Which waker it is, without keeping it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Identity(usize, usize);
+
+impl Identity {
+    const NOBODY: Identity = Identity(0, 0);
+
+    fn of(waker: &Waker) -> Self {
+        Identity(
+            waker.data().addr(),
+            std::ptr::from_ref(waker.vtable()).addr(),
+        )
+    }
+}
 
 impl<T> Default for Slot<T> {
     fn default() -> Self {
-        Slot(Arc::new(Mutex::new(None)))
+        Slot(Arc::new(Mutex::new(Lying {
+            item: None,
+            asker: Identity::NOBODY,
+            waiting: None,
+        })))
     }
 }
 
@@ -244,12 +280,23 @@ impl<T> Clone for Slot<T> {
 }
 
 impl<T> Slot<T> {
+    /// The stream is polled by `asker`: whoever waits for that is woken.
+    fn ask(&self, asker: &Waker) {
+        let mut lying = self.0.lock();
+        lying.asker = Identity::of(asker);
+        let waiting = lying.waiting.take();
+        drop(lying);
+        if let Some(waker) = waiting {
+            wake(waker);
+        }
+    }
+
     fn put_back(&self, item: Option<T>) {
-        *self.0.lock() = item;
+        self.0.lock().item = item;
     }
 
     fn take(&self) -> Option<T> {
-        self.0.lock().take()
+        self.0.lock().item.take()
     }
 }
 
@@ -511,6 +558,7 @@ impl<T, F: Future> Generator<T, F> {
         let StateProj::Running { run } = this.state.as_mut().project() else {
             return;
         };
+        this.slot.ask(cx.waker());
         let polled = match catch_unwind(AssertUnwindSafe(|| run.poll(cx))) {
             Ok(polled) => polled,
             Err(payload) => {

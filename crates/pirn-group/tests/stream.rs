@@ -461,3 +461,42 @@ fn ready_is_the_only_thing_a_generator_without_items_needs() {
     let stream = from_fn(async |_: &mut Yielder<()>| ready(()).await);
     assert_eq!(poll(pin!(stream.collect::<Vec<_>>())), Poll::Ready(vec![]));
 }
+
+#[test]
+fn a_yield_in_a_future_that_is_polled_only_when_it_was_woken_goes_on() {
+    let mut numbers = pin!(from_fn(async |yielder: &mut Yielder<u32>| {
+        let mut set = futures::stream::FuturesUnordered::new();
+        set.push(async move {
+            for n in 0..3 {
+                yielder.yield_(n).await;
+            }
+        });
+        while set.next().await.is_some() {}
+    }));
+    for n in 0..3 {
+        assert_eq!(next(&mut numbers), Poll::Ready(Some(n)));
+    }
+    assert_eq!(next(&mut numbers), Poll::Ready(None));
+}
+
+#[test]
+fn a_yield_that_is_polled_with_the_streams_own_waker_wakes_nobody() {
+    struct Count(std::sync::atomic::AtomicUsize);
+    impl std::task::Wake for Count {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        }
+    }
+    let count = Arc::new(Count(0.into()));
+    let waker = Waker::from(Arc::clone(&count));
+    let mut numbers = pin!(from_fn(async |yielder: &mut Yielder<u32>| {
+        for n in 0..100 {
+            yielder.yield_(n).await;
+        }
+    }));
+    for n in 0..100 {
+        let polled = numbers.as_mut().poll_next(&mut Context::from_waker(&waker));
+        assert_eq!(polled, Poll::Ready(Some(n)));
+    }
+    assert_eq!(count.0.load(std::sync::atomic::Ordering::SeqCst), 0);
+}
