@@ -33,6 +33,8 @@
 //!   comes after the short read, that is an edge of its own.
 //! * *Errors* wake both directions, and the next try of either receives the error.
 //! * *A try that finds nothing* always clears: whatever comes after it is a new edge.
+//! * *A short read of a Unix stream* says nothing: it may have ended at a message that carried a
+//!   descriptor, with more behind it. So such a stream is read until the system has nothing.
 //! * *A short write* means a full buffer; the system then owes an edge when there is room.
 //! * *Urgent (out-of-band) data* makes a read stop short at its mark with more behind it. Such a
 //!   peer is served again at its next packet; nobody else is affected.

@@ -10,7 +10,7 @@ use pirn_io::{Action, Failure};
 use std::future::Future;
 use std::io::ErrorKind;
 use std::net::Shutdown;
-use std::task::Context;
+use std::task::{Context, Poll};
 use util::{Count, everywhere, on_own_reactor, temporary};
 
 async fn pair() -> (UnixStream, UnixStream) {
@@ -55,6 +55,31 @@ fn more_than_the_buffers_hold_passes_through_halves_in_both_directions() {
             assert!(received == sent);
         };
         join(side(one), side(other)).await;
+    });
+}
+
+#[test]
+fn what_follows_a_passed_descriptor_is_read_without_another_edge() {
+    use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
+    use std::io::{IoSlice, Write};
+    use std::os::fd::AsFd;
+    everywhere(|| async {
+        let (mut sender, receiver) = std::os::unix::net::UnixStream::pair().unwrap();
+        let mut receiver = UnixStream::from_std(receiver).unwrap();
+        // A read ends with the message that carried a descriptor, however much lies behind it.
+        let fds = [sender.as_fd()];
+        let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+        let mut control = SendAncillaryBuffer::new(&mut space);
+        assert!(control.push(SendAncillaryMessage::ScmRights(&fds)));
+        let bytes = [IoSlice::new(b"with")];
+        sendmsg(&sender, &bytes, &mut control, SendFlags::empty()).unwrap();
+        sender.write_all(b"behind").unwrap();
+        let mut buf = [0; 64];
+        assert_eq!(receiver.read(&mut buf).await.unwrap(), 4);
+        let mut read = std::pin::pin!(receiver.read(&mut buf));
+        let mut cx = Context::from_waker(std::task::Waker::noop());
+        // No edge tells of it any more.
+        assert!(matches!(read.as_mut().poll(&mut cx), Poll::Ready(Ok(6))));
     });
 }
 

@@ -56,6 +56,9 @@ pub(super) mod sealed {
 
 /// The system's calls.
 pub trait Raw: mio::event::Source {
+    /// A read that gave less than was asked for has emptied the socket.
+    const SHORT_READ_IS_ALL: bool;
+
     fn read(&self, buf: &mut [u8]) -> io::Result<usize>;
     fn read_vectored(&self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize>;
     fn write(&self, buf: &[u8]) -> io::Result<usize>;
@@ -134,7 +137,12 @@ impl<S: Raw, P: Display> Wire<S, P> {
         };
         self.source
             .poll_io(direction, &mut Waiter::Poller, cx, |io| {
-                attempt(io).map(|count| (count, Gave::of(count, asked)))
+                let count = attempt(io)?;
+                let gave = match direction {
+                    Direction::Read if !S::SHORT_READ_IS_ALL => Gave::All,
+                    _ => Gave::of(count, asked),
+                };
+                Ok((count, gave))
             })
             .map(|result| self.about(action, result))
     }

@@ -151,6 +151,8 @@ impl TcpStream {
 }
 
 impl Raw for mio::net::TcpStream {
+    const SHORT_READ_IS_ALL: bool = true;
+
     fn read(&self, buf: &mut [u8]) -> io::Result<usize> {
         Read::read(&mut &*self, buf)
     }

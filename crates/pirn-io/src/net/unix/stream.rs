@@ -144,6 +144,10 @@ impl UnixStream {
 }
 
 impl Raw for mio::net::UnixStream {
+    /// A read ends with what carried a descriptor or another sender's credentials, whatever lies
+    /// behind it.
+    const SHORT_READ_IS_ALL: bool = false;
+
     fn read(&self, buf: &mut [u8]) -> io::Result<usize> {
         Read::read(&mut &*self, buf)
     }
