@@ -36,6 +36,12 @@ mod unix {
             std::thread::park();
         }
     });
+    /// Starts a program that goes on, and crashes.
+    const LEAVE: Job<(), ()> = Job::new("leave", |()| {
+        let mut sleep = std::process::Command::new("sleep");
+        drop(sleep.arg("20").spawn().unwrap());
+        std::process::abort()
+    });
     const PRINT: Job<(), usize> = Job::new("print", |()| {
         println!("a job may print; this line stands among the test's errors");
         std::io::stdin().lines().count()
@@ -59,8 +65,9 @@ mod unix {
     pub(super) fn main() {
         serve(&[
             &SQUARE, &ECHO, &PROCESS, &PANIC, &ABORT, &EXIT, &FOREVER, &PRINT, &LARGE, &NESTED,
+            &LEAVE,
         ]);
-        let tests: [(&str, fn()); 9] = [
+        let tests: [(&str, fn()); 10] = [
             (
                 "values_go_there_and_come_back",
                 values_go_there_and_come_back,
@@ -77,6 +84,10 @@ mod unix {
             (
                 "a_crash_is_an_error_for_its_job_alone",
                 a_crash_is_an_error_for_its_job_alone,
+            ),
+            (
+                "a_crash_is_seen_while_a_program_that_the_job_started_goes_on",
+                a_crash_is_seen_while_a_program_that_the_job_started_goes_on,
             ),
             (
                 "an_idle_process_that_was_killed_is_replaced",
@@ -178,6 +189,15 @@ mod unix {
             assert_eq!(pool.call(&SQUARE, &5).await.unwrap(), 25);
             let error = pool.call(&ABORT, &()).await.unwrap_err();
             assert_eq!(error.to_string(), "the job's process died of SIGABRT");
+        });
+    }
+
+    fn a_crash_is_seen_while_a_program_that_the_job_started_goes_on() {
+        pirn::run(async {
+            let pool = ProcessPool::new(1);
+            let left = timeout(Duration::from_secs(10), pool.call(&LEAVE, &())).await;
+            let crashed = left.expect("the program holds nothing of the worker's");
+            assert!(matches!(crashed, Err(CallError::Crashed(_))), "{crashed:?}");
         });
     }
 

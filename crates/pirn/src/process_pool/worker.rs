@@ -189,10 +189,10 @@ pub fn serve(jobs: &[&dyn AnyJob]) {
 }
 
 fn work(jobs: &[&dyn AnyJob]) -> io::Result<()> {
-    // The frames keep the pipes for themselves: jobs find no input, and what they print goes
-    // elsewhere.
-    let mut requests = File::from(rustix::io::dup(io::stdin())?);
-    let mut answers = File::from(rustix::io::dup(io::stdout())?);
+    // The frames keep the pipes for themselves: jobs find no input, what they print goes elsewhere,
+    // and a program that one starts and leaves behind does not keep them open.
+    let mut requests = File::from(rustix::io::fcntl_dupfd_cloexec(io::stdin(), 3)?);
+    let mut answers = File::from(rustix::io::fcntl_dupfd_cloexec(io::stdout(), 3)?);
     dup2_stdin(File::open("/dev/null")?)?;
     dup2_stdout(io::stderr())?;
     answers.write_all(&frame(HELLO, &[PROTOCOL])?)?;
