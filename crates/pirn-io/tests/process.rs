@@ -5,6 +5,9 @@ mod util;
 
 use futures::future::{join, join_all};
 use futures::{AsyncReadExt, AsyncWriteExt};
+use pirn_core::Blocking;
+use pirn_core::context::Handles;
+use pirn_io::blocking::Builder;
 use pirn_io::process::{Child, output, spawn};
 use pirn_io::signal::Signal;
 use pirn_io::{Action, Failure, Handle};
@@ -13,6 +16,8 @@ use std::io::ErrorKind;
 use std::os::unix::process::ExitStatusExt;
 use std::pin::pin;
 use std::process::{Command, Stdio};
+use std::rc::Rc;
+use std::sync::Arc;
 use std::task::Context;
 use util::{Count, everywhere, on_own_reactor};
 
@@ -163,6 +168,31 @@ fn what_is_dropped_is_killed_and_reaped() {
             std::thread::yield_now();
         }
     });
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn what_is_dropped_is_reaped_also_if_the_blocking_pool_ends_before() {
+    let pool = Builder::new().max_threads(1).build();
+    let mut handles = Handles::default();
+    handles.blocking = Some(Arc::new(pool.clone()));
+    let _entered = Rc::new(handles).enter();
+    let (ends, waits) = std::sync::mpsc::channel::<()>();
+    let _busy = pool.submit(Box::new(move || {
+        let _ = waits.recv();
+    }));
+    let children: Vec<_> = (0..10)
+        .map(|_| spawn(&mut shell("exec sleep 1000")).unwrap())
+        .collect();
+    let ids: Vec<u32> = children.iter().filter_map(Child::id).collect();
+    drop(children);
+    pool.close();
+    drop(ends);
+    let over = std::time::Instant::now() + std::time::Duration::from_secs(10);
+    while ids.iter().any(|id| exists(*id)) {
+        assert!(std::time::Instant::now() < over, "zombies are left");
+        std::thread::yield_now();
+    }
 }
 
 #[cfg(target_os = "linux")]

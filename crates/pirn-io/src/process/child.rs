@@ -7,13 +7,11 @@ use crate::error::{Action, explain};
 use crate::signal::Signal;
 use futures_io::AsyncRead;
 use pirn_core::TaskMeta;
-use pirn_core::shim::Mutex;
 use std::fmt;
 use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::process::{ExitStatus, Output};
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 /// A running program, and its end.
@@ -216,13 +214,10 @@ impl Child {
     /// If the system starts no thread. The program runs on all the same, and stays a zombie after
     /// its end until this program ends.
     pub fn detach(mut self) -> io::Result<()> {
-        let (Some(mut child), None) = (self.process.child.take(), self.process.status) else {
-            return Ok(());
-        };
-        let name = String::from("pirn-detached");
-        let reaper = std::thread::Builder::new().name(name);
-        reaper.spawn(move || child.wait())?;
-        Ok(())
+        match (self.process.child.take(), self.process.status) {
+            (Some(child), None) => reap_by_thread(child),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -273,23 +268,38 @@ impl Drop for Process {
         let (Some(mut child), None) = (self.child.take(), self.status) else {
             return;
         };
-        // It fails only for a program that is another user's by now, which is reaped as it ends.
-        let _ = child.kill();
+        if child.kill().is_err() {
+            // It is another user's by now, and ends when it likes. Without a thread it stays a zombie
+            // after that.
+            let _ = reap_by_thread(child);
+            return;
+        }
         if let Ok(Some(_)) = child.try_wait() {
             return;
         }
         // The end of what was killed takes the system a moment, which is not spent here.
-        let child = Arc::new(Mutex::new(child));
-        let reap = |child: &Mutex<std::process::Child>| {
-            drop(child.lock().wait());
-        };
-        let inside = Arc::clone(&child);
+        let reaps = Reaps(child);
         let meta = TaskMeta::here().named("reap");
-        match ToThread::new(meta, None, move || reap(&inside)).start() {
-            Ok(job) => job.detach(),
-            Err(_) => reap(&child),
+        if let Ok(job) = ToThread::new(meta, None, move || drop(reaps)).start() {
+            job.detach();
         }
     }
+}
+
+/// Reaps a process that was killed, as it is dropped: also by a pool that ends before its job runs.
+struct Reaps(std::process::Child);
+
+impl Drop for Reaps {
+    fn drop(&mut self) {
+        // It fails only where somebody else reaped it.
+        let _ = self.0.wait();
+    }
+}
+
+/// Reaps a process that may run for long.
+fn reap_by_thread(mut child: std::process::Child) -> io::Result<()> {
+    let reaper = std::thread::Builder::new().name(String::from("pirn-detached"));
+    reaper.spawn(move || child.wait()).map(drop)
 }
 
 impl fmt::Debug for Child {
