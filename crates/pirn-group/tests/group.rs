@@ -2,15 +2,17 @@
 
 mod support;
 
-use pirn_core::{Cause, Kind, Scope, TaskMeta, finally, panic_message, shield};
+use pirn_core::{
+    BoxTask, Cause, Kind, Refused, Scope, Spawn, TaskMeta, finally, panic_message, shield,
+};
 use pirn_group::{ChildError, GroupBuilder, GroupError, TaskGroup, group};
 use std::future::{Future, pending, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
-use std::task::Poll;
-use support::{Gate, Hand, Log, poll, reports, yield_now};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
+use support::{Flag, Gate, Hand, Log, poll, reports, yield_now};
 
 type Never<T> = Result<T, GroupError<&'static str>>;
 
@@ -698,6 +700,45 @@ fn a_child_that_is_cancelled_while_it_waits_for_the_limit_leaves_its_slot_to_the
         Ok(third.await.unwrap())
     }));
     assert_eq!(ended.unwrap(), 3);
+}
+
+#[test]
+fn a_cancelled_child_keeps_its_slot_until_its_destructors_have_run() {
+    #[derive(Clone, Default)]
+    struct Held(Arc<Mutex<Vec<BoxTask>>>);
+    impl Spawn for Held {
+        fn spawn<F>(&self, _: TaskMeta, f: F) -> Result<(), Refused<F>>
+        where
+            F: Future<Output = ()> + Send + 'static,
+        {
+            self.0.lock().unwrap().push(Box::pin(f));
+            Ok(())
+        }
+    }
+    struct Asks(Arc<Flag>, Arc<AtomicUsize>);
+    impl Drop for Asks {
+        fn drop(&mut self) {
+            self.1.store(1 + usize::from(self.0.take()), SeqCst);
+        }
+    }
+    let (held, (woken, waker)) = (Held::default(), Flag::new());
+    let answer = Arc::new(AtomicUsize::new(0));
+    let group = GroupBuilder::on(held.clone()).limit(1).open::<&str>();
+    let asks = Asks(Arc::clone(&woken), Arc::clone(&answer));
+    let first = group.spawn(async move {
+        let _asks = asks;
+        forever().await
+    });
+    group.spawn(async { Ok(()) });
+    let mut tasks = std::mem::take(&mut *held.0.lock().unwrap());
+    assert!(poll(tasks[0].as_mut()).is_pending());
+    let mut cx = Context::from_waker(&waker);
+    assert!(tasks[1].as_mut().poll(&mut cx).is_pending());
+    first.cancel(stop());
+    assert!(poll(tasks[0].as_mut()).is_ready());
+    assert_eq!(answer.load(SeqCst), 1, "the next one could have begun");
+    assert!(woken.take());
+    assert!(tasks[1].as_mut().poll(&mut cx).is_ready());
 }
 
 #[test]

@@ -295,9 +295,10 @@ pin_project! {
     /// The user's future, behind the group's limit if it has one.
     struct Body<F> {
         gate: Option<Gate>,
-        slot: Option<Slot>,
         #[pin]
         future: F,
+        // Given back after the future's destructors.
+        slot: Option<Slot>,
     }
 }
 
@@ -343,8 +344,8 @@ where
             .map(|limit| -> Gate { Box::pin(limit.slot()) });
         let body = Body {
             gate,
-            slot: None,
             future,
+            slot: None,
         };
         let live = Live {
             shared: inside,
