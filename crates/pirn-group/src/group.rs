@@ -14,7 +14,7 @@ pub use owned::OwnedGroup;
 pub use start::{StartError, Started};
 
 use crate::ambient::Ambient;
-use crate::catch::Catch;
+use crate::catch::{Catch, drop_quietly};
 use crate::error::GroupError;
 use child::{Member, Sink, ToHandle};
 use end::end;
@@ -387,7 +387,7 @@ impl<E: fmt::Display + 'static, S> TaskGroup<E, S> {
     /// A child that should have run was refused, for the reason that is returned.
     fn refused<F>(&self, meta: &TaskMeta, refused: Refused<F>) -> &'static str {
         let reason = refused.reason();
-        drop(refused);
+        drop_quietly(meta, || drop(refused));
         self.shared.refused(meta, reason);
         reason
     }

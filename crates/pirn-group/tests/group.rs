@@ -742,6 +742,41 @@ fn a_cancelled_child_keeps_its_slot_until_its_destructors_have_run() {
 }
 
 #[test]
+fn a_destructor_that_panics_as_its_future_is_refused_is_reported_and_the_group_knows() {
+    struct Bomb;
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            panic!("in drop");
+        }
+    }
+    reports();
+    let hand = Hand::default();
+    let ended: Never<()> = hand.finish(GroupBuilder::on(hand.clone()).run(async |g| {
+        hand.refuse();
+        let bomb = Bomb;
+        let child = g.spawn(async {
+            let _bomb = bomb;
+            Ok(())
+        });
+        assert!(child.is_finished());
+        let mut all = g.collect();
+        let bomb = Bomb;
+        all.spawn(async {
+            let _bomb = bomb;
+            Ok(())
+        });
+        let results = shield(async { (all.next().await, all.next().await) }).await;
+        assert!(matches!(
+            results,
+            (Some((0, Err(ChildError::Refused(_)))), None)
+        ));
+        Ok(())
+    }));
+    assert_eq!(ended.unwrap_err().cause().unwrap().kind(), Kind::Shutdown);
+    assert_eq!(reports().len(), 2);
+}
+
+#[test]
 fn groups_move_between_threads() {
     fn is_send<T: Send>(value: T) -> T {
         value
