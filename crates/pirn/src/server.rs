@@ -209,12 +209,13 @@ impl Server {
                     let (serve, meta) = (Arc::clone(&serve), meta.clone());
                     // A group that has ended refuses it: the connection is dropped with the rest.
                     let _ = handle.try_spawn(meta.clone(), async move {
-                        let inner = async { serve(stream).await };
+                        // With what makes a box of an error, which is the user's code, too.
+                        let inner = async { serve(stream).await.map_err(E::into) };
                         match (Caught { inner }).await {
                             Ok(Ok(())) => {}
                             Ok(Err(error)) => report(Report::Error {
                                 task: Some(meta),
-                                error: error.into(),
+                                error,
                             }),
                             Err(payload) => report(Report::Panic {
                                 task: Some(meta),

@@ -202,6 +202,33 @@ fn a_connection_that_fails_or_panics_is_reported_and_the_others_go_on() {
 }
 
 #[test]
+fn an_error_that_panics_as_it_is_boxed_ends_its_connection_alone() {
+    struct Bad;
+    impl From<Bad> for Box<dyn std::error::Error + Send + Sync> {
+        fn from(_: Bad) -> Self {
+            panic!("not to be boxed")
+        }
+    }
+    pirn::run(async {
+        let serve = async |mut reader: Reader, mut writer: Writer| match reader.read_line().await {
+            Ok(Some(line)) if line == "bad" => Err(Bad),
+            _ => {
+                let _ = writer.write(b"good\n").await;
+                let _ = writer.flush().await;
+                Ok(())
+            }
+        };
+        let server = start_server("127.0.0.1:0", serve).await.unwrap();
+        assert_eq!(ask(&server, "bad").await, "");
+        while server.connections() > 0 {
+            pirn::sleep(Duration::from_millis(1)).await;
+        }
+        assert_eq!(ask(&server, "good").await, "good");
+        server.close().await;
+    });
+}
+
+#[test]
 fn outside_a_runtime_it_says_so() {
     let started = pirn_core::shim::block_on(start_server("127.0.0.1:0", echo));
     let error = started.unwrap_err();
