@@ -40,15 +40,15 @@ pub use pirn_core::calls::{CallHandle, TimerHandle};
 #[doc(no_inline)]
 pub use pirn_core::{
     Carried, Cause, Deferred, Grace, Instant, JoinError, Kind, Locals, Missing, Scope, TaskLocal,
-    Token, current_cause, current_deadline, defer, finally, finally_in_place, report, shield,
-    with_resource, yield_now,
+    TaskMeta, Token, current_cause, current_deadline, defer, finally, finally_in_place, report,
+    shield, with_resource, yield_now,
 };
 #[doc(no_inline)]
 pub use pirn_executor::{CurrentTask, Priority, Task, TaskId, WouldStall, current};
 #[doc(no_inline)]
 pub use pirn_group::{
-    CancelGuard, CancelToken, Child, GroupBuilder, GroupError, OwnedGroup, Started, TaskGroup,
-    gather, gather_results, group, stream,
+    CancelGuard, CancelToken, Child, ChildError, Collector, Failure, GroupBuilder, GroupError,
+    OwnedGroup, StartError, Started, TaskGroup, gather, gather_results, group, stream,
 };
 #[doc(inline)]
 pub use pirn_group::{
@@ -64,8 +64,9 @@ pub use pirn_io::tls;
 pub use pirn_io::{fs, net, signal, streams, to_thread};
 #[doc(no_inline)]
 pub use pirn_timer::{
-    DelayQueue, Interval, MissedTick, Sleep, Timeout, TimeoutError, TimeoutHandle, interval,
-    interval_at, move_on_after, move_on_at, now, sleep, sleep_until, timeout, timeout_at,
+    DelayQueue, Interval, MissedTick, MoveOn, Sleep, TimeSource, Timeout, TimeoutError,
+    TimeoutHandle, interval, interval_at, move_on_after, move_on_at, now, sleep, sleep_until,
+    timeout, timeout_at,
 };
 
 /// Locks, events, semaphores, queues: the whole of pirn-sync.
