@@ -19,6 +19,7 @@ use std::sync::atomic::{AtomicIsize, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, RwLock, mpsc};
 use std::task::{Context, Poll, Waker};
 use std::thread;
+use std::time::Duration;
 
 /// How often each thread does something.
 fn rounds() -> usize {
@@ -442,6 +443,94 @@ fn no_wake_from_elsewhere_is_lost() {
                 }
             })
             .unwrap();
+        drop(pool);
+    });
+}
+
+/// Keeps its worker, in one long poll, until another one has done something for it.
+async fn keeps_its_worker(mut random: Random, pool: PoolHandle) {
+    let (sender, receiver) = mpsc::channel();
+    let (yields, priority) = (random.below(4), priority(&mut random));
+    let answer = async move {
+        for _ in 0..yields {
+            yield_now().await;
+        }
+        sender.send(()).unwrap();
+    };
+    let wait = move || {
+        let patience = Duration::from_secs(20);
+        receiver.recv_timeout(patience).expect("somebody sleeps")
+    };
+    // What is `Normal` would lie in this worker's slot.
+    let priority = match priority {
+        Priority::Normal => Priority::High,
+        other => other,
+    };
+    match random.below(3) {
+        0 => {
+            spawn_at(priority, answer).detach();
+            wait();
+        }
+        1 => {
+            let (go, gone) = oneshot();
+            let task = async move {
+                gone.await;
+                answer.await;
+            };
+            spawn_at(priority, task).detach();
+            yield_now().await;
+            go.send(());
+            wait();
+        }
+        _ => {
+            let blocked = block_in_place(|| {
+                pool.spawn_eager(answer).detach();
+                wait();
+            });
+            assert!(blocked.is_ok());
+        }
+    }
+}
+
+#[test]
+fn nobody_sleeps_beside_a_task_in_a_lane() {
+    let (pool, workers) = PoolExecutor::new(3);
+    thread::scope(|scope| {
+        for mut worker in workers {
+            let closed = pool.handle().closed();
+            scope.spawn(move || worker.run(&mut ThreadPark::new(), closed).unwrap());
+        }
+        while pool.statistics().sleeping < 3 {
+            thread::yield_now();
+        }
+        let mut random = Random(11);
+        for round in 0..rounds() / 10 {
+            if round == rounds() / 20 {
+                pool.set_spin(Duration::ZERO);
+            }
+            let handle = pool.handle();
+            for _ in 0..random.below(4) {
+                let giving_way = async {
+                    for _ in 0..5 {
+                        yield_now().await;
+                    }
+                };
+                handle.spawn_at(priority(&mut random), giving_way).detach();
+            }
+            // Two of three workers are kept at a time.
+            let kept = [0, 1].map(|_| {
+                let priority = priority(&mut random);
+                let task = keeps_its_worker(random.clone(), handle.clone());
+                random.below(2);
+                handle.spawn_at(priority, task)
+            });
+            for task in kept {
+                LocalExecutor::new()
+                    .run(&mut ThreadPark::new(), task)
+                    .unwrap()
+                    .unwrap();
+            }
+        }
         drop(pool);
     });
 }
