@@ -158,3 +158,26 @@ fn a_task_that_a_blocked_worker_begins_goes_on_elsewhere() {
     drop(executor);
     thread.join().unwrap().unwrap();
 }
+
+#[test]
+fn a_task_that_a_long_poll_begins_goes_on_elsewhere() {
+    let (executor, mut workers) = PoolExecutor::new(2);
+    let handle = executor.handle();
+    let thread = start(&handle, workers.pop().unwrap());
+    while handle.statistics().workers[1].parks == 0 {
+        std::thread::yield_now();
+    }
+    let inside = handle.clone();
+    let got = workers[0].run(&mut ThreadPark::new(), async move {
+        let (sender, receiver) = mpsc::channel();
+        let begun = async move {
+            pirn_core::yield_now().await;
+            sender.send(()).unwrap();
+        };
+        inside.spawn_eager(begun).detach();
+        receiver.recv_timeout(Duration::from_secs(20))
+    });
+    assert!(got.unwrap().is_ok());
+    drop(executor);
+    thread.join().unwrap().unwrap();
+}

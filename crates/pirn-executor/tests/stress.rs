@@ -466,9 +466,13 @@ async fn keeps_its_worker(mut random: Random, pool: PoolHandle) {
         Priority::Normal => Priority::High,
         other => other,
     };
-    match random.below(3) {
+    match random.below(4) {
         0 => {
             spawn_at(priority, answer).detach();
+            wait();
+        }
+        2 => {
+            pool.spawn_eager(answer).detach();
             wait();
         }
         1 => {

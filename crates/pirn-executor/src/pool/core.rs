@@ -221,10 +221,6 @@ impl Core {
     #[must_use]
     #[inline]
     pub(super) fn queue(&self, task: Runnable) -> Option<usize> {
-        if self.at.get() != At::Tasks {
-            // It was begun here, within a poll that blocks.
-            return self.wake_aside(task);
-        }
         self.push(task);
         match self.has_more_than_one() {
             true => self.handle.shared.idle.notify(),
@@ -293,8 +289,10 @@ impl Core {
 
     /// Runs a task that was just made, within the poll that made it: that one's turn goes on.
     pub(super) fn run_eagerly(self: Rc<Self>, task: Runnable) {
-        let _current = Enter::new(Current::Worker(self));
+        let _current = Enter::new(Current::Worker(self.clone()));
         task.run();
+        // If it goes on at once, it waits for the rest of that poll, which may be long.
+        self.tell();
     }
 
     /// Takes the next task, from wherever there is one.
