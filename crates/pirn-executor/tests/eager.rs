@@ -4,7 +4,7 @@ mod common;
 
 use common::yield_now;
 use pirn_core::{Cause, JoinError, Scope, TaskLocal, TaskMeta, budget};
-use pirn_executor::{LocalExecutor, PoolExecutor, ThreadPark, spawn_eager, spawn_local};
+use pirn_executor::{LocalExecutor, PoolExecutor, ThreadPark, current, spawn_eager, spawn_local};
 use std::cell::{Cell, RefCell};
 use std::future::pending;
 use std::rc::Rc;
@@ -256,4 +256,51 @@ fn many_eager_tasks_in_one_poll_keep_nothing_from_outside_waiting() {
         workers[0].try_tick();
     }
     assert!(outside.is_finished());
+}
+
+#[test]
+fn in_a_pool_what_runs_within_a_poll_leaves_that_as_it_was() {
+    static INHERITED: TaskLocal<u32> = TaskLocal::new();
+    let (executor, mut workers) = PoolExecutor::new(1);
+    let handle = executor.handle();
+    let inside = handle.clone();
+    let outer = handle.spawn(async move {
+        let spend = || {
+            let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+            budget::poll_spend(&mut cx).is_ready()
+        };
+        let id = || current().map(|task| task.id());
+        let _keep = INHERITED.set(1).unwrap();
+        let (own, scope) = (id(), Scope::current().unwrap());
+        while spend() {}
+        let innermost = inside.clone();
+        let middle = inside.spawn_eager(async move {
+            let (own, scope) = (id(), Scope::current().unwrap());
+            let _keep = INHERITED.set(2).unwrap();
+            let panics = innermost.spawn_eager(async move {
+                assert_eq!(INHERITED.get(), Some(2));
+                let _keep = INHERITED.set(3).unwrap();
+                Scope::current()
+                    .unwrap()
+                    .cancel(Cause::requested("its own"));
+                panic!("as planned");
+            });
+            assert!(panics.is_finished());
+            assert_eq!((id(), INHERITED.get()), (own, Some(2)));
+            assert!(!scope.is_cancelled());
+            assert!(spend());
+            (own, panics)
+        });
+        assert!(middle.is_finished());
+        assert_eq!((id(), INHERITED.get()), (own, Some(1)));
+        assert!(!scope.is_cancelled());
+        assert!(!spend());
+        let middle_id = middle.id();
+        let (seen, panics) = middle.await.unwrap();
+        assert_eq!(seen, Some(middle_id));
+        let ended: Result<(), _> = panics.await;
+        assert!(matches!(ended, Err(JoinError::Panicked(_))));
+    });
+    let ended = workers[0].run(&mut ThreadPark::new(), outer).unwrap();
+    ended.unwrap();
 }
