@@ -14,7 +14,7 @@ use std::thread;
 use std::time::Duration;
 
 pub(crate) async fn program() {
-    let (sender, receiver) = Queue::unbounded().split();
+    let (sender, receiver) = Queue::<u64>::unbounded().split();
     for tenths in [5, 15, 10] {
         let sender = sender.clone();
         thread::spawn(move || {

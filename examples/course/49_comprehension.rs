@@ -20,7 +20,7 @@ async fn square(number: u32) -> u32 {
 }
 
 pub(crate) async fn program() {
-    let mut squares = Vec::new();
+    let mut squares: Vec<u32> = Vec::new();
     for number in 1..=3 {
         squares.push(square(number).await); // the line
     }

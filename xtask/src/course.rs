@@ -35,6 +35,23 @@ pub fn run(mut arguments: lexopt::Parser) -> Result {
         scratch.write(path.as_ref(), &without_line(&path, &text)?)?;
         programs += 1;
     }
+    // Programs that cannot be run inside a test are run as they are built.
+    for name in tests
+        .iter()
+        .flat_map(|(_, test)| test.split("built(\"").skip(1))
+    {
+        let name = name.split('"').next().unwrap_or_default();
+        let mut build = process::cargo();
+        build
+            .current_dir(&scratch.workspace.root)
+            .args(["build", "-p", "pirn-examples", "--example", name])
+            .arg("--target-dir")
+            .arg(scratch.workspace.target.join("plain"));
+        let built = build.status();
+        if !built.is_ok_and(|status| status.success()) {
+            return Err(format!("without its line {name} does not even compile"));
+        }
+    }
     let output = process::cargo()
         .current_dir(&scratch.workspace.root)
         .args([
