@@ -31,6 +31,8 @@ async fn answer(asked: Asked) -> Answer {
     (200, links.to_owned())
 }
 
+type Ended = Result<(), PutError<String>>;
+
 struct Crawl {
     session: Session,
     queue: Queue<String>,
@@ -38,31 +40,27 @@ struct Crawl {
 }
 
 impl Crawl {
-    fn find(&self, path: &str) -> Result<(), PutError<String>> {
-        match self.seen.borrow_mut().insert(path.to_owned()) {
-            true => self
-                .queue
-                .try_put(path.to_owned())
-                .map_err(|full| PutError(full.into_inner())),
-            false => Ok(()),
+    async fn find(&self, path: &str) -> Ended {
+        if self.seen.borrow_mut().insert(path.to_owned()) {
+            self.queue.put(path.to_owned()).await?;
         }
+        Ok(())
     }
 
     async fn get(&self, path: &str) -> Result<String, Error> {
-        let response = self
-            .session
-            .get(format!("http://site{path}"))
-            .send()
-            .await?;
+        let url = format!("http://site{path}");
+        let response = self.session.get(url).send().await?;
         response.error_for_status()?.text().await
     }
 
-    async fn work(&self) -> Result<(), PutError<String>> {
+    async fn work(&self) -> Ended {
         while let Ok(path) = self.queue.get_item().await {
             match self.get(&path).await {
                 Ok(links) => {
                     say(format!("{} leads to {links}", *path));
-                    links.split(' ').try_for_each(|link| self.find(link))?;
+                    for link in links.split(' ') {
+                        self.find(link).await?;
+                    }
                 }
                 Err(error) => say(format!("{}: {}", *path, error.kind())),
             }
@@ -70,7 +68,7 @@ impl Crawl {
         Ok(())
     }
 
-    async fn end(&self) -> Result<(), PutError<String>> {
+    async fn end(&self) -> Ended {
         self.queue.join().await; // the line
         self.queue.close();
         Ok(())
@@ -86,7 +84,7 @@ pub(crate) async fn program() {
         queue: Queue::unbounded(),
         seen: RefCell::default(),
     };
-    if crawl.find("/").is_ok() {
+    if crawl.find("/").await.is_ok() {
         match gather((crawl.work(), crawl.work(), crawl.work(), crawl.end())).await {
             Ok(_) => say(format!("{} pages", crawl.seen.borrow().len())),
             Err(error) => say(error),
