@@ -2,13 +2,13 @@
 
 mod support;
 
-use pirn_core::{Cause, JoinError, Rooted, Scope, finally, shield};
+use pirn_core::{Cause, JoinError, Rooted, Scope, finally, finally_in_place, shield};
 use pirn_group::{first_ok, race, staggered_race};
 use std::cell::Cell;
 use std::future::{Future, pending, ready};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use support::{Flag, Gate, Log, reports, yield_now};
 
 fn run<F: Future>(mut future: Pin<&mut F>) -> Poll<F::Output> {
@@ -290,6 +290,26 @@ fn the_losers_of_a_staggered_race_clean_up() {
     gate.open();
     assert_eq!(run(all).map(Result::unwrap), Poll::Ready(1));
     assert_eq!(log.said(), ["a"]);
+}
+
+#[test]
+fn a_cancel_as_the_next_attempt_is_due_lets_those_under_way_clean_up() {
+    let (log, outer) = (Log::default(), Scope::detached());
+    reports();
+    let attempt = async |number: u32| {
+        if number == 0 {
+            finally_in_place(pending::<()>(), async || log.say("closed")).await;
+        }
+        pending::<Result<(), &str>>().await
+    };
+    // Each starts at once: the budget is spent before there are all.
+    let mut all = pin!(outer.run(staggered_race((0..1000).map(attempt), || ready(()))));
+    let polled = all.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+    assert!(polled.is_pending());
+    outer.cancel(Cause::requested("outer"));
+    assert!(matches!(run(all), Poll::Ready(Err(_))));
+    assert_eq!(log.said(), ["closed"]);
+    assert_eq!(reports(), [""; 0]);
 }
 
 #[test]

@@ -79,7 +79,8 @@ where
         poll_fn(|cx| {
             let _budget = budget::refill_if_outermost();
             while !decided {
-                if next {
+                // A cancelled body starts none, and yet those under way may have clean-up to do.
+                if next && !budget::is_frozen() {
                     ready!(budget::poll_spend(cx));
                     next = false;
                     wait.set(None);
@@ -109,6 +110,7 @@ where
                         decided = true;
                         winner = Some(value);
                     }
+                    Poll::Ready(None) | Poll::Pending if next => return Poll::Pending,
                     Poll::Ready(None) if wait.is_none() => return Poll::Ready(()),
                     Poll::Ready(None) | Poll::Pending => {
                         let Some(waiting) = wait.as_mut().as_pin_mut() else {
