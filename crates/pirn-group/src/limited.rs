@@ -9,11 +9,12 @@ use crate::error::GroupError;
 use crate::several::form;
 use crate::tally::Tally;
 use futures_core::Stream;
+use pin_project_lite::pin_project;
 use pirn_core::{TaskMeta, budget};
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 /// Where items come from: whatever can be iterated, or a stream. `Form` is found by the compiler.
 pub trait Items<Form> {
@@ -36,7 +37,35 @@ impl<S: Stream> Items<form::Stream> for S {
     type Item = S::Item;
 
     fn items(self) -> impl Stream<Item = S::Item> {
-        self
+        Streamed {
+            stream: self,
+            owes: false,
+        }
+    }
+}
+
+pin_project! {
+    /// A stream that may know nothing of budgets.
+    struct Streamed<S> {
+        #[pin]
+        stream: S,
+        // It gave an item, which is paid for before the next.
+        owes: bool,
+    }
+}
+
+impl<S: Stream> Stream for Streamed<S> {
+    type Item = S::Item;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<S::Item>> {
+        let this = self.project();
+        // In a cancelled body it is polled all the same: it may have clean-up to do.
+        if *this.owes && !budget::is_frozen() {
+            ready!(budget::poll_spend(cx));
+        }
+        let polled = this.stream.poll_next(cx);
+        *this.owes = polled.is_ready();
+        polled
     }
 }
 

@@ -304,6 +304,13 @@ fn always_ready_work_leaves_the_thread_to_others() {
         let polled = all.as_mut().poll(&mut Context::from_waker(&waker));
         assert!(polled.is_pending() && woken.take());
     }
+    // Of a stream that knows nothing of budgets; it ends, so that a failure does.
+    let words = futures::stream::repeat("weft").take(100_000);
+    let mut all = pin!(for_each_limit(3, words, async |_| Ok::<_, &str>(())));
+    for _ in 0..3 {
+        let polled = all.as_mut().poll(&mut Context::from_waker(&waker));
+        assert!(polled.is_pending() && woken.take());
+    }
     let ready = async |i: u64| i;
     let mut all = pin!(map_limit(3, 0.., ready, async |results| results
         .count()
