@@ -725,6 +725,29 @@ fn a_region_inside_an_executor_inside_the_body_is_woken_by_the_cancel() {
 // Scopes in scopes.
 
 #[test]
+fn a_shield_that_was_first_polled_in_an_inner_run_keeps_the_body_in_which_it_is_now() {
+    let (gate, outer, log) = (Gate::default(), Scope::detached(), Log::default());
+    let mut all = pin!(outer.run(async {
+        let mut held = pin!(shield(async {
+            gate.passed().await;
+            log.say("committed");
+        }));
+        let first = poll_fn(|cx| {
+            assert!(held.as_mut().poll(cx).is_pending());
+            Poll::Ready(())
+        });
+        Scope::new().run(first).await.unwrap();
+        held.await;
+    }));
+    assert!(poll(all.as_mut()).is_pending());
+    outer.cancel(stop());
+    assert!(poll(all.as_mut()).is_pending());
+    gate.open();
+    value(poll(all));
+    assert_eq!(log.said(), ["committed"]);
+}
+
+#[test]
 fn a_run_that_was_cancelled_with_who_polls_it_by_reference_tells_the_next() {
     let (outer, limit) = (Scope::detached(), Scope::detached());
     let mut all = pin!(outer.run(async {

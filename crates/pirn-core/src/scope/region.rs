@@ -73,6 +73,10 @@ impl Region {
         }) else {
             return false;
         };
+        let is_elsewhere = |joined: &Joined| !Arc::ptr_eq(&joined.regions, &regions);
+        if self.0.as_ref().is_some_and(is_elsewhere) {
+            self.move_to(&regions);
+        }
         let joined = self.0.get_or_insert_with(|| {
             // Ordering: see `Regions`.
             regions.held.fetch_add(1, Relaxed);
@@ -94,6 +98,26 @@ impl Region {
             cx.waker().wake_by_ref();
         }
         winding
+    }
+
+    /// It is polled by reference, in another frame than before: that one waits for it from now on.
+    #[cold]
+    fn move_to(&mut self, regions: &Arc<Regions>) {
+        let Some(joined) = &mut self.0 else { return };
+        let here = Scope::current();
+        let same = match (&here, &joined.scope) {
+            (Some(here), Some(scope)) => here.is_same(scope),
+            (None, None) => true,
+            _ => false,
+        };
+        if !same {
+            return self.end();
+        }
+        joined.count_out();
+        joined.confirmed = false;
+        joined.regions = Arc::clone(regions);
+        // Ordering: see `Regions`.
+        joined.regions.held.fetch_add(1, Relaxed);
     }
 
     /// True from the first poll on.
@@ -146,14 +170,20 @@ impl Joined {
     }
 }
 
-impl Drop for Joined {
-    fn drop(&mut self) {
+impl Joined {
+    fn count_out(&self) {
         // Ordering: see `Regions`.
         self.regions.held.fetch_sub(1, Relaxed);
         if self.confirmed {
             // Ordering: see `Regions`.
             self.regions.confirmed.fetch_sub(1, Relaxed);
         }
+    }
+}
+
+impl Drop for Joined {
+    fn drop(&mut self) {
+        self.count_out();
         let Some(scope) = &self.scope else { return };
         self.watch.end(scope);
         if self.confirmed {
