@@ -67,7 +67,10 @@ mod unix {
             &SQUARE, &ECHO, &PROCESS, &PANIC, &ABORT, &EXIT, &FOREVER, &PRINT, &LARGE, &NESTED,
             &LEAVE,
         ]);
-        let tests: [(&str, fn()); 10] = [
+        if std::env::args().nth(1).as_deref() == Some(VICTIM) {
+            return be_a_victim();
+        }
+        let tests: [(&str, fn()); 11] = [
             (
                 "values_go_there_and_come_back",
                 values_go_there_and_come_back,
@@ -99,6 +102,10 @@ mod unix {
             ),
             ("what_does_not_fit_is_said_so", what_does_not_fit_is_said_so),
             ("rest_ends_the_idle_processes", rest_ends_the_idle_processes),
+            (
+                "a_job_ends_with_the_program_that_called_it",
+                a_job_ends_with_the_program_that_called_it,
+            ),
         ];
         for (name, test) in tests {
             println!("test {name} ...");
@@ -209,8 +216,11 @@ mod unix {
             kill.args(["-c", &format!("kill -9 {process}")]);
             let killed = pirn::process::output(&mut kill).await.unwrap();
             assert!(killed.status.success());
-            // It is dead as soon as the system says so.
-            while std::path::Path::new(&format!("/proc/{process}/exe")).exists() {
+            // It is dead as soon as the system says so: of all its threads the first is left, a zombie.
+            let threads = || std::fs::read_dir(format!("/proc/{process}/task"));
+            while std::path::Path::new(&format!("/proc/{process}/exe")).exists()
+                || threads().is_ok_and(|threads| threads.count() > 1)
+            {
                 pirn::yield_now().await;
             }
             assert_ne!(pool.call(&PROCESS, &()).await.unwrap(), process);
@@ -260,5 +270,44 @@ mod unix {
             assert_eq!(pool.idle(), 0);
             assert_eq!(pool.call(&SQUARE, &2).await.unwrap(), 4);
         });
+    }
+
+    const VICTIM: &str = "--victim";
+
+    /// A program that is killed while its worker is busy.
+    fn be_a_victim() {
+        pirn::run(async {
+            let pool = ProcessPool::new(1);
+            let worker = pool.call(&PROCESS, &()).await.unwrap();
+            let mut job = std::pin::pin!(pool.call(&FOREVER, &()));
+            assert!(futures::poll!(job.as_mut()).is_pending()); // it was sent
+            println!("{worker}");
+            let _ = job.await;
+        });
+    }
+
+    fn a_job_ends_with_the_program_that_called_it() {
+        use std::io::{BufRead, BufReader};
+        use std::process::{Command, Stdio};
+        let mut victim = Command::new(std::env::current_exe().unwrap());
+        let mut victim = victim.arg(VICTIM).stdout(Stdio::piped()).spawn().unwrap();
+        let mut worker = String::new();
+        let mut said = BufReader::new(victim.stdout.take().unwrap());
+        said.read_line(&mut worker).unwrap();
+        victim.kill().unwrap();
+        victim.wait().unwrap();
+        let ends = std::time::Instant::now() + Duration::from_secs(10);
+        while runs(worker.trim()) {
+            assert!(std::time::Instant::now() < ends, "the worker goes on");
+        }
+    }
+
+    /// Whether the process is there, and not only waits to be reaped.
+    fn runs(id: &str) -> bool {
+        let ps = std::process::Command::new("ps")
+            .args(["-o", "stat=", "-p", id])
+            .output();
+        let state = ps.unwrap().stdout;
+        state.first().is_some_and(|state| *state != b'Z')
     }
 }

@@ -16,6 +16,8 @@ use std::io::{self, Read, Write};
 use std::os::unix::process::CommandExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::{Command, ExitStatus, Stdio, exit};
+use std::sync::mpsc;
+use std::thread;
 use std::time::Duration;
 
 /// The first argument of workers. A variable of the environment would reach the programs that a job
@@ -157,6 +159,8 @@ impl From<ReadError> for CallError {
 
 /// Runs jobs, if this process is a worker, and ends it after the last; otherwise does nothing.
 ///
+/// A worker ends with the program that started it, however that ends: a job that runs is ended, too.
+///
 /// To be called first of all in `main`: what comes before runs in every worker too.
 ///
 /// # Panics
@@ -183,7 +187,6 @@ pub fn serve(jobs: &[&dyn AnyJob]) {
     }
     if is_worker() {
         let ended = work(jobs);
-        // The program that started it is gone, or has let it go.
         exit(i32::from(ended.is_err()));
     }
 }
@@ -196,6 +199,24 @@ fn work(jobs: &[&dyn AnyJob]) -> io::Result<()> {
     dup2_stdin(File::open("/dev/null")?)?;
     dup2_stdout(io::stderr())?;
     answers.write_all(&frame(HELLO, &[PROTOCOL])?)?;
+    let (sends, received) = mpsc::channel();
+    // Beside the jobs, so that one which runs ends with the program that wants it.
+    let reads = move || {
+        let ended = read_requests(&mut requests, &sends);
+        // The program that started it is gone, or has let it go.
+        exit(i32::from(ended.is_err()));
+    };
+    let reader = thread::Builder::new().name(String::from("pirn-requests"));
+    reader.spawn(reads)?;
+    for request in received {
+        answers.write_all(&[BEGUN])?;
+        answers.write_all(&answer(jobs, &request)?)?;
+    }
+    Ok(())
+}
+
+/// Reads requests to their end.
+fn read_requests(requests: &mut File, sends: &mpsc::Sender<Vec<u8>>) -> io::Result<()> {
     loop {
         let mut start = [0; HEAD];
         match requests.read_exact(&mut start) {
@@ -205,8 +226,9 @@ fn work(jobs: &[&dyn AnyJob]) -> io::Result<()> {
         let (_, length) = head(start);
         let mut request = vec![0; length];
         requests.read_exact(&mut request)?;
-        answers.write_all(&[BEGUN])?;
-        answers.write_all(&answer(jobs, &request)?)?;
+        if sends.send(request).is_err() {
+            return Ok(());
+        }
     }
 }
 
