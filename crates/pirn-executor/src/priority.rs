@@ -30,6 +30,8 @@ use std::cell::Cell;
 /// The bounds are in polls, for each worker of a pool, and hold however many tasks of the other
 /// kinds are ready. Of `n` polls in a row some `n / 61` are `Low` if any is ready, and of the others
 /// a ninth `Normal` if any is ready.
+/// A worker that always has urgent tasks takes none from the others: what waits there behind a long
+/// poll waits for that.
 ///
 /// # Examples
 ///

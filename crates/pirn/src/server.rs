@@ -279,7 +279,8 @@ impl Running {
     }
 
     async fn end(self) {
-        // Children fail only where the executor ends, and then there is nobody to be told.
+        // What a connection does wrong was reported; a child fails where the executor ends, and then
+        // there is nobody to be told.
         let _ = self.group.join().await;
     }
 }

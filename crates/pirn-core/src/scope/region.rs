@@ -426,6 +426,9 @@ impl<R, C: FnOnce(R) -> Cleanup> Drop for Closing<R, C> {
 /// For a clean-up that borrows or that must stay on its thread, see [`finally_in_place`]; for a
 /// resource that opens and closes, [`with_resource`].
 ///
+/// Do not poll it by reference under a time limit, to await it again after that: if it was cancelled
+/// there, it has no value to give, and stays pending.
+///
 /// # Cancel safety
 ///
 /// Dropping it drops `future` and hands the clean-up over, as said.

@@ -176,7 +176,8 @@ impl Child {
         Poll::Ready(Ok(status))
     }
 
-    /// Waits until it ends, and reads what it writes to the pipes that were not taken.
+    /// Waits until it ends, and reads what it writes to the pipes that were not taken, to their ends:
+    /// a program that it started, and that has them too, is waited for as well.
     ///
     /// # Errors
     ///
@@ -208,6 +209,9 @@ impl Child {
     }
 
     /// Lets the program run on, unwatched; a thread of its own waits for its end, to reap it.
+    ///
+    /// Pipes that were not taken are closed: a program that goes on to write to one is ended by that,
+    /// unless it takes care (`SIGPIPE`).
     ///
     /// # Errors
     ///
