@@ -1,7 +1,7 @@
 //! `cargo xtask course`: every program of the course is about one line, and its test notices when that
 //! line is gone.
 //!
-//! The programs lie in `examples/course`; in each, one line ends in [`MARK`]. In a copy of the
+//! The programs lie in `examples/course`; in each, one line ends in `// the line`. In a copy of the
 //! workspace these lines are taken away, all at once; then each test in `examples/tests/course` must
 //! fail, and there must be one for each program.
 

@@ -146,8 +146,9 @@ struct Held<'a, P> {
 
 impl<'a, P: Park> Held<'a, P> {
     fn take(slot: &'a Mutex<Option<Box<P>>>) -> Option<Self> {
-        let driver = slot.lock().take();
-        driver.is_some().then_some(Held { driver, slot })
+        let driver = Some(slot.lock().take()?);
+        // Only with a driver: what is dropped without one would empty the slot of who was faster.
+        Some(Held { driver, slot })
     }
 
     fn park(&mut self, until: Until) -> Result<(), ParkError> {

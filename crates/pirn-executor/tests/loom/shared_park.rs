@@ -1,8 +1,45 @@
 //! One driver for two workers.
 
 use pirn_core::shim::{model, thread};
-use pirn_core::{Park, Unpark, Until};
-use pirn_executor::{SharedDriver, ThreadPark};
+use pirn_core::{Park, ParkError, Unpark, Until};
+use pirn_executor::{SharedDriver, ThreadPark, ThreadUnpark};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+
+/// A driver that says when it is gone.
+struct Lasting(ThreadPark, Arc<AtomicBool>);
+
+impl Park for Lasting {
+    type Unpark = ThreadUnpark;
+
+    fn unparker(&self) -> ThreadUnpark {
+        self.0.unparker()
+    }
+
+    fn park(&mut self, until: Until) -> Result<(), ParkError> {
+        self.0.park(until)
+    }
+}
+
+impl Drop for Lasting {
+    fn drop(&mut self) {
+        self.1.store(true, SeqCst);
+    }
+}
+
+#[test]
+fn two_who_look_at_once_leave_the_driver_where_it_was() {
+    model(|| {
+        let gone = Arc::new(AtomicBool::new(false));
+        let driver = SharedDriver::new(Lasting(ThreadPark::new(), gone.clone()));
+        let (mut one, mut two) = (driver.park(), driver.park());
+        let thread = thread::spawn(move || two.park(Until::Now).unwrap());
+        one.park(Until::Now).unwrap();
+        thread.join().unwrap();
+        assert!(!gone.load(SeqCst), "the driver was dropped");
+        drop(driver);
+    });
+}
 
 #[test]
 fn an_unpark_reaches_the_worker_wherever_it_sleeps() {
