@@ -259,7 +259,8 @@ impl<'a> Claimed<'a> {
     fn take(flag: &'a AtomicBool) -> Option<Self> {
         // Ordering: Relaxed, nothing but which worker it is depends on it.
         let free = !flag.swap(true, Relaxed);
-        free.then_some(Claimed(flag))
+        // Made only where it is free: what is dropped gives up the claim of whoever has it.
+        free.then(|| Claimed(flag))
     }
 }
 
