@@ -149,6 +149,16 @@ fn what_is_modelled_goes_through_the_shim() {
 }
 
 #[test]
+fn a_guard_that_is_made_in_any_case_is_found() {
+    let made = |value: &str| file(PLAIN, &format!("fn f() {{ free.then_some({value}); }}")).len();
+    assert_eq!(made("Held { slot }"), 1);
+    assert_eq!(made("Claimed(flag)"), 1);
+    assert_eq!(made("Err(Closed)"), 0);
+    assert_eq!(made("Grant::Value"), 0);
+    assert_eq!(made("want"), 0);
+}
+
+#[test]
 fn a_let_chain_is_found() {
     for chain in [
         "if let Some(x) = a && x > 1 { }",

@@ -78,6 +78,7 @@ pub fn check(path: &Path, text: &str, source: &Source, modelled: bool) -> Vec<St
         file.unsafe_homes();
         file.forbids_unsafe();
         file.let_chains();
+        file.eager_values();
     }
     if modelled {
         file.goes_through_the_shim();
@@ -250,6 +251,29 @@ impl File<'_> {
         for line in let_chains(&self.source.code()) {
             self.breach(line, "a let chain: Rust 1.85 has none");
         }
+    }
+
+    /// `then_some` makes its value in any case, and drops it where the answer is no: a guard that is
+    /// made so gives up what somebody else holds.
+    fn eager_values(&mut self) {
+        self.each(|file, at, code| {
+            for (start, call) in code.match_indices(".then_some(") {
+                let value = &code[start + call.len()..];
+                let name: String = value.chars().take_while(|&c| is_word(c)).collect();
+                let made = value[name.len()..].trim_start().starts_with(['(', '{']);
+                if made
+                    && name.starts_with(char::is_uppercase)
+                    && !["Ok", "Err", "Some"].contains(&name.as_str())
+                {
+                    file.breach(
+                        at,
+                        &format!(
+                            "`then_some` makes a `{name}` in any case, and drops it: use `then`"
+                        ),
+                    );
+                }
+            }
+        });
     }
 
     fn sleeps(&mut self) {
