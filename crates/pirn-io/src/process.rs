@@ -16,7 +16,7 @@ mod pipes;
 pub use child::Child;
 pub use pipes::{ChildStderr, ChildStdin, ChildStdout};
 
-use crate::error::{Action, explain};
+use crate::error::{Action, explain, needs_system};
 use std::io;
 use std::process::{Command, Output, Stdio};
 
@@ -32,7 +32,7 @@ use std::process::{Command, Output, Stdio};
 /// # Errors
 ///
 /// If the program cannot be started; the error names it. Or if the system has no descriptors left:
-/// then what was started is killed.
+/// then what was started is killed. In a simulation nothing is started.
 ///
 /// # Examples
 ///
@@ -57,6 +57,8 @@ use std::process::{Command, Output, Stdio};
 /// # std::io::Result::Ok(()) }).unwrap();
 /// ```
 pub fn spawn(command: &mut Command) -> io::Result<Child> {
+    // Before anything is started.
+    needs_system("child process")?;
     let program = command.get_program().to_string_lossy().into_owned();
     match command.spawn() {
         Ok(child) => Child::new(child, &program),

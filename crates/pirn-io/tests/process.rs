@@ -241,3 +241,21 @@ fn many_at_once_end_each_for_itself_and_leave_no_source() {
         assert_eq!(Handle::current().unwrap().sources(), 0);
     });
 }
+
+#[test]
+fn in_a_simulation_nothing_is_started_and_no_file_is_made() {
+    let mut handles = pirn_core::context::Handles::default();
+    handles.no_system = Some("use a stand-in");
+    let _entered = std::rc::Rc::new(handles).enter();
+    let path = util::temporary("simulated");
+    let mut touch = Command::new("touch");
+    let error = spawn(touch.arg(&path)).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unsupported);
+    assert_eq!(
+        error.to_string(),
+        "there is no child process here: use a stand-in"
+    );
+    assert!(pirn_io::net::UnixListener::bind(&path).is_err());
+    assert!(pirn_io::net::UnixDatagram::bind(&path).is_err());
+    assert!(!path.exists());
+}

@@ -1,7 +1,7 @@
 //! Datagrams.
 
 use super::Peer;
-use crate::error::{Action, explain};
+use crate::error::{Action, explain, needs_system};
 use crate::net::datagram::turn;
 use crate::net::udp::whole;
 use crate::reactor::Source;
@@ -45,6 +45,8 @@ impl UnixDatagram {
     ///
     /// If it exists ([`AddrInUse`](io::ErrorKind::AddrInUse)) or may not be made there.
     pub fn bind(path: impl AsRef<Path>) -> io::Result<UnixDatagram> {
+        // Before there is a file.
+        needs_system("socket")?;
         let path = path.as_ref();
         mio::net::UnixDatagram::bind(path)
             .and_then(UnixDatagram::new)

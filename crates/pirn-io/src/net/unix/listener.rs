@@ -1,7 +1,7 @@
 //! A socket that takes connections.
 
 use super::{Peer, UnixStream};
-use crate::error::{Action, explain};
+use crate::error::{Action, explain, needs_system};
 use crate::reactor::readiness::{Direction, Waiter};
 use crate::reactor::{Gave, Source};
 use futures_core::Stream;
@@ -52,6 +52,8 @@ impl UnixListener {
     /// ([`AddrInUse`](io::ErrorKind::AddrInUse)): remove it first if nobody uses it. Or if it may
     /// not be made there, or is longer than the system takes (about 100 bytes).
     pub fn bind(path: impl AsRef<Path>) -> io::Result<UnixListener> {
+        // Before there is a file.
+        needs_system("socket")?;
         let path = path.as_ref();
         std::os::unix::net::UnixListener::bind(path)
             .and_then(UnixListener::from_std)
