@@ -1,4 +1,19 @@
-#![doc = include_str!("../README.md")]
+//! pirn's crates on other executors.
+//!
+//! Task groups, and whatever else spawns, ask for a `pirn_core::Spawn`. Here it is for executors that
+//! are not pirn's, one feature each:
+//!
+//! | feature | adapter | implements |
+//! |---|---|---|
+//! | `tokio` | `TokioHandle` over a runtime's handle | `Spawn` |
+//! | | `TokioLocalSet` over a `LocalSet` | `SpawnLocal` |
+//! | `async-executor` | `AsyncExecutor` over `Executor<'static>` | `Spawn` |
+//! | | `AsyncLocalExecutor` over `LocalExecutor<'static>` | `SpawnLocal` |
+//! | `futures` | `Futures<S>` over any `futures::task::Spawn` or `LocalSpawn` | `Spawn`, `SpawnLocal` |
+//!
+//! No adapter starts a thread or a runtime, and none keeps a task's handle: what was spawned runs until
+//! it ends or its executor drops it.
+
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]
 

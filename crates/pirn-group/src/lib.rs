@@ -1,4 +1,115 @@
-#![doc = include_str!("../README.md")]
+//! Task groups that end after their children, clean-up included, on any executor.
+//!
+//! ```
+//! use pirn_compat::TokioHandle;
+//! use pirn_group::GroupBuilder;
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+//! # tokio::runtime::Runtime::new()?.block_on(async {
+//! let length = GroupBuilder::on(TokioHandle::current()?)
+//!     .run(async |g| {
+//!         let warp = g.spawn(async { Ok("warp".len()) });
+//!         let weft = g.spawn(async { Ok("weft".len()) });
+//!         Ok::<_, Box<dyn std::error::Error + Send + Sync>>(warp.await? + weft.await?)
+//!     })
+//!     .await?;
+//! assert_eq!(length, 8);
+//! # Ok(())
+//! # })
+//! # }
+//! ```
+//!
+//! A child returns `Result<T, E>`. `g.collect()` keeps results without handles, as they come or in
+//! order; `g.start(..)` waits until a child says that it is ready; `GroupBuilder::open` makes a group
+//! that is kept in a struct and joined later. `GroupBuilder::gather` runs a list of futures as one group
+//! and gives their values in order; `gather_results` gives how each ended. Inside a pirn runtime, `group`
+//! finds the spawner itself. Children that are not `Send` go to `spawn_local`, on a
+//! spawner of one thread. `GroupBuilder::limit` bounds how many run at once.
+//!
+//! What the tree of the code does not say, a `CancelToken` does: a switch that is thrown once, from
+//! anywhere, with children, guards and `run_until_cancelled`, clean-up included. It is a scope without a
+//! body.
+//!
+//! `stream::from_fn` makes a stream of an async closure: an async generator, whose clean-up runs when it
+//! is closed, cancelled or dropped half-way.
+//!
+//! # The model
+//!
+//! Every group is a cancel scope, and so is every child in it: one tree.
+//!
+//! ```text
+//! scope around ─┬─ group ─┬─ body          what you wrote: spawns, awaits, returns
+//!               │         ├─ child "a"     a task of the executor
+//!               │         └─ child "b" ─── group ─┬─ body
+//!               │                                 └─ child ...
+//!               └─ the group's future: ends last
+//! ```
+//!
+//! A cancel goes down from where it was asked for, and stops at shields. An end goes up: a group ends
+//! after its last child.
+//!
+//! **What is cancelled when?**
+//!
+//! | what happens | children and body | the group's end |
+//! |---|---|---|
+//! | a child, or the body, returns an error | cancelled | `Err`, with every error in order |
+//! | a child, or the body, panics | cancelled | the panic goes on; errors are reported first |
+//! | `g.cancel(..)`, the body has returned a value | cancelled | `Ok`, the value stays |
+//! | `g.cancel(..)` before that, or the group's deadline | cancelled | `Err`, with the cause |
+//! | the scope around is cancelled | cancelled | nothing: the body around ends there; errors win, and are returned |
+//! | `child.cancel(..)` | that child alone | as if it had not been there |
+//! | the executor refuses a child, or drops one that nobody had cancelled | cancelled | `Err`, with the cause |
+//!
+//! **What runs during clean-up?** A cancelled child is dropped where it waits, unless it is inside a
+//! `shield`, or leaves a `finally`: these are polled on, up to the grace period. The group waits for
+//! them. A child that had not started never does.
+//!
+//! **What if I drop it?** Dropping the group's future cancels its children at once and leaves them to
+//! the scope around, which ends after them; without one to the runtime's reaper; without either, on a
+//! foreign executor outside every scope, each child still ends at its next poll, and the process-wide
+//! hook of `pirn_core::report` is told how many there were. Errors that nobody is left to receive go
+//! to that hook too. Nothing is detached in silence.
+//!
+//! A group as a value is the same: dropping it, or the future of its `join`, does what dropping a
+//! group's future does.
+//!
+//! **What if two things fail at once?** Both are kept, in the order in which they occurred: `GroupError`
+//! is a tree, nested groups its branches, to be iterated, shown, or split, a part for each handler, as
+//! asyncio's `except*`. Of two panics the first goes on and the second is reported. An error wins over a
+//! cancel that came with it.
+//!
+//! # On which executors
+//!
+//! On every one for which `pirn_core::Spawn` is implemented: pirn's own, and through `pirn-compat` tokio,
+//! async-executor and those of `futures`. A child is one spawn, and is counted by a guard inside what is
+//! spawned: an executor may drop a task unpolled, at shutdown or by a mistake, and the group still ends.
+//! An executor that keeps a task and never polls it again keeps the group waiting, as it must.
+//!
+//! Case by case beside asyncio and trio, with the test that shows each:
+//! [asyncio](https://docs.rs/pirn-group/latest/pirn_group/asyncio/index.html), or `docs/asyncio.md`.
+//!
+//! # Combinators
+//!
+//! Several futures in the task that awaits them: nothing is spawned, so they may borrow, need be neither
+//! `Send` nor `'static`, and need no particular executor. Each has a cancel scope of its own, made when it
+//! asks for one; each is polled only when it was woken, and one that sleeps costs nothing. None of these
+//! returns before what it cancelled has ended, clean-up included.
+//!
+//! | to | take |
+//! |---|---|
+//! | have all values, in order | `gather` |
+//! | have every outcome, failures too | `gather_results` |
+//! | have the first value, whatever it is | `race` |
+//! | have the first success | `first_ok`; with a head start for each, `staggered_race` |
+//! | wait for some, and go on with the rest | `WaitSet` and `wait` |
+//! | have each outcome as it comes | `as_completed` |
+//! | work on many items, so many at once | `for_each_limit`; with a body that takes the results, `map_limit` |
+//! | run each as a task, on all threads | `GroupBuilder::gather`, or a group |
+//!
+//! They take a tuple of up to twelve different futures, an array, a vector or an iterator. Between two waits
+//! the members of a `WaitSet` or of `as_completed` stand still; what `map_limit` runs goes on beside its body.
+//! `docs/combinators.md` compares them with asyncio's, case by case.
+
 #![forbid(unsafe_code)]
 
 mod ambient;

@@ -1,4 +1,59 @@
-#![doc = include_str!("../README.md")]
+//! asyncio for Rust: tasks, groups, timeouts, queues, sockets and an HTTP session in one. Each part is a crate of its own; this one puts them together.
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! let greeting = pirn::run(async {
+//!     let slow = pirn::spawn(async {
+//!         pirn::sleep(Duration::from_millis(5)).await;
+//!         "world"
+//!     });
+//!     format!("hello, {}", slow.await.unwrap())
+//! });
+//! assert_eq!(greeting, "hello, world");
+//! ```
+//!
+//! # Where asyncio's words are
+//!
+//! | asyncio | pirn |
+//! |---|---|
+//! | `asyncio.run` | [`run`](crate::run()), `#[pirn::main]`; [`Runtime`] as `Runner` |
+//! | `create_task`, `Task` | [`spawn`], [`spawn_local`], [`Task`]: cancels on drop, or [`detach`](Task::detach) |
+//! | `TaskGroup`, `ExceptionGroup` | [`group`], [`GroupBuilder`], [`TaskGroup`], [`GroupError`] |
+//! | eager tasks | [`spawn_eager`] |
+//! | (none) | [`spawn_at`], with a [`Priority`]; [`block_in_place`] |
+//! | `current_task` | [`current`] |
+//! | `gather` | [`gather`], [`gather_results`]; as tasks, [`GroupBuilder::gather`] |
+//! | `wait`, `as_completed`, `staggered_race` | [`wait`](crate::wait()), [`as_completed`], [`staggered_race`]; [`race`], [`first_ok`] |
+//! | a semaphore around each of many | [`for_each_limit`], [`map_limit`] |
+//! | async generators | [`stream::from_fn`] |
+//! | `sleep`, `sleep(0)` | [`sleep`], [`yield_now`] |
+//! | `wait_for`, `timeout`, `timeout_at` | [`timeout`], [`Timeout`], [`timeout_at`] |
+//! | trio's `move_on_after`, `fail_after`, `current_effective_deadline` | [`move_on_after`], [`timeout`], [`current_deadline`] |
+//! | the message of a `CancelledError` | [`current_cause`], a [`Cause`] |
+//! | `shield`, `try`/`finally`, `async with`, `AsyncExitStack` | [`shield`], [`finally`], [`with_resource`], [`defer`] |
+//! | `Lock`, `Event`, `Condition`, `Semaphore`, `Queue` | [`sync`] |
+//! | `to_thread` | [`to_thread`] |
+//! | `run_in_executor` with processes | `pirn::process_pool`, with the feature `process-pool` |
+//! | `open_connection`, `StreamReader`, `StreamWriter` | [`streams`] |
+//! | `start_server`, `Server.close`, `close_clients` | [`start_server`], [`Server`], [`Running`] |
+//! | `create_subprocess_exec` | [`process`] |
+//! | debug mode's slow callbacks | [`Builder::slow_polls`], on in debug builds |
+//! | `loop.time`, `loop.is_running` | [`now`], [`is_running`] |
+//! | `loop.call_soon`, `call_later`, `call_at` | [`call_soon`], [`call_later`], [`call_at`]; [`CallHandle`], [`TimerHandle`] |
+//! | `contextvars` | [`TaskLocal`], [`Locals`] |
+//! | `nest_asyncio` | [`run_until`]; prefer `.await` |
+//! | trio's guest mode | [`Guest`] |
+//! | aiohttp's `ClientSession` | `pirn::http::Session`, with the feature `http` |
+//!
+//! # Features
+//!
+//! - `macros` (default): `#[pirn::main]`.
+//! - `http`: the HTTP session.
+//! - `tls`: `pirn::tls`.
+//! - `process-pool`: `pirn::process_pool`, functions in processes of their own (Unix).
+//! - `test`: `pirn::sim` and `#[pirn::test]`, runs under virtual time, by many schedules if asked.
+
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
