@@ -1,6 +1,9 @@
 //! `cargo xtask ci`: what continuous integration runs, in full, on any machine.
 
-use std::{fs, process::Command};
+use std::{
+    fs,
+    process::{Command, Stdio},
+};
 
 use crate::{
     Result, alone, course,
@@ -9,6 +12,9 @@ use crate::{
     steps::{Outcome, Steps},
     test, tidy, usage, weaken,
 };
+
+/// The file in the target folder that names the last commit for which all of this was green.
+pub const GREEN: &str = "ci-green";
 
 /// The command.
 ///
@@ -19,6 +25,8 @@ pub fn run(mut arguments: lexopt::Parser) -> Result {
     if let Some(argument) = arguments.next().map_err(usage)? {
         return Err(usage(argument.unexpected()));
     }
+    let workspace = Workspace::load()?;
+    let began = clean_commit();
     let mut steps = Steps::default();
     steps.run("format", || cargo(&["fmt", "--all", "--check"]));
     steps.run("tidy", || {
@@ -57,7 +65,40 @@ pub fn run(mut arguments: lexopt::Parser) -> Result {
     });
     steps.run("weaken what changed", weaken_changed);
     steps.run("AddressSanitizer", test::address_sanitizer);
-    steps.finish()
+    steps.run("a release, rehearsed", rehearsal);
+    steps.finish()?;
+    // What was looked at must be that commit and nothing else, from beginning to end.
+    match began {
+        Some(commit) if clean_commit().as_ref() == Some(&commit) => {
+            let path = workspace.target.join(GREEN);
+            fs::write(&path, commit).map_err(|error| format!("{}: {error}", path.display()))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The commit that is checked out, if nothing differs from it.
+fn clean_commit() -> Option<String> {
+    let git = |arguments: &[&str]| {
+        let mut git = Command::new("git");
+        process::capture_beside(git.args(arguments), Stdio::null()).ok()
+    };
+    let clean = git(&["status", "--porcelain"])?.is_empty();
+    let head = git(&["rev-parse", "HEAD"])?;
+    clean.then(|| head.trim().to_owned())
+}
+
+/// The tests of `xtask/release`, which is no default crate, and a release on the loopback.
+fn rehearsal() -> Result<Outcome> {
+    cargo(&["test", "--quiet", "--package", "xtask-release"])?;
+    cargo(&[
+        "run",
+        "--quiet",
+        "--package",
+        "xtask-release",
+        "--",
+        "rehearse",
+    ])
 }
 
 fn cargo(arguments: &[&str]) -> Result<Outcome> {

@@ -9,6 +9,7 @@ pub mod course;
 pub mod loom;
 pub mod metadata;
 pub mod process;
+pub mod release;
 pub mod source;
 pub mod steps;
 pub mod test;

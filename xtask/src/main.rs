@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use xtask::{Result, alone, bench, ci, course, loom, test, tidy, weaken};
+use xtask::{Result, alone, bench, ci, course, loom, release, test, tidy, weaken};
 
 const HELP: &str = "\
 cargo xtask COMMAND
@@ -37,6 +37,7 @@ cargo xtask COMMAND
        --only NAME    only contenders whose names begin with NAME
        --list         only lists the rows
        --instructions instructions per operation instead, counted by valgrind: the rows of one thread
+  release COMMAND   plan, apply, publish, verify, rehearse; see `cargo xtask release help`
 ";
 
 fn main() -> ExitCode {
@@ -62,12 +63,13 @@ fn dispatch() -> Result {
         Some("tidy") => tidy::run(rest),
         Some("ci") => ci::run(rest),
         Some("bench") => bench::run(rest),
+        Some("release") => release::run(rest),
         Some("help" | "--help" | "-h") => {
             print!("{HELP}");
             Ok(())
         }
         _ => Err(format!(
-            "no command is called `{}`; there are test, loom, weaken, alone, tidy, ci, bench and help",
+            "no command is called `{}`; there are test, loom, weaken, alone, tidy, ci, bench, release and help",
             command.to_string_lossy()
         )),
     }

@@ -1,0 +1,121 @@
+//! Which crates break their users: cargo-semver-checks, against the tag before.
+//!
+//! What it found is kept in `target/semver-checked`, by the crate's files then and now.
+
+use std::{
+    collections::BTreeSet,
+    env,
+    ffi::OsString,
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use xtask::{Result, process};
+
+use crate::{history::Repository, packages::Packages};
+
+/// The tool's version: it must know the documentation format of the compiler.
+const VERSION: &str = "0.51.0";
+
+/// Those of the changed crates that broke something since a tag.
+///
+/// # Errors
+///
+/// When the tool cannot be had, or cannot tell.
+pub fn find(
+    packages: &Packages,
+    tag: &str,
+    changed: &BTreeSet<String>,
+) -> Result<BTreeSet<String>> {
+    let repository = Repository::new(&packages.root);
+    let known = packages.target.join("semver-checked");
+    let mut broken = BTreeSet::new();
+    for name in changed {
+        let package = &packages.published[name];
+        let tree = |commit: &str| {
+            repository.ask(&["rev-parse", &format!("{commit}:{}", package.dir.display())])
+        };
+        // A crate that is new has nothing to break, and of a proc macro there are no names.
+        let (true, Ok(before)) = (package.library, tree(tag)) else {
+            continue;
+        };
+        let note = known.join(format!("{name}-{before}-{}", tree("HEAD")?));
+        let said = match fs::read_to_string(&note) {
+            Ok(said) => said,
+            Err(_) => {
+                let said = compare(packages, name, tag)?;
+                let kept = fs::create_dir_all(&known).and_then(|()| fs::write(&note, &said));
+                kept.map_err(|error| format!("cannot write {}: {error}", note.display()))?;
+                said
+            }
+        };
+        if !said.is_empty() {
+            println!("{said}");
+            broken.insert(name.clone());
+        }
+    }
+    Ok(broken)
+}
+
+/// What the tool says of a crate that broke something; nothing if it did not.
+fn compare(packages: &Packages, name: &str, tag: &str) -> Result<String> {
+    println!("comparing {name} with {tag}");
+    let mut command = Command::new(tool(packages)?);
+    command.args(["semver-checks", "check-release", "--color", "never"]);
+    command.args(["--package", name, "--baseline-rev", tag]);
+    // Whatever the manifests say: would this do without a version that may break?
+    command.args(["--release-type", "minor"]);
+    let output = command
+        .current_dir(&packages.root)
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|error| format!("cannot start cargo-semver-checks: {error}"))?;
+    if output.status.success() {
+        return Ok(String::new());
+    }
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    match errors.contains("semver requires new major version") {
+        true => Ok(said),
+        false => Err(format!(
+            "cargo-semver-checks failed on {name}:\n{said}{errors}"
+        )),
+    }
+}
+
+/// The tool: the one on the path, or one of our own, which is built if need be.
+fn tool(packages: &Packages) -> Result<PathBuf> {
+    let name = format!("cargo-semver-checks{}", env::consts::EXE_SUFFIX);
+    let root = packages.target.join("tools");
+    let path = env::var_os("PATH").unwrap_or_default();
+    let mut folders: Vec<PathBuf> = env::split_paths(&path).collect();
+    folders.insert(0, root.join("bin"));
+    if let Some(found) = first(&folders, name.as_ref()) {
+        return Ok(found);
+    }
+    println!("building cargo-semver-checks {VERSION}, once: this takes some minutes");
+    let mut install = process::cargo();
+    install
+        .args(["install", "cargo-semver-checks", "--locked", "--version"])
+        .arg(VERSION)
+        .arg("--root")
+        .arg(&root)
+        // Its own, wherever everything else is built.
+        .env_remove("CARGO_TARGET_DIR");
+    process::run(&mut install)?;
+    Ok(root.join("bin").join(name))
+}
+
+fn first(folders: &[PathBuf], name: &Path) -> Option<PathBuf> {
+    let all = folders.iter().map(|folder| folder.join(name));
+    let mut usable = all.filter(|path| {
+        let mut version = Command::new(path);
+        let said = version.args(["semver-checks", "--version"]).output();
+        said.is_ok_and(|said| {
+            let text = OsString::from(String::from_utf8_lossy(&said.stdout).trim());
+            text.to_string_lossy().ends_with(VERSION)
+        })
+    });
+    usable.next()
+}
