@@ -1,7 +1,8 @@
 //! 39: `to_thread` lets a thread do what blocks, while the tasks go on.
 //!
 //! asyncio's `to_thread`, and `run_in_executor(None, …)`. A panic in there comes back as an error, and
-//! task-locals are carried over. Neither here nor there can a thread be stopped from outside.
+//! task-locals are carried over. Neither here nor there can a thread be stopped from outside; here the
+//! closure can look, by `current_cause`, whether anybody waits for it still.
 //!
 //! ```sh
 //! cargo run --release --example 39_to_thread

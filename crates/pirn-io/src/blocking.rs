@@ -35,13 +35,13 @@ pub use to_thread::{ToThread, to_thread};
 use pirn_core::report::{Report, report};
 use pirn_core::shim::{Arc, Condvar, Mutex, MutexGuard, thread, thread_local};
 use pirn_core::wake::wake;
-use pirn_core::{Blocking, BoxJob, Refused, TaskMeta};
+use pirn_core::{Blocking, BoxJob, Cause, Kind, Refused, Scope, TaskMeta};
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::mem;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::pin::pin;
 use std::sync::OnceLock;
 use std::task::{Context, Poll, Waker};
@@ -118,7 +118,7 @@ pub struct Statistics {
 /// assert_eq!(unfinished.jobs().len(), 1);
 /// # end.send(()).unwrap();
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Unfinished {
     jobs: Vec<Option<TaskMeta>>,
 }
@@ -137,11 +137,19 @@ struct Books {
     threads: usize,
     idle: usize,
     next_thread: u64,
-    closed: bool,
-    /// What runs, by thread; the metadata comes once the job has said what it is.
-    running: Vec<(u64, Option<TaskMeta>)>,
+    /// Where that was asked for.
+    closed: Option<&'static Location<'static>>,
+    /// What runs, by thread.
+    running: Vec<(u64, Running)>,
     /// Who waits for the last thread to end.
     ended: Vec<Waker>,
+}
+
+/// What is known of a job that runs, once it has said so.
+#[derive(Default)]
+struct Running {
+    meta: Option<TaskMeta>,
+    scope: Option<Scope>,
 }
 
 /// What `submit` must do once it has unlocked.
@@ -217,7 +225,7 @@ impl Builder {
                 threads: 0,
                 idle: 0,
                 next_thread: 0,
-                closed: false,
+                closed: None,
                 running: Vec::new(),
                 ended: Vec::new(),
             }),
@@ -242,8 +250,8 @@ pub(crate) fn fallback() -> &'static BlockingPool {
 }
 
 impl BlockingPool {
-    /// Takes no more jobs, drops the queued ones unrun, and waits until the running ones have
-    /// ended, or until `deadline` ends.
+    /// [Closes](Self::close) it, and waits until the running jobs have ended, or until `deadline`
+    /// ends.
     ///
     /// The pool is closed at the call already, not first at the await.
     ///
@@ -254,6 +262,7 @@ impl BlockingPool {
     /// # Cancel safety
     ///
     /// Dropping the future ends the waiting; the pool stays closed.
+    #[track_caller]
     pub fn shutdown(
         &self,
         deadline: impl Future<Output = ()>,
@@ -272,13 +281,24 @@ impl BlockingPool {
         }
     }
 
-    /// Takes no more jobs and drops the queued ones unrun; running ones run on.
+    /// Takes no more jobs and drops the queued ones unrun. Running ones run on;
+    /// [`current_cause`](pirn_core::current_cause) tells those of [`to_thread`] and
+    /// [`run`](Self::run) to end.
+    #[track_caller]
     pub fn close(&self) {
         let mut books = self.0.books.lock();
-        books.closed = true;
+        books.closed = Some(Location::caller());
         let unrun = mem::take(&mut books.queue);
+        let told: Vec<_> = books
+            .running
+            .iter()
+            .filter_map(|(_, job)| job.scope.clone())
+            .collect();
         drop(books);
         self.0.work.notify_all();
+        for scope in told {
+            scope.cancel(closing(Location::caller()));
+        }
         discard(unrun);
     }
 
@@ -293,7 +313,7 @@ impl BlockingPool {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        ToThread::new(TaskMeta::here(), Some(self.clone()), f)
+        ToThread::new(TaskMeta::here(), Some(std::sync::Arc::new(self.clone())), f).told()
     }
 
     /// What it does at the moment.
@@ -310,7 +330,7 @@ impl BlockingPool {
 impl Blocking for BlockingPool {
     fn submit(&self, job: BoxJob) -> Result<(), Refused<BoxJob>> {
         let mut books = self.0.books.lock();
-        if books.closed {
+        if books.closed.is_some() {
             drop(books);
             return Err(Refused::new("the blocking pool is shut down", job));
         }
@@ -393,10 +413,10 @@ impl Books {
     fn next(&mut self, thread: u64, rested: bool) -> Next {
         match self.queue.pop_front() {
             Some((_, job)) => {
-                self.running.push((thread, None));
+                self.running.push((thread, Running::default()));
                 Next::Run(job)
             }
-            None if self.closed || rested => Next::End,
+            None if self.closed.is_some() || rested => Next::End,
             None => {
                 self.idle += 1;
                 Next::Rest
@@ -424,16 +444,28 @@ thread_local! {
     static SELF: RefCell<Option<(Arc<Pool>, u64)>> = RefCell::new(None);
 }
 
-/// Says what the job on this thread is, for [`Unfinished`]. Elsewhere it does nothing.
-fn name_job(meta: TaskMeta) {
-    SELF.with(|own| {
-        if let Some((pool, thread)) = &*own.borrow() {
-            let mut books = pool.books.lock();
-            if let Some((_, named)) = books.running.iter_mut().find(|(each, _)| each == thread) {
-                *named = Some(meta);
-            }
-        }
+/// Says what the job on this thread is, for [`Unfinished`], and its scope, which a close cancels.
+/// Elsewhere it does nothing.
+fn name_job(meta: TaskMeta, scope: Option<Scope>) {
+    let closed = SELF.with(|own| {
+        let own = own.borrow();
+        let (pool, thread) = own.as_ref()?;
+        let mut books = pool.books.lock();
+        let (_, job) = books.running.iter_mut().find(|(each, _)| each == thread)?;
+        *job = Running {
+            meta: Some(meta),
+            scope: scope.clone(),
+        };
+        books.closed
     });
+    if let (Some(at), Some(scope)) = (closed, scope) {
+        // The close came between: it did not find the scope.
+        scope.cancel(closing(at));
+    }
+}
+
+fn closing(at: &'static Location<'static>) -> Cause {
+    Cause::new(Kind::Shutdown, "the blocking pool shuts down").with_location(at)
 }
 
 /// A thread's life.
@@ -492,7 +524,11 @@ impl Pool {
     fn unfinished(&self) -> Unfinished {
         let books = self.books.lock();
         Unfinished {
-            jobs: books.running.iter().map(|(_, meta)| meta.clone()).collect(),
+            jobs: books
+                .running
+                .iter()
+                .map(|(_, job)| job.meta.clone())
+                .collect(),
         }
     }
 }

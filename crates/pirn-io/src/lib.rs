@@ -65,7 +65,8 @@
 //!
 //! It is always safe. A dropped read, accept or connect loses nothing and leaves nothing behind. A
 //! dropped child process is killed and reaped, unless it was detached.
-//! Work on a thread cannot be stopped once started: it runs to its end, unheard.
+//! Work on a thread cannot be stopped once started: it runs to its end, unheard. What `to_thread` runs
+//! can look whether anybody waits for it still, by `pirn_core::current_cause`.
 //!
 //! # What it does not do yet
 //!

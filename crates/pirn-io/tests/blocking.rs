@@ -6,8 +6,9 @@ mod util;
 use pirn_core::context::Handles;
 use pirn_core::report::{Report, set_hook};
 use pirn_core::shim::block_on;
-use pirn_core::{Blocking, JoinError, Kind, TaskLocal};
+use pirn_core::{Blocking, Cause, JoinError, Kind, Scope, TaskLocal, current_cause, shield};
 use pirn_io::blocking::{BlockingPool, Builder, to_thread};
+use std::future::poll_fn;
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -150,6 +151,135 @@ fn a_future_dropped_after_its_start_lets_the_closure_finish() {
         block_on(pool.shutdown(std::future::pending())).map_err(|e| e.to_string()),
         Ok(())
     );
+}
+
+/// A job that says that it runs, and ends when it is told to; it gives the kind of the cause.
+fn asks() -> (Receiver<()>, Receiver<Kind>, impl FnOnce() -> Kind + Send) {
+    let (runs, running) = channel();
+    let (tells, told) = channel();
+    let job = move || {
+        assert!(current_cause().is_none());
+        runs.send(()).unwrap();
+        loop {
+            if let Some(cause) = current_cause() {
+                let _unheard = tells.send(cause.kind());
+                return cause.kind();
+            }
+            std::thread::yield_now();
+        }
+    };
+    (running, told, job)
+}
+
+#[test]
+fn a_running_closure_is_told_that_its_future_was_dropped() {
+    let pool = pool(1);
+    let (running, told, job) = asks();
+    {
+        let mut future = pin!(pool.run(job));
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(future.as_mut().poll(&mut cx).is_pending());
+        running.recv().unwrap();
+    }
+    assert_eq!(told.recv(), Ok(Kind::Dropped));
+}
+
+#[test]
+fn a_cancel_lets_go_of_a_closure_at_once_and_tells_it_the_cause() {
+    let pool = pool(1);
+    let (running, told, job) = asks();
+    let scope = Scope::detached();
+    let mut run = pin!(scope.run(pool.run(job)));
+    let mut cx = Context::from_waker(Waker::noop());
+    assert!(run.as_mut().poll(&mut cx).is_pending());
+    running.recv().unwrap();
+    scope.cancel(Cause::requested("stop"));
+    match run.poll(&mut cx) {
+        Poll::Ready(Err(cause)) => assert_eq!(cause.text(), "stop"),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(told.recv(), Ok(Kind::Requested));
+}
+
+#[test]
+fn a_shielded_closure_is_waited_for_under_a_cancel_and_told_as_well() {
+    let pool = pool(1);
+    let (running, _told, job) = asks();
+    let scope = Scope::detached();
+    let mut run = pin!(scope.run(shield(pool.run(job))));
+    let mut cx = Context::from_waker(Waker::noop());
+    assert!(run.as_mut().poll(&mut cx).is_pending());
+    running.recv().unwrap();
+    scope.cancel(Cause::requested("stop"));
+    assert_eq!(block_on(run).unwrap().unwrap(), Kind::Requested);
+}
+
+#[test]
+fn a_closure_that_is_shielded_runs_though_the_cancel_came_before_its_turn() {
+    let pool = pool(1);
+    let (gate, blocker) = gate();
+    pool.submit(Box::new(blocker)).unwrap();
+    gate.wait_running();
+    let scope = Scope::detached();
+    let queued = pool.run(|| current_cause().map(|cause| cause.kind()));
+    let mut run = pin!(scope.run(shield(queued)));
+    let mut cx = Context::from_waker(Waker::noop());
+    assert!(run.as_mut().poll(&mut cx).is_pending());
+    scope.cancel(Cause::requested("stop"));
+    gate.open();
+    assert_eq!(block_on(run).unwrap().unwrap(), Some(Kind::Requested));
+}
+
+#[test]
+fn a_cancelled_body_begins_no_closure() {
+    let pool = pool(1);
+    let scope = Scope::detached();
+    scope.cancel(Cause::requested("stop"));
+    assert!(block_on(scope.run(pool.run(|| unreachable!()))).is_err());
+    assert_eq!(pool.statistics().threads, 0);
+}
+
+#[test]
+fn what_a_closure_gives_is_not_cancelled_after_it() {
+    let scope = block_on(to_thread(|| Scope::current().unwrap().child())).unwrap();
+    assert!(!scope.is_cancelled());
+}
+
+#[test]
+fn what_a_closure_leaves_in_its_scope_goes_to_the_scope_around() {
+    let pool = pool(1);
+    let scope = Scope::detached();
+    let mut run = pin!(scope.run(pool.run(|| Scope::current().unwrap().enter())));
+    let child = block_on(poll_fn(|cx| {
+        let inner = run.as_mut().poll(cx);
+        assert!(inner.is_pending(), "it waits for the child");
+        match scope.live() {
+            0 => Poll::Pending,
+            live => Poll::Ready(live),
+        }
+    }));
+    assert_eq!(child, 1);
+}
+
+#[test]
+fn code_that_blocks_in_a_closure_has_no_budget_to_spend() {
+    let ended = block_on(to_thread(|| {
+        let mut cx = Context::from_waker(Waker::noop());
+        (0..1000).all(|_| pirn_core::budget::poll_spend(&mut cx).is_ready())
+    }));
+    assert!(ended.unwrap());
+}
+
+#[test]
+fn a_pool_that_closes_tells_what_runs_on_it() {
+    let pool = pool(1);
+    let (running, _told, job) = asks();
+    let mut future = pin!(pool.run(job));
+    let mut cx = Context::from_waker(Waker::noop());
+    assert!(future.as_mut().poll(&mut cx).is_pending());
+    running.recv().unwrap();
+    assert!(block_on(pool.shutdown(std::future::pending())).is_ok());
+    assert_eq!(block_on(future).unwrap(), Kind::Shutdown);
 }
 
 #[test]

@@ -34,6 +34,7 @@
 //! | `shield`, `try`/`finally`, `async with`, `AsyncExitStack` | [`shield`], [`finally`], [`with_resource`], [`defer`] |
 //! | `Lock`, `Event`, `Condition`, `Semaphore`, `Queue` | [`sync`] |
 //! | `to_thread` | [`to_thread`] |
+//! | anyio's `abandon_on_cancel`, `from_thread.check_cancelled` | [`shield`] around [`to_thread`], or none; [`current_cause`] |
 //! | `run_in_executor` with processes | `pirn::process_pool`, with the feature `process-pool` |
 //! | `open_connection`, `StreamReader`, `StreamWriter` | [`streams`] |
 //! | `start_server`, `Server.close`, `close_clients` | [`start_server`], [`Server`], [`Running`] |
@@ -45,6 +46,30 @@
 //! | `nest_asyncio` | [`run_until`]; prefer `.await` |
 //! | trio's guest mode | [`Guest`] |
 //! | aiohttp's `ClientSession` | `pirn::http::Session`, with the feature `http` |
+//!
+//! # What blocks
+//!
+//! [`to_thread`] runs a closure on a thread of the runtime's pool. How many of a kind do so at once is bounded by a permit that goes *into* the closure: a thread runs on after a cancel, and has the permit as long as it does.
+//!
+//! ```
+//! use pirn::sync::Semaphore;
+//! use std::sync::Arc;
+//!
+//! async fn resize(limit: &Arc<Semaphore>, width: u32) -> Result<u32, Box<dyn std::error::Error>> {
+//!     let permit = limit.acquire_owned().await?;
+//!     let resized = pirn::to_thread(move || {
+//!         let _permit = permit;
+//!         width / 2 // much work
+//!     });
+//!     Ok(resized.await?)
+//! }
+//!
+//! let limit = Arc::new(Semaphore::new(2)); // two at once, of all that share it
+//! let halves = pirn::run(async { pirn::gather((resize(&limit, 8), resize(&limit, 6))).await });
+//! assert_eq!(halves.unwrap(), (4, 3));
+//! ```
+//!
+//! When the runtime ends, closures that look at [`current_cause`] learn of it; those that still run after the grace period are named in [`Unended`].
 //!
 //! # Features
 //!

@@ -19,7 +19,7 @@ use pirn_core::context::{self, Handles};
 use pirn_core::report::{Report, report};
 use pirn_core::{Cause, Kind, ParkError, Rooted, Scope, Spawn, TaskMeta};
 use pirn_executor::{LocalExecutor, Order, Task, ThreadPark};
-use pirn_io::blocking::BlockingPool;
+use pirn_io::blocking::{BlockingPool, Unfinished};
 use pirn_io::{Handle as Reactor, ReactorPark};
 use pirn_timer::{Monotonic, TimeSource, Timer, TimerPark};
 use std::fmt;
@@ -183,14 +183,15 @@ impl std::error::Error for RunError {
 pub struct Unended {
     /// Tasks whose futures were dropped.
     pub tasks: usize,
-    /// Closures that still run on threads: they cannot be interrupted.
-    pub closures: usize,
+    /// The closures that still run on threads, which cannot be interrupted; by the places where they
+    /// were given to [`to_thread`](crate::to_thread).
+    pub closures: Unfinished,
 }
 
 impl Unended {
     /// True if everything had ended.
     pub fn is_empty(&self) -> bool {
-        self.tasks == 0 && self.closures == 0
+        self.tasks == 0 && self.closures.jobs().is_empty()
     }
 }
 
@@ -198,8 +199,7 @@ impl fmt::Display for Unended {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "the runtime's grace period was over: {} tasks were dropped and {} closures on threads \
-             were left behind",
+            "the runtime's grace period was over: {} tasks were dropped, and on threads {}",
             self.tasks, self.closures
         )
     }
@@ -557,8 +557,8 @@ impl Runtime {
             };
             drop(reaping);
             let closures = match closures {
-                Ok(Err(unfinished)) => unfinished.jobs().len(),
-                Ok(Ok(())) | Err(_) => 0,
+                Ok(Err(unfinished)) => unfinished,
+                Ok(Ok(())) | Err(_) => Unfinished::default(),
             };
             Unended {
                 tasks: tasks.unwrap_or_default(),

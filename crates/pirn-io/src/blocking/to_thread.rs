@@ -1,18 +1,21 @@
 //! One closure on a thread, awaited.
 
-use super::{BlockingPool, fallback, name_job};
+use super::{fallback, name_job};
 use crate::error::needs_system;
 use pirn_core::budget::poll_spend;
 use pirn_core::report::{Report, report};
-use pirn_core::shim::{Arc, Mutex};
+use pirn_core::shim::{Arc, Mutex, block_on};
 use pirn_core::wake::wake;
-use pirn_core::{Blocking, BoxJob, Cause, JoinError, Kind, Locals, Refused, TaskMeta, context};
+use pirn_core::{
+    Blocking, BoxJob, Cause, JoinError, Kind, Locals, Payload, Refused, Scope, TaskMeta, context,
+};
 use std::fmt;
 use std::future::Future;
 use std::io;
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
+use std::sync::Arc as Shared;
 use std::task::{Context, Poll, Waker, ready};
 
 /// Runs `f`, which may block, on a thread of the ambient pool.
@@ -20,10 +23,28 @@ use std::task::{Context, Poll, Waker, ready};
 /// Without a runtime around it, that is a process-wide pool. As every future, it does nothing
 /// until it is polled: to have several at once, poll them at once (`gather`, or a group).
 ///
-/// `f` finds copies of the [task-locals](pirn_core::TaskLocal) that stand around the first poll.
+/// `f` finds copies of the [task-locals](pirn_core::TaskLocal) that stand around the first poll, and
+/// runs in a [scope](Scope::current) inside the one there.
 ///
 /// It is asyncio's `to_thread`. For work that keeps a processor busy it does too, but such jobs
-/// take threads from those that wait.
+/// take threads from those that wait: better give them a [pool](super::BlockingPool) of their own, or
+/// rayon's.
+///
+/// # When it is cancelled
+///
+/// A thread cannot be stopped from outside. But it can look: in `f`,
+/// [`current_cause`](pirn_core::current_cause) is `None` until the code that waits for `f` is
+/// cancelled, for whatever reason, or dropped. What is done about that is up to `f`. Whether somebody
+/// waits for it meanwhile is up to you:
+///
+/// | under a cancel | nobody has begun `f` | `f` is running |
+/// |---|---|---|
+/// | `to_thread(f)` | drops `f` unrun | lets go at once; `f` is told, and runs on |
+/// | `shield(to_thread(f))` | runs `f`, which is told | waits for `f`, which is told, at most for the grace period |
+/// | either, dropped | drops `f` unrun | lets go at once; `f` is told, and runs on |
+///
+/// So what `f` alone may use, a permit that bounds how many do such work, or a file, is moved *into*
+/// it: outside, it would be given back while `f` still runs.
 ///
 /// # Errors
 ///
@@ -32,9 +53,8 @@ use std::task::{Context, Poll, Waker, ready};
 ///
 /// # Cancel safety
 ///
-/// Dropping the future before `f` has started drops `f` unrun. Once started `f` cannot be
-/// stopped: it runs to its end and its result is dropped; a panic goes to the
-/// [hook](pirn_core::report::set_hook).
+/// Dropping the future before `f` has started drops `f` unrun. Once started, `f` runs to its end; it
+/// is told, its result is dropped, and a panic goes to the [hook](pirn_core::report::set_hook).
 ///
 /// # Examples
 ///
@@ -47,13 +67,35 @@ use std::task::{Context, Poll, Waker, ready};
 /// assert_eq!(error.to_string(), "the task panicked: out of luck");
 /// # });
 /// ```
+///
+/// A closure that ends when nobody wants it any more, and is waited for:
+///
+/// ```
+/// use pirn_core::{Cause, Scope, current_cause, shield, shim::block_on};
+/// use pirn_io::to_thread;
+///
+/// let scope = Scope::detached();
+/// let stopper = scope.clone();
+/// let search = move || {
+///     let mut tried = 0_u64;
+///     while current_cause().is_none() {
+///         tried += 1; // and so on, for ever
+///         if tried == 1000 {
+///             stopper.cancel(Cause::requested("enough")); // who searches elsewhere has found it
+///         }
+///     }
+///     tried
+/// };
+/// let tried = block_on(scope.run(shield(to_thread(search))));
+/// assert!(tried.unwrap().unwrap() >= 1000);
+/// ```
 #[track_caller]
 pub fn to_thread<F, T>(f: F) -> ToThread<T>
 where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
-    ToThread::new(TaskMeta::here(), None, f)
+    ToThread::new(TaskMeta::here(), None, f).told()
 }
 
 /// `f`'s own result, for operations of the system on the ambient pool; an error in a simulation.
@@ -87,9 +129,23 @@ pub struct ToThread<T>(Stage<T>);
 type Job<T> = Box<dyn FnOnce() -> T + Send>;
 
 enum Stage<T> {
-    Unsent(TaskMeta, Option<BlockingPool>, Job<T>),
-    Sent(Arc<Slot<T>>),
+    Unsent(Unsent<T>),
+    Sent(Sent<T>),
     Ended,
+}
+
+struct Unsent<T> {
+    meta: TaskMeta,
+    /// The ambient one if it is absent.
+    pool: Option<Shared<dyn Blocking>>,
+    job: Job<T>,
+    /// The job has a scope, and so learns of a cancel.
+    told: bool,
+}
+
+struct Sent<T> {
+    slot: Arc<Slot<T>>,
+    scope: Option<Scope>,
 }
 
 /// What the future and the pool's thread share.
@@ -113,18 +169,31 @@ enum State<T> {
 struct Ticket<T>(Arc<Slot<T>>);
 
 impl<T: Send + 'static> ToThread<T> {
-    pub(crate) fn new<F>(meta: TaskMeta, pool: Option<BlockingPool>, f: F) -> Self
+    pub(crate) fn new<F>(meta: TaskMeta, pool: Option<Shared<dyn Blocking>>, f: F) -> Self
     where
         F: FnOnce() -> T + Send + 'static,
     {
-        ToThread(Stage::Unsent(meta, pool, Box::new(f)))
+        ToThread(Stage::Unsent(Unsent {
+            meta,
+            pool,
+            job: Box::new(f),
+            told: false,
+        }))
+    }
+
+    /// The job learns of a cancel. What never asks, as the system's operations, does without a scope.
+    pub(crate) fn told(mut self) -> Self {
+        if let Stage::Unsent(unsent) = &mut self.0 {
+            unsent.told = true;
+        }
+        self
     }
 
     /// Hands the job to the pool now, before the first poll and whatever the budget.
     pub(crate) fn start(mut self) -> Result<Self, JoinError> {
         match mem::replace(&mut self.0, Stage::Ended) {
-            Stage::Unsent(meta, pool, job) => {
-                let sent = Self::send(meta, pool, job, Waker::noop().clone());
+            Stage::Unsent(unsent) => {
+                let sent = unsent.send(Waker::noop().clone());
                 let refused = |refused: Refused<BoxJob>| JoinError::Refused(refused.reason());
                 self.0 = Stage::Sent(sent.map_err(refused)?);
             }
@@ -137,28 +206,46 @@ impl<T: Send + 'static> ToThread<T> {
     pub(crate) fn detach(mut self) {
         self.0 = Stage::Ended;
     }
+}
 
-    fn send(
-        meta: TaskMeta,
-        pool: Option<BlockingPool>,
-        job: Job<T>,
-        waker: Waker,
-    ) -> Result<Arc<Slot<T>>, Refused<BoxJob>> {
-        let slot = Arc::new(Slot(Mutex::new(State::Queued(job, waker))));
+impl<T: Send + 'static> Unsent<T> {
+    fn send(self, waker: Waker) -> Result<Sent<T>, Refused<BoxJob>> {
+        let slot = Arc::new(Slot(Mutex::new(State::Queued(self.job, waker))));
         let ticket = Ticket(Arc::clone(&slot));
         let locals = Locals::current();
+        let scope = self.told.then(Scope::new);
+        let (meta, inside) = (self.meta, scope.clone());
         let run: BoxJob = Box::new(move || {
-            name_job(meta);
-            locals.run(|| ticket.run());
+            name_job(meta, inside.clone());
+            locals.run(|| ticket.run(inside.as_ref()));
         });
         // In a simulation nothing runs on a thread, whichever pool was asked for.
-        let pool = pool.filter(|_| context::system("thread").is_ok());
-        match (pool, context::blocking()) {
-            (Some(pool), _) => pool.submit(run)?,
-            (None, Ok(ambient)) => ambient.submit(run)?,
-            (None, Err(_)) => fallback().submit(run)?,
+        let pool = self.pool.filter(|_| context::system("thread").is_ok());
+        match pool.map_or_else(context::blocking, Ok) {
+            Ok(pool) => pool.submit(run)?,
+            Err(_) => fallback().submit(run)?,
         }
-        Ok(slot)
+        Ok(Sent { slot, scope })
+    }
+}
+
+/// Calls `job` in `scope`, unless that is cancelled before.
+///
+/// Children and clean-ups that `job` leaves in its scope go to the scope around that.
+fn call<T>(job: Job<T>, scope: Option<&Scope>) -> Result<Result<T, Payload>, Shared<Cause>> {
+    let job = || catch_unwind(AssertUnwindSafe(job));
+    let Some(scope) = scope else {
+        return Ok(job());
+    };
+    let mut result = None;
+    // It is all of a poll, but who blocks in `job` has nobody to give way to: hence `block_on`.
+    let body = async { result = Some(block_on(async { job() })) };
+    let mut cx = Context::from_waker(Waker::noop());
+    let ended = pin!(scope.run(body)).poll(&mut cx);
+    match (result, ended) {
+        (Some(result), _) => Ok(result),
+        (None, Poll::Ready(Err(cause))) => Err(cause),
+        (None, _) => unreachable!("a body that is polled is ready"),
     }
 }
 
@@ -184,12 +271,13 @@ impl<T> Slot<T> {
 }
 
 impl<T> Ticket<T> {
-    fn run(self) {
+    fn run(self, scope: Option<&Scope>) {
         if let Some(job) = self.start() {
-            self.finish(
-                catch_unwind(AssertUnwindSafe(job))
-                    .map_err(|payload| JoinError::Panicked(payload.into())),
-            );
+            self.finish(match call(job, scope) {
+                Ok(Ok(value)) => Ok(value),
+                Ok(Err(payload)) => Err(JoinError::Panicked(payload.into())),
+                Err(cause) => Err(JoinError::Cancelled(cause)),
+            });
         }
     }
 
@@ -249,7 +337,7 @@ impl<T> Drop for Ticket<T> {
     fn drop(&mut self) {
         let unrun = self.start();
         if unrun.is_some() {
-            self.finish(Err(JoinError::Cancelled(std::sync::Arc::new(Cause::new(
+            self.finish(Err(JoinError::Cancelled(Shared::new(Cause::new(
                 Kind::Shutdown,
                 "the blocking pool was shut down before the job started",
             )))));
@@ -262,28 +350,28 @@ impl<T: Send + 'static> Future for ToThread<T> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match mem::replace(&mut self.0, Stage::Ended) {
-            Stage::Unsent(meta, pool, job) => {
+            Stage::Unsent(unsent) => {
                 // A body that is cancelled starts nothing any more: the budget is frozen.
                 if poll_spend(cx).is_pending() {
-                    self.0 = Stage::Unsent(meta, pool, job);
+                    self.0 = Stage::Unsent(unsent);
                     return Poll::Pending;
                 }
-                match Self::send(meta, pool, job, cx.waker().clone()) {
-                    Ok(slot) => {
-                        self.0 = Stage::Sent(slot);
+                match unsent.send(cx.waker().clone()) {
+                    Ok(sent) => {
+                        self.0 = Stage::Sent(sent);
                         Poll::Pending
                     }
                     Err(refused) => Poll::Ready(Err(JoinError::Refused(refused.reason()))),
                 }
             }
-            Stage::Sent(slot) => {
-                if slot.is_done() && poll_spend(cx).is_pending() {
-                    self.0 = Stage::Sent(slot);
+            Stage::Sent(sent) => {
+                if sent.slot.is_done() && poll_spend(cx).is_pending() {
+                    self.0 = Stage::Sent(sent);
                     return Poll::Pending;
                 }
-                let polled = slot.poll(cx);
+                let polled = sent.slot.poll(cx);
                 if polled.is_pending() {
-                    self.0 = Stage::Sent(slot);
+                    self.0 = Stage::Sent(sent);
                 }
                 Poll::Ready(ready!(polled))
             }
@@ -297,8 +385,12 @@ impl<T> Unpin for ToThread<T> {}
 
 impl<T> Drop for ToThread<T> {
     fn drop(&mut self) {
-        if let Stage::Sent(slot) = &self.0 {
+        if let Stage::Sent(Sent { slot, scope }) = &self.0 {
             let former = mem::replace(&mut *slot.0.lock(), State::Taken);
+            if let (State::Running(_), Some(scope)) = (&former, scope) {
+                let cause = Cause::new(Kind::Dropped, "nobody waits for the closure any more");
+                scope.cancel(cause);
+            }
             former.abandon();
         }
     }
@@ -307,7 +399,7 @@ impl<T> Drop for ToThread<T> {
 impl<T> fmt::Debug for ToThread<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.0 {
-            Stage::Unsent(..) => "ToThread(not started)",
+            Stage::Unsent(_) => "ToThread(not started)",
             Stage::Sent(_) => "ToThread(waiting)",
             Stage::Ended => "ToThread(ended)",
         })

@@ -1,12 +1,12 @@
 //! An open file, read and written in pieces.
 
 use super::on_path;
-use crate::blocking::{ToThread, to_thread};
+use crate::blocking::ToThread;
 use crate::error::{Action, explain};
 use futures_io::{AsyncRead, AsyncWrite};
-use pirn_core::JoinError;
 use pirn_core::budget::poll_spend;
 use pirn_core::report::{Report, report};
+use pirn_core::{JoinError, TaskMeta};
 use std::fmt;
 use std::fs::OpenOptions;
 use std::future::Future;
@@ -222,7 +222,7 @@ impl File {
     fn start_read(&mut self) {
         let mut buffer = self.take_buffer();
         let file = Arc::clone(&self.file);
-        self.state = State::Reading(to_thread(move || {
+        self.state = State::Reading(on_thread(move || {
             let read = buffer.fill(&file);
             (buffer, read)
         }));
@@ -236,7 +236,7 @@ impl File {
         let (file, path) = (Arc::clone(&self.file), Arc::clone(&self.path));
         // If the pool drops the job unrun, that is the outcome.
         let mut outcome = Outcome(Some(explain(Action::Write, path.display(), lost())));
-        let job = to_thread(move || {
+        let job = on_thread(move || {
             let written = buffer
                 .unread_into(&file)
                 .and_then(|()| (&*file).write_all(&piece))
@@ -253,6 +253,10 @@ impl File {
     fn check(&mut self) -> io::Result<()> {
         self.failed.take().map_or(Ok(()), Err)
     }
+}
+
+fn on_thread<T: Send + 'static>(f: impl FnOnce() -> T + Send + 'static) -> ToThread<T> {
+    ToThread::new(TaskMeta::here().named("file operation"), None, f)
 }
 
 /// What a thread gave back; if it gave nothing, the file is lost.

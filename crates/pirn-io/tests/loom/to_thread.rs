@@ -1,7 +1,11 @@
 //! `to_thread`: the job's thread against the future and its drop.
 
-use pirn_core::JoinError;
+use pirn_core::shim::atomic::{
+    AtomicBool,
+    Ordering::{Acquire, Relaxed, Release},
+};
 use pirn_core::shim::{Arc, block_on, model};
+use pirn_core::{JoinError, current_cause};
 use pirn_io::blocking::{BlockingPool, Builder};
 use std::future::pending;
 use std::pin::pin;
@@ -66,5 +70,71 @@ fn a_future_ends_though_its_pool_closes() {
             Err(other) => panic!("{other}"),
         }
         end(&pool);
+    });
+}
+
+/// What `told` says to a job, and the job to us.
+#[derive(Default)]
+struct Told {
+    told: AtomicBool,
+    unaware: AtomicBool,
+}
+
+impl Told {
+    /// A job that must know that it is to end once it was `told`.
+    fn job(told: &Arc<Told>) -> impl FnOnce() + Send + use<> {
+        let own = Arc::clone(told);
+        move || {
+            // Ordering: Acquire, pairs with the Release in `tell`.
+            if own.told.load(Acquire) && current_cause().is_none() {
+                // Ordering: Relaxed, read after the pool's end.
+                own.unaware.store(true, Relaxed);
+            }
+        }
+    }
+
+    fn tell(&self) {
+        // Ordering: Release, pairs with the Acquire in `job`.
+        self.told.store(true, Release);
+    }
+
+    fn end(&self, pool: &BlockingPool) {
+        end(pool);
+        // Ordering: see `job`.
+        assert!(!self.unaware.load(Relaxed));
+    }
+}
+
+#[test]
+fn a_closure_that_runs_after_its_future_was_dropped_knows_it() {
+    model(|| {
+        let (pool, told) = (pool(), Arc::new(Told::default()));
+        {
+            let mut running = pin!(pool.run(Told::job(&told)));
+            let _ = running
+                .as_mut()
+                .poll(&mut Context::from_waker(Waker::noop()));
+        }
+        told.tell();
+        told.end(&pool);
+    });
+}
+
+#[test]
+fn a_closure_that_runs_after_its_pool_was_closed_knows_it() {
+    model(|| {
+        let (pool, told) = (pool(), Arc::new(Told::default()));
+        let mut running = pin!(pool.run(Told::job(&told)));
+        let first = running
+            .as_mut()
+            .poll(&mut Context::from_waker(Waker::noop()));
+        assert!(first.is_pending());
+        pool.close();
+        told.tell();
+        match block_on(running) {
+            Ok(()) | Err(JoinError::Cancelled(_)) => {}
+            Err(other) => panic!("{other}"),
+        }
+        told.end(&pool);
     });
 }
