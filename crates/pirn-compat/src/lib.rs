@@ -21,12 +21,24 @@
 mod async_executor;
 #[cfg(all(feature = "futures", not(loom)))]
 mod futures;
+#[cfg(all(feature = "host", not(loom)))]
+mod host;
 #[cfg(all(feature = "tokio", not(loom)))]
 mod tokio;
+#[cfg(all(feature = "tokio", not(loom)))]
+mod tokio_context;
+#[cfg(all(feature = "tokio-io", not(loom)))]
+mod tokio_io;
 
 #[cfg(all(feature = "async-executor", not(loom)))]
 pub use self::async_executor::{AsyncExecutor, AsyncLocalExecutor};
 #[cfg(all(feature = "futures", not(loom)))]
 pub use self::futures::Futures;
+#[cfg(all(feature = "host", not(loom)))]
+pub use self::host::{Host, Hosted};
 #[cfg(all(feature = "tokio", not(loom)))]
 pub use self::tokio::{TokioHandle, TokioLocalSet};
+#[cfg(all(feature = "tokio", not(loom)))]
+pub use self::tokio_context::{InTokio, TokioContext};
+#[cfg(all(feature = "tokio-io", not(loom)))]
+pub use self::tokio_io::{ForTokio, FromTokio};
