@@ -2,6 +2,7 @@
 //! `tests/` can check the checks.
 
 pub mod alone;
+pub mod audit;
 pub mod bench;
 pub mod binary;
 pub mod ci;

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use xtask::{Result, alone, bench, ci, course, loom, release, test, tidy, weaken};
+use xtask::{Result, alone, audit, bench, ci, course, loom, release, test, tidy, weaken};
 
 const HELP: &str = "\
 cargo xtask COMMAND
@@ -29,6 +29,13 @@ cargo xtask COMMAND
        --fresh        forgets what target/weaken/results knows
        --json         a machine-readable report
   alone             the low crates outside the workspace: doctests, tokio, a bare thread, loom
+  audit             what each published crate costs, beside its peers, and whether it can be picked alone:
+                    dependencies that were looked at, documentation, manifest, README, each combination of
+                    features, the oldest Rust
+       --quick        without the last two
+       --time         builds each crate, and each peer, from nothing, one at a time
+       --record       writes the READMEs and the table of crates; with --time benches/RESULTS.md as well
+       --json         a machine-readable report
   course            takes from each program of the course the line that it is about: its test must fail
   tidy              house rules: crate arrows, comments that carry proof, unsafe's homes
   ci                everything above as CI runs it, with formatting, clippy, docs and the README
@@ -59,6 +66,7 @@ fn dispatch() -> Result {
         Some("loom") => loom::run(rest),
         Some("weaken") => weaken::run(rest),
         Some("alone") => alone::run(rest),
+        Some("audit") => audit::run(rest),
         Some("course") => course::run(rest),
         Some("tidy") => tidy::run(rest),
         Some("ci") => ci::run(rest),
@@ -69,7 +77,7 @@ fn dispatch() -> Result {
             Ok(())
         }
         _ => Err(format!(
-            "no command is called `{}`; there are test, loom, weaken, alone, tidy, ci, bench, release and help",
+            "no command is called `{}`; there are test, loom, weaken, alone, audit, course, tidy, ci, bench, release and help",
             command.to_string_lossy()
         )),
     }

@@ -55,6 +55,7 @@
 //!
 //! A blocking or foreign future that never gives way cannot be interrupted: a cancel takes effect between polls.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![no_std]
 // Its links to what needs `std` lead nowhere without it.
 #![cfg_attr(not(feature = "std"), allow(rustdoc::broken_intra_doc_links))]

@@ -60,6 +60,7 @@
 //! [hyper]: https://docs.rs/hyper
 //! [rustls]: https://docs.rs/rustls
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]
 
 mod address;

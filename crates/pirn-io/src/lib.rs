@@ -74,6 +74,7 @@
 //! Where the system is not Linux, timers that sleep in the reactor are up to a millisecond late;
 //! never early.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]
 // With a feature off, what it alone uses is dead.
 #![cfg_attr(

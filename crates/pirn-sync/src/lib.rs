@@ -142,6 +142,7 @@
 //! Case by case, with the test that shows each:
 //! [asyncio](https://docs.rs/pirn-sync/latest/pirn_sync/asyncio/index.html), or `docs/asyncio.md`.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![no_std]
 
 extern crate alloc;

@@ -75,6 +75,7 @@
 //! - A wheel for each of many threads: timers stand under one lock, unless the one thread that drives
 //!   them is [attached](Timer::attach).
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(not(feature = "std"), no_std)]
 // Its links to what needs `std` lead nowhere without it.
 #![cfg_attr(not(feature = "std"), allow(rustdoc::broken_intra_doc_links))]

@@ -1,0 +1,157 @@
+//! What the documentation of public items must have: an example that asserts something, and for
+//! what waits, what dropping it does.
+
+use super::items::{Item, Items, Kind};
+use crate::source::is_word;
+
+/// Checks the items of a crate.
+pub fn check(items: &Items) -> Vec<String> {
+    let mut breaches = Vec::new();
+    for item in &items.list {
+        let mut breach = |what: &str| {
+            breaches.push(format!("{}: `{}` {what}", item.place(), item.name));
+        };
+        let future = future(items, item);
+        if let Some(of) = &future {
+            let said = of.iter().any(|docs| says_what_dropping_does(docs));
+            if !said {
+                breach("waits, and has no `# Cancel safety` that says what dropping it does");
+            }
+        }
+        let says = |other: &Item| {
+            let gives = other.name == item.name || given(other) == item.name;
+            gives && says_what_dropping_does(&other.docs)
+        };
+        if items
+            .futures
+            .contains(&(item.file.clone(), item.name.clone()))
+            && item.kind == Kind::Type
+            && !items.list.iter().any(says)
+        {
+            breach("is a future, and neither it nor what gives it has a `# Cancel safety`");
+        }
+        let taught = match item.kind {
+            Kind::Function | Kind::Macro => has_example(&item.docs),
+            Kind::Type | Kind::Trait => is_shown(items, item),
+            Kind::Method => future.is_none() || is_called(items, item),
+            Kind::Other => true,
+        };
+        if !taught {
+            breach("has no example that asserts something");
+        }
+    }
+    breaches
+}
+
+/// Whether a type or trait has an example: its own, one of its functions', or that of what its first
+/// paragraph links to, as the future of a function links to it.
+fn is_shown(items: &Items, item: &Item) -> bool {
+    let owner = format!("{}::", item.name);
+    let of_its_own = |other: &Item| other.name.starts_with(&owner) && has_example(&other.docs);
+    if has_example(&item.docs) || items.list.iter().any(of_its_own) {
+        return true;
+    }
+    let paragraph = item.docs.split("\n\n").next().unwrap_or_default();
+    let links = paragraph.split('[').skip(1).filter_map(|rest| {
+        let (label, after) = rest.split_once(']')?;
+        let path = after
+            .strip_prefix('(')
+            .and_then(|rest| rest.split(')').next());
+        Some(path.unwrap_or(label).trim_matches(['`', '(', ')']))
+    });
+    let last_two = |path: &str| -> String {
+        let words: Vec<&str> = path.split("::").collect();
+        words[words.len().saturating_sub(2)..].join("::")
+    };
+    links.map(last_two).any(|path| {
+        let last = path.rsplit("::").next().unwrap_or_default();
+        let named = |other: &&Item| {
+            other.name == path || (other.kind != Kind::Method && other.name == last)
+        };
+        let mut linked = items.list.iter().filter(named);
+        linked.any(|other| match other.kind {
+            Kind::Method => is_called(items, other),
+            _ => other.name != item.name && has_example(&other.docs),
+        })
+    })
+}
+
+/// Whether a function of a type has an example: its own, or one on the page of its type that calls
+/// it.
+fn is_called(items: &Items, item: &Item) -> bool {
+    let Some((owner, name)) = item.name.split_once("::") else {
+        return false;
+    };
+    let calls = [
+        format!(".{name}("),
+        format!("{owner}::{name}("),
+        format!(".{name}::<"),
+    ];
+    let on_the_page = |other: &&Item| {
+        other.name == owner
+            || other
+                .name
+                .split_once("::")
+                .is_some_and(|(of, _)| of == owner)
+    };
+    let mut page = items.list.iter().filter(on_the_page);
+    has_example(&item.docs)
+        || page.any(|other| {
+            let mut examples = examples(&other.docs);
+            examples.any(|code| calls.iter().any(|call| code.contains(call)))
+        })
+}
+
+/// The documentation that may speak of it, if a function gives a future: its own, and that of the
+/// future's type.
+fn future<'a>(items: &'a Items, item: &'a Item) -> Option<Vec<&'a str>> {
+    if !matches!(item.kind, Kind::Function | Kind::Method) {
+        return None;
+    }
+    let kind = given(item);
+    // What makes a future is not what waits.
+    if item.name.starts_with(&format!("{kind}::")) {
+        return None;
+    }
+    let named = items.futures.iter().any(|(_, name)| *name == kind);
+    let opaque = ["impl Future", "dyn Future"]
+        .iter()
+        .any(|words| item.returns.contains(words));
+    if !(item.is_async || named || opaque) {
+        return None;
+    }
+    let types = || {
+        let list = items.list.iter();
+        list.filter(|other| named && other.kind == Kind::Type && other.name == kind)
+    };
+    // Of several types of one name, the one beside the function.
+    let beside = types().any(|other| other.file == item.file);
+    let docs = types()
+        .filter(|other| !beside || other.file == item.file)
+        .map(|other| other.docs.as_str());
+    Some(docs.chain([item.docs.as_str()]).collect())
+}
+
+/// The type that a function returns, by the first of its names.
+fn given(item: &Item) -> String {
+    let chars = item.returns.chars();
+    chars.take_while(|&c| is_word(c)).collect()
+}
+
+fn says_what_dropping_does(docs: &str) -> bool {
+    docs.lines().any(|line| line == "# Cancel safety")
+}
+
+/// Whether a block that rustdoc compiles asserts something.
+fn has_example(docs: &str) -> bool {
+    examples(docs).next().is_some()
+}
+
+/// The blocks that rustdoc compiles and that assert something.
+fn examples(docs: &str) -> impl Iterator<Item = &str> {
+    let blocks = docs.split("```").skip(1).step_by(2);
+    blocks.filter_map(|block| {
+        let (language, code) = block.split_once('\n').unwrap_or((block, ""));
+        (super::readme::is_rust(language) && code.contains("assert")).then_some(code)
+    })
+}
