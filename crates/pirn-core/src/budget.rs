@@ -32,12 +32,26 @@ const UNBOUNDED: u32 = u32::MAX;
 /// In a cancelled body, outside its regions: nothing may be given any more.
 const FROZEN: u32 = u32::MAX - 1;
 
-/// Restores the budget that was there before.
+/// Restores the budget that was there before [`refill`].
 #[derive(Debug)]
 #[must_use = "the budget ends with the guard"]
 pub struct Refilled(u32);
 
 /// Starts a fresh budget for the length of one poll of a task. For executors.
+///
+/// # Examples
+///
+/// ```
+/// use pirn_core::budget::{self, BUDGET};
+/// use std::task::{Context, Waker};
+///
+/// let mut cx = Context::from_waker(Waker::noop());
+/// let refilled = budget::refill();
+/// let spent = (0..).take_while(|_| budget::poll_spend(&mut cx).is_ready()).count();
+/// assert_eq!(spent, BUDGET as usize);
+/// drop(refilled);
+/// assert!(budget::poll_spend(&mut cx).is_ready()); // outside there is no bound
+/// ```
 #[inline]
 pub fn refill() -> Refilled {
     Refilled(left::replace(BUDGET))
@@ -45,6 +59,16 @@ pub fn refill() -> Refilled {
 
 /// Starts a fresh budget if none is running: for wrappers that may be outermost on an executor that
 /// knows nothing of budgets.
+///
+/// # Examples
+///
+/// ```
+/// use pirn_core::budget;
+///
+/// let outermost = budget::refill_if_outermost();
+/// assert!(outermost.is_some());
+/// assert!(budget::refill_if_outermost().is_none()); // one is running
+/// ```
 #[inline]
 pub fn refill_if_outermost() -> Option<Refilled> {
     (left::get() == UNBOUNDED).then(refill)

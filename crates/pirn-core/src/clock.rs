@@ -87,6 +87,38 @@ pub type BoxSleep = Pin<Box<dyn Future<Output = ()> + Send + Sync>>;
 ///
 /// A runtime puts its clock into the [ambient handles](crate::context); under simulation that is a
 /// virtual one.
+///
+/// # Examples
+///
+/// ```
+/// use pirn_core::{BoxSleep, Clock, Instant, context::{self, Handles}};
+/// use std::any::Any;
+/// use std::rc::Rc;
+/// use std::sync::Arc;
+///
+/// /// Stands still.
+/// struct Stopped;
+/// impl Clock for Stopped {
+///     fn now(&self) -> Instant {
+///         Instant::from_nanos(7)
+///     }
+///     fn sleep_until(&self, at: Instant) -> BoxSleep {
+///         match at <= self.now() {
+///             true => Box::pin(std::future::ready(())),
+///             false => Box::pin(std::future::pending()),
+///         }
+///     }
+///     fn as_any(&self) -> &dyn Any {
+///         self
+///     }
+/// }
+///
+/// let mut handles = Handles::default();
+/// handles.clock = Some(Arc::new(Stopped));
+/// let _entered = Rc::new(handles).enter();
+/// assert_eq!(context::clock()?.now(), Instant::from_nanos(7));
+/// # Ok::<(), pirn_core::Missing>(())
+/// ```
 pub trait Clock: Send + Sync + 'static {
     /// The present. Never goes back.
     fn now(&self) -> Instant;

@@ -66,7 +66,7 @@ shim::per_thread! {
 
 static FALLBACK_CLOCK: OnceLock<Arc<dyn Clock>> = OnceLock::new();
 
-/// Restores the handles that were there before.
+/// Restores the handles that were there before [`Handles::enter`].
 #[must_use = "the handles stand until the guard is dropped"]
 pub struct Entered {
     former: Option<Rc<Handles>>,
@@ -90,6 +90,18 @@ impl Drop for Entered {
 }
 
 /// The handles that stand around the caller.
+///
+/// # Examples
+///
+/// ```
+/// use pirn_core::context::{self, Handles};
+/// use std::rc::Rc;
+///
+/// assert!(context::handles().is_none());
+/// let handles = Rc::new(Handles::default());
+/// let _entered = Rc::clone(&handles).enter();
+/// assert!(Rc::ptr_eq(&context::handles().unwrap(), &handles));
+/// ```
 pub fn handles() -> Option<Rc<Handles>> {
     HANDLES
         .try_with(|handles| handles.borrow().clone())
@@ -109,6 +121,16 @@ fn handle<T>(pick: impl FnOnce(&Handles) -> Option<T>) -> Option<T> {
 /// # Errors
 ///
 /// [`Missing`] outside a runtime.
+///
+/// # Examples
+///
+/// ```
+/// use pirn_core::context;
+///
+/// // Outside a runtime.
+/// let missing = context::spawner().err().unwrap();
+/// assert_eq!(missing.what(), "spawner");
+/// ```
 pub fn spawner() -> Result<Arc<dyn DynSpawn>, Missing> {
     handle(|h| h.spawner.clone()).ok_or(Missing::new(
         "spawner",
@@ -121,6 +143,16 @@ pub fn spawner() -> Result<Arc<dyn DynSpawn>, Missing> {
 /// # Errors
 ///
 /// [`Missing`] outside a runtime with a current-thread executor.
+///
+/// # Examples
+///
+/// ```
+/// use pirn_core::context;
+///
+/// // Outside a runtime.
+/// let missing = context::local_spawner().err().unwrap();
+/// assert_eq!(missing.what(), "local spawner");
+/// ```
 pub fn local_spawner() -> Result<Rc<dyn DynSpawnLocal>, Missing> {
     handle(|h| h.local_spawner.clone()).ok_or(Missing::new(
         "local spawner",
@@ -133,6 +165,16 @@ pub fn local_spawner() -> Result<Rc<dyn DynSpawnLocal>, Missing> {
 /// # Errors
 ///
 /// [`Missing`] where there is neither.
+///
+/// # Examples
+///
+/// ```
+/// use pirn_core::context;
+///
+/// // Outside a runtime.
+/// let missing = context::clock().err().unwrap();
+/// assert_eq!(missing.what(), "clock");
+/// ```
 pub fn clock() -> Result<Arc<dyn Clock>, Missing> {
     handle(|h| h.clock.clone())
         .or_else(|| FALLBACK_CLOCK.get().cloned())
@@ -152,6 +194,16 @@ pub(crate) fn has_clock() -> bool {
 /// # Errors
 ///
 /// [`Missing`] outside a runtime.
+///
+/// # Examples
+///
+/// ```
+/// use pirn_core::context;
+///
+/// // Outside a runtime.
+/// let missing = context::blocking().err().unwrap();
+/// assert_eq!(missing.what(), "blocking pool");
+/// ```
 pub fn blocking() -> Result<Arc<dyn Blocking>, Missing> {
     handle(|h| h.blocking.clone()).ok_or(Missing::new(
         "blocking pool",
@@ -164,6 +216,16 @@ pub fn blocking() -> Result<Arc<dyn Blocking>, Missing> {
 /// # Errors
 ///
 /// [`Missing`] outside a runtime.
+///
+/// # Examples
+///
+/// ```
+/// use pirn_core::context;
+///
+/// // Outside a runtime.
+/// let missing = context::calls().err().unwrap();
+/// assert_eq!(missing.what(), "queue of calls");
+/// ```
 pub fn calls() -> Result<CallQueue, Missing> {
     handle(|h| h.calls.clone()).ok_or(Missing::new(
         "queue of calls",
@@ -199,11 +261,50 @@ pub fn system(what: &'static str) -> Result<(), Missing> {
 }
 
 /// The scope that waits for what was abandoned, where a runtime has one.
+///
+/// # Examples
+///
+/// ```
+/// use pirn_core::{Scope, context::{self, Handles}};
+/// use std::rc::Rc;
+///
+/// assert!(context::reaper().is_none());
+/// let mut handles = Handles::default();
+/// handles.reaper = Some(Scope::detached());
+/// let _entered = Rc::new(handles).enter();
+/// assert!(!context::reaper().unwrap().is_cancelled());
+/// ```
 pub fn reaper() -> Option<Scope> {
     handle(|h| h.reaper.clone())
 }
 
 /// Sets the clock for threads without a runtime, once. False if one was set before.
+///
+/// # Examples
+///
+/// ```
+/// use pirn_core::{BoxSleep, Clock, Instant, context};
+/// use std::any::Any;
+/// use std::sync::Arc;
+///
+/// struct Never;
+/// impl Clock for Never {
+///     fn now(&self) -> Instant {
+///         Instant::from_nanos(0)
+///     }
+///     fn sleep_until(&self, _: Instant) -> BoxSleep {
+///         Box::pin(std::future::pending())
+///     }
+///     fn as_any(&self) -> &dyn Any {
+///         self
+///     }
+/// }
+///
+/// assert!(context::clock().is_err());
+/// assert!(context::set_fallback_clock(Arc::new(Never)));
+/// assert!(context::clock().is_ok());
+/// assert!(!context::set_fallback_clock(Arc::new(Never))); // the first one stays
+/// ```
 pub fn set_fallback_clock(clock: Arc<dyn Clock>) -> bool {
     FALLBACK_CLOCK.set(clock).is_ok()
 }
@@ -443,6 +544,18 @@ impl Frame {
 
 /// Polls `f` as a task of its own, without a scope: what executors call around each poll of a task
 /// that [`Rooted`](crate::Rooted) does not wrap, so that it inherits nothing from a poll outside.
+///
+/// # Examples
+///
+/// ```
+/// use pirn_core::{Scope, context, shim::block_on};
+///
+/// let run = Scope::detached().run(async {
+///     assert!(Scope::current().is_some());
+///     context::isolate(|| Scope::current().is_none())
+/// });
+/// assert!(block_on(run).unwrap());
+/// ```
 pub fn isolate<R>(f: impl FnOnce() -> R) -> R {
     let _outside = Outside::new();
     f()

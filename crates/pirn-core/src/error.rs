@@ -10,7 +10,7 @@ mod join_error;
 #[cfg(feature = "std")]
 pub use join_error::{JoinError, Panic, Payload, panic_message};
 
-/// What sort of event cancelled a scope.
+/// What sort of event cancelled a scope: a part of its [`Cause`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Kind {
@@ -104,6 +104,16 @@ impl fmt::Display for Cause {
 /// Something ambient is missing: there is no runtime around the caller that has it.
 ///
 /// Names what is missing and what to do about it.
+///
+/// # Examples
+///
+/// ```
+/// use pirn_core::Missing;
+///
+/// let missing = Missing::new("clock", "run inside a runtime");
+/// assert_eq!(missing.what(), "clock");
+/// assert_eq!(missing.to_string(), "there is no clock here: run inside a runtime");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Missing {
     what: &'static str,

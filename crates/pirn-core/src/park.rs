@@ -15,7 +15,7 @@ pub enum Until {
     Woken,
 }
 
-/// What a driver reports when it can no longer sleep or look.
+/// What a [`Park`] reports when it can no longer sleep or look.
 #[derive(Debug)]
 pub struct ParkError {
     what: &'static str,
@@ -51,6 +51,46 @@ impl std::error::Error for ParkError {
 ///
 /// Drivers nest: the timer's sleeps until its next timer by the reactor's, the reactor's by
 /// polling the system. An executor is given one and does not know what it waits for.
+///
+/// # Examples
+///
+/// ```
+/// use pirn_core::{Park, ParkError, Unpark, Until};
+/// use std::sync::Arc;
+/// use std::sync::atomic::{AtomicBool, Ordering};
+///
+/// /// Does not sleep, but gives its processor away again and again.
+/// struct Yielding(Token);
+///
+/// #[derive(Clone)]
+/// struct Token(Arc<AtomicBool>);
+///
+/// impl Unpark for Token {
+///     fn unpark(&self) {
+///         self.0.store(true, Ordering::Release);
+///     }
+/// }
+///
+/// impl Park for Yielding {
+///     type Unpark = Token;
+///
+///     fn unparker(&self) -> Token {
+///         self.0.clone()
+///     }
+///
+///     fn park(&mut self, until: Until) -> Result<(), ParkError> {
+///         // Where there is a time, it returns early.
+///         while !self.0.0.swap(false, Ordering::Acquire) && until == Until::Woken {
+///             std::thread::yield_now();
+///         }
+///         Ok(())
+///     }
+/// }
+///
+/// let mut park = Yielding(Token(Arc::default()));
+/// park.unparker().unpark();
+/// assert!(park.park(Until::Woken).is_ok()); // at once
+/// ```
 pub trait Park {
     /// What ends the sleep from elsewhere.
     type Unpark: Unpark;

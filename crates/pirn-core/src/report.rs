@@ -11,7 +11,7 @@ use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-/// Something that no one can receive.
+/// Something that no one can receive: what the hook of [`set_hook`] is told.
 #[non_exhaustive]
 pub enum Report {
     /// A panic: of a task that nobody joins, or of a destructor or waker at our boundary.
@@ -126,6 +126,23 @@ pub fn set_hook(hook: Option<Hook>) -> Option<Hook> {
 }
 
 /// Hands `report` to the hook.
+///
+/// # Examples
+///
+/// ```
+/// use pirn_core::report::{Report, report, set_hook};
+/// use std::sync::Arc;
+/// use std::sync::atomic::{AtomicUsize, Ordering};
+///
+/// let told = Arc::new(AtomicUsize::new(0));
+/// let sink = Arc::clone(&told);
+/// set_hook(Some(Arc::new(move |_: &Report| {
+///     sink.fetch_add(1, Ordering::Relaxed);
+/// })));
+/// report(Report::Orphaned { children: 1 });
+/// assert_eq!(told.load(Ordering::Relaxed), 1);
+/// # set_hook(None);
+/// ```
 pub fn report(report: Report) {
     let hook = HOOK.read().unwrap_or_else(PoisonError::into_inner).clone();
     // A panic of the hook, or of what the report drops, ends here.

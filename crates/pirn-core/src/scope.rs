@@ -65,6 +65,20 @@ use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 /// How long clean-up may take after a cancel before it is dropped and reported.
+///
+/// # Examples
+///
+/// ```
+/// use pirn_core::{Grace, Scope};
+/// use std::time::Duration;
+///
+/// let scope = Scope::detached();
+/// assert_eq!(scope.grace(), Some(Grace::DEFAULT));
+/// scope.set_grace(Grace::After(Duration::from_secs(1)));
+/// assert_eq!(scope.child().grace(), Some(Duration::from_secs(1)));
+/// scope.set_grace(Grace::Unlimited);
+/// assert_eq!(scope.grace(), None);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Grace {
     /// As the scope around; [`Grace::DEFAULT`] where there is none.

@@ -72,6 +72,16 @@ impl fmt::Display for TaskMeta {
 }
 
 /// Why a future was not spawned, with the future.
+///
+/// # Examples
+///
+/// ```
+/// use pirn_core::Refused;
+///
+/// let refused = Refused::new("the executor is shut down", 7);
+/// assert_eq!(refused.to_string(), "the task was not spawned: the executor is shut down");
+/// assert_eq!(refused.into_future(), 7);
+/// ```
 pub struct Refused<F> {
     reason: &'static str,
     future: F,
@@ -127,6 +137,30 @@ impl<F> std::error::Error for Refused<F> {}
 /// `f` gets a copy of the [task-locals](crate::TaskLocal) that stand around the call: an executor
 /// whose tasks are [`Rooted`](crate::Rooted) has nothing to do for that, others
 /// [carry](crate::Locals::carry) them.
+///
+/// # Examples
+///
+/// ```
+/// use pirn_core::{Refused, Spawn, TaskMeta, shim::block_on};
+/// use std::sync::mpsc;
+///
+/// /// A thread for each task.
+/// struct Threads;
+///
+/// impl Spawn for Threads {
+///     fn spawn<F>(&self, _: TaskMeta, f: F) -> Result<(), Refused<F>>
+///     where
+///         F: Future<Output = ()> + Send + 'static,
+///     {
+///         std::thread::spawn(move || block_on(f));
+///         Ok(())
+///     }
+/// }
+///
+/// let (say, said) = mpsc::channel();
+/// Threads.spawn(TaskMeta::here(), async move { say.send("done").unwrap() }).unwrap();
+/// assert_eq!(said.recv(), Ok("done"));
+/// ```
 pub trait Spawn {
     /// Hands `f` to the executor, which polls it later, never inside this call.
     ///
@@ -139,6 +173,35 @@ pub trait Spawn {
 }
 
 /// An executor of one thread, for futures that must stay on it. Otherwise as [`Spawn`].
+///
+/// # Examples
+///
+/// ```
+/// use pirn_core::{LocalBoxTask, Refused, SpawnLocal, TaskMeta, shim::block_on};
+/// use std::cell::{Cell, RefCell};
+/// use std::rc::Rc;
+///
+/// /// Keeps its tasks until somebody runs them.
+/// #[derive(Default)]
+/// struct Later(RefCell<Vec<LocalBoxTask>>);
+///
+/// impl SpawnLocal for Later {
+///     fn spawn_local<F>(&self, _: TaskMeta, f: F) -> Result<(), Refused<F>>
+///     where
+///         F: Future<Output = ()> + 'static,
+///     {
+///         self.0.borrow_mut().push(Box::pin(f));
+///         Ok(())
+///     }
+/// }
+///
+/// let (later, done) = (Later::default(), Rc::new(Cell::new(false)));
+/// let set = Rc::clone(&done);
+/// later.spawn_local(TaskMeta::here(), async move { set.set(true) }).unwrap();
+/// assert!(!done.get());
+/// later.0.take().into_iter().for_each(block_on);
+/// assert!(done.get());
+/// ```
 pub trait SpawnLocal {
     /// Hands `f` to the executor, which polls it later on this thread.
     ///
@@ -219,6 +282,27 @@ impl<S: Spawn + ?Sized> Spawn for Arc<S> {
 pub type BoxJob = Box<dyn FnOnce() + Send>;
 
 /// A pool of threads for work that blocks.
+///
+/// # Examples
+///
+/// ```
+/// use pirn_core::{Blocking, BoxJob, Refused};
+/// use std::sync::mpsc;
+///
+/// /// A thread for each job.
+/// struct Threads;
+///
+/// impl Blocking for Threads {
+///     fn submit(&self, job: BoxJob) -> Result<(), Refused<BoxJob>> {
+///         std::thread::spawn(job);
+///         Ok(())
+///     }
+/// }
+///
+/// let (say, said) = mpsc::channel();
+/// Threads.submit(Box::new(move || say.send("done").unwrap())).unwrap();
+/// assert_eq!(said.recv(), Ok("done"));
+/// ```
 pub trait Blocking: Send + Sync {
     /// Queues `job`. It runs once, or is dropped unrun if the pool shuts down first. `job`
     /// catches its own panics.

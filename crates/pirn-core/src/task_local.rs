@@ -487,6 +487,20 @@ impl Locals {
     ///
     /// Meanwhile there is no [`Scope::current`], and nobody to [set](TaskLocal::set) values for, but
     /// in the tasks that are run.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pirn_core::{Locals, Scope, shim::block_on};
+    ///
+    /// let run = Scope::detached().run(async {
+    ///     let detached = Locals::detach();
+    ///     assert!(Scope::current().is_none());
+    ///     drop(detached);
+    ///     assert!(Scope::current().is_some());
+    /// });
+    /// assert!(block_on(run).is_ok());
+    /// ```
     pub fn detach() -> Detached {
         Detached {
             around: replace(BARE),

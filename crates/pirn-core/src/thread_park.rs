@@ -17,7 +17,7 @@ use std::fmt;
 /// let mut park = ThreadPark::new();
 /// let unparker = park.unparker();
 /// std::thread::spawn(move || unparker.unpark());
-/// park.park(Until::Woken)?;
+/// assert!(park.park(Until::Woken).is_ok());
 /// park.park(Until::Now)?; // does not sleep
 /// # Ok::<(), pirn_core::ParkError>(())
 /// ```

@@ -105,7 +105,7 @@ use core::task::{Context, Poll, RawWakerVTable, Waker};
 mod ring;
 use ring::{Granted, Head, Links};
 
-/// What a primitive gives, and to whom. `N` is the number of its queues.
+/// What a primitive gives, and to whom: its own part of a [`WaitList`]. `N` is the number of its queues.
 ///
 /// Every function but [`expects_wait`](Self::expects_wait) runs with the list's lock held: it calls
 /// no code of users and does not panic. For a waiter that finds it has to wait, `admit` is called

@@ -13,6 +13,23 @@ mod boundary;
 mod boundary;
 
 /// Wakes one waker. A panic in it does not come out of here, so the other wakes are still delivered.
+///
+/// # Examples
+///
+/// ```
+/// use std::sync::Arc;
+/// use std::task::{Wake, Waker};
+///
+/// struct Loud;
+/// impl Wake for Loud {
+///     fn wake(self: Arc<Self>) {
+///         panic!("this goes to the hook");
+///     }
+/// }
+/// let loud = Arc::new(Loud);
+/// pirn_core::wake::wake(Waker::from(Arc::clone(&loud)));
+/// assert_eq!(Arc::strong_count(&loud), 1);
+/// ```
 pub fn wake(waker: Waker) {
     boundary::call(|| waker.wake());
 }

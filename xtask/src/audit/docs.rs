@@ -113,7 +113,12 @@ fn future<'a>(items: &'a Items, item: &'a Item) -> Option<Vec<&'a str>> {
     if item.name.starts_with(&format!("{kind}::")) {
         return None;
     }
-    let named = items.futures.iter().any(|(_, name)| *name == kind);
+    let is_here =
+        |other: &Item| other.kind == Kind::Type && other.name == kind && other.file == item.file;
+    // Of several types of one name, the one beside the function.
+    let beside = items.list.iter().any(is_here);
+    let mut futures = items.futures.iter();
+    let named = futures.any(|(file, name)| *name == kind && (!beside || *file == item.file));
     let opaque = ["impl Future", "dyn Future"]
         .iter()
         .any(|words| item.returns.contains(words));
@@ -124,8 +129,6 @@ fn future<'a>(items: &'a Items, item: &'a Item) -> Option<Vec<&'a str>> {
         let list = items.list.iter();
         list.filter(|other| named && other.kind == Kind::Type && other.name == kind)
     };
-    // Of several types of one name, the one beside the function.
-    let beside = types().any(|other| other.file == item.file);
     let docs = types()
         .filter(|other| !beside || other.file == item.file)
         .map(|other| other.docs.as_str());

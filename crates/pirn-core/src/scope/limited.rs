@@ -31,6 +31,10 @@ pin_project! {
     ///
     /// A body that is ready at its first poll, and asks for nothing, never has one.
     ///
+    /// # Cancel safety
+    ///
+    /// As that of [`Scope::run`]: dropping it cancels the scope and drops the body.
+    ///
     /// # Examples
     ///
     /// ```
@@ -131,6 +135,17 @@ impl<F: Future> Limited<F> {
     }
 
     /// The same for a scope that is there already: as [`Scope::run`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pirn_core::{Cause, Limited, Scope, shim::block_on};
+    ///
+    /// let scope = Scope::detached();
+    /// let run = Limited::within(&scope, async { unreachable!("never polled") });
+    /// scope.cancel(Cause::requested("enough"));
+    /// assert_eq!(block_on(run).unwrap_err().text(), "enough");
+    /// ```
     pub fn within(scope: &Scope, body: F) -> Limited<F> {
         let run = Run::new(scope.claim(), Some(Region::default()));
         Limited {

@@ -76,6 +76,10 @@ pin_project! {
     /// no scope, and this costs one look at a thread-local per poll. Otherwise it is as
     /// [`Scope::run`].
     ///
+    /// # Cancel safety
+    ///
+    /// Dropping it drops the body; where there is a scope, as that of [`Scope::run`].
+    ///
     /// # Examples
     ///
     /// ```
