@@ -195,6 +195,21 @@ impl LocalExecutor {
 
     /// As [`spawn`](Self::spawn), for a task that is more or less urgent than others: see
     /// [`Priority`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pirn_executor::{LocalExecutor, Priority};
+    /// use std::sync::mpsc::channel;
+    ///
+    /// let executor = LocalExecutor::new();
+    /// let (say, said) = channel();
+    /// let urgent = say.clone();
+    /// executor.spawn(async move { say.send("ordinary").unwrap() }).detach();
+    /// executor.spawn_at(Priority::High, async move { urgent.send("urgent").unwrap() }).detach();
+    /// while executor.try_tick() {}
+    /// assert_eq!(said.iter().collect::<Vec<_>>(), ["urgent", "ordinary"]);
+    /// ```
     #[track_caller]
     pub fn spawn_at<F>(&self, priority: Priority, future: F) -> Task<F::Output>
     where
@@ -465,6 +480,17 @@ impl LocalHandle {
 
     /// As [`spawn`](Self::spawn), for a task that is more or less urgent than others: see
     /// [`Priority`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pirn_executor::{LocalExecutor, Priority, ThreadPark};
+    ///
+    /// let executor = LocalExecutor::new();
+    /// let task = executor.handle().spawn_at(Priority::Low, async { 5 });
+    /// assert_eq!(executor.run(&mut ThreadPark::new(), task)?.unwrap(), 5);
+    /// # Ok::<(), pirn_core::ParkError>(())
+    /// ```
     #[track_caller]
     pub fn spawn_at<F>(&self, priority: Priority, future: F) -> Task<F::Output>
     where
@@ -502,6 +528,24 @@ impl LocalHandle {
     ///
     /// Elsewhere, or if the executor is shut down or gone, the task ends at once as
     /// [`JoinError::Refused`](pirn_core::JoinError::Refused).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pirn_core::JoinError;
+    /// use pirn_executor::{LocalExecutor, ThreadPark};
+    /// use std::rc::Rc;
+    ///
+    /// let executor = LocalExecutor::new();
+    /// let (handle, text) = (executor.handle(), Rc::new("not Send"));
+    /// let task = handle.spawn_local(async move { text.len() });
+    /// assert_eq!(executor.run(&mut ThreadPark::new(), task)?.unwrap(), 8);
+    ///
+    /// let elsewhere = std::thread::spawn(move || handle.spawn_local(async {})).join().unwrap();
+    /// let ended = executor.run(&mut ThreadPark::new(), elsewhere)?;
+    /// assert!(matches!(ended, Err(JoinError::Refused(_))));
+    /// # Ok::<(), pirn_core::ParkError>(())
+    /// ```
     #[track_caller]
     pub fn spawn_local<F>(&self, future: F) -> Task<F::Output>
     where
@@ -535,6 +579,19 @@ impl LocalHandle {
 
     /// As [`spawn_local`](Self::spawn_local), for a task that is more or less urgent than others: see
     /// [`Priority`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pirn_executor::{LocalExecutor, Priority, ThreadPark};
+    /// use std::rc::Rc;
+    ///
+    /// let executor = LocalExecutor::new();
+    /// let text = Rc::new("not Send");
+    /// let task = executor.handle().spawn_local_at(Priority::High, async move { text.len() });
+    /// assert_eq!(executor.run(&mut ThreadPark::new(), task)?.unwrap(), 8);
+    /// # Ok::<(), pirn_core::ParkError>(())
+    /// ```
     #[track_caller]
     pub fn spawn_local_at<F>(&self, priority: Priority, future: F) -> Task<F::Output>
     where
@@ -566,6 +623,16 @@ impl LocalHandle {
 
     /// As [`spawn_local`](Self::spawn_local), and polls the task once before it returns: see
     /// [`spawn_eager`](crate::spawn_eager()).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pirn_executor::LocalExecutor;
+    ///
+    /// let executor = LocalExecutor::new();
+    /// let task = executor.handle().spawn_eager(async { 5 });
+    /// assert!(task.is_finished());
+    /// ```
     #[track_caller]
     pub fn spawn_eager<F>(&self, future: F) -> Task<F::Output>
     where

@@ -472,6 +472,18 @@ impl PoolHandle {
     ///
     /// If the executor is shut down or gone the task ends at once as
     /// [`JoinError::Refused`](pirn_core::JoinError::Refused).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pirn_executor::{PoolExecutor, ThreadPark};
+    ///
+    /// let (executor, mut workers) = PoolExecutor::new(1);
+    /// let handle = executor.handle();
+    /// let task = std::thread::spawn(move || handle.spawn(async { 5 })).join().unwrap();
+    /// assert_eq!(workers[0].run(&mut ThreadPark::new(), task)?.unwrap(), 5);
+    /// # Ok::<(), pirn_core::ParkError>(())
+    /// ```
     #[track_caller]
     pub fn spawn<F>(&self, future: F) -> Task<F::Output>
     where
@@ -502,6 +514,17 @@ impl PoolHandle {
 
     /// As [`spawn`](Self::spawn), for a task that is more or less urgent than others: see
     /// [`Priority`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pirn_executor::{PoolExecutor, Priority, ThreadPark};
+    ///
+    /// let (executor, mut workers) = PoolExecutor::new(1);
+    /// let task = executor.handle().spawn_at(Priority::High, async { 5 });
+    /// assert_eq!(workers[0].run(&mut ThreadPark::new(), task)?.unwrap(), 5);
+    /// # Ok::<(), pirn_core::ParkError>(())
+    /// ```
     #[track_caller]
     pub fn spawn_at<F>(&self, priority: Priority, future: F) -> Task<F::Output>
     where
@@ -597,6 +620,18 @@ impl PoolHandle {
     /// # Cancel safety
     ///
     /// Dropping the future changes nothing.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pirn_executor::{PoolExecutor, ThreadPark};
+    ///
+    /// let (executor, mut workers) = PoolExecutor::new(1);
+    /// let closed = executor.handle().closed();
+    /// let thread = std::thread::spawn(move || workers[0].run(&mut ThreadPark::new(), closed));
+    /// drop(executor);
+    /// assert!(thread.join().unwrap().is_ok());
+    /// ```
     pub fn closed(&self) -> Closed {
         Closed {
             shared: self.shared.clone(),

@@ -51,6 +51,16 @@ fn is_shown(items: &Items, item: &Item) -> bool {
     if has_example(&item.docs) || items.list.iter().any(of_its_own) {
         return true;
     }
+    linked(items, item)
+        .into_iter()
+        .any(|other| match other.kind {
+            Kind::Method => is_called(items, other),
+            _ => other.name != item.name && has_example(&other.docs),
+        })
+}
+
+/// What the first paragraph on an item links to.
+fn linked<'a>(items: &'a Items, item: &Item) -> Vec<&'a Item> {
     let paragraph = item.docs.split("\n\n").next().unwrap_or_default();
     let links = paragraph.split('[').skip(1).filter_map(|rest| {
         let (label, after) = rest.split_once(']')?;
@@ -59,25 +69,21 @@ fn is_shown(items: &Items, item: &Item) -> bool {
             .and_then(|rest| rest.split(')').next());
         Some(path.unwrap_or(label).trim_matches(['`', '(', ')']))
     });
-    let last_two = |path: &str| -> String {
+    let mut found = Vec::new();
+    for path in links {
         let words: Vec<&str> = path.split("::").collect();
-        words[words.len().saturating_sub(2)..].join("::")
-    };
-    links.map(last_two).any(|path| {
-        let last = path.rsplit("::").next().unwrap_or_default();
-        let named = |other: &&Item| {
-            other.name == path || (other.kind != Kind::Method && other.name == last)
-        };
-        let mut linked = items.list.iter().filter(named);
-        linked.any(|other| match other.kind {
-            Kind::Method => is_called(items, other),
-            _ => other.name != item.name && has_example(&other.docs),
-        })
-    })
+        let last = words[words.len() - 1];
+        let last_two = words[words.len().saturating_sub(2)..].join("::");
+        let list = items.list.iter();
+        found.extend(list.filter(|other| {
+            other.name == last_two || (other.kind != Kind::Method && other.name == last)
+        }));
+    }
+    found
 }
 
-/// Whether a function of a type has an example: its own, or one on the page of its type that calls
-/// it.
+/// Whether a function of a type has an example: its own, or one that calls it on the page of its type
+/// or of what that links to.
 fn is_called(items: &Items, item: &Item) -> bool {
     let Some((owner, name)) = item.name.split_once("::") else {
         return false;
@@ -88,15 +94,14 @@ fn is_called(items: &Items, item: &Item) -> bool {
         format!(".{name}::<"),
     ];
     let on_the_page = |other: &&Item| {
-        other.name == owner
-            || other
-                .name
-                .split_once("::")
-                .is_some_and(|(of, _)| of == owner)
+        let of = other.name.split("::").next().unwrap_or_default();
+        of == owner
     };
-    let mut page = items.list.iter().filter(on_the_page);
+    let page: Vec<&Item> = items.list.iter().filter(on_the_page).collect();
+    let types = page.iter().filter(|other| other.name == owner);
+    let links = types.flat_map(|other| linked(items, other));
     has_example(&item.docs)
-        || page.any(|other| {
+        || page.iter().copied().chain(links).any(|other| {
             let mut examples = examples(&other.docs);
             examples.any(|code| calls.iter().any(|call| code.contains(call)))
         })
