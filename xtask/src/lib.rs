@@ -5,6 +5,7 @@ pub mod alone;
 pub mod audit;
 pub mod bench;
 pub mod binary;
+pub mod book;
 pub mod ci;
 pub mod course;
 pub mod loom;

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use xtask::{Result, alone, audit, bench, ci, course, loom, release, test, tidy, weaken};
+use xtask::{Result, alone, audit, bench, book, ci, course, loom, release, test, tidy, weaken};
 
 const HELP: &str = "\
 cargo xtask COMMAND
@@ -37,8 +37,9 @@ cargo xtask COMMAND
        --record       writes the READMEs and the table of crates; with --time benches/RESULTS.md as well
        --json         a machine-readable report
   course            takes from each program of the course the line that it is about: its test must fail
-  tidy              house rules: crate arrows, comments that carry proof, unsafe's homes
+  tidy              house rules: crate arrows, comments that carry proof, unsafe's homes; what the guide names
   ci                everything above as CI runs it, with formatting, clippy, docs and the README
+  book              the guide in docs/ as a book, if mdbook is installed; else how to install it
   bench [ROW]       the benchmarks beside their peers; ROW is the beginning of a row's name, or `sync`
        --rounds N     rounds per row (default 11, at least 9 for figures that are recorded)
        --only NAME    only contenders whose names begin with NAME
@@ -72,12 +73,13 @@ fn dispatch() -> Result {
         Some("ci") => ci::run(rest),
         Some("bench") => bench::run(rest),
         Some("release") => release::run(rest),
+        Some("book") => book::run(rest),
         Some("help" | "--help" | "-h") => {
             print!("{HELP}");
             Ok(())
         }
         _ => Err(format!(
-            "no command is called `{}`; there are test, loom, weaken, alone, audit, course, tidy, ci, bench, release and help",
+            "no command is called `{}`; there are test, loom, weaken, alone, audit, course, tidy, ci, bench, book, release and help",
             command.to_string_lossy()
         )),
     }

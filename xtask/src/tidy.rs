@@ -1,15 +1,17 @@
 //! `cargo xtask tidy`: the house rules that a program can check.
 //!
 //! `tidy/arrows.rs` looks at the crates, `tidy/rules.rs` at one file each, `tidy/places.rs` at
-//! which files exist, `tidy/models.rs` at the pages that say which test shows what. All are pure:
-//! what they are given is read here.
+//! which files exist, `tidy/models.rs` at the pages that say which test shows what, `tidy/guide.rs`
+//! at the guide. All are pure: what they are given is read here.
 
 pub mod arrows;
+pub mod guide;
 pub mod models;
 pub mod places;
 pub mod rules;
 
 use std::{
+    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
 };
@@ -17,7 +19,7 @@ use std::{
 use crate::{Result, metadata::Workspace, source::Source, usage, weaken::survivors::Survivors};
 
 /// The folders that hold our Rust files.
-const FOLDERS: [&str; 5] = ["crates", "xtask", "benches", "examples", "fuzz"];
+const FOLDERS: [&str; 6] = ["crates", "xtask", "benches", "docs", "examples", "fuzz"];
 
 /// The command.
 ///
@@ -46,6 +48,8 @@ pub fn run(mut arguments: lexopt::Parser) -> Result {
     breaches.extend(models::check(&read(models::MODELS.as_ref()), &files, read));
     let page = read(models::ASYNCIO.as_ref());
     breaches.extend(models::check_names(models::ASYNCIO, &page, &files, read));
+    let exists = |path: &Path| workspace.root.join(path).exists();
+    breaches.extend(guide::check(&pages(&workspace)?, read, exists));
     let survivors = Survivors::load(&workspace.root)?;
     breaches.extend(survivors.stale(|path| fs::read_to_string(workspace.root.join(path)).ok()));
     for breach in &breaches {
@@ -63,6 +67,22 @@ pub fn run(mut arguments: lexopt::Parser) -> Result {
         1 => Err(format!("tidy: {}", breaches[0])),
         many => Err(format!("tidy: {many} breaches, listed above")),
     }
+}
+
+/// The pages of the guide, by their names.
+fn pages(workspace: &Workspace) -> Result<BTreeMap<String, String>> {
+    let folder = workspace.root.join(guide::PAGES);
+    let broken = |error| format!("cannot read {}: {error}", folder.display());
+    let mut pages = BTreeMap::new();
+    for entry in fs::read_dir(&folder).map_err(broken)? {
+        let path = entry.map_err(broken)?.path();
+        if path.extension() == Some("md".as_ref()) {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            let text = fs::read_to_string(&path).map_err(broken)?;
+            pages.insert(name.into_owned(), text);
+        }
+    }
+    Ok(pages)
 }
 
 /// Every Rust file of ours, relative to the root, sorted.

@@ -179,9 +179,11 @@ fn test_named(token: &str) -> Option<(PathBuf, &str)> {
     }
 }
 
-/// The functions below a `#[test]`.
-fn tests_of(code: &str) -> BTreeSet<String> {
-    let below = code.split("#[test]").skip(1);
+/// The functions below a `#[test]` or a `#[pirn::test]`.
+pub(super) fn tests_of(code: &str) -> BTreeSet<String> {
+    let plain = code.split("#[test]").skip(1);
+    let ours = code.split("#[pirn::test").skip(1);
+    let below = plain.chain(ours);
     below.filter_map(|text| word_after(text, "fn")).collect()
 }
 
