@@ -1,5 +1,6 @@
 //! The words in the guide's tables are those of the crates: each is imported, or called by its name,
 //! below.
+#![cfg(unix)]
 
 /// The names, and that there are such in `pirn`.
 macro_rules! words {
