@@ -16,7 +16,7 @@ pub use start::{StartError, Started};
 use crate::ambient::Ambient;
 use crate::catch::{Catch, drop_quietly};
 use crate::error::GroupError;
-use child::{Member, Sink, ToHandle};
+use child::{Member, Refusal, Sink, ToHandle};
 use end::end;
 use pirn_core::{Cause, Refused, Scope, Spawn, SpawnLocal, TaskMeta, shield};
 use shared::{Closes, Exit, Shared, What};
@@ -277,8 +277,8 @@ impl<E: fmt::Display + 'static, S> TaskGroup<E, S> {
     /// Spawns a child.
     ///
     /// If the executor refuses it, the group is cancelled, since it cannot do what it is asked. In
-    /// a group that has ended, the refusal is [reported](pirn_core::report); see
-    /// [`try_spawn`](Self::try_spawn). In a group that was cancelled the child never starts.
+    /// a group that has ended, the refusal goes to the handle, and is [reported](pirn_core::report) if
+    /// that is dropped unasked; see [`try_spawn`](Self::try_spawn). In a group that was cancelled the child never starts.
     #[track_caller]
     pub fn spawn<F, T>(&self, future: F) -> Child<T>
     where
@@ -384,12 +384,11 @@ impl<E: fmt::Display + 'static, S> TaskGroup<E, S> {
         }
     }
 
-    /// A child that should have run was refused, for the reason that is returned.
-    fn refused<F>(&self, meta: &TaskMeta, refused: Refused<F>) -> &'static str {
+    /// A child that should have run was refused.
+    fn refused<F>(&self, meta: &TaskMeta, refused: Refused<F>) -> Refusal {
         let reason = refused.reason();
         drop_quietly(meta, || drop(refused));
-        self.shared.refused(meta, reason);
-        reason
+        self.shared.refused(meta, reason)
     }
 }
 

@@ -613,14 +613,19 @@ fn a_refused_future_is_given_back_and_not_counted() {
 }
 
 #[test]
-fn spawning_into_a_group_that_has_ended_is_refused_and_reported() {
+fn spawning_into_a_group_that_has_ended_is_refused_and_reported_if_nobody_asks() {
     reports();
     let hand = Hand::default();
     let ended: Never<TaskGroup<&str, Hand>> =
         hand.finish(GroupBuilder::on(hand.clone()).run(async |g| Ok(g)));
-    let child = ended.unwrap().spawn_named("late", forever());
+    let group = ended.unwrap();
+    let child = group.spawn_named("asked", forever());
+    assert!(child.is_finished());
     assert!(matches!(hand.finish(child), Err(ChildError::Refused(_))));
+    assert!(reports().is_empty(), "it was received");
+    drop(group.spawn_named("late", forever()));
     let reported = reports();
+    assert_eq!(reported.len(), 1);
     assert!(reported[0].contains("task `late`") && reported[0].contains("the group has ended"));
     assert_eq!(hand.held(), 0);
 }

@@ -91,7 +91,9 @@ fn a_closed_group_refuses_with_the_future_and_keeps_those_that_live() {
     assert_eq!(hand.finish(refused.unwrap_err().into_future()), Ok(2));
     let late = group.spawn_named("late", forever());
     assert!(matches!(hand.finish(late), Err(ChildError::Refused(_))));
-    assert!(reports()[0].contains("`late`"));
+    assert!(reports().is_empty());
+    drop(group.spawn_named("unasked", forever()));
+    assert!(reports()[0].contains("`unasked`"));
     assert_eq!(hand.finish(child).unwrap(), 1);
     hand.finish(group.join()).unwrap();
 }

@@ -14,6 +14,7 @@ use crate::error::ChildError;
 use crate::group::limit::Slot;
 use crate::group::shared::{CLOSED, Inside, Shared, What};
 use pin_project_lite::pin_project;
+use pirn_core::report::{Report, report};
 use pirn_core::shim::Mutex;
 use pirn_core::shim::atomic::{AtomicBool, Ordering};
 use pirn_core::wake::wake;
@@ -90,8 +91,16 @@ struct ResultSlot<T> {
     asked: AtomicBool,
 }
 
+/// Why a child never was. In a group that has ended nobody else learns of it: there it is reported,
+/// unless the handle's owner takes it.
+pub(crate) struct Refusal {
+    reason: &'static str,
+    unheard: Option<TaskMeta>,
+}
+
 enum Progress<T> {
     Running { waker: Option<Waker>, link: Link },
+    Refused(Refusal),
     Ended(Result<T, ChildError>),
     Taken,
 }
@@ -144,9 +153,9 @@ impl<T, E: fmt::Display> Sink for ToHandle<T, E> {
 
 impl<T> Child<T> {
     /// The child that never was.
-    pub(crate) fn refused(reason: &'static str) -> Self {
+    pub(crate) fn refused(refusal: Refusal) -> Self {
         Child {
-            result: ResultSlot::new(Progress::Ended(Err(ChildError::Refused(reason)))),
+            result: ResultSlot::new(Progress::Refused(refusal)),
         }
     }
 
@@ -183,11 +192,12 @@ impl<T> Child<T> {
     /// The result, if the child has ended and nobody took it.
     pub(crate) fn take(&self) -> Option<Result<T, ChildError>> {
         let mut progress = self.result.progress.lock();
-        if !matches!(*progress, Progress::Ended(_)) {
+        if matches!(*progress, Progress::Running { .. }) {
             return None;
         }
         match std::mem::replace(&mut *progress, Progress::Taken) {
             Progress::Ended(result) => Some(result),
+            Progress::Refused(refusal) => Some(Err(ChildError::Refused(refusal.hear()))),
             Progress::Running { .. } | Progress::Taken => None,
         }
     }
@@ -214,6 +224,34 @@ impl<T> Future for Child<T> {
     }
 }
 
+impl Refusal {
+    pub(crate) fn new(reason: &'static str, unheard: Option<TaskMeta>) -> Self {
+        Refusal { reason, unheard }
+    }
+
+    pub(crate) fn reason(&self) -> &'static str {
+        self.reason
+    }
+
+    /// Somebody receives it.
+    fn hear(mut self) -> &'static str {
+        self.unheard = None;
+        self.reason
+    }
+}
+
+impl Drop for Refusal {
+    fn drop(&mut self) {
+        let Some(task) = self.unheard.take() else {
+            return;
+        };
+        report(Report::Error {
+            task: Some(task),
+            error: format!("it was not spawned: {}", self.reason).into(),
+        });
+    }
+}
+
 impl<T> ResultSlot<T> {
     fn new(progress: Progress<T>) -> Arc<Self> {
         Arc::new(ResultSlot {
@@ -233,7 +271,7 @@ impl<T> ResultSlot<T> {
                 std::mem::swap(waker, &mut own);
                 Poll::Pending
             }
-            Progress::Ended(_) | Progress::Taken => Poll::Ready(()),
+            Progress::Refused(_) | Progress::Ended(_) | Progress::Taken => Poll::Ready(()),
         };
         drop(progress);
         drop(own);

@@ -115,7 +115,8 @@ where
             error: PhantomData,
         };
         if let Err(refused) = self.group.spawn_to(meta.clone(), future, sink) {
-            let reason = self.group.refused(&meta, refused);
+            let refusal = self.group.refused(&meta, refused);
+            let reason = refusal.reason();
             self.results.add(number, Err(ChildError::Refused(reason)));
         }
         number

@@ -6,6 +6,7 @@
 //! | `Closed` | no more may join; those that live are awaited | `Shared::poll_close` after the last child, `Closes` as the body ends or is dropped, `Shared::close` on request |
 //! | `Abandoned` | the group's future was dropped: what fails now goes to the hook | `Exit` |
 
+use crate::group::child::Refusal;
 use crate::group::limit::Limit;
 use pirn_core::report::{Report, report};
 use pirn_core::shim::Mutex;
@@ -138,16 +139,13 @@ impl<E> Shared<E> {
         self.scope.cancel(cause);
     }
 
-    /// Spawning a child was refused.
-    pub(crate) fn refused(&self, task: &TaskMeta, reason: &'static str) {
-        if self.state.lock().phase == Phase::Open {
+    /// Spawning a child was refused: the group's end tells of it, if that is to come.
+    pub(crate) fn refused(&self, task: &TaskMeta, reason: &'static str) -> Refusal {
+        let open = self.state.lock().phase == Phase::Open;
+        if open {
             self.incomplete(task, reason);
-            return;
         }
-        report(Report::Error {
-            task: Some(task.clone()),
-            error: format!("it was not spawned: {reason}").into(),
-        });
+        Refusal::new(reason, (!open).then(|| task.clone()))
     }
 }
 
