@@ -3,6 +3,7 @@
 mod child;
 mod collect;
 mod end;
+mod in_task;
 mod limit;
 mod owned;
 mod shared;
@@ -10,6 +11,7 @@ mod start;
 
 pub use child::Child;
 pub use collect::Collector;
+pub use in_task::{InTask, InTaskLocal, Within, group_in_task};
 pub use owned::OwnedGroup;
 pub use start::{StartError, Started};
 
@@ -18,11 +20,15 @@ use crate::catch::{Catch, drop_quietly};
 use crate::error::GroupError;
 use child::{Member, Refusal, Sink, ToHandle};
 use end::end;
-use pirn_core::{Cause, Refused, Scope, Spawn, SpawnLocal, TaskMeta, shield};
+use in_task::Children;
+use pin_project_lite::pin_project;
+use pirn_core::{Cause, Refused, Scope, Spawn, SpawnLocal, TaskMeta, budget, shield};
 use shared::{Closes, Exit, Shared, What};
 use std::fmt;
 use std::future::{Future, poll_fn};
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 /// Runs `body` as a group on the spawner of the runtime around, and ends after every child that was
 /// spawned in it: short for [`GroupBuilder::ambient`] and [`GroupBuilder::run`].
@@ -187,41 +193,89 @@ impl<S> GroupBuilder<S> {
     /// let error = futures::executor::block_on(executor.run(group)).unwrap_err();
     /// assert_eq!(error.into_errors(), ["no such host"]);
     /// ```
-    pub async fn run<T, E, F, Fut>(self, body: F) -> Result<T, GroupError<E>>
+    pub fn run<T, E, F, Fut>(self, body: F) -> impl Future<Output = Result<T, GroupError<E>>>
     where
         E: fmt::Display + 'static,
         F: FnOnce(TaskGroup<E, S>) -> Fut,
         Fut: Future<Output = Result<T, E>>,
     {
-        let around = Scope::current();
-        let scope = Scope::child_of(around.as_ref());
-        let shared = Shared::new(scope, self.meta, self.limit);
-        let exit = Exit(Arc::clone(&shared));
-        let handle = TaskGroup {
-            shared: Arc::clone(&shared),
-            spawner: self.spawner,
-        };
-
-        let mut value = None;
-        let inside = async {
-            let _closes = Closes(Arc::clone(&shared));
-            let inner = async { body(handle).await };
-            match (Catch { inner }).await {
-                Ok(Ok(returned)) => {
-                    value = Some(returned);
-                    poll_fn(|_| shared.poll_close()).await;
-                }
-                Ok(Err(error)) => shared.fail(&shared.meta, What::Error(error)),
-                Err(payload) => shared.fail(&shared.meta, What::Panic(payload)),
-            }
-        };
-        // Cancels reach the scope from above; the shield keeps its run from being stalled by them,
-        // so that failures are returned rather than the cancel that came with them.
-        let inner = shared.scope.run(inside);
-        let ended = shield(Catch { inner }).await;
-        end(exit, value, ended, around.as_ref()).await
+        run(self, |_, _| Elsewhere, body)
     }
 }
+
+/// Runs `body` as a group whose children are polled by what `children` makes.
+async fn run<S, C, T, E, F, Fut>(
+    builder: GroupBuilder<S>,
+    children: impl FnOnce(&S, &Arc<Shared<E>>) -> C,
+    body: F,
+) -> Result<T, GroupError<E>>
+where
+    C: Children,
+    E: fmt::Display + 'static,
+    F: FnOnce(TaskGroup<E, S>) -> Fut,
+    Fut: Future<Output = Result<T, E>>,
+{
+    let around = Scope::current();
+    let scope = Scope::child_of(around.as_ref());
+    let shared = Shared::new(scope, builder.meta, builder.limit);
+    let exit = Exit(Arc::clone(&shared));
+    let children = children(&builder.spawner, &shared);
+    let handle = TaskGroup {
+        shared: Arc::clone(&shared),
+        spawner: builder.spawner,
+    };
+
+    let mut value = None;
+    let inside = async {
+        let _closes = Closes(Arc::clone(&shared));
+        let inner = async { body(handle).await };
+        match (Catch { inner }).await {
+            Ok(Ok(returned)) => {
+                value = Some(returned);
+                poll_fn(|_| shared.poll_close()).await;
+            }
+            Ok(Err(error)) => shared.fail(&shared.meta, What::Error(error)),
+            Err(payload) => shared.fail(&shared.meta, What::Panic(payload)),
+        }
+    };
+    // Cancels reach the scope from above; the shield keeps its run from being stalled by them,
+    // so that failures are returned rather than the cancel that came with them.
+    let run = shared.scope.run(inside);
+    let inner = Driven { children, run };
+    let ended = shield(Catch { inner }).await;
+    end(exit, value, ended, around.as_ref()).await
+}
+
+pin_project! {
+    /// The run of a group's scope, and the children that are polled beside it.
+    struct Driven<R, C> {
+        // Dropped first: the run is that of a scope that waits for them.
+        children: C,
+        #[pin]
+        run: R,
+    }
+}
+
+impl<R: Future, C: Children> Future for Driven<R, C> {
+    type Output = R::Output;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<R::Output> {
+        let this = self.project();
+        let _budget = budget::refill_if_outermost();
+        this.children.begin();
+        let polled = this.run.poll(cx);
+        if polled.is_pending() {
+            this.children.poll(cx);
+        }
+        polled
+    }
+}
+
+/// The children of a group that are tasks of an executor.
+struct Elsewhere;
+
+impl Children for Elsewhere {}
 
 /// A group, in the hands of its body and its children: spawns, and cancels.
 ///
@@ -273,7 +327,7 @@ impl<E, S> fmt::Debug for TaskGroup<E, S> {
     }
 }
 
-impl<E: fmt::Display + 'static, S> TaskGroup<E, S> {
+impl<E: fmt::Display + Send + 'static, S: Spawn> TaskGroup<E, S> {
     /// Spawns a child.
     ///
     /// If the executor refuses it, the group is cancelled, since it cannot do what it is asked. In
@@ -282,10 +336,8 @@ impl<E: fmt::Display + 'static, S> TaskGroup<E, S> {
     #[track_caller]
     pub fn spawn<F, T>(&self, future: F) -> Child<T>
     where
-        S: Spawn,
         F: Future<Output = Result<T, E>> + Send + 'static,
         T: Send + 'static,
-        E: Send,
     {
         self.spawn_as(TaskMeta::here(), future)
     }
@@ -294,23 +346,18 @@ impl<E: fmt::Display + 'static, S> TaskGroup<E, S> {
     #[track_caller]
     pub fn spawn_named<F, T>(&self, name: impl Into<Arc<str>>, future: F) -> Child<T>
     where
-        S: Spawn,
         F: Future<Output = Result<T, E>> + Send + 'static,
         T: Send + 'static,
-        E: Send,
     {
         self.spawn_as(TaskMeta::here().named(name), future)
     }
 
     pub(crate) fn spawn_as<F, T>(&self, meta: TaskMeta, future: F) -> Child<T>
     where
-        S: Spawn,
         F: Future<Output = Result<T, E>> + Send + 'static,
         T: Send + 'static,
-        E: Send,
     {
-        let refused = |refused: Refused<F>| Child::refused(self.refused(&meta, refused));
-        self.try_spawn(meta.clone(), future).unwrap_or_else(refused)
+        self.or_refused(&meta, self.try_spawn(meta.clone(), future))
     }
 
     /// As [`spawn`](Self::spawn), with a name and place of the caller's choice, and the future back
@@ -323,10 +370,8 @@ impl<E: fmt::Display + 'static, S> TaskGroup<E, S> {
     /// the executor takes no more tasks.
     pub fn try_spawn<F, T>(&self, meta: TaskMeta, future: F) -> Result<Child<T>, Refused<F>>
     where
-        S: Spawn,
         F: Future<Output = Result<T, E>> + Send + 'static,
         T: Send + 'static,
-        E: Send,
     {
         let sink = ToHandle::new();
         let child = sink.child();
@@ -338,30 +383,27 @@ impl<E: fmt::Display + 'static, S> TaskGroup<E, S> {
     #[inline]
     fn spawn_to<F, K>(&self, meta: TaskMeta, future: F, sink: K) -> Result<(), Refused<F>>
     where
-        S: Spawn,
         F: Future<Output = Result<K::Value, E>> + Send + 'static,
         K: Sink<Error = E> + Send + 'static,
         K::Value: Send,
-        E: Send,
     {
         let member = Member::new(&self.shared, meta.clone(), future, sink)?;
         let spawned = self.spawner.spawn(meta, member);
         spawned.map_err(|refused| refused.map(Member::into_future))
     }
+}
 
+impl<E: fmt::Display + 'static, S: SpawnLocal> TaskGroup<E, S> {
     /// Spawns a child that need not be `Send`, on a spawner of one thread. Otherwise as
     /// [`spawn`](Self::spawn).
     #[track_caller]
     pub fn spawn_local<F, T>(&self, future: F) -> Child<T>
     where
-        S: SpawnLocal,
         F: Future<Output = Result<T, E>> + 'static,
         T: 'static,
     {
         let meta = TaskMeta::here();
-        let refused = |refused: Refused<F>| Child::refused(self.refused(&meta, refused));
-        self.try_spawn_local(meta.clone(), future)
-            .unwrap_or_else(refused)
+        self.or_refused(&meta, self.try_spawn_local(meta.clone(), future))
     }
 
     /// As [`try_spawn`](Self::try_spawn), for a child that need not be `Send`.
@@ -371,7 +413,6 @@ impl<E: fmt::Display + 'static, S> TaskGroup<E, S> {
     /// As [`try_spawn`](Self::try_spawn).
     pub fn try_spawn_local<F, T>(&self, meta: TaskMeta, future: F) -> Result<Child<T>, Refused<F>>
     where
-        S: SpawnLocal,
         F: Future<Output = Result<T, E>> + 'static,
         T: 'static,
     {
@@ -382,6 +423,13 @@ impl<E: fmt::Display + 'static, S> TaskGroup<E, S> {
             Ok(()) => Ok(child),
             Err(refused) => Err(refused.map(Member::into_future)),
         }
+    }
+}
+
+impl<E: fmt::Display + 'static, S> TaskGroup<E, S> {
+    /// The child, or the handle of one that never was.
+    fn or_refused<F, T>(&self, meta: &TaskMeta, spawned: Result<Child<T>, Refused<F>>) -> Child<T> {
+        spawned.unwrap_or_else(|refused| Child::refused(self.refused(meta, refused)))
     }
 
     /// A child that should have run was refused.

@@ -133,7 +133,8 @@ pub use ambient::Ambient;
 pub use error::{BoxedError, ChildError, Failure, GroupError};
 pub use gather::{Gather, GatherResults, gather, gather_results};
 pub use group::{
-    Child, Collector, GroupBuilder, OwnedGroup, StartError, Started, TaskGroup, group,
+    Child, Collector, GroupBuilder, InTask, InTaskLocal, OwnedGroup, StartError, Started,
+    TaskGroup, Within, group, group_in_task,
 };
 pub use limited::{Items, Results, for_each_limit, map_limit};
 pub use race::{first_ok, race, staggered_race};

@@ -1,5 +1,7 @@
 //! Groups on an executor that is driven by hand.
 
+#[path = "forms/cases.rs"]
+mod cases;
 mod support;
 
 use pirn_core::{
@@ -30,6 +32,10 @@ async fn poll_inside<F: Future>(mut future: Pin<&mut F>) {
     assert!(pending);
 }
 
+fn on(hand: &Hand) -> GroupBuilder<Hand> {
+    GroupBuilder::on(hand.clone())
+}
+
 // Values.
 
 #[test]
@@ -50,269 +56,13 @@ fn a_group_returns_the_bodys_value_after_its_children_have_ended() {
 }
 
 #[test]
-fn a_body_awaits_its_children_for_their_values_and_may_borrow() {
-    let (hand, words) = (Hand::default(), vec!["warp".to_owned(), "weft".to_owned()]);
-    let total = hand.finish(GroupBuilder::on(hand.clone()).run(async |g| {
-        let mut children = Vec::new();
-        for word in &words {
-            let word = word.clone();
-            children.push(g.spawn(async move { Ok(word.len()) }));
-        }
-        let mut total = 0;
-        for child in children {
-            total += child.await?;
-        }
-        Ok::<_, ChildError>(total)
-    }));
-    assert_eq!(total.unwrap(), 8);
-}
-
-#[test]
 fn a_group_without_children_ends_with_its_body() {
     let ended: Never<_> =
         Hand::default().finish(GroupBuilder::on(&Hand::default()).run(async |_| Ok(1)));
     assert_eq!(ended.unwrap(), 1);
 }
 
-#[test]
-fn a_child_spawns_siblings_while_the_body_waits_for_the_end() {
-    let (hand, log) = (Hand::default(), Log::default());
-    let ended: Never<_> = hand.finish(GroupBuilder::on(hand.clone()).run(async |g| {
-        let (handle, log) = (g.clone(), log.clone());
-        g.spawn(async move {
-            yield_now().await;
-            handle.spawn(async move {
-                log.say("grandchild");
-                Ok(())
-            });
-            Ok(())
-        });
-        Ok(())
-    }));
-    assert!(ended.is_ok());
-    assert_eq!(log.said(), ["grandchild"]);
-}
-
-#[test]
-fn a_group_runs_in_the_scope_around_it_and_its_children_in_the_groups() {
-    let (hand, outer) = (Hand::default(), Scope::detached());
-    let inside = GroupBuilder::on(hand.clone()).run(async |g| {
-        let own = Scope::current().unwrap();
-        let child = g.spawn(async { Ok(Scope::current().unwrap()) }).await?;
-        g.cancel(stop());
-        assert!(own.is_cancelled() && child.is_cancelled());
-        Ok::<_, ChildError>(())
-    });
-    assert!(hand.finish(outer.run(inside)).unwrap().is_ok());
-    assert!(!outer.is_cancelled());
-}
-
-// Failures.
-
-#[test]
-fn the_first_failure_cancels_siblings_and_body_and_their_clean_up_is_awaited() {
-    let (hand, log, gate) = (Hand::default(), Log::default(), Gate::default());
-    let mut run = pin!(GroupBuilder::on(hand.clone()).run(async |g| {
-        let (log, gate) = (log.clone(), gate.clone());
-        let _body = log.on_drop("body dropped");
-        g.spawn(finally(forever(), || async move {
-            gate.passed().await;
-            log.say("sibling cleaned up");
-        }));
-        g.spawn_named("bad", async {
-            yield_now().await;
-            Err::<(), _>("broken")
-        });
-        pending::<Result<(), &str>>().await
-    }));
-    assert!(hand.run(run.as_mut()).is_pending());
-    assert_eq!(log.said(), ["body dropped"]);
-    gate.open();
-    let error = hand.finish(run).unwrap_err();
-    assert_eq!(log.said(), ["body dropped", "sibling cleaned up"]);
-    let failure = error.first().unwrap();
-    assert_eq!(
-        (failure.task().name(), failure.error()),
-        (Some("bad"), &"broken")
-    );
-    assert!(failure.task().spawned_at().file().ends_with("group.rs"));
-    assert_eq!(error.len(), 1);
-}
-
-#[test]
-fn every_error_is_kept_in_the_order_in_which_it_occurred() {
-    let hand = Hand::default();
-    let ended: Never<()> = hand.finish(GroupBuilder::on(hand.clone()).run(async |g| {
-        for (turns, error) in [(3, "third"), (1, "first"), (2, "second")] {
-            g.spawn(shield(async move {
-                for _ in 0..turns {
-                    yield_now().await;
-                }
-                Err::<(), _>(error)
-            }));
-        }
-        shield(async {
-            for _ in 0..9 {
-                yield_now().await;
-            }
-        })
-        .await;
-        Err("the body's")
-    }));
-    let errors = ended.unwrap_err().into_errors();
-    assert_eq!(errors, ["first", "second", "third", "the body's"]);
-}
-
-#[test]
-fn an_error_of_the_body_cancels_the_children_and_closes_the_group() {
-    let (hand, log) = (Hand::default(), Log::default());
-    let mut kept = None;
-    let ended: Never<()> = hand.finish(GroupBuilder::on(hand.clone()).run(async |g| {
-        let log = log.clone();
-        g.spawn(async move {
-            let _dropped = log.on_drop("child dropped");
-            forever().await
-        });
-        kept = Some(g.clone());
-        yield_now().await;
-        Err("body")
-    }));
-    assert_eq!(ended.unwrap_err().into_errors(), ["body"]);
-    assert_eq!(log.said(), ["child dropped"]);
-    let refused = kept
-        .unwrap()
-        .try_spawn(TaskMeta::here(), forever())
-        .unwrap_err();
-    assert_eq!(refused.reason(), "the group has ended, or is about to");
-    assert!(poll(pin!(refused.into_future())).is_pending());
-}
-
-#[test]
-fn the_handle_of_a_child_that_failed_tells_who_cancelled_the_group() {
-    let hand = Hand::default();
-    let mut seen = None;
-    let ended: Never<()> = hand.finish(GroupBuilder::on(hand.clone()).run(async |g| {
-        let child = g.spawn_named("bad", async { Err::<(), _>("broken") });
-        shield(async { seen = Some(child.await.unwrap_err().to_string()) }).await;
-        Ok(())
-    }));
-    assert_eq!(ended.unwrap_err().len(), 1);
-    assert!(seen.unwrap().contains("a sibling failed: `bad` failed (at"));
-}
-
-#[test]
-fn an_error_shows_each_failure_on_a_line_and_nested_groups_indented() {
-    let hand = Hand::default();
-    let spawner = hand.clone();
-    let ended = hand.finish(GroupBuilder::on(hand.clone()).run(async |g| {
-        g.spawn_named("outer", async { Err::<(), _>("late".to_owned()) });
-        g.spawn_named("nested", async {
-            let inner: Result<(), _> = GroupBuilder::on(spawner)
-                .run(async |g| {
-                    g.spawn_named("a", async { Err::<(), _>("no a") });
-                    g.spawn_named("b", async { Err::<(), _>("no b") });
-                    Ok(())
-                })
-                .await;
-            inner.map_err(|error| error.to_string())
-        });
-        Ok(())
-    }));
-    let text = ended.unwrap_err().to_string();
-    let line = |line: &str| line.split(" spawned at").next().unwrap().to_owned();
-    let lines: Vec<_> = text.lines().map(line).collect();
-    assert_eq!(
-        lines[..2],
-        ["1 task of a group failed", "└─ task `outer`"],
-        "{text}"
-    );
-}
-
-#[test]
-fn errors_of_a_nested_group_win_over_the_cancel_that_came_meanwhile() {
-    let (hand, gate) = (Hand::default(), Gate::default());
-    let (spawner, passed) = (hand.clone(), gate.clone());
-    let mut run = pin!(GroupBuilder::on(hand.clone()).run(async |g| {
-        g.spawn_named("nested", async {
-            let inner: Result<(), GroupError<&str>> = GroupBuilder::on(spawner)
-                .run(async |g| {
-                    g.spawn_named(
-                        "a",
-                        shield(async move {
-                            passed.passed().await;
-                            Err::<(), _>("no a")
-                        }),
-                    );
-                    forever().await
-                })
-                .await;
-            inner.map_err(|error| error.to_string())
-        });
-        yield_now().await;
-        yield_now().await;
-        g.spawn_named("outer", async { Err::<(), _>("first".to_owned()) });
-        Ok(())
-    }));
-    assert!(hand.run(run.as_mut()).is_pending());
-    gate.open();
-    let errors = hand.finish(run).unwrap_err().into_errors();
-    assert_eq!(errors.len(), 2);
-    assert_eq!(errors[0], "first");
-    assert!(
-        errors[1].contains("└─ task `a` spawned at"),
-        "{}",
-        errors[1]
-    );
-}
-
-#[test]
-fn boxed_errors_pass_through_the_question_mark() {
-    type Boxed = Box<dyn std::error::Error + Send + Sync>;
-    fn fails(hand: &Hand) -> Result<u32, Boxed> {
-        let sum = hand.finish(GroupBuilder::on(hand.clone()).run(async |g| {
-            let number = g.spawn(async { Ok("not a number".parse::<u32>()?) });
-            Ok::<_, Boxed>(number.await?)
-        }))?;
-        Ok(sum)
-    }
-    let text = fails(&Hand::default()).unwrap_err().to_string();
-    assert!(text.contains("invalid digit found in string"), "{text}");
-}
-
 // Panics.
-
-#[test]
-fn a_childs_panic_cancels_the_group_and_goes_on_at_its_end_after_the_errors_were_reported() {
-    reports();
-    let (hand, log) = (Hand::default(), Log::default());
-    let mut run = pin!(GroupBuilder::on(hand.clone()).run(async |g| {
-        let log = log.clone();
-        g.spawn(shield(async {
-            for _ in 0..3 {
-                yield_now().await;
-            }
-            Err::<(), _>("an error besides")
-        }));
-        g.spawn(finally(forever(), || async move {
-            yield_now().await;
-            log.say("cleaned up");
-        }));
-        g.spawn(async {
-            yield_now().await;
-            if true {
-                panic!("a thread broke")
-            }
-            Ok(())
-        });
-        forever().await
-    }));
-    let payload = catch_unwind(AssertUnwindSafe(|| hand.run(run.as_mut()))).unwrap_err();
-    assert_eq!(panic_message(&*payload), "a thread broke");
-    assert_eq!(log.said(), ["cleaned up"]);
-    let reported = reports();
-    assert_eq!(reported.len(), 1);
-    assert!(reported[0].contains("an error besides"), "{}", reported[0]);
-}
 
 #[test]
 fn a_panic_of_the_body_goes_on_after_the_children_have_ended() {
@@ -383,122 +133,7 @@ fn destructors_that_panic_stay_away_from_the_executor() {
     );
 }
 
-// Cancels.
-
-#[test]
-fn a_cancel_before_the_body_has_a_value_is_the_groups_end() {
-    let hand = Hand::default();
-    let ended: Never<()> = hand.finish(GroupBuilder::on(hand.clone()).run(async |g| {
-        let handle = g.clone();
-        g.spawn(async move {
-            handle.cancel(stop());
-            Ok(())
-        });
-        forever().await
-    }));
-    let error = ended.unwrap_err();
-    assert!(error.is_empty());
-    assert_eq!(error.cause().unwrap().text(), "stop");
-    assert!(
-        error
-            .to_string()
-            .starts_with("the group was cancelled on request: stop")
-    );
-}
-
-#[test]
-fn a_body_ends_the_children_that_run_for_ever_and_returns_its_value() {
-    let (hand, log) = (Hand::default(), Log::default());
-    let ended: Never<_> = hand.finish(GroupBuilder::on(hand.clone()).run(async |g| {
-        let log = log.clone();
-        g.spawn(finally(
-            forever(),
-            || async move { log.say("heartbeat ended") },
-        ));
-        yield_now().await;
-        g.cancel(stop());
-        Ok(5)
-    }));
-    assert_eq!(ended.unwrap(), 5);
-    assert_eq!(log.said(), ["heartbeat ended"]);
-}
-
-#[test]
-fn a_cancel_from_around_ends_a_group_that_waits_for_its_children() {
-    let (hand, scope, log) = (Hand::default(), Scope::detached(), Log::default());
-    let group = GroupBuilder::on(hand.clone()).run(async |g| {
-        let log = log.clone();
-        g.spawn(finally(forever(), || async move { log.say("cleaned up") }));
-        Ok::<_, &str>("a value")
-    });
-    let said = log.clone();
-    let mut run = pin!(scope.run(async move {
-        let ended = group.await;
-        said.say("swallowed");
-        ended
-    }));
-    assert!(hand.run(run.as_mut()).is_pending());
-    scope.cancel(stop());
-    assert_eq!(hand.finish(run).unwrap_err().text(), "stop");
-    assert_eq!(log.said(), ["cleaned up"]);
-}
-
-#[test]
-fn a_child_that_is_cancelled_alone_is_no_failure() {
-    let hand = Hand::default();
-    let ended: Never<_> = hand.finish(GroupBuilder::on(hand.clone()).run(async |g| {
-        let (one, two) = (g.spawn(forever()), g.spawn(async { Ok(2) }));
-        yield_now().await;
-        assert!(one.cancel(stop()));
-        assert!(!one.cancel(stop()));
-        assert!(one.await.unwrap_err().is_cancelled());
-        Ok(two.await.unwrap())
-    }));
-    assert_eq!(ended.unwrap(), 2);
-}
-
-#[test]
-fn a_child_spawned_in_a_cancelled_group_never_starts() {
-    let hand = Hand::default();
-    let ended: Never<_> = hand.finish(GroupBuilder::on(hand.clone()).run(async |g| {
-        g.cancel(stop());
-        g.spawn::<_, ()>(async { panic!("it ran") });
-        Ok::<_, &str>(())
-    }));
-    assert!(ended.is_ok());
-}
-
 // Drops.
-
-#[test]
-fn a_dropped_group_cancels_its_children_and_the_scope_around_waits_for_them() {
-    let (hand, outer, log, gate) = (
-        Hand::default(),
-        Scope::detached(),
-        Log::default(),
-        Gate::default(),
-    );
-    let (spawner, said, shut) = (hand.clone(), log.clone(), gate.clone());
-    let mut run = pin!(outer.run(async move {
-        let cleaned = said.clone();
-        let mut group = Box::pin(GroupBuilder::on(spawner).run(async |g| {
-            g.spawn(finally(forever(), || async move {
-                shut.passed().await;
-                cleaned.say("cleaned up");
-            }));
-            forever().await
-        }));
-        poll_inside(group.as_mut()).await;
-        yield_now().await;
-        drop(group);
-        said.say("the body goes on");
-    }));
-    assert!(hand.run(run.as_mut()).is_pending());
-    assert!(!outer.is_cancelled());
-    gate.open();
-    assert!(hand.finish(run).is_ok());
-    assert_eq!(log.said(), ["the body goes on", "cleaned up"]);
-}
 
 #[test]
 fn a_group_dropped_outside_every_scope_reports_its_children_and_later_errors() {
@@ -652,62 +287,6 @@ fn with_a_runtime_the_ambient_group_uses_it() {
 // Limits.
 
 #[test]
-fn a_limit_holds_and_children_start_in_order() {
-    let (hand, log) = (Hand::default(), Log::default());
-    let (running, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
-    let ended: Never<_> = hand.finish(GroupBuilder::on(hand.clone()).limit(3).run(async |g| {
-        for i in 0..10 {
-            let (log, running, most) = (log.clone(), running.clone(), most.clone());
-            g.spawn(async move {
-                log.say(i.to_string());
-                most.fetch_max(running.fetch_add(1, SeqCst) + 1, SeqCst);
-                for _ in 0..i % 4 {
-                    yield_now().await;
-                }
-                running.fetch_sub(1, SeqCst);
-                Ok(())
-            });
-        }
-        Ok(())
-    }));
-    assert!(ended.is_ok());
-    assert_eq!(most.load(SeqCst), 3);
-    assert_eq!(
-        log.said(),
-        ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"]
-    );
-}
-
-#[test]
-fn children_that_wait_for_the_limit_end_with_the_group() {
-    let hand = Hand::default();
-    let ended: Never<()> = hand.finish(GroupBuilder::on(hand.clone()).limit(1).run(async |g| {
-        for _ in 0..3 {
-            g.spawn(forever());
-        }
-        g.spawn::<_, ()>(async { panic!("it ran") });
-        yield_now().await;
-        assert_eq!(g.live(), 4);
-        Err("enough")
-    }));
-    assert_eq!(ended.unwrap_err().into_errors(), ["enough"]);
-}
-
-#[test]
-fn a_child_that_is_cancelled_while_it_waits_for_the_limit_leaves_its_slot_to_the_next() {
-    let hand = Hand::default();
-    let ended: Never<_> = hand.finish(GroupBuilder::on(hand.clone()).limit(1).run(async |g| {
-        let (first, second) = (g.spawn(forever()), g.spawn(forever()));
-        let third = g.spawn(async { Ok(3) });
-        yield_now().await;
-        second.cancel(stop());
-        first.cancel(stop());
-        Ok(third.await.unwrap())
-    }));
-    assert_eq!(ended.unwrap(), 3);
-}
-
-#[test]
 fn a_cancelled_child_keeps_its_slot_until_its_destructors_have_run() {
     #[derive(Clone, Default)]
     struct Held(Arc<Mutex<Vec<BoxTask>>>);
@@ -779,21 +358,4 @@ fn a_destructor_that_panics_as_its_future_is_refused_is_reported_and_the_group_k
     }));
     assert_eq!(ended.unwrap_err().cause().unwrap().kind(), Kind::Shutdown);
     assert_eq!(reports().len(), 2);
-}
-
-#[test]
-fn groups_move_between_threads() {
-    fn is_send<T: Send>(value: T) -> T {
-        value
-    }
-    let hand = Hand::default();
-    let spawner = hand.clone();
-    let group = is_send(GroupBuilder::on(hand.clone()).run(async move |g| {
-        let nested =
-            is_send(GroupBuilder::on(spawner).run(async |g| g.spawn(async { Ok(1) }).await));
-        g.spawn(async { Ok(()) });
-        nested.await.map_err(|_| "nested")
-    }));
-    let boxed: Pin<Box<dyn Future<Output = _> + Send>> = Box::pin(group);
-    assert_eq!(hand.finish(boxed).unwrap(), 1);
 }

@@ -128,7 +128,8 @@ pub use pirn_executor::{CurrentTask, Priority, Task, TaskId, WouldStall, current
 #[doc(no_inline)]
 pub use pirn_group::{
     CancelGuard, CancelToken, Child, ChildError, Collector, Failure, GroupBuilder, GroupError,
-    OwnedGroup, StartError, Started, TaskGroup, gather, gather_results, group, stream,
+    InTask, InTaskLocal, OwnedGroup, StartError, Started, TaskGroup, gather, gather_results, group,
+    group_in_task, stream,
 };
 #[doc(inline)]
 pub use pirn_group::{

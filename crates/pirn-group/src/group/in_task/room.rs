@@ -1,0 +1,164 @@
+//! Where the children of a group in a task live: the set that the group's future polls, and the way
+//! into it.
+//!
+//! A child is put into the room from anywhere, by a handle of the group; the group's future takes it
+//! into its set after the body was polled, and before its pass through the set.
+//!
+//! | `Who` | meaning | set by |
+//! |---|---|---|
+//! | `Away` | the group's future is not being polled: who puts a child here takes its waker out and wakes it. Without a waker, that has happened, or it was never polled | `Room::new`; `leave` |
+//! | `Here` | it is being polled, and looks for newcomers before it leaves | `enter` |
+//! | `Gone` | it has ended or was dropped: a child that is put here is dropped | `Tenants`, its drop |
+//!
+//! While `Away` has a waker there are no newcomers: so none is ever left without a wake on its way.
+
+use crate::group::shared::Shared;
+use pirn_core::shim::Mutex;
+use pirn_core::wake::wake;
+use pirn_core::{Cause, Kind, Locals, Members};
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Waker};
+
+type Boxed<C> = Pin<Box<C>>;
+
+pub(super) struct Room<C: ?Sized>(Mutex<State<C>>);
+
+struct State<C: ?Sized> {
+    newcomers: Vec<Boxed<C>>,
+    who: Who,
+}
+
+enum Who {
+    Away(Option<Waker>),
+    Here,
+    Gone,
+}
+
+impl<C: ?Sized> Room<C> {
+    pub(super) fn new() -> Arc<Self> {
+        Arc::new(Room(Mutex::new(State {
+            newcomers: Vec::new(),
+            who: Who::Away(None),
+        })))
+    }
+
+    /// Puts a child here, to be polled in the pass to come. Where nobody will come it is dropped.
+    pub(super) fn put(&self, child: Boxed<C>) {
+        let mut state = self.0.lock();
+        let waker = match &mut state.who {
+            Who::Away(waker) => waker.take(),
+            Who::Here => None,
+            Who::Gone => {
+                // Not under the lock.
+                drop(state);
+                drop(child);
+                return;
+            }
+        };
+        state.newcomers.push(child);
+        drop(state);
+        if let Some(waker) = waker {
+            wake(waker);
+        }
+    }
+
+    /// The group's future is polled from now on. Gives its former waker.
+    fn enter(&self) -> Option<Waker> {
+        match std::mem::replace(&mut self.0.lock().who, Who::Here) {
+            Who::Away(waker) => waker,
+            Who::Here | Who::Gone => None,
+        }
+    }
+
+    /// It is not polled any more, and to be woken by `waker`. False if it must look again.
+    fn leave(&self, waker: Waker) -> bool {
+        let mut state = self.0.lock();
+        let rests = state.newcomers.is_empty();
+        state.who = Who::Away(if rests { Some(waker) } else { None });
+        rests
+    }
+
+    fn take(&self) -> Vec<Boxed<C>> {
+        std::mem::take(&mut self.0.lock().newcomers)
+    }
+
+    fn close(&self) -> Vec<Boxed<C>> {
+        let mut state = self.0.lock();
+        state.who = Who::Gone;
+        std::mem::take(&mut state.newcomers)
+    }
+}
+
+/// Those who live in a room, in the hands of the group's future.
+pub(in crate::group) struct Tenants<C: ?Sized, E> {
+    room: Arc<Room<C>>,
+    members: Members<Boxed<C>>,
+    waker: Option<Waker>,
+    shared: Arc<Shared<E>>,
+}
+
+impl<C: ?Sized, E> Tenants<C, E> {
+    pub(super) fn new(room: Arc<Room<C>>, shared: Arc<Shared<E>>) -> Self {
+        Tenants {
+            room,
+            members: Members::new(),
+            waker: None,
+            shared,
+        }
+    }
+}
+
+/// Who polls the children of a group.
+pub(in crate::group) trait Children {
+    /// A turn of the group begins.
+    fn begin(&mut self) {}
+
+    /// The body was polled: now the children are.
+    fn poll(&mut self, _: &mut Context<'_>) {}
+}
+
+impl<C, E> Children for Tenants<C, E>
+where
+    C: Future<Output = ()> + ?Sized,
+{
+    fn begin(&mut self) {
+        self.waker = self.room.enter();
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) {
+        for child in self.room.take() {
+            self.members.push(child);
+        }
+        if !self.members.is_empty() {
+            // To them this is an executor, which has nothing around it.
+            let _detached = Locals::detach();
+            let _ended = self.members.poll_all(cx, |_, ()| ());
+        }
+        let waker = self
+            .waker
+            .take()
+            .filter(|waker| waker.will_wake(cx.waker()));
+        if !self.room.leave(waker.unwrap_or_else(|| cx.waker().clone())) {
+            cx.waker().wake_by_ref();
+        }
+    }
+}
+
+impl<C: ?Sized, E> Drop for Tenants<C, E> {
+    /// After the group's end there is nobody left. Before it, who is left is cancelled, and dropped
+    /// where it is: its clean-up goes to the scopes around.
+    fn drop(&mut self) {
+        let newcomers = self.room.close();
+        if newcomers.is_empty() && self.members.is_empty() {
+            return;
+        }
+        self.shared.close();
+        let text = "the future of the group was dropped";
+        self.shared.scope.cancel(Cause::new(Kind::Dropped, text));
+        let _detached = Locals::detach();
+        self.members = Members::new();
+        drop(newcomers);
+    }
+}
