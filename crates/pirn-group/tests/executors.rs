@@ -7,9 +7,9 @@ mod bad;
 use async_executor::Executor;
 use bad::{Careless, Forgetful};
 use pirn_compat::{AsyncExecutor, AsyncLocalExecutor, Futures, TokioHandle, TokioLocalSet};
-use pirn_core::{Cause, Kind, Scope, Spawn, SpawnLocal, TaskLocal, finally};
+use pirn_core::{Cause, Kind, Scope, Spawn, SpawnLocal, TaskLocal, finally, finally_in_place};
 use pirn_executor::{LocalExecutor, PoolExecutor, ThreadPark};
-use pirn_group::{ChildError, GroupBuilder, GroupError, StartError, Started};
+use pirn_group::{ChildError, GroupBuilder, GroupError, StartError, Started, group_in_task};
 use std::cell::Cell;
 use std::future::{Future, pending, poll_fn};
 use std::pin::Pin;
@@ -126,6 +126,49 @@ async fn cancelled<S: Spawn>(spawner: S) {
         })
         .await;
     assert_eq!(ended.unwrap_err().cause().unwrap().text(), "from outside");
+}
+
+/// Groups of tasks as children of a group in one task, which borrow from around it; and its failure.
+async fn in_task<S: Spawn + Clone + Send + Sync + 'static>(spawner: S) {
+    let (words, letters) = (["warp".to_owned(), "weft".to_owned()], AtomicUsize::new(0));
+    let all = group_in_task(async |g| {
+        for word in &words {
+            g.spawn(async {
+                let tasks = GroupBuilder::on(spawner.clone()).run(async |tasks| {
+                    let children = word.chars().map(|_| tasks.spawn(async { Ok(1) }));
+                    let mut sum = 0;
+                    for child in children {
+                        sum += child.await?;
+                    }
+                    Ok::<_, ChildError>(sum)
+                });
+                letters.fetch_add(tasks.await.unwrap(), SeqCst);
+                Ok(())
+            });
+        }
+        Ok::<_, &str>(())
+    });
+    all.await.unwrap();
+    assert_eq!(letters.load(SeqCst), 8);
+
+    let cleaned = AtomicUsize::new(0);
+    let failed = group_in_task(async |g| {
+        for _ in 0..5 {
+            let cleaned = &cleaned;
+            g.spawn::<_, ()>(finally_in_place(pending(), async move || {
+                yield_now().await;
+                cleaned.fetch_add(1, SeqCst);
+            }));
+        }
+        let sibling = GroupBuilder::on(spawner.clone()).run(async |tasks| {
+            tasks.spawn(async { Err::<(), _>("broken") });
+            Ok(())
+        });
+        g.spawn::<_, ()>(async { Err(sibling.await.unwrap_err().into_errors()[0]) });
+        pending::<Result<(), &str>>().await
+    });
+    assert_eq!(failed.await.unwrap_err().into_errors(), ["broken"]);
+    assert_eq!(cleaned.load(SeqCst), 5);
 }
 
 /// Children get a copy of the task-locals around their spawn, and keep what they set.
@@ -364,6 +407,7 @@ fn battery<S: Spawn + Clone + Send + Sync + 'static>(spawner: S, drive: Drive<'_
     drive(Box::pin(dropped(spawner.clone())));
     drive(Box::pin(cancelled(spawner.clone())));
     drive(Box::pin(inherited(spawner.clone())));
+    drive(Box::pin(in_task(spawner.clone())));
     // Again, as a task of the executor: a group in the child of a group.
     let inner = spawner.clone();
     drive(Box::pin(async move {
@@ -379,7 +423,8 @@ fn battery<S: Spawn + Clone + Send + Sync + 'static>(spawner: S, drive: Drive<'_
                 started(inner.clone()).await;
                 careless(inner.clone()).await;
                 forgetful(inner.clone()).await;
-                inherited(inner).await;
+                inherited(inner.clone()).await;
+                in_task(inner).await;
                 Ok::<_, &str>(())
             });
             Ok(())

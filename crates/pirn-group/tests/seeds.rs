@@ -4,7 +4,9 @@
 mod support;
 
 use pirn_core::{Cause, Scope, finally, finally_in_place, shield};
-use pirn_group::{first_ok, for_each_limit, gather, gather_results, map_limit, race};
+use pirn_group::{
+    first_ok, for_each_limit, gather, gather_results, group_in_task, map_limit, race,
+};
 use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
@@ -80,7 +82,7 @@ impl World {
         Box::pin(async move {
             self.live.set(self.live.get() + 1);
             let _live = Live(&self.live);
-            match self.random(if depth == 0 { 5 } else { 12 }) {
+            match self.random(if depth == 0 { 5 } else { 13 }) {
                 0 => {}
                 1 => self.sleep().await,
                 2 => {
@@ -126,6 +128,22 @@ impl World {
                 10 => {
                     let each = for_each_limit(2, 0..3, |_| self.work(depth - 1));
                     each.await.map_err(|_| "for_each")?;
+                }
+                11 => {
+                    let group = group_in_task(async |g| {
+                        let late = g.clone();
+                        g.spawn_local(async move {
+                            self.work(depth - 1).await?;
+                            late.spawn_local(self.work(depth - 1));
+                            Ok(())
+                        });
+                        let child = g.spawn_local(self.work(depth - 1));
+                        if self.random(2) == 0 {
+                            child.cancel(Cause::requested("not needed"));
+                        }
+                        self.work(depth - 1).await
+                    });
+                    group.await.map_err(|_| "a group in one task")?;
                 }
                 _ => {
                     map_limit(

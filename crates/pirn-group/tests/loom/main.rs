@@ -5,6 +5,7 @@ mod collect;
 mod gather;
 mod group;
 mod hand;
+mod in_task;
 mod owned;
 mod race;
 mod signal;
