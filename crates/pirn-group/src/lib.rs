@@ -26,6 +26,34 @@
 //! finds the spawner itself. Children that are not `Send` go to `spawn_local`, on a
 //! spawner of one thread. `GroupBuilder::limit` bounds how many run at once.
 //!
+//! ## Children that borrow
+//!
+//! The children of `group_in_task` are no tasks: they run in the group's own future. So they may borrow
+//! what was there before the group, need no executor, and, by `spawn_local`, need not be `Send`. All
+//! else is as in other groups: more may be spawned at any moment, by the body and by children, the first
+//! failure cancels the others, and the group ends after the last of them, clean-up included. What they
+//! do not have is another thread: they are for work that waits.
+//!
+//! ```
+//! use pirn_group::group_in_task;
+//! use std::cell::Cell;
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+//! let (words, letters) = (["warp".to_owned(), "weft".to_owned()], Cell::new(0));
+//! let group = group_in_task(async |g| {
+//!     for word in &words {
+//!         g.spawn_local(async { Ok(letters.set(letters.get() + word.len())) });
+//!     }
+//!     Ok::<_, Box<dyn std::error::Error + Send + Sync>>(())
+//! });
+//! futures::executor::block_on(group)?;
+//! assert_eq!(letters.get(), 8);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! ## Tokens and streams
+//!
 //! What the tree of the code does not say, a `CancelToken` does: a switch that is thrown once, from
 //! anywhere, with children, guards and `run_until_cancelled`, clean-up included. It is a scope without a
 //! body.
@@ -73,6 +101,9 @@
 //! A group as a value is the same: dropping it, or the future of its `join`, does what dropping a
 //! group's future does.
 //!
+//! The children of `group_in_task` live in its future: they are dropped with it, at once, and their
+//! clean-up goes to the scopes around.
+//!
 //! **What if two things fail at once?** Both are kept, in the order in which they occurred: `GroupError`
 //! is a tree, nested groups its branches, to be iterated, shown, or split, a part for each handler, as
 //! asyncio's `except*`. Of two panics the first goes on and the second is reported. An error wins over a
@@ -104,6 +135,7 @@
 //! | wait for some, and go on with the rest | `WaitSet` and `wait` |
 //! | have each outcome as it comes | `as_completed` |
 //! | work on many items, so many at once | `for_each_limit`; with a body that takes the results, `map_limit` |
+//! | spawn more as they come, all in this task, borrowing from it | `group_in_task` |
 //! | run each as a task, on all threads | `GroupBuilder::gather`, or a group |
 //!
 //! They take a tuple of up to twelve different futures, an array, a vector or an iterator. Between two waits
