@@ -6,7 +6,7 @@ use std::{
 };
 
 use crate::{
-    Result, alone, course,
+    Result, alone, course, interop,
     metadata::Workspace,
     process,
     steps::{Outcome, Steps},
@@ -63,6 +63,7 @@ pub fn run(mut arguments: lexopt::Parser) -> Result {
         course::run(lexopt::Parser::from_args(Vec::<String>::new()))?;
         Ok(Outcome::Done)
     });
+    interop::add_steps(&mut steps);
     steps.run("weaken what changed", weaken_changed);
     steps.run("AddressSanitizer", test::address_sanitizer);
     steps.run("a release, rehearsed", rehearsal);

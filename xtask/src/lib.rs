@@ -8,6 +8,7 @@ pub mod binary;
 pub mod book;
 pub mod ci;
 pub mod course;
+pub mod interop;
 pub mod loom;
 pub mod metadata;
 pub mod process;

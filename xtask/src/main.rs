@@ -2,14 +2,16 @@
 
 use std::process::ExitCode;
 
-use xtask::{Result, alone, audit, bench, book, ci, course, loom, release, test, tidy, weaken};
+use xtask::{
+    Result, alone, audit, bench, book, ci, course, interop, loom, release, test, tidy, weaken,
+};
 
 const HELP: &str = "\
 cargo xtask COMMAND
 
   test [--deep]     the tests of every default crate, doctests and loom models included;
-                    --deep adds ten thousand seeds, AddressSanitizer (with a nightly toolchain), weaken,
-                    and loom at bound 3 and without a bound
+                    --deep adds ten thousand seeds, AddressSanitizer (with a nightly toolchain), interop,
+                    weaken, and loom at bound 3 and without a bound
   loom [CRATE]      explores the loom models, one process each, and prints what each explored
        --list         only lists them, as crate::file::model
        --filter X     only models whose name contains X
@@ -36,6 +38,7 @@ cargo xtask COMMAND
        --time         builds each crate, and each peer, from nothing, one at a time
        --record       writes the READMEs and the table of crates; with --time benches/RESULTS.md as well
        --json         a machine-readable report
+  interop           other people's clients and servers with pirn; real servers are fetched where there is apt
   course            takes from each program of the course the line that it is about: its test must fail
   tidy              house rules: crate arrows, comments that carry proof, unsafe's homes; what the guide names
   ci                everything above as CI runs it, with formatting, clippy, docs and the README
@@ -68,6 +71,7 @@ fn dispatch() -> Result {
         Some("weaken") => weaken::run(rest),
         Some("alone") => alone::run(rest),
         Some("audit") => audit::run(rest),
+        Some("interop") => interop::run(rest),
         Some("course") => course::run(rest),
         Some("tidy") => tidy::run(rest),
         Some("ci") => ci::run(rest),
@@ -79,7 +83,7 @@ fn dispatch() -> Result {
             Ok(())
         }
         _ => Err(format!(
-            "no command is called `{}`; there are test, loom, weaken, alone, audit, course, tidy, ci, bench, book, release and help",
+            "no command is called `{}`; there are test, loom, weaken, alone, audit, interop, course, tidy, ci, bench, book, release and help",
             command.to_string_lossy()
         )),
     }

@@ -3,7 +3,7 @@
 use lexopt::prelude::*;
 
 use crate::{
-    Result, loom, process,
+    Result, interop, loom, process,
     steps::{Outcome, Steps},
     usage, weaken,
 };
@@ -47,6 +47,7 @@ pub fn run(mut arguments: lexopt::Parser) -> Result {
             Ok(Outcome::Done)
         });
         steps.run("AddressSanitizer", address_sanitizer);
+        interop::add_steps(&mut steps);
         steps.run("weaken", || {
             weaken::weaken(&weaken::Options::default())?;
             Ok(Outcome::Done)
