@@ -159,12 +159,12 @@ impl From<io::Error> for Trouble {
     }
 }
 
-/// Where fetched programs are.
+/// Where fetched programs are: in the target folder that this very program is in.
 pub fn fetched() -> PathBuf {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent();
-    let target = env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
-    let target = target.or_else(|| root.map(|root| root.join("target")));
-    target.unwrap_or_default().join("servers")
+    let program = env::current_exe().unwrap_or_default();
+    let is_target = |folder: &&Path| folder.join("CACHEDIR.TAG").is_file();
+    let target = program.ancestors().find(is_target);
+    target.unwrap_or(Path::new("target")).join("servers")
 }
 
 fn find(name: &str) -> Option<Program> {

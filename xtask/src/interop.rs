@@ -46,8 +46,8 @@ pub(crate) fn add_steps(steps: &mut Steps) {
     });
 }
 
-/// The servers that cannot be had, with the reasons.
-fn absent(said: &str) -> Vec<&str> {
+/// The servers that cannot be had, with the reasons, of what the program that finds them has said.
+pub fn absent(said: &str) -> Vec<&str> {
     said.lines()
         .filter_map(|line| line.strip_prefix(ABSENT))
         .collect()
