@@ -396,6 +396,22 @@ impl<E: fmt::Display + Send + 'static, S: Spawn> TaskGroup<E, S> {
 impl<E: fmt::Display + 'static, S: SpawnLocal> TaskGroup<E, S> {
     /// Spawns a child that need not be `Send`, on a spawner of one thread. Otherwise as
     /// [`spawn`](Self::spawn).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pirn_compat::AsyncLocalExecutor;
+    /// use pirn_group::GroupBuilder;
+    /// use std::rc::Rc;
+    ///
+    /// let executor = Rc::new(async_executor::LocalExecutor::new());
+    /// let group = GroupBuilder::on(AsyncLocalExecutor::new(executor.clone())).run(async |g| {
+    ///     let text = Rc::new("not Send");
+    ///     let length = g.spawn_local(async move { Ok::<_, std::fmt::Error>(text.len()) });
+    ///     Ok(length.await?)
+    /// });
+    /// assert_eq!(futures::executor::block_on(executor.run(group)).unwrap(), 8);
+    /// ```
     #[track_caller]
     pub fn spawn_local<F, T>(&self, future: F) -> Child<T>
     where

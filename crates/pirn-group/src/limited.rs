@@ -16,7 +16,8 @@ use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 
-/// Where items come from: whatever can be iterated, or a stream. `Form` is found by the compiler.
+/// Where the items of [`for_each_limit`] and [`map_limit`] come from: whatever can be iterated, or a
+/// stream. `Form` is found by the compiler.
 pub trait Items<Form> {
     /// What there is of each.
     type Item;

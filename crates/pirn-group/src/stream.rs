@@ -68,6 +68,11 @@ use std::task::{Context, Poll, Waker, ready};
 ///
 /// Nothing runs before the stream is polled. See the [module](self) for how it ends.
 ///
+/// # Cancel safety
+///
+/// Dropping a future of its next item loses nothing. Dropping the stream drops the generator where it
+/// waits; clean-up that it left behind goes to the scope around.
+///
 /// # Examples
 ///
 /// ```
@@ -108,6 +113,10 @@ where
 
 /// As [`from_fn`], for a generator that may fail: what it yields is `Ok`, and an error that it returns
 /// is the last item.
+///
+/// # Cancel safety
+///
+/// As [`from_fn`].
 ///
 /// # Examples
 ///

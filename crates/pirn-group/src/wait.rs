@@ -124,6 +124,26 @@ impl<F: Future> WaitSet<F> {
     /// # Cancel safety
     ///
     /// Dropping the wait loses nothing: what has ended is given by the next.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pirn_core::yield_now;
+    /// use pirn_group::WaitSet;
+    ///
+    /// # futures::executor::block_on(async {
+    /// let member = async |turns: u32| {
+    ///     for _ in 0..turns {
+    ///         yield_now().await;
+    ///     }
+    ///     turns
+    /// };
+    /// let mut set = WaitSet::of([5, 0, 5].map(member));
+    /// let done = set.first_completed().await;
+    /// assert_eq!((done.len(), set.len()), (1, 2));
+    /// assert_eq!(set.all().await.len(), 2);
+    /// # });
+    /// ```
     pub async fn first_completed(&mut self) -> Vec<Done<F::Output>> {
         self.until(|_| true).await
     }

@@ -6,7 +6,7 @@ use std::future::Future;
 use std::io;
 use std::pin::Pin;
 
-/// A stream of bytes, both ways. Implemented for whatever can be one.
+/// A stream of bytes, both ways, that a [`Connect`] makes. Implemented for whatever can be one.
 pub trait Transport: AsyncRead + AsyncWrite + Send + Unpin + 'static {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin + 'static> Transport for T {}

@@ -262,6 +262,18 @@ impl BlockingPool {
     /// # Cancel safety
     ///
     /// Dropping the future ends the waiting; the pool stays closed.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pirn_core::shim::block_on;
+    /// use pirn_io::blocking::BlockingPool;
+    /// use std::future::pending;
+    ///
+    /// let pool = BlockingPool::default();
+    /// assert!(block_on(pool.shutdown(pending())).is_ok()); // nothing runs
+    /// assert!(block_on(pool.run(|| 5)).is_err());
+    /// ```
     #[track_caller]
     pub fn shutdown(
         &self,
@@ -307,6 +319,16 @@ impl BlockingPool {
     /// # Cancel safety
     ///
     /// As [`to_thread`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pirn_core::shim::block_on;
+    /// use pirn_io::blocking::Builder;
+    ///
+    /// let pool = Builder::new().max_threads(1).build();
+    /// assert_eq!(block_on(pool.run(|| 6 * 7)).unwrap(), 42);
+    /// ```
     #[track_caller]
     pub fn run<F, T>(&self, f: F) -> ToThread<T>
     where

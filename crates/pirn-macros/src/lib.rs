@@ -24,7 +24,8 @@ use proc_macro::{Delimiter, Group, Ident, Literal, Punct, Spacing, Span, TokenSt
 /// ```
 /// #[pirn::main]
 /// async fn main() {
-///     println!("hello");
+///     let seven = pirn::spawn(async { 7 }).await;
+///     assert_eq!(seven.unwrap(), 7);
 /// }
 /// ```
 #[proc_macro_attribute]

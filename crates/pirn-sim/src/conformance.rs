@@ -67,10 +67,9 @@ pub use exam::Exam;
 pub use findings::{Failure, Findings, Property};
 pub use rules::Rules;
 
-/// One operation of a primitive, as an [`Exam`] sees it.
+/// One operation of a primitive, as an [`Exam`] sees it. The [module](self#examples) has an example.
 ///
-/// An exam makes a new one for each script, and calls it from one thread. See the
-/// [module](self#examples) for an example.
+/// An exam makes a new one for each script, and calls it from one thread.
 pub trait Subject {
     /// What a waiter has when it is done: a guard, a permit, an item.
     type Held<'a>
@@ -78,6 +77,10 @@ pub trait Subject {
         Self: 'a;
 
     /// Begins to wait. `who` counts those who came, from 0.
+    ///
+    /// # Cancel safety
+    ///
+    /// What dropping the future does is what an exam is about: others go on, and nothing is lost.
     fn wait<'a>(&'a self, who: usize) -> impl Future<Output = Self::Held<'a>> + 'a;
 
     /// Gives something to those who wait or will: unlocks, puts an item in, makes a place free. It

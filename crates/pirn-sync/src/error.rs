@@ -5,7 +5,7 @@ use core::fmt;
 
 use crate::capacity_limiter::Borrower;
 
-/// The primitive was closed.
+/// The primitive was closed: the error of [`Queue::get`](crate::Queue::get), for one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Closed;
 

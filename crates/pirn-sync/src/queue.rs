@@ -148,7 +148,19 @@ pub type QueueSender<T, O = Fifo<T>> = SenderOf<OrderedQueue<T, O>>;
 /// A consumer's share in a queue. See [`OrderedQueue::split`].
 pub type QueueReceiver<T, O = Fifo<T>> = ReceiverOf<OrderedQueue<T, O>>;
 
-/// What is in a queue at one moment, and who waits at it.
+/// What is in a queue at one moment, and who waits at it: what [`OrderedQueue::statistics`] gives.
+///
+/// # Examples
+///
+/// ```
+/// use pirn_sync::Queue;
+///
+/// let queue = Queue::bounded(2);
+/// queue.try_put("job").unwrap();
+/// let now = queue.statistics();
+/// assert_eq!((now.len, now.capacity, now.unfinished), (1, 2, 1));
+/// assert_eq!((now.getters, now.is_closed), (0, false));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct QueueStatistics {

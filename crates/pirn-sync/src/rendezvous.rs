@@ -110,6 +110,15 @@ pub type RendezvousSender<T> = SenderOf<Rendezvous<T>>;
 pub type RendezvousReceiver<T> = ReceiverOf<Rendezvous<T>>;
 
 /// Who waits at a rendezvous at one moment.
+///
+/// # Examples
+///
+/// ```
+/// let meeting = pirn_sync::Rendezvous::<u8>::new();
+/// meeting.close();
+/// let now = meeting.statistics();
+/// assert_eq!((now.getters, now.putters, now.is_closed), (0, 0, true));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RendezvousStatistics {

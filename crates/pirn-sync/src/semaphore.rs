@@ -205,6 +205,20 @@ impl Semaphore {
     /// # Cancel safety
     ///
     /// Dropping the future leaves the queue; permits that it had been granted go to the next.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pirn_sync::Semaphore;
+    ///
+    /// # pirn_sync::block_on(async {
+    /// let memory = Semaphore::new(100);
+    /// let large = memory.acquire_many(80).await?;
+    /// assert_eq!(memory.available(), 20);
+    /// drop(large);
+    /// assert_eq!(memory.available(), 100);
+    /// # Ok::<_, pirn_sync::Closed>(()) }).unwrap();
+    /// ```
     #[inline]
     #[track_caller]
     pub fn acquire_many(&self, count: usize) -> Acquire<'_> {

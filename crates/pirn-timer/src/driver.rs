@@ -217,6 +217,20 @@ impl Timer {
     }
 
     /// As [`sleep`](crate::sleep), by this timer.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pirn_timer::{Manual, ThreadPark, TimerPark};
+    /// use std::time::Duration;
+    ///
+    /// let time = Manual::new();
+    /// let driver = TimerPark::new(ThreadPark::new(), time.clone());
+    /// let sleep = driver.timer().sleep(Duration::from_secs(1));
+    /// assert!(!sleep.is_elapsed());
+    /// time.advance(Duration::from_secs(1));
+    /// assert!(sleep.is_elapsed());
+    /// ```
     pub fn sleep(&self, duration: Duration) -> Sleep {
         Sleep::lasting(self.into(), duration)
     }

@@ -181,6 +181,20 @@ impl ProcessPool {
     /// # Cancel safety
     ///
     /// Dropping the future kills those that have not ended.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pirn::process_pool::ProcessPool;
+    ///
+    /// pirn::run(async {
+    ///     let pool = ProcessPool::new(2);
+    ///     pool.rest().await?;
+    ///     assert_eq!(pool.idle(), 0);
+    ///     std::io::Result::Ok(())
+    /// })
+    /// .unwrap();
+    /// ```
     pub async fn rest(&self) -> io::Result<()> {
         let idle = std::mem::take(&mut *self.idle.lock());
         for worker in idle {

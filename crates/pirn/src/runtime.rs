@@ -177,7 +177,25 @@ impl std::error::Error for RunError {
     }
 }
 
-/// What had not ended when a runtime's grace period was over.
+/// What had not ended when a runtime's grace period was over: what [`Runtime::shutdown`] says.
+///
+/// # Examples
+///
+/// ```
+/// use std::future::pending;
+/// use std::time::Duration;
+///
+/// let grace = Duration::from_millis(5);
+/// let mut runtime = pirn::Runtime::builder().current_thread().grace(grace).build()?;
+/// runtime.run(async {
+///     // Its clean-up never ends.
+///     pirn::spawn(pirn::finally(pending::<()>(), async || pending().await)).detach();
+///     pirn::yield_now().await;
+/// })?;
+/// let unended = runtime.shutdown().unwrap_err();
+/// assert_eq!((unended.tasks, unended.closures), (1, 0));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct Unended {

@@ -259,6 +259,22 @@ impl Running {
     /// # Cancel safety
     ///
     /// Dropping the future drops the server.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pirn::Server;
+    /// use pirn::net::{TcpListener, TcpStream};
+    ///
+    /// # pirn::run(async {
+    /// let listener = TcpListener::bind("127.0.0.1:0").await?;
+    /// let serve = async |stream: TcpStream| std::io::Result::Ok(drop(stream));
+    /// let server = Server::on(listener).start(serve).unwrap();
+    /// let address = server.local_addr();
+    /// server.close().await;
+    /// assert!(TcpStream::connect(address).await.is_err());
+    /// # std::io::Result::Ok(()) }).unwrap();
+    /// ```
     pub async fn close(self) {
         self.accepting.cancel("the server closes");
         self.end().await;

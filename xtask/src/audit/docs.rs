@@ -71,12 +71,22 @@ fn linked<'a>(items: &'a Items, item: &Item) -> Vec<&'a Item> {
     });
     let mut found = Vec::new();
     for path in links {
+        if path.split('#').next() == Some("self") {
+            found.extend(items.pages.iter().filter(|page| page.file == item.file));
+        }
         let words: Vec<&str> = path.split("::").collect();
         let last = words[words.len() - 1];
+        let owner = words.iter().rev().nth(1).copied().unwrap_or_default();
+        let is_alias = |other: &Item| other.kind == Kind::Other && other.name == owner;
+        let aliased = items.list.iter().any(is_alias);
         let last_two = words[words.len().saturating_sub(2)..].join("::");
         let list = items.list.iter();
         found.extend(list.filter(|other| {
-            other.name == last_two || (other.kind != Kind::Method && other.name == last)
+            let name = other.name.rsplit("::").next().unwrap_or_default();
+            match other.kind {
+                Kind::Method => other.name == last_two || (aliased && name == last),
+                _ => name == last,
+            }
         }));
     }
     found
@@ -92,6 +102,9 @@ fn is_called(items: &Items, item: &Item) -> bool {
         format!(".{name}("),
         format!("{owner}::{name}("),
         format!(".{name}::<"),
+        // Of a trait, it is enough to see how it is implemented.
+        format!("fn {name}("),
+        format!("fn {name}<"),
     ];
     let on_the_page = |other: &&Item| {
         let of = other.name.split("::").next().unwrap_or_default();

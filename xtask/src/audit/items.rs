@@ -60,8 +60,8 @@ pub struct Items {
     pub list: Vec<Item>,
     /// The types that implement `Future`, each with the file that says so.
     pub futures: Vec<(PathBuf, String)>,
-    /// The files that were read.
-    pub files: Vec<PathBuf>,
+    /// What each file says of itself, its name being `self`.
+    pub pages: Vec<Item>,
     /// What is named in a `pub use`; of a glob, its module.
     named: Vec<String>,
 }
@@ -120,7 +120,16 @@ impl Items {
             open,
         };
         file.block(0, source.blanked.len(), &Around::Module);
-        self.files.push(path.to_owned());
+        self.pages.push(Item {
+            file: path.to_owned(),
+            line: 1,
+            kind: Kind::Other,
+            name: "self".to_owned(),
+            docs: super::readme::documentation(&text),
+            is_async: false,
+            returns: String::new(),
+            open,
+        });
         // `x.rs` has its modules in `x/`, as `lib.rs` and `mod.rs` have them beside them.
         let folder = path.parent().unwrap_or(Path::new(""));
         let beside = is_root || path.file_stem() == Some("mod".as_ref());

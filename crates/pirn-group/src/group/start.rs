@@ -164,6 +164,24 @@ impl<E: fmt::Display + Send + 'static, S: Spawn> TaskGroup<E, S> {
     /// # Cancel safety
     ///
     /// As [`start`](Self::start).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pirn_compat::AsyncExecutor;
+    /// use pirn_group::{GroupBuilder, Started};
+    /// use std::sync::Arc;
+    ///
+    /// type Error = Box<dyn std::error::Error + Send + Sync>;
+    /// let executor = Arc::new(async_executor::Executor::new());
+    /// let group = GroupBuilder::on(AsyncExecutor::new(executor.clone())).run(async |g| {
+    ///     let serve = async |_: Started<u16>| Err::<(), Error>("no such port".into());
+    ///     let error = g.start_named("server", serve).await.err().unwrap();
+    ///     Ok::<_, Error>(error.to_string())
+    /// });
+    /// let text = futures::executor::block_on(executor.run(group)).unwrap();
+    /// assert!(text.contains("server"), "{text}");
+    /// ```
     #[track_caller]
     pub fn start_named<V, T, F, Fut>(
         &self,

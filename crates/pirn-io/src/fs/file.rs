@@ -168,6 +168,24 @@ impl File {
     /// # Cancel safety
     ///
     /// Dropping the future leaves nothing open; the file may have been made or emptied.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use futures::{AsyncReadExt, AsyncWriteExt};
+    /// use pirn_io::fs::File;
+    /// use std::fs::OpenOptions;
+    ///
+    /// # pirn_core::shim::block_on(async {
+    /// # let path = std::env::temp_dir().join(format!("pirn-io-open-with-{}", std::process::id()));
+    /// # std::fs::write(&path, "one ")?;
+    /// let mut file = File::open_with(OpenOptions::new().append(true), &path).await?;
+    /// file.write_all(b"two").await?;
+    /// file.close().await?;
+    /// assert_eq!(std::fs::read_to_string(&path)?, "one two");
+    /// # std::fs::remove_file(&path)?;
+    /// # std::io::Result::Ok(()) }).unwrap();
+    /// ```
     pub async fn open_with(options: &OpenOptions, path: impl AsRef<Path>) -> io::Result<File> {
         let options = options.clone();
         let path: PathBuf = path.as_ref().to_owned();

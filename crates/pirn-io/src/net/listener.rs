@@ -117,6 +117,20 @@ impl TcpListener {
     /// # Cancel safety
     ///
     /// Dropping the stream loses no connection.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use futures::StreamExt;
+    /// use pirn_io::{TcpListener, TcpStream};
+    ///
+    /// # pirn_core::shim::block_on(async {
+    /// let listener = TcpListener::bind("127.0.0.1:0").await?;
+    /// let client = TcpStream::connect(listener.local_addr()).await?;
+    /// let accepted = listener.incoming().next().await.unwrap()?;
+    /// assert_eq!(accepted.peer_addr(), client.local_addr()?);
+    /// # std::io::Result::Ok(()) }).unwrap();
+    /// ```
     pub fn incoming(&self) -> Incoming<'_> {
         Incoming {
             accept: self.accept(),

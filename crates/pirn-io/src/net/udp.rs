@@ -166,6 +166,21 @@ impl UdpSocket {
     /// # Cancel safety
     ///
     /// Nothing is taken in any case.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pirn_io::net::UdpSocket;
+    ///
+    /// # pirn_core::shim::block_on(async {
+    /// let server = UdpSocket::bind("127.0.0.1:0").await?;
+    /// let client = UdpSocket::bind("127.0.0.1:0").await?;
+    /// client.send_to(b"ping", server.local_addr()).await?;
+    /// let mut bytes = [0; 16];
+    /// assert_eq!(server.peek_from(&mut bytes).await?, (4, client.local_addr()));
+    /// assert_eq!(server.recv_from(&mut bytes).await?, (4, client.local_addr())); // still there
+    /// # std::io::Result::Ok(()) }).unwrap();
+    /// ```
     pub async fn peek_from(&self, buf: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
         let seen = turn(&self.source, Direction::Read, |io| io.peek_from(buf));
         self.about(Action::Read, seen.await)

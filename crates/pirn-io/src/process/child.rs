@@ -186,6 +186,19 @@ impl Child {
     /// # Cancel safety
     ///
     /// Dropping the future kills the program.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pirn_io::process;
+    /// use std::process::{Command, Stdio};
+    ///
+    /// # pirn_core::shim::block_on(async {
+    /// let child = process::spawn(Command::new("echo").arg("hello").stdout(Stdio::piped()))?;
+    /// let output = child.wait_with_output().await?;
+    /// assert_eq!(output.stdout, b"hello\n");
+    /// # std::io::Result::Ok(()) }).unwrap();
+    /// ```
     pub async fn wait_with_output(mut self) -> io::Result<Output> {
         self.stdin = None;
         let (mut stdout, mut stderr) = (self.stdout.take(), self.stderr.take());

@@ -122,6 +122,19 @@ impl<W: AsyncWrite + Unpin> StreamWriter<W> {
     /// # Cancel safety
     ///
     /// Dropping the future loses nothing; the stream may be closed or not.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pirn_io::streams::StreamWriter;
+    ///
+    /// # pirn_core::shim::block_on(async {
+    /// let mut writer = StreamWriter::new(Vec::new());
+    /// writer.write(b"the end").await?;
+    /// writer.close().await?;
+    /// assert_eq!(writer.get_ref(), b"the end");
+    /// # std::io::Result::Ok(()) }).unwrap();
+    /// ```
     pub async fn close(&mut self) -> io::Result<()> {
         poll_fn(|cx| {
             ready!(self.poll_send(cx, 0))?;

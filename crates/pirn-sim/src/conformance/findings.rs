@@ -66,7 +66,7 @@ impl fmt::Display for Property {
     }
 }
 
-/// A property that does not hold, and the steps that show it.
+/// A [`Property`] that does not hold, and the steps that show it: a part of [`Findings`].
 #[derive(Clone, Debug)]
 pub struct Failure {
     /// Which one.

@@ -19,7 +19,8 @@ pin_project_lite::pin_project! {
     }
 }
 
-/// A stream of a receiver went over this many items, as [`RecvError::Lagged`], and goes on.
+/// A [stream](Receiver::stream) of a receiver went over this many items, as [`RecvError::Lagged`], and
+/// goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lagged(pub u64);
 

@@ -10,7 +10,7 @@ use pirn_core::wait::WaitList;
 use super::cell::Projected;
 use super::{Lock, LockGuard, Word, unlock};
 
-/// As [`LockGuard`], of a lock behind an [`Arc`].
+/// As [`LockGuard`], of a lock behind an [`Arc`]: what [`Lock::lock_owned`] gives.
 #[must_use = "the lock is unlocked as soon as its guard is dropped"]
 pub struct OwnedLockGuard<T: ?Sized> {
     pub(super) lock: Arc<Lock<T>>,

@@ -11,6 +11,19 @@ use pirn_core::shim::atomic::{AtomicUsize, Ordering, fence};
 /// One type under the names [`QueueSender`](crate::QueueSender) and
 /// [`RendezvousSender`](crate::RendezvousSender). It derefs to the queue: a share in a side, not a
 /// restriction to it.
+///
+/// # Examples
+///
+/// ```
+/// use pirn_sync::{Queue, QueueSender};
+///
+/// let (sender, receiver) = Queue::bounded(2).split();
+/// let another: QueueSender<u8> = sender.clone();
+/// another.try_put(1).unwrap();
+/// drop((sender, another));
+/// assert_eq!(receiver.try_get(), Ok(1));
+/// assert!(receiver.is_closed());
+/// ```
 pub struct SenderOf<Q: TwoSided>(Arc<Shared<Q>>);
 
 /// A consumer's share in a queue: as the last one is dropped, the queue is closed and emptied, so
@@ -19,6 +32,17 @@ pub struct SenderOf<Q: TwoSided>(Arc<Shared<Q>>);
 /// One type under the names [`QueueReceiver`](crate::QueueReceiver) and
 /// [`RendezvousReceiver`](crate::RendezvousReceiver). It derefs to the queue: a share in a side, not a
 /// restriction to it.
+///
+/// # Examples
+///
+/// ```
+/// use pirn_sync::{Queue, QueueReceiver};
+///
+/// let (sender, receiver) = Queue::bounded(2).split();
+/// let receiver: QueueReceiver<u8> = receiver;
+/// drop(receiver);
+/// assert!(sender.try_put(1).is_err());
+/// ```
 pub struct ReceiverOf<Q: TwoSided>(Arc<Shared<Q>>);
 
 /// What is between producers and consumers: a queue of this crate.

@@ -18,13 +18,14 @@ pub trait Store<T>: Sized {
     fn len(&self) -> usize;
 }
 
-/// First in, first out.
+/// First in, first out: the order of a [`Queue`](super::Queue).
 pub struct Fifo<T>(VecDeque<T>);
 
-/// Last in, first out.
+/// Last in, first out: the order of a [`LifoQueue`](super::LifoQueue).
 pub struct Lifo<T>(Vec<T>);
 
-/// The least priority first, and of equal ones the first that was put in.
+/// The least priority first, and of equal ones the first that was put in: the order of a
+/// [`PriorityQueue`](super::PriorityQueue).
 pub struct ByPriority<P: Priority, T> {
     heap: BinaryHeap<Entry<P, T>>,
     next: u64,

@@ -6,15 +6,13 @@ use crate::error::{Closed, PutError};
 use core::fmt;
 use core::mem::ManuallyDrop;
 
-/// A place in a queue, kept free until it is filled, or given up as this is dropped.
-///
-/// See [`OrderedQueue::reserve_put`].
+/// A place in a queue, kept free until it is filled, or given up as this is dropped: what
+/// [`OrderedQueue::reserve_put`] gives.
 #[must_use = "the place is given up as soon as this is dropped"]
 pub struct PutPermit<'a, T, O: Order<T> = Fifo<T>>(&'a OrderedQueue<T, O>);
 
-/// An item in a queue, set aside until it is taken, or left to the next as this is dropped.
-///
-/// See [`OrderedQueue::reserve_get`].
+/// An item in a queue, set aside until it is taken, or left to the next as this is dropped: what
+/// [`OrderedQueue::reserve_get`] gives.
 #[must_use = "the item is left to the next as soon as this is dropped"]
 pub struct GetPermit<'a, T, O: Order<T> = Fifo<T>>(&'a OrderedQueue<T, O>);
 

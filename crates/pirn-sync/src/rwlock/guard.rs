@@ -37,7 +37,7 @@ pub struct MappedRwLockWriteGuard<'a, U: ?Sized> {
     _hold: Hold<'a>,
 }
 
-/// As [`RwLockReadGuard`], of a lock behind an [`Arc`].
+/// As [`RwLockReadGuard`], of a lock behind an [`Arc`]: what [`RwLock::read_owned`] gives.
 #[must_use = "the lock is let go as soon as its guard is dropped"]
 pub struct OwnedRwLockReadGuard<T: ?Sized> {
     pub(super) hold: OwnedHold<T>,

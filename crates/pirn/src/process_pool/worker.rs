@@ -177,6 +177,7 @@ impl From<ReadError> for CallError {
 /// fn main() {
 ///     serve(&[&DOUBLE]);
 ///     // The program itself comes here; a worker does not.
+///     assert_eq!(DOUBLE.name(), "double");
 /// }
 /// ```
 #[track_caller]

@@ -132,6 +132,21 @@ impl UnixDatagram {
     /// # Cancel safety
     ///
     /// Dropping the future before it ended: nothing was taken.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pirn_io::net::UnixDatagram;
+    ///
+    /// # pirn_core::shim::block_on(async {
+    /// let (one, other) = UnixDatagram::pair()?;
+    /// one.send(b"ping").await?;
+    /// let mut bytes = [0; 16];
+    /// let (length, from) = other.recv_from(&mut bytes).await?;
+    /// assert_eq!(&bytes[..length], b"ping");
+    /// assert!(from.is_unnamed());
+    /// # std::io::Result::Ok(()) }).unwrap();
+    /// ```
     pub async fn recv_from(&self, buf: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
         let received = turn(&self.source, Direction::Read, |io| io.recv_from(buf));
         self.about(Action::Read, received.await)

@@ -100,6 +100,21 @@ impl UnixListener {
     /// # Cancel safety
     ///
     /// Dropping the stream loses no connection.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use futures::StreamExt;
+    /// use pirn_io::net::{UnixListener, UnixStream};
+    ///
+    /// # pirn_core::shim::block_on(async {
+    /// # let path = std::env::temp_dir().join(format!("pirn-io-incoming-{}", std::process::id()));
+    /// let listener = UnixListener::bind(&path)?;
+    /// let _client = UnixStream::connect(&path).await?;
+    /// assert!(listener.incoming().next().await.unwrap().is_ok());
+    /// # std::fs::remove_file(&path)?;
+    /// # std::io::Result::Ok(()) }).unwrap();
+    /// ```
     pub fn incoming(&self) -> UnixIncoming<'_> {
         UnixIncoming {
             accept: self.accept(),

@@ -57,6 +57,22 @@ impl UnixStream {
     ///
     /// Dropping the future gives the connection up and closes the socket; one that waits for a
     /// full listener does so in the pool, unheard.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pirn_io::net::{UnixListener, UnixStream};
+    ///
+    /// # pirn_core::shim::block_on(async {
+    /// # let path = std::env::temp_dir().join(format!("pirn-io-connect-{}", std::process::id()));
+    /// let listener = UnixListener::bind(&path)?;
+    /// assert!(UnixStream::connect(&path).await.is_ok());
+    /// drop(listener);
+    /// let nobody = UnixStream::connect(&path).await.unwrap_err();
+    /// assert_eq!(nobody.kind(), std::io::ErrorKind::ConnectionRefused);
+    /// # std::fs::remove_file(&path)?;
+    /// # std::io::Result::Ok(()) }).unwrap();
+    /// ```
     pub async fn connect(path: impl AsRef<Path>) -> io::Result<UnixStream> {
         let path = path.as_ref();
         poll_fn(poll_spend).await;
