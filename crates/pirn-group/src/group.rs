@@ -404,11 +404,12 @@ impl<E: fmt::Display + 'static, S: SpawnLocal> TaskGroup<E, S> {
     /// use pirn_group::GroupBuilder;
     /// use std::rc::Rc;
     ///
+    /// type Error = Box<dyn std::error::Error + Send + Sync>;
     /// let executor = Rc::new(async_executor::LocalExecutor::new());
     /// let group = GroupBuilder::on(AsyncLocalExecutor::new(executor.clone())).run(async |g| {
     ///     let text = Rc::new("not Send");
-    ///     let length = g.spawn_local(async move { Ok::<_, std::fmt::Error>(text.len()) });
-    ///     Ok(length.await?)
+    ///     let length = g.spawn_local(async move { Ok(text.len()) });
+    ///     Ok::<_, Error>(length.await?)
     /// });
     /// assert_eq!(futures::executor::block_on(executor.run(group)).unwrap(), 8);
     /// ```

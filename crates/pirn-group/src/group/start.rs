@@ -180,7 +180,7 @@ impl<E: fmt::Display + Send + 'static, S: Spawn> TaskGroup<E, S> {
     ///     Ok::<_, Error>(error.to_string())
     /// });
     /// let text = futures::executor::block_on(executor.run(group)).unwrap();
-    /// assert!(text.contains("server"), "{text}");
+    /// assert_eq!(text, "the task failed before it was ready: no such port");
     /// ```
     #[track_caller]
     pub fn start_named<V, T, F, Fut>(
