@@ -6,7 +6,7 @@ use std::{
 };
 
 use crate::{
-    Result, alone, course, interop,
+    Result, alone, audit, course, interop,
     metadata::Workspace,
     process,
     steps::{Outcome, Steps},
@@ -45,6 +45,10 @@ pub fn run(mut arguments: lexopt::Parser) -> Result {
         cargo(&all)
     });
     steps.run("clippy and rustdoc without std", without_std);
+    steps.run("audit", || {
+        audit::audit(audit::Options::default())?;
+        Ok(Outcome::Done)
+    });
     steps.run("the README's test command", || readme_step("ci:test"));
     steps.run("the README's main command", || readme_step("ci:main"));
     steps.run("rustdoc", || {

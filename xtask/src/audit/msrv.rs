@@ -154,9 +154,6 @@ pub fn check(toolchain: &Toolchain, package: &str, features: &[String], target: 
         ]);
         command.args(["--no-default-features", "--features", &features.join(",")]);
         process::run(command.arg("--target-dir").arg(target))?;
-        if features.is_empty() {
-            continue;
-        }
     }
     Ok(())
 }

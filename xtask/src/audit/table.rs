@@ -40,7 +40,7 @@ pub fn replace(page: &str, marker: &str, table: &str) -> crate::Result<String> {
 /// one before.
 pub fn readme(rows: &[Row], before: &str) -> String {
     let mut table = String::from(
-        "| crate | what it gives alone | needs | CPU | models | what others need for the same |\n|---|---|---|---|---|---|\n",
+        "| crate | what it gives alone | needs | build | models | what others need for the same |\n|---|---|---|---|---|---|\n",
     );
     let start = |row: &Row| format!("| [`{0}`](crates/{0}) |", row.name);
     let mut rows: Vec<&Row> = rows.iter().collect();
