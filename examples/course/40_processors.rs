@@ -1,17 +1,16 @@
 //! 40: computations on all processors, one thread for each.
 //!
 //! The tutorials need processes for this, because Python's threads take turns. Threads are enough
-//! here. There is room for hundreds in the pool behind `to_thread`, since most of what blocks only
-//! waits; what computes is kept to the number of processors by the group's limit.
+//! here: `to_rayon` has as many as there are processors, while the pool behind `to_thread` has more,
+//! since most of what blocks only waits. Without the feature `rayon`, a group whose limit is the number
+//! of processors does with `to_thread` what is wanted too.
 //!
 //! ```sh
 //! cargo run --release --example 40_processors
 //! ```
 
-use pirn::{GroupBuilder, to_thread};
+use pirn::{gather, to_rayon};
 use pirn_examples::say;
-use std::num::NonZero;
-use std::thread;
 
 fn fibonacci(n: u64) -> u64 {
     match n {
@@ -21,12 +20,8 @@ fn fibonacci(n: u64) -> u64 {
 }
 
 pub(crate) async fn program() {
-    let processors = thread::available_parallelism().map_or(1, NonZero::get);
-    let Ok(group) = GroupBuilder::ambient() else {
-        return say("there is no runtime");
-    };
-    let jobs = (15..20).map(|n| to_thread(move || fibonacci(n)));
-    match group.limit(processors).gather(jobs).await {
+    let jobs = (15..20).map(|n| to_rayon(move || fibonacci(n)));
+    match gather(jobs).await {
         Ok(values) => {
             say(format!("{values:?}")); // the line
         }

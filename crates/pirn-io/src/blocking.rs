@@ -27,8 +27,12 @@
 //! until then; so "more jobs than sleepers" is exactly "some job has no thread coming". A wake
 //! that hits a sleeper whose time is up is not lost: it looks at the queue before it ends.
 
+#[cfg(feature = "rayon")]
+mod rayon;
 mod to_thread;
 
+#[cfg(feature = "rayon")]
+pub use rayon::{RayonPool, to_rayon};
 pub(crate) use to_thread::run_io;
 pub use to_thread::{ToThread, to_thread};
 

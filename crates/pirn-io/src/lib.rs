@@ -38,6 +38,7 @@
 //! | `process` | child processes (Unix) |
 //! | `tls` | TLS for clients and servers, by rustls with ring |
 //! | `blocking` | `to_thread`, `BlockingPool` |
+//! | `rayon` | `blocking::{to_rayon, RayonPool}`: closures on rayon's threads, for what computes |
 //! | `reactor` | `ReactorPark`, `Handle`: what a runtime drives |
 //!
 //! `streams` needs none: `StreamReader` and `StreamWriter` read lines and frames and write whole

@@ -35,6 +35,7 @@
 //! | `Lock`, `Event`, `Condition`, `Semaphore`, `Queue` | [`sync`] |
 //! | `to_thread` | [`to_thread`] |
 //! | anyio's `abandon_on_cancel`, `from_thread.check_cancelled` | [`shield`] around [`to_thread`], or none; [`current_cause`] |
+//! | `run_in_executor` for what computes | `pirn::to_rayon`, with the feature `rayon` |
 //! | `run_in_executor` with processes | `pirn::process_pool`, with the feature `process-pool` |
 //! | `open_connection`, `StreamReader`, `StreamWriter` | [`streams`] |
 //! | `start_server`, `Server.close`, `close_clients` | [`start_server`], [`Server`], [`Running`] |
@@ -49,7 +50,7 @@
 //!
 //! # What blocks
 //!
-//! [`to_thread`] runs a closure on a thread of the runtime's pool. How many of a kind do so at once is bounded by a permit that goes *into* the closure: a thread runs on after a cancel, and has the permit as long as it does.
+//! [`to_thread`] runs a closure on a thread of the runtime's pool, which is for what waits; `to_rayon` on rayon's, for what computes. How many of a kind do so at once is bounded by a permit that goes *into* the closure: a thread runs on after a cancel, and has the permit as long as it does.
 //!
 //! ```
 //! use pirn::sync::Semaphore;
@@ -77,6 +78,7 @@
 //! - `http`: the HTTP session.
 //! - `tls`: `pirn::tls`.
 //! - `process-pool`: `pirn::process_pool`, functions in processes of their own (Unix).
+//! - `rayon`: `pirn::to_rayon`, closures on rayon's threads.
 //! - `test`: `pirn::sim` and `#[pirn::test]`, runs under virtual time, by many schedules if asked.
 
 #![forbid(unsafe_code)]
@@ -135,6 +137,9 @@ pub use pirn_group::{
 pub use pirn_group::{
     WaitSet, When, as_completed, first_ok, for_each_limit, map_limit, race, staggered_race, wait,
 };
+#[cfg(feature = "rayon")]
+#[doc(no_inline)]
+pub use pirn_io::blocking::{RayonPool, to_rayon};
 #[cfg(unix)]
 #[doc(no_inline)]
 pub use pirn_io::process;

@@ -28,7 +28,7 @@ use std::task::{Context, Poll, Waker, ready};
 ///
 /// It is asyncio's `to_thread`. For work that keeps a processor busy it does too, but such jobs
 /// take threads from those that wait: better give them a [pool](super::BlockingPool) of their own, or
-/// rayon's.
+/// rayon's, with `to_rayon` and the feature `rayon`.
 ///
 /// # When it is cancelled
 ///
