@@ -254,7 +254,7 @@ async fn get(number: usize, url: &str, shared: &Shared) -> Result<u64, Failure> 
     let body = response.bytes().await?;
     if let Some(folder) = &shared.out {
         let path = folder.join(file_name(number, url));
-        let saved = pirn::fs::write(&path, body.clone()).await;
+        let saved = pirn::fs::write(&path, &body).await;
         saved.map_err(|error| Failure::Other("not saved".into(), error.to_string()))?;
     }
     Ok(body.len() as u64)

@@ -82,6 +82,9 @@ pub async fn read_to_string(path: impl AsRef<Path>) -> io::Result<String> {
 
 /// Makes a file of exactly these contents, replacing one that is there.
 ///
+/// The contents are copied for the thread, which may outlast the caller. Who has them in a `Vec` so big
+/// that it matters gives it away: `to_thread(move || std::fs::write(path, contents))`.
+///
 /// # Errors
 ///
 /// If the file cannot be made or written.
@@ -101,14 +104,10 @@ pub async fn read_to_string(path: impl AsRef<Path>) -> io::Result<String> {
 /// # pirn_io::fs::remove_file(&path).await?;
 /// # std::io::Result::Ok(()) }).unwrap();
 /// ```
-pub async fn write(
-    path: impl AsRef<Path>,
-    contents: impl AsRef<[u8]> + Send + 'static,
-) -> io::Result<()> {
-    on_path(Action::Write, path, move |path| {
-        std::fs::write(path, contents)
-    })
-    .await
+pub async fn write(path: impl AsRef<Path>, contents: impl AsRef<[u8]>) -> io::Result<()> {
+    let copy = contents.as_ref().to_vec();
+    drop(contents); // not kept beside the copy while the file is written
+    on_path(Action::Write, path, move |path| std::fs::write(path, copy)).await
 }
 
 /// Makes a folder, and those above it that are missing. One that is there is fine.

@@ -25,7 +25,7 @@ fn a_file_is_written_and_read_whole() {
         fs::create_dir_all(folder.join("deep/down")).await.unwrap();
         let path = folder.join("deep/down/file");
         let bytes: Vec<u8> = (0..300_000_u32).map(|i| (i % 253) as u8).collect();
-        fs::write(&path, bytes.clone()).await.unwrap();
+        fs::write(&path, &bytes).await.unwrap();
         assert_eq!(fs::metadata(&path).await.unwrap().len(), 300_000);
         assert!(fs::read(&path).await.unwrap() == bytes);
         fs::remove_dir_all(&folder).await.unwrap();

@@ -50,10 +50,10 @@ use std::time::Duration;
 /// # });
 /// ```
 #[track_caller]
-pub fn move_on_after<B, F>(duration: Duration, body: B) -> MoveOn<F>
+pub fn move_on_after<B, F>(duration: Duration, body: B) -> MoveOn<F::IntoFuture>
 where
     B: FnOnce(TimeoutHandle) -> F,
-    F: Future,
+    F: IntoFuture,
 {
     MoveOn::new(Timeout::after(duration), body)
 }
@@ -81,10 +81,10 @@ where
 /// # });
 /// ```
 #[track_caller]
-pub fn move_on_at<B, F>(at: Instant, body: B) -> MoveOn<F>
+pub fn move_on_at<B, F>(at: Instant, body: B) -> MoveOn<F::IntoFuture>
 where
     B: FnOnce(TimeoutHandle) -> F,
-    F: Future,
+    F: IntoFuture,
 {
     MoveOn::new(Timeout::at(at), body)
 }
@@ -110,7 +110,13 @@ pin_project! {
 }
 
 impl<F: Future> MoveOn<F> {
-    fn new(limit: Timeout, body: impl FnOnce(TimeoutHandle) -> F) -> Self {
+    fn new<B: IntoFuture<IntoFuture = F>>(
+        limit: Timeout,
+        body: impl FnOnce(TimeoutHandle) -> B,
+    ) -> Self
+    where
+        F: Future<Output = B::Output>,
+    {
         let body = body(limit.handle());
         MoveOn {
             timed: limit.run(body),

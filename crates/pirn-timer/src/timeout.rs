@@ -4,13 +4,14 @@ use crate::ambient::{self, AnyClock};
 use pin_project_lite::pin_project;
 use pirn_core::{Cause, Instant, Kind, Limited, Scope};
 use std::fmt;
-use std::future::Future;
+use std::future::{Future, IntoFuture};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-/// Runs `body` for at most `duration`, counted from this call.
+/// Runs `body`, a future or what [becomes one](IntoFuture), for at most `duration`, counted from this
+/// call.
 ///
 /// When the time is over the body is cancelled: it is dropped, its clean-up
 /// ([`finally`](pirn_core::finally)) is waited for, and so are the children that it spawned into
@@ -42,7 +43,7 @@ use std::time::Duration;
 /// # });
 /// ```
 #[track_caller]
-pub fn timeout<F: Future>(duration: Duration, body: F) -> Timed<F> {
+pub fn timeout<F: IntoFuture>(duration: Duration, body: F) -> Timed<F::IntoFuture> {
     timeout_at(end_of(duration), body)
 }
 
@@ -70,8 +71,8 @@ pub fn timeout<F: Future>(duration: Duration, body: F) -> Timed<F> {
 /// # });
 /// ```
 #[track_caller]
-pub fn timeout_at<F: Future>(at: Instant, body: F) -> Timed<F> {
-    match Limited::until(at, body) {
+pub fn timeout_at<F: IntoFuture>(at: Instant, body: F) -> Timed<F::IntoFuture> {
+    match Limited::until(at, body.into_future()) {
         Ok(limited) => Timed { limited },
         // There is no clock here yet.
         Err((_, body)) => Timeout::at(at).run(body),
@@ -204,9 +205,9 @@ impl Timeout {
     /// # Cancel safety
     ///
     /// As [`timeout`].
-    pub fn run<F: Future>(self, body: F) -> Timed<F> {
+    pub fn run<F: IntoFuture>(self, body: F) -> Timed<F::IntoFuture> {
         Timed {
-            limited: Limited::within(&self.handle.scope, body),
+            limited: Limited::within(&self.handle.scope, body.into_future()),
         }
     }
 }

@@ -5,7 +5,7 @@ mod common;
 
 use common::{Count, Fixture, at, ns};
 use pirn_core::{Cause, Instant, Kind, Park, Scope, Until, finally, shield};
-use pirn_timer::{Timed, Timeout, TimeoutError, now, sleep, timeout, timeout_at};
+use pirn_timer::{Timed, Timeout, TimeoutError, move_on_after, now, sleep, timeout, timeout_at};
 use std::future::{Future, pending, poll_fn, ready};
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
@@ -66,6 +66,35 @@ fn when_the_time_is_over_the_body_is_dropped_and_the_error_returned() {
     assert_eq!((count.get(), drops.load(SeqCst)), (1, 0));
     assert!(elapsed(poll(limited.as_mut(), &count)));
     assert_eq!(drops.load(SeqCst), 1);
+}
+
+#[test]
+fn what_becomes_a_future_is_limited_as_one_is() {
+    struct Request(u32);
+    impl IntoFuture for Request {
+        type Output = u32;
+        type IntoFuture = std::future::Ready<u32>;
+
+        fn into_future(self) -> Self::IntoFuture {
+            ready(self.0)
+        }
+    }
+    let f = Fixture::new();
+    let _entered = f.enter();
+    let count = Count::new();
+    let mut limited = timeout(ns(100), Request(1));
+    let _: &Timed<std::future::Ready<u32>> = &limited;
+    assert!(matches!(
+        poll(Pin::new(&mut limited), &count),
+        Poll::Ready(Ok(1))
+    ));
+    let mut limited = Timeout::after(ns(100)).run(Request(2));
+    assert!(matches!(
+        poll(Pin::new(&mut limited), &count),
+        Poll::Ready(Ok(2))
+    ));
+    let mut limited = move_on_after(ns(100), |_| Request(3));
+    assert_eq!(poll(Pin::new(&mut limited), &count), Poll::Ready(Some(3)));
 }
 
 #[test]
