@@ -78,6 +78,7 @@ fn shouted(name: &str) -> String {
 #[derive(Debug)]
 pub struct Home {
     dir: PathBuf,
+    registry: String,
 }
 
 impl Home {
@@ -95,7 +96,12 @@ impl Home {
         fs::create_dir_all(&dir).map_err(broken)?;
         let config = home_config(&known, target.name.as_deref(), target.index(&known)?);
         fs::write(dir.join("config.toml"), config.to_string()).map_err(broken)?;
-        Ok(Home { dir })
+        // Where cargo is asked from: a workspace around would be asked first.
+        let alone = "[package]\nname = \"asks\"\nedition = \"2024\"\n[lib]\npath = \"asks.rs\"\n[workspace]\n";
+        fs::write(dir.join("asks.rs"), "").map_err(broken)?;
+        fs::write(dir.join("Cargo.toml"), alone).map_err(broken)?;
+        let registry = target.name.as_deref().unwrap_or("crates-io").to_owned();
+        Ok(Home { dir, registry })
     }
 
     /// Makes a command use it.
@@ -118,9 +124,8 @@ impl Home {
     /// When the registry cannot be asked.
     pub fn has(&self, name: &str, version: &str) -> Result<bool> {
         let mut command = process::cargo();
-        command.args(["info", "--quiet", "--color", "never"]);
-        command.arg(format!("{name}@{version}"));
-        // Where there is no workspace that would be asked first.
+        command.args(["info", "--quiet", "--color", "never", "--registry"]);
+        command.args([&self.registry, &format!("{name}@{version}")]);
         self.enter(command.current_dir(&self.dir));
         let output = command
             .stdin(Stdio::null())

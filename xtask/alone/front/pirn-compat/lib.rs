@@ -3,9 +3,10 @@
 #![cfg_attr(doctest, doc = include_str!("../README.md"))]
 #![cfg(any(test, doctest))]
 
+use pirn::sync::oneshot;
 use pirn_compat::TokioHandle;
 use pirn_core::{Spawn, TaskMeta};
-use tokio::{runtime::Runtime, sync::oneshot};
+use tokio::runtime::Runtime;
 
 async fn front_page(spawner: TokioHandle) {
     let (say, said) = oneshot::channel();

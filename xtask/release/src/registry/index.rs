@@ -115,12 +115,12 @@ fn uploaded(said: &Value) -> Value {
 /// The index's line for a package as `cargo metadata` describes it.
 pub fn line_of(package: &Value, checksum: &str) -> String {
     let dependencies = package.get("dependencies").and_then(Value::as_array);
-    let needed = dependencies.into_iter().flatten();
-    let needed = needed.filter(|one| one.get("kind").and_then(Value::as_str) != Some("dev"));
+    let all = dependencies.into_iter().flatten();
+    // Also those of its tests: features may name them.
     json!({
         "name": package.get("name"),
         "vers": package.get("version"),
-        "deps": needed.map(described).collect::<Vec<_>>(),
+        "deps": all.map(described).collect::<Vec<_>>(),
         "cksum": checksum,
         "features": package.get("features"),
         "yanked": false,
