@@ -1,6 +1,6 @@
 //! Which crates break their users: cargo-semver-checks, against the tag before.
 //!
-//! What it found is kept in `target/semver-checked`, by the crate's files then and now.
+//! What it found is kept in `target/semver-checked`, by the crate's sources then and now.
 
 use std::{
     collections::BTreeSet,
@@ -13,7 +13,12 @@ use std::{
 
 use xtask::{Result, process};
 
-use crate::{history::Repository, packages::Packages};
+use crate::{
+    history::Repository,
+    manifests::without_versions,
+    packages::{Package, Packages},
+    registry::index::checksum,
+};
 
 /// The tool's version: it must know the documentation format of the compiler.
 const VERSION: &str = "0.51.0";
@@ -33,14 +38,18 @@ pub fn find(
     let mut broken = BTreeSet::new();
     for name in changed {
         let package = &packages.published[name];
-        let tree = |commit: &str| {
-            repository.ask(&["rev-parse", &format!("{commit}:{}", package.dir.display())])
-        };
         // A crate that is new has nothing to break, and of a proc macro there are no names.
-        let (true, Ok(before)) = (package.library, tree(tag)) else {
+        let (true, Ok(before)) = (package.library, state(&repository, package, tag)) else {
             continue;
         };
-        let note = known.join(format!("{name}-{before}-{}", tree("HEAD")?));
+        let now = state(&repository, package, "HEAD")?;
+        if before == now {
+            continue;
+        }
+        let note = known.join(format!(
+            "{name}-{}",
+            checksum(format!("{before} {now}").as_bytes())
+        ));
         let said = match fs::read_to_string(&note) {
             Ok(said) => said,
             Err(_) => {
@@ -56,6 +65,15 @@ pub fn find(
         }
     }
     Ok(broken)
+}
+
+/// What a crate's names can depend on, in a commit: its sources, and its manifest but for the
+/// versions of ours in it.
+fn state(repository: &Repository<'_>, package: &Package, commit: &str) -> Result<String> {
+    let dir = package.dir.display();
+    let sources = repository.quiet(&["rev-parse", &format!("{commit}:{dir}/src")])?;
+    let manifest = repository.quiet(&["show", &format!("{commit}:{dir}/Cargo.toml")])?;
+    Ok(format!("{sources} {}", without_versions(&manifest)?))
 }
 
 /// What the tool says of a crate that broke something; nothing if it did not.

@@ -46,6 +46,18 @@ impl<'a> Repository<'a> {
         Ok(said.trim_end().to_owned())
     }
 
+    /// The same, where a failure is an answer, too.
+    ///
+    /// # Errors
+    ///
+    /// When git fails.
+    pub fn quiet(&self, arguments: &[&str]) -> Result<String> {
+        let mut git = Command::new("git");
+        git.args(arguments).current_dir(self.root);
+        let said = process::capture_beside(&mut git, Stdio::null())?;
+        Ok(said.trim_end().to_owned())
+    }
+
     /// The commit that is checked out.
     ///
     /// # Errors

@@ -83,6 +83,55 @@ fn table(item: Option<&mut Item>) -> Option<&mut dyn TableLike> {
     item.and_then(Item::as_table_like_mut)
 }
 
+/// A manifest with every version of ours left out, own and required.
+///
+/// # Errors
+///
+/// When it is not a manifest.
+pub fn without_versions(manifest: &str) -> Result<String> {
+    let zero = Version::new(0, 0, 0);
+    let document: DocumentMut = manifest
+        .parse()
+        .map_err(|error| format!("not a manifest: {error}"))?;
+    let mut names = BTreeSet::new();
+    let own = document
+        .get("package")
+        .and_then(|p| p.get("name")?.as_str());
+    names.extend(own.map(str::to_owned));
+    // Ours are those with a path.
+    visit(document.as_table(), &mut |name, dependency| {
+        if dependency.get("path").is_some() {
+            names.insert(name.to_owned());
+        }
+    });
+    set_versions(
+        manifest,
+        &Versions {
+            train: zero.clone(),
+            core: zero,
+            names,
+        },
+    )
+}
+
+/// Shows each dependency that a manifest has, at any depth, as a table.
+fn visit(outer: &dyn TableLike, see: &mut dyn FnMut(&str, &dyn TableLike)) {
+    for (key, item) in outer.iter() {
+        let Some(inner) = item.as_table_like() else {
+            continue;
+        };
+        if KINDS.contains(&key) {
+            for (name, dependency) in inner.iter() {
+                if let Some(dependency) = dependency.as_table_like() {
+                    see(name, dependency);
+                }
+            }
+        } else {
+            visit(inner, see);
+        }
+    }
+}
+
 /// Sets what the dependencies of a table require of our crates, where they state it.
 fn require(outer: &mut dyn TableLike, versions: &Versions) {
     for kind in KINDS {

@@ -84,7 +84,15 @@ fn first(stage: &Stage) -> Result {
     stage.published(stands.names.len())?;
     // Once more: there is nothing left to do.
     stage.publish()?;
-    stage.release(&["verify", "--registry", NAME, "--only", "pirn-compat", "--only", "pirn-sim"])
+    stage.release(&[
+        "verify",
+        "--registry",
+        NAME,
+        "--only",
+        "pirn-compat",
+        "--only",
+        "pirn-sim",
+    ])
 }
 
 fn patch(stage: &Stage) -> Result {
