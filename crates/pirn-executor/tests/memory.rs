@@ -1,26 +1,39 @@
-//! What tasks cost in memory: nothing, once there have been as many before.
+//! What tasks cost in memory: nothing, once there have been as many before; and what an executor
+//! gives back that has nothing to do.
 
+use pirn_core::{Park, ParkError, Until};
 use pirn_executor::{LocalExecutor, PoolExecutor, Task, ThreadPark, Worker, spawn};
 use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
-use std::task::{Context, Waker};
+use std::cell::{Cell, RefCell};
+use std::future::{Future, poll_fn};
+use std::rc::Rc;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
 
 /// Counts what the thread allocates.
 struct Counting;
 
 thread_local! {
     static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
+    /// Bytes that the thread allocated, without those that it freed.
+    static BYTES: Cell<isize> = const { Cell::new(0) };
+}
+
+fn count(bytes: isize) {
+    let _ = BYTES.try_with(|count| count.set(count.get() + bytes));
 }
 
 // SAFETY: all is left to the system's allocator; counting allocates nothing.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         let _ = ALLOCATIONS.try_with(|count| count.set(count.get() + 1));
+        count(layout.size() as isize);
         // SAFETY: passed on.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
+        count(-(layout.size() as isize));
         // SAFETY: passed on.
         unsafe { System.dealloc(memory, layout) }
     }
@@ -118,4 +131,184 @@ fn a_pool_s_tasks_use_the_memory_of_those_that_ended() {
     }
     let again = allocations(|| round(&mut workers[0]));
     assert!(again < TASKS / 10, "{again}");
+}
+
+/// More than an executor keeps in any case, and less than what many tasks take.
+const MUCH: isize = 1 << 20;
+const MANY: usize = 50_000;
+/// How often an executor has nothing to do before it gives memory back.
+const RESTS: usize = 16;
+
+/// Has the executor rest so often, having nothing to do.
+fn rest(mut turn: impl FnMut(&mut Context<'_>) -> Poll<()>) {
+    let mut cx = Context::from_waker(Waker::noop());
+    (0..RESTS).for_each(|_| while turn(&mut cx).is_ready() {});
+}
+
+/// Wakes up at once, and at last wakes somebody.
+struct Naps {
+    left: usize,
+    last: Arc<Mutex<Option<Waker>>>,
+}
+
+impl Park for Naps {
+    type Unpark = pirn_executor::ThreadUnpark;
+
+    fn unparker(&self) -> Self::Unpark {
+        ThreadPark::new().unparker()
+    }
+
+    fn park(&mut self, until: Until) -> Result<(), ParkError> {
+        if until != Until::Now {
+            self.left -= 1;
+        }
+        if self.left == 0 {
+            self.last
+                .lock()
+                .unwrap()
+                .take()
+                .into_iter()
+                .for_each(Waker::wake);
+        }
+        Ok(())
+    }
+}
+
+/// A driver for that many sleeps, and what ends after them.
+fn naps(left: usize) -> (Naps, impl Future<Output = ()>) {
+    let last = Arc::new(Mutex::new(None));
+    let (waker, mut polled) = (last.clone(), false);
+    let end = poll_fn(move |cx| {
+        *waker.lock().unwrap() = Some(cx.waker().clone());
+        match std::mem::replace(&mut polled, true) {
+            true => Poll::Ready(()),
+            false => Poll::Pending,
+        }
+    });
+    (Naps { left, last }, end)
+}
+
+#[test]
+fn an_executor_with_nothing_to_do_gives_back_what_many_tasks_took() {
+    let executor = LocalExecutor::new();
+    let before = BYTES.get();
+    for round in 0..4 {
+        (0..MANY).for_each(|n| executor.spawn(async move { n }).detach());
+        assert!(BYTES.get() - before > 3 * MUCH);
+        if round % 2 == 0 {
+            rest(|cx| executor.poll_tick(cx));
+        } else {
+            let (mut park, end) = naps(RESTS + 1);
+            executor.run(&mut park, end).unwrap();
+        }
+        assert!(BYTES.get() - before < MUCH, "{}", BYTES.get() - before);
+    }
+}
+
+#[test]
+fn a_worker_with_nothing_to_do_gives_back_what_many_tasks_took() {
+    let (executor, mut workers) = PoolExecutor::new(2);
+    let (handle, before) = (executor.handle(), BYTES.get());
+    for round in 0..4 {
+        let spawns = async {
+            (0..MANY).for_each(|n| spawn(async move { n }).detach());
+        };
+        workers[0].run(&mut ThreadPark::new(), spawns).unwrap();
+        (0..MANY).for_each(|n| handle.spawn(async move { n }).detach());
+        assert!(BYTES.get() - before > 6 * MUCH);
+        // Another one ends most of them.
+        rest(|cx| workers[1].poll_tick(cx));
+        if round % 2 == 0 {
+            rest(|cx| workers[0].poll_tick(cx));
+        } else {
+            let (mut park, end) = naps(RESTS + 1);
+            workers[0].run(&mut park, end).unwrap();
+        }
+        assert!(BYTES.get() - before < 2 * MUCH, "{}", BYTES.get() - before);
+    }
+}
+
+#[test]
+fn what_was_spawned_elsewhere_is_given_back_as_well() {
+    let executor = LocalExecutor::new();
+    let handle = executor.handle();
+    let elsewhere = move || (0..MANY).for_each(|n| handle.spawn(async move { n }).detach());
+    std::thread::spawn(elsewhere).join().unwrap();
+    let before = BYTES.get();
+    rest(|cx| executor.poll_tick(cx));
+    assert!(BYTES.get() - before < -3 * MUCH, "{}", BYTES.get() - before);
+}
+
+#[test]
+fn tasks_that_go_on_are_where_they_were_when_memory_is_given_back() {
+    let executor = LocalExecutor::new();
+    let wakers: Rc<RefCell<Vec<Waker>>> = Rc::default();
+    let before = BYTES.get();
+    let task = |n: usize| {
+        let (wakers, mut woken) = (wakers.clone(), n % 1_000 != 0);
+        executor.spawn(poll_fn(move |cx| {
+            match std::mem::replace(&mut woken, true) {
+                true => Poll::Ready(n),
+                false => {
+                    wakers.borrow_mut().push(cx.waker().clone());
+                    Poll::Pending
+                }
+            }
+        }))
+    };
+    let mut tasks: Vec<_> = (0..MANY).map(task).collect();
+    while executor.try_tick() {}
+    tasks.retain(|task| !task.is_finished());
+    tasks.shrink_to_fit();
+    assert_eq!(tasks.len(), MANY / 1_000);
+    rest(|cx| executor.poll_tick(cx));
+    assert!(BYTES.get() - before < MUCH, "{}", BYTES.get() - before);
+    // Wakers outlive their tasks, and the rests.
+    wakers.borrow().iter().for_each(Waker::wake_by_ref);
+    let others: Vec<_> = (0..MANY)
+        .map(|n| executor.spawn(async move { n }))
+        .collect();
+    while executor.try_tick() {}
+    let sum = |tasks: Vec<Task<usize>>| {
+        let sum = async { join(tasks).await };
+        executor.run(&mut ThreadPark::new(), sum).unwrap()
+    };
+    assert_eq!(sum(tasks), (0..MANY).step_by(1_000).sum());
+    assert_eq!(sum(others), (0..MANY).sum());
+    rest(|cx| executor.poll_tick(cx));
+    wakers.take().into_iter().for_each(Waker::wake);
+    assert_eq!(executor.statistics().live, 0);
+}
+
+/// The sum of what they give.
+async fn join(tasks: Vec<Task<usize>>) -> usize {
+    let mut sum = 0;
+    for task in tasks {
+        sum += task.await.unwrap();
+    }
+    sum
+}
+
+#[test]
+fn an_executor_keeps_what_few_tasks_took() {
+    const FEW: usize = 4_000;
+    let executor = LocalExecutor::new();
+    let round = || {
+        (0..FEW).for_each(|n| executor.spawn(async move { n }).detach());
+        (0..10).for_each(|_| rest(|cx| executor.poll_tick(cx)));
+    };
+    round();
+    assert_eq!(allocations(round), 0);
+}
+
+#[test]
+fn an_executor_keeps_what_it_may_need_again_soon() {
+    let executor = LocalExecutor::new();
+    let round = || {
+        (0..MANY).for_each(|n| executor.spawn(async move { n }).detach());
+        let mut cx = Context::from_waker(Waker::noop());
+        while executor.poll_tick(&mut cx).is_ready() {}
+    };
+    round();
+    assert_eq!(allocations(|| (0..RESTS - 2).for_each(|_| round())), 0);
 }

@@ -277,12 +277,28 @@ impl Shared {
         self.remote.lock().sleeper.take()
     }
 
+    /// Gives memory back that was not needed for a while. To be called when there is nothing to do.
+    fn rest(&self) {
+        let own = self.own();
+        let mut given = own.owner.borrow_mut().as_mut().is_some_and(Owner::rest);
+        if self.outside.is_large() {
+            let mut remote = self.remote.lock();
+            given |= remote.owner.as_mut().is_some_and(Owner::rest);
+        }
+        if given {
+            self.remote.lock().queue.shrink_to_fit();
+            own.arrived.borrow_mut().shrink_to_fit();
+            own.queue.borrow_mut().shrink_to_fit();
+        }
+    }
+
     /// Announces that the driver is about to sleep. False if there is something to do.
     #[must_use]
     pub(super) fn fall_asleep(&self, unpark: &Waker) -> bool {
         if !self.own().is_idle() {
             return false;
         }
+        self.rest();
         let unpark = unpark.clone();
         let mut remote = self.remote.lock();
         let sleep = remote.queue.is_empty();
@@ -300,6 +316,9 @@ impl Shared {
     pub(super) fn fall_idle(&self, waker: &Waker) -> bool {
         let waker = waker.clone();
         let own = self.own();
+        if own.is_idle() {
+            self.rest();
+        }
         let mut remote = self.remote.lock();
         let idle = own.is_idle() && remote.queue.is_empty();
         if idle {

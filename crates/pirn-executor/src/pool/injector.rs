@@ -48,6 +48,13 @@ impl<T> Injector<T> {
         }
     }
 
+    /// Gives memory back.
+    pub fn shrink(&self) {
+        if let Some(queue) = &mut *self.queue.lock() {
+            queue.shrink_to_fit();
+        }
+    }
+
     /// True if there is nothing: a guess, unless a fence orders it.
     pub fn is_empty(&self) -> bool {
         // Ordering: Relaxed, a guess for the busy, who come back; who goes to sleep reads it after

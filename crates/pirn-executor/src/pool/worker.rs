@@ -163,6 +163,7 @@ impl Worker {
             core.stop_searching();
             return Poll::Ready(());
         }
+        core.rest();
         driven.rests = true;
         drop(driven);
         self.resting = true;

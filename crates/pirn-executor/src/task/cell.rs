@@ -230,6 +230,20 @@ impl Ref {
         }
     }
 
+    /// For models: whoever had the slot, or looked at it, is done.
+    ///
+    /// # Safety
+    ///
+    /// The slot is vacant, and the caller's.
+    pub(super) unsafe fn check_unused(self) {
+        // SAFETY: the slot is the caller's.
+        unsafe {
+            self.header().begun.with_mut(|_| {});
+            self.header().filled.with_mut(|_| {});
+            self.header().join.set_link(std::ptr::null_mut());
+        }
+    }
+
     #[inline]
     pub(super) fn as_ptr(self) -> *const () {
         self.0.as_ptr() as *const ()

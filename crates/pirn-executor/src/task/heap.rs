@@ -1,5 +1,5 @@
-//! Memory for task cells: slots of pages, used again and again, and never given back while the heap
-//! lasts.
+//! Memory for task cells: slots of pages, used again and again. What was not needed for a while is
+//! given back when the owner rests (`rest`).
 //!
 //! A heap has one owner, a thread or whoever holds a lock, who takes slots and gives them back
 //! without an atomic operation. Others push the slots that they free on a stack, which the owner
@@ -15,6 +15,14 @@
 //! have no reference. So the pages are the list of a scheduler's tasks, and a task that is born or
 //! ends is in no list that would have to be locked.
 //!
+//! # When a page may go
+//!
+//! Who reads a slot without a reference goes through the pages, and is counted as their visitor
+//! meanwhile, under their lock. All others have a reference, or the slot itself until it is given
+//! back, after which they do not touch it. So a page whose slots are all vacant and the owner's, none
+//! of them in `returned`, is read by nobody while there is no visitor; and under the lock, where it is
+//! taken out of the list, none can begin.
+//!
 //! # Who keeps whom alive
 //!
 //! The heap is part of its scheduler, and holds one count of it from [`Owner::new`] until the owner
@@ -26,10 +34,14 @@
 //! | a slot, or null | there is an owner, who counts the slots in use | is pushed |
 //! | `GONE` | the owner has retired; `left` counts them | is counted down; who counts the last, lets the scheduler go |
 
+mod rest;
+
+use self::rest::Sorted;
 use super::cell::{Header, Ref};
 use pirn_core::shim::atomic::{AtomicPtr, AtomicU32, AtomicUsize};
 use pirn_core::shim::{Arc, IS_LOOM, Mutex, choose, load_before_store};
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
+use std::cell::Cell;
 use std::ptr::{self, NonNull};
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 
@@ -55,19 +67,35 @@ pub(super) struct Page {
     stride: u32,
     /// How many slots have ever been used; the others are not even headers.
     begun: AtomicU32,
+    /// The owner's alone.
+    sorted: Cell<Sorted>,
 }
 
 /// The part of a heap that others than its owner may touch.
 pub(crate) struct Heap {
     returned: AtomicPtr<()>,
     left: AtomicUsize,
-    pages: Mutex<Vec<PagePtr>>,
+    pages: Mutex<Pages>,
+    /// How many pages are full, of slots that were used once. Written by the owner.
+    /// (`std`'s atomic on purpose: a hint, in which there is nothing for a model to explore.)
+    full: std::sync::atomic::AtomicUsize,
 }
+
+#[derive(Default)]
+struct Pages {
+    list: Vec<PagePtr>,
+    /// How many go through the list at the moment: until they are through, no page goes.
+    visitors: usize,
+}
+
+/// Goes through the pages, until this is dropped.
+struct Visit<'a>(&'a Heap);
 
 #[derive(Clone, Copy)]
 struct PagePtr(NonNull<Page>);
 
-// SAFETY: a page is shared memory; what is not atomic in it is written before it is shared.
+// SAFETY: a page is shared memory; what is not atomic in it is written before it is shared, or is the
+// owner's alone.
 unsafe impl Send for PagePtr {}
 
 /// The owner's part of a heap that is part of an `S`.
@@ -78,7 +106,10 @@ pub(crate) struct Owner<S> {
     home: u64,
     /// Slots in use, those among them that lie in `returned`.
     used: usize,
+    /// Slots that were ever used, of the pages that there are.
+    begun: usize,
     sizes: Vec<Size>,
+    rests: rest::Rests,
 }
 
 // SAFETY: vacant slots and pages, which belong to whoever has this, and a count of what is shared
@@ -97,7 +128,8 @@ impl Heap {
         Heap {
             returned: AtomicPtr::new(ptr::null_mut()),
             left: AtomicUsize::new(0),
-            pages: Mutex::new(Vec::new()),
+            pages: Mutex::default(),
+            full: Default::default(),
         }
     }
 
@@ -136,9 +168,10 @@ impl Heap {
     /// Visits every slot that has ever been used: a task may be in it, or not. Those that are begun
     /// meanwhile are visited, or not.
     pub(super) fn for_each(&self, mut visit: impl FnMut(Ref)) {
-        let page = |number: usize| self.pages.lock().get(number).copied();
+        let _visit = Visit::begin(self);
+        let page = |number: usize| self.pages.lock().list.get(number).copied();
         for page in (0..).map_while(page) {
-            // SAFETY: pages live as long as the heap.
+            // SAFETY: the page was in the list, where it stays while there is a visitor.
             let header = unsafe { page.0.as_ref() };
             // Ordering: Acquire, pairs with the Release in `begin`; the slots are headers.
             for number in 0..header.begun.load(Acquire) {
@@ -149,6 +182,19 @@ impl Heap {
     }
 }
 
+impl<'a> Visit<'a> {
+    fn begin(heap: &'a Heap) -> Self {
+        heap.pages.lock().visitors += 1;
+        Visit(heap)
+    }
+}
+
+impl Drop for Visit<'_> {
+    fn drop(&mut self) {
+        self.0.pages.lock().visitors -= 1;
+    }
+}
+
 impl Drop for Heap {
     fn drop(&mut self) {
         if IS_LOOM {
@@ -156,7 +202,7 @@ impl Drop for Heap {
             // SAFETY: nobody has a slot any more.
             self.for_each(|slot| unsafe { slot.header().join.set_link(ptr::null_mut()) });
         }
-        for page in self.pages.lock().drain(..) {
+        for page in self.pages.lock().list.drain(..) {
             // SAFETY: `grow` allocated it so. Nobody has a slot any more: the scheduler, whose part
             // this heap is, is held until the last is free.
             unsafe { dealloc(page.0.as_ptr().cast(), PAGE_LAYOUT) }
@@ -202,6 +248,13 @@ impl Page {
         unsafe { &*page.cast() }
     }
 
+    /// True if it has no room for a slot that was never used. For the owner.
+    fn is_full(&self) -> bool {
+        // Ordering: Relaxed, only the owner writes it.
+        let begun = self.begun.load(Relaxed) as usize;
+        FIRST + (begun + 1) * self.stride as usize > PAGE
+    }
+
     /// # Safety
     ///
     /// The scheduler is kept alive for as long as the result is used.
@@ -220,7 +273,9 @@ impl<S> Owner<S> {
             scheduler: Arc::into_raw(scheduler),
             home,
             used: 0,
+            begun: 0,
             sizes: Vec::new(),
+            rests: rest::Rests::default(),
         }
     }
 
@@ -279,7 +334,6 @@ impl<S> Owner<S> {
 
     #[cold]
     fn take_other(&mut self, class: usize) -> Ref {
-        let heap = self.heap();
         if self.sizes.len() <= class {
             let none = Size {
                 vacant: ptr::null_mut(),
@@ -287,16 +341,25 @@ impl<S> Owner<S> {
             };
             self.sizes.resize(class + 1, none);
         }
-        // Ordering: Relaxed, a hint; what comes now will be found next time.
-        if !heap.returned.load(Relaxed).is_null() {
-            // Ordering: Acquire, pairs with the Release in `give_back`.
-            let list = heap.returned.swap(ptr::null_mut(), Acquire);
-            self.reclaim(list);
+        if self.take_back() {
             if let Some(slot) = self.pop(class) {
                 return slot;
             }
         }
         self.begin(class)
+    }
+
+    /// Takes back what others freed. False if there is nothing.
+    fn take_back(&mut self) -> bool {
+        let heap = self.heap();
+        // Ordering: Relaxed, a hint; what comes now will be found next time.
+        let some = !heap.returned.load(Relaxed).is_null();
+        if some {
+            // Ordering: Acquire, pairs with the Release in `give_back`.
+            let list = heap.returned.swap(ptr::null_mut(), Acquire);
+            self.reclaim(list);
+        }
+        some
     }
 
     /// Takes slots that others gave back.
@@ -318,8 +381,7 @@ impl<S> Owner<S> {
             Some(page) => page,
             None => self.grow(stride),
         };
-        // SAFETY: pages live as long as the heap; the slot is within the page, as the sizes' page
-        // has room.
+        // SAFETY: a page with room is kept; the slot is within it.
         unsafe {
             // Ordering: Relaxed, only the owner writes it.
             let begun = page.0.as_ref().begun.load(Relaxed);
@@ -327,8 +389,12 @@ impl<S> Owner<S> {
             Header::begin(slot);
             // Ordering: Release, pairs with the Acquire in `slot`; publishes the header.
             page.0.as_ref().begun.store(begun + 1, Release);
-            let full = FIRST + (begun as usize + 2) * stride > PAGE;
+            self.begun += 1;
+            let full = page.0.as_ref().is_full();
             self.sizes[class].page = (!full).then_some(page);
+            if full {
+                self.count_full(1);
+            }
             slot
         }
     }
@@ -346,10 +412,11 @@ impl<S> Owner<S> {
             home: self.home,
             stride: stride as u32,
             begun: AtomicU32::new(0),
+            sorted: Cell::default(),
         };
         // SAFETY: the memory was just allocated, is large enough, and aligned.
         unsafe { page.write(header) };
-        self.heap().pages.lock().push(PagePtr(page));
+        self.heap().pages.lock().list.push(PagePtr(page));
         PagePtr(page)
     }
 

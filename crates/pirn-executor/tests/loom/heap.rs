@@ -3,8 +3,8 @@
 use crate::support::Flag;
 use pirn_core::shim::{Arc, Mutex, model, thread};
 use pirn_executor::{LocalExecutor, PoolExecutor, ThreadPark, Worker, spawn};
-use std::future::poll_fn;
-use std::task::{Poll, Waker};
+use std::future::{Future, poll_fn};
+use std::task::{Context, Poll, Waker};
 
 fn drive(worker: &mut Worker) {
     while worker.try_tick() {}
@@ -114,5 +114,112 @@ fn a_waker_of_a_pool_outlives_it_elsewhere() {
         });
         drop((task, executor, workers));
         other.join().unwrap();
+    });
+}
+
+/// A future so large that a page has room for four such tasks, where the checker chooses the sizes.
+fn large<T: Send>(output: T) -> impl Future<Output = T> + Send {
+    let (mut first, filling) = (true, [1_u8; 3_400]);
+    let mut output = Some(output);
+    poll_fn(move |cx| {
+        if !std::mem::take(&mut first) {
+            assert_eq!(filling[0], 1);
+            return Poll::Ready(output.take().unwrap());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+}
+
+/// True if there is nothing to do: then the worker rests.
+fn rests(worker: &mut Worker) -> bool {
+    let mut cx = Context::from_waker(Waker::noop());
+    worker.poll_tick(&mut cx).is_pending()
+}
+
+#[test]
+fn an_empty_page_is_given_back_or_seen_by_whoever_closes_the_executor() {
+    model(|| {
+        let (executor, mut workers) = PoolExecutor::new(1);
+        let mut worker = workers.remove(0);
+        worker
+            .run(&mut ThreadPark::new(), async {
+                (0..4).for_each(|n| spawn(large(n)).detach());
+            })
+            .unwrap();
+        drive(&mut worker);
+        let other = thread::spawn(move || {
+            // Unless it finds the gate shut.
+            rests(&mut worker);
+            worker
+        });
+        drop(executor);
+        drop(other.join().unwrap());
+    });
+}
+
+#[test]
+fn a_page_stays_until_its_last_slot_came_back_from_elsewhere() {
+    model(|| {
+        let (executor, mut workers) = PoolExecutor::new(1);
+        let mut worker = workers.remove(0);
+        let task = worker
+            .run(&mut ThreadPark::new(), async {
+                (0..3).for_each(|n| spawn(large(n)).detach());
+                Some(spawn(large(7)))
+            })
+            .unwrap();
+        drive(&mut worker);
+        let other = thread::spawn(move || drop(task));
+        assert!(rests(&mut worker));
+        other.join().unwrap();
+        assert!(rests(&mut worker));
+        drop((executor, worker));
+    });
+}
+
+#[test]
+fn a_page_stays_while_a_waker_of_a_task_that_has_ended_is_elsewhere() {
+    model(|| {
+        let executor = LocalExecutor::new();
+        let kept = Arc::new(Mutex::new(None::<Waker>));
+        let keep = kept.clone();
+        let task = |keep: Option<Arc<Mutex<Option<Waker>>>>| async move {
+            large(()).await;
+            poll_fn(|cx| {
+                if let Some(keep) = &keep {
+                    *keep.lock() = Some(cx.waker().clone());
+                }
+                Poll::Ready(())
+            })
+            .await;
+        };
+        executor.spawn(task(Some(keep))).detach();
+        (0..3).for_each(|_| executor.spawn(task(None)).detach());
+        while executor.try_tick() {}
+        let waker = kept.lock().take().unwrap();
+        let other = thread::spawn(move || waker.wake());
+        let mut cx = Context::from_waker(Waker::noop());
+        while executor.poll_tick(&mut cx).is_ready() {}
+        other.join().unwrap();
+        while executor.poll_tick(&mut cx).is_ready() {}
+    });
+}
+
+#[test]
+fn what_was_spawned_elsewhere_leaves_a_page_to_one_of_two_workers() {
+    model(|| {
+        let (executor, mut workers) = PoolExecutor::new(2);
+        let (mut one, mut two) = (workers.remove(0), workers.remove(0));
+        let handle = executor.handle();
+        (0..4).for_each(|n| handle.spawn(large(n)).detach());
+        drive(&mut one);
+        let other = thread::spawn(move || {
+            rests(&mut two);
+            two
+        });
+        handle.spawn(async {}).detach();
+        rests(&mut one);
+        drop((other.join().unwrap(), one, executor));
     });
 }

@@ -114,9 +114,27 @@ impl Core {
         if root.is_woken() {
             return Ok(());
         }
+        self.rest();
         // Ordering: Relaxed, a statistic.
         seat.parks.fetch_add(1, Relaxed);
         self.park_asleep(park)
+    }
+
+    /// Gives memory back that was not needed for a while. To be called where it counts as asleep, and
+    /// has nothing to do.
+    pub(in crate::pool) fn rest(&self) {
+        let shared = &*self.handle.shared;
+        let mut given = self.owner.borrow_mut().as_mut().is_some_and(Owner::rest);
+        let outside = &shared.outside;
+        if outside.heap.is_large() {
+            // Whoever has it spawns, or rests.
+            if let Some(mut owner) = outside.owner.try_lock() {
+                given |= owner.as_mut().is_some_and(Owner::rest);
+            }
+        }
+        if given {
+            shared.injector.shrink();
+        }
     }
 
     /// Sleeps, for a limited time if it is the one sleeper that looks after the slots.
