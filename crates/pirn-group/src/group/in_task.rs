@@ -288,6 +288,17 @@ impl<'env, E: fmt::Display + 'static> TaskGroup<E, InTaskLocal<'env>> {
     }
 
     /// As [`spawn_local`](Self::spawn_local), with a name, for errors.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let group = pirn_group::group_in_task(async |g| {
+    ///     g.spawn_local_named("weaver", async { Err::<(), _>("the thread broke") });
+    ///     Ok(())
+    /// });
+    /// let error = futures::executor::block_on(group).unwrap_err();
+    /// assert_eq!(error.iter().next().unwrap().task().name(), Some("weaver"));
+    /// ```
     #[track_caller]
     pub fn spawn_local_named<F, T>(&self, name: impl Into<Arc<str>>, future: F) -> Child<T>
     where
