@@ -17,7 +17,7 @@
 use core::fmt;
 use core::future::{Future, poll_fn};
 use core::pin::{Pin, pin};
-use core::task::{Context, Poll, ready};
+use core::task::{Context, Poll, Waker, ready};
 use pirn_core::budget;
 use pirn_core::const_unless_loom;
 use pirn_core::shim::atomic::{AtomicU8, Ordering};
@@ -243,7 +243,9 @@ impl<T> OnceCell<T> {
     {
         if let Some(value) = self.get() {
             // It stays there, so it may be paid for after the look; no waiter is made.
-            poll_fn(budget::poll_spend).await;
+            if !spend_now() {
+                poll_fn(budget::poll_spend).await;
+            }
             return value;
         }
         match self.value_or_turn().await {
@@ -284,7 +286,9 @@ impl<T> OnceCell<T> {
         F: Future<Output = Result<T, E>>,
     {
         if let Some(value) = self.get() {
-            poll_fn(budget::poll_spend).await;
+            if !spend_now() {
+                poll_fn(budget::poll_spend).await;
+            }
             return Ok(value);
         }
         match self.value_or_turn().await {
@@ -347,6 +351,12 @@ impl<T> OnceCell<T> {
     fn there(&self) -> &T {
         self.get().expect("a full cell has a value")
     }
+}
+
+/// Spends one unit of the budget, if there is one: who need not wait has no await then.
+#[inline]
+fn spend_now() -> bool {
+    budget::poll_spend(&mut Context::from_waker(Waker::noop())).is_ready()
 }
 
 impl Word {

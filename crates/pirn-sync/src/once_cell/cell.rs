@@ -34,7 +34,10 @@ impl<T> OnceCell<T> {
         // SAFETY: only who has the turn writes through a shared cell; what it wrote came before the
         // word was `FULL`, as was just seen, and a full cell gives no turn. `take` and `get_mut`
         // need `&mut`, which `&self` excludes for as long as the value is borrowed.
-        self.slot.0.with(|value| unsafe { (*value).as_ref() })
+        let value = self.slot.0.with(|value| unsafe { (*value).as_ref() });
+        // SAFETY: the word is `FULL` only while there is a value: who makes it so wrote one before, and
+        // `take` takes both away.
+        Some(unsafe { value.unwrap_unchecked() })
     }
 }
 
