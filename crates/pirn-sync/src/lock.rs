@@ -187,8 +187,7 @@ impl<T: ?Sized> Lock<T> {
 
     /// True if somebody holds it or is about to. It may have changed by the time this returns.
     pub fn is_locked(&self) -> bool {
-        // Ordering: Relaxed, a hint that orders nothing.
-        self.list.policy().word.load(Ordering::Relaxed) != FREE
+        self.list.policy().is_taken()
     }
 
     /// Takes the lock if it is free and nobody waits for it; or if its turn may be taken from the one
@@ -311,6 +310,12 @@ impl Word {
             };
             WaitList::new(policy, ())
         }
+    }
+
+    #[inline]
+    fn is_taken(&self) -> bool {
+        // Ordering: Relaxed, a hint that orders nothing.
+        self.word.load(Ordering::Relaxed) != FREE
     }
 
     #[inline]
@@ -464,7 +469,9 @@ impl<'a, T: ?Sized> Future for Acquire<'a, T> {
         let mut this = self.project();
         if this.waiter.as_mut().newcomer().is_some() {
             ready!(budget::poll_spend(cx));
-            if this.lock.list.policy().try_take() {
+            let word = this.lock.list.policy();
+            // A look spares those who will wait an exchange that fails.
+            if !word.is_taken() && word.try_take() {
                 return Poll::Ready(this.lock.guard());
             }
         }
