@@ -5,32 +5,18 @@
 //! gone on with. What must be refused is tried in between. The proof is each time a project of a
 //! user's, built from that registry in an empty cargo home.
 
+mod stage;
+
 use std::{
-    env, fs,
-    path::{Path, PathBuf},
-    process::{Command, Stdio},
+    fs,
+    path::Path,
     time::{Duration, Instant},
 };
 
-use semver::Version;
-use xtask::{Result, ci, process};
+use xtask::Result;
 
-use crate::{
-    apply,
-    changelog::Kind,
-    facts::changelog,
-    history::{Repository, tag_of},
-    manifests::Versions,
-    packages::{CORE, Packages},
-    plan::bump,
-    registry::{Registry, locked::Locked},
-};
-
-/// The crate of the train that changes.
-const CHANGES: &str = "pirn-executor";
-
-/// A function of it that comes and goes.
-const FUNCTION: &str = "\n/// Which rehearsal this is.\npub fn rehearsal() -> u32 {\n    1\n}\n";
+use self::stage::{CHANGES, NAME, Stage};
+use crate::{changelog::Kind, manifests::Versions, packages::CORE, plan::bump};
 
 /// The command.
 ///
@@ -80,19 +66,17 @@ fn first(stage: &Stage) -> Result {
     stage.write("README.md", |text| format!("{text}\n"))?;
     stage.refused(&["publish"], "the tree is dirty")?;
     stage.git(&["checkout", "--quiet", "README.md"])?;
+    stage.release(&["publish", "--dry-run", "--no-verify", "--registry", NAME])?;
+    stage.published(0)?;
+    let nothing_there = ["verify", "--registry", NAME, "--only", CORE];
+    stage.refused(&nothing_there, "cannot be had")?;
     stage.publish()?;
     stage.published(stands.names.len())?;
     // Once more: there is nothing left to do.
     stage.publish()?;
-    stage.release(&[
-        "verify",
-        "--registry",
-        NAME,
-        "--only",
-        "pirn-compat",
-        "--only",
-        "pirn-sim",
-    ])
+    stage.published(stands.names.len())?;
+    stage.moved_tag(&stands.train)?;
+    stage.verify(&[])
 }
 
 fn patch(stage: &Stage) -> Result {
@@ -104,10 +88,12 @@ fn patch(stage: &Stage) -> Result {
     stage.release(&["apply"])?;
     stage.expect(&bump(&before.train, Kind::Fixed), &before.core)?;
     stage.green()?;
-    stage.publish()?;
+    // By its index, as somebody whose cargo does not know the registry by name.
+    let index = stage.registry.index();
+    stage.release(&["publish", "--no-verify", "--index", &index])?;
     // All but pirn-core.
     stage.published(2 * before.names.len() - 1)?;
-    stage.release(&["verify", "--registry", NAME, "--only", CHANGES])
+    stage.release(&["verify", "--index", &index, "--only", CHANGES])
 }
 
 fn breaking(stage: &Stage) -> Result {
@@ -119,26 +105,15 @@ fn breaking(stage: &Stage) -> Result {
     stage.tell("### Fixed\n\n- **pirn-executor**: no rehearsal is counted.\n")?;
     stage.commit("Executor: rehearsals are not counted")?;
     stage.refused(&["apply"], "breaks its users")?;
-    // By hand, as a patch.
-    let packages = Packages::load(&stage.repository)?;
-    let wrong = bump(&before.train, Kind::Fixed);
-    let next = Versions {
-        train: wrong.clone(),
+    let patch = Versions {
+        train: bump(&before.train, Kind::Fixed),
         ..before
     };
-    apply::write(&stage.repository, &packages, &next)?;
-    stage.write("CHANGELOG.md", |text| {
-        text.replace(
-            "## Unreleased",
-            &format!("## Unreleased\n\n## {wrong} (by hand)"),
-        )
-    })?;
-    stage.commit("Release: by hand")?;
-    stage.git(&["tag", &tag_of(&wrong)])?;
-    stage.green()?;
-    stage.refused(&["publish"], "does not admit")?;
-    stage.git(&["tag", "--delete", &tag_of(&wrong)])?;
-    stage.git(&["reset", "--quiet", "--hard", "HEAD^"])
+    stage.by_hand(&patch, "", "tells nothing of")?;
+    let told = "### Breaking\n\n- **pirn-executor**: it breaks.\n";
+    stage.by_hand(&patch, told, "tells a break in pirn-executor")?;
+    let hidden = "### Fixed\n\n- **pirn-executor**: nothing to see here.\n";
+    stage.by_hand(&patch, hidden, "breaks its users")
 }
 
 fn minor(stage: &Stage) -> Result {
@@ -150,7 +125,7 @@ fn minor(stage: &Stage) -> Result {
     stage.green()?;
     stage.publish()?;
     stage.published(3 * before.names.len() - 2)?;
-    stage.release(&["verify", "--registry", NAME, "--only", CHANGES])
+    stage.verify(&[CHANGES])
 }
 
 fn core(stage: &Stage) -> Result {
@@ -159,12 +134,20 @@ fn core(stage: &Stage) -> Result {
     stage.change(CORE, |text| format!("{text}\n// Rehearsed.\n"))?;
     stage.tell("### Fixed\n\n- **pirn-core**: rehearsed.\n")?;
     stage.commit("Core: rehearsed")?;
+    let told = "### Fixed\n\n- **pirn-core**: rehearsed.\n";
+    let train = bump(&before.train, Kind::Fixed);
+    let stays = Versions {
+        train: train.clone(),
+        ..before.clone()
+    };
+    stage.by_hand(&stays, told, "has changed since")?;
+    let breaks = Versions {
+        core: bump(&before.core, Kind::Breaking),
+        ..stays
+    };
+    stage.by_hand(&breaks, told, "that show its types")?;
     stage.release(&["apply"])?;
-    let (train, core) = (
-        bump(&before.train, Kind::Fixed),
-        bump(&before.core, Kind::Fixed),
-    );
-    stage.expect(&train, &core)?;
+    stage.expect(&train, &bump(&before.core, Kind::Fixed))?;
     stage.green()?;
     stage.registry.lag(Duration::from_secs(1));
     stage.registry.take_only(Some(4));
@@ -174,188 +157,5 @@ fn core(stage: &Stage) -> Result {
     stage.registry.take_only(None);
     stage.publish()?;
     stage.published(published + before.names.len())?;
-    stage.release(&[
-        "verify",
-        "--registry",
-        NAME,
-        "--only",
-        CORE,
-        "--only",
-        CHANGES,
-    ])
-}
-
-/// What the registry is called.
-const NAME: &str = "loopback";
-
-/// Where it is played.
-struct Stage {
-    dir: PathBuf,
-    repository: PathBuf,
-    registry: Registry,
-    path: std::ffi::OsString,
-}
-
-impl Stage {
-    fn set(root: &Path) -> Result<Stage> {
-        let target = xtask::metadata::Workspace::load_from(root)?.target;
-        let dir = target.join("release-rehearsal");
-        let broken = |error| format!("cannot make {}: {error}", dir.display());
-        if dir.exists() {
-            fs::remove_dir_all(&dir).map_err(broken)?;
-        }
-        let home = dir.join("home");
-        fs::create_dir_all(&home).map_err(broken)?;
-        let registry = Registry::start(Locked::load(root)?)?;
-        let config = format!(
-            "[registries.{NAME}]\nindex = {:?}\n[source.crates-io]\nreplace-with = {NAME:?}\n",
-            registry.index()
-        );
-        fs::write(home.join("config.toml"), config).map_err(broken)?;
-        // The tools that are there need not be built again.
-        let found = env::var_os("PATH").unwrap_or_default();
-        let folders = std::iter::once(target.join("tools/bin")).chain(env::split_paths(&found));
-        let path = env::join_paths(folders).map_err(|error| error.to_string())?;
-        let stage = Stage {
-            repository: dir.join("repository"),
-            dir,
-            registry,
-            path,
-        };
-        let mut clone = Command::new("git");
-        clone
-            .args(["clone", "--quiet"])
-            .arg(root)
-            .arg(&stage.repository);
-        process::run(&mut clone)?;
-        stage.clear()?;
-        Ok(stage)
-    }
-
-    /// Forgets earlier releases, and makes CI red: green is what `green` says.
-    fn clear(&self) -> Result {
-        self.git(&["config", "user.name", "Rehearsal"])?;
-        self.git(&["config", "user.email", "rehearsal@localhost"])?;
-        let tags = Repository::new(&self.repository).ask(&["tag"])?;
-        for tag in tags.lines() {
-            self.git(&["tag", "--delete", tag])?;
-        }
-        self.write(".ci/run", |_| "echo out of luck\nexit 1\n".into())?;
-        self.change(CHANGES, |text| format!("{text}{FUNCTION}"))?;
-        self.commit("A rehearsal")
-    }
-
-    /// Runs one of our own commands.
-    fn release(&self, arguments: &[&str]) -> Result {
-        let (ended, said) = self.try_release(arguments)?;
-        match ended {
-            true => Ok(()),
-            false => Err(format!("`release {}`: {said}", arguments.join(" "))),
-        }
-    }
-
-    /// Runs one that must be refused, for this reason.
-    fn refused(&self, arguments: &[&str], why: &str) -> Result {
-        let line = arguments.join(" ");
-        let (ended, said) = self.try_release(arguments)?;
-        if ended {
-            return Err(format!("`release {line}` did it; it should refuse: {why}"));
-        }
-        if !said.contains(why) {
-            return Err(format!(
-                "`release {line}` should say `{why}`, and said: {said}"
-            ));
-        }
-        println!("refused, as it should be: {why}");
-        Ok(())
-    }
-
-    fn try_release(&self, arguments: &[&str]) -> Result<(bool, String)> {
-        println!("$ release {}", arguments.join(" "));
-        let us = env::current_exe().map_err(|error| format!("cannot find myself: {error}"))?;
-        let output = Command::new(us)
-            .args(arguments)
-            .current_dir(&self.repository)
-            .env("PATH", &self.path)
-            .env("CARGO_HOME", self.dir.join("home"))
-            .env("CARGO_TARGET_DIR", self.dir.join("target"))
-            .env("CARGO_REGISTRIES_LOOPBACK_TOKEN", "of no worth")
-            .stdin(Stdio::null())
-            .stdout(Stdio::inherit())
-            .output()
-            .map_err(|error| format!("cannot start myself: {error}"))?;
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        eprint!("{said}");
-        Ok((output.status.success(), said))
-    }
-
-    fn publish(&self) -> Result {
-        self.release(&["publish", "--no-verify", "--registry", NAME])
-    }
-
-    /// The registry has so many crates in so many versions.
-    fn published(&self, wanted: usize) -> Result {
-        let there = self.registry.published();
-        match there.len() == wanted {
-            true => Ok(()),
-            false => Err(format!("{wanted} should be published, not {there:?}")),
-        }
-    }
-
-    fn versions(&self) -> Result<Versions> {
-        Ok(Packages::load(&self.repository)?.versions())
-    }
-
-    /// The versions are these, and the changelog says so.
-    fn expect(&self, train: &Version, core: &Version) -> Result {
-        let now = self.versions()?;
-        if (&now.train, &now.core) != (train, core) {
-            return Err(format!("{train} and {core} should be, not {now:?}"));
-        }
-        let log = changelog(&self.repository)?;
-        let heading = log
-            .lines()
-            .find(|line| line.starts_with(&format!("## {train} (")));
-        match heading.is_some_and(|heading| heading.ends_with(&format!("with {CORE} {core}"))) {
-            true => Ok(()),
-            false => Err(format!("the changelog's heading is {heading:?}")),
-        }
-    }
-
-    /// Says that CI was green for the commit that is checked out.
-    fn green(&self) -> Result {
-        let head = Repository::new(&self.repository).head()?;
-        let target = self.dir.join("target");
-        let said =
-            fs::create_dir_all(&target).and_then(|()| fs::write(target.join(ci::GREEN), head));
-        said.map_err(|error| format!("{}: {error}", target.display()))
-    }
-
-    /// Puts this under Unreleased, in place of what is there.
-    fn tell(&self, points: &str) -> Result {
-        self.write("CHANGELOG.md", |text| {
-            let (above, below) = text.split_once("## Unreleased\n").unwrap_or((text, ""));
-            let next = below.find("\n## ").map_or("", |at| &below[at..]);
-            format!("{above}## Unreleased\n\n{points}{next}")
-        })
-    }
-
-    fn change(&self, name: &str, edit: impl Fn(&str) -> String) -> Result {
-        self.write(&format!("crates/{name}/src/lib.rs"), edit)
-    }
-
-    fn write(&self, path: &str, edit: impl Fn(&str) -> String) -> Result {
-        let file = self.repository.join(path);
-        let changed = fs::read_to_string(&file).and_then(|text| fs::write(&file, edit(&text)));
-        changed.map_err(|error| format!("cannot change {path}: {error}"))
-    }
-
-    fn commit(&self, message: &str) -> Result {
-        self.git(&["commit", "--quiet", "--all", "--message", message])
-    }
-
-    fn git(&self, arguments: &[&str]) -> Result {
-        let mut git = Command::new("git");
-        process::run(git.args(arguments).current_dir(&self.repository))
-    }
+    stage.verify(&[CORE, CHANGES])
 }
