@@ -11,40 +11,33 @@
 use pirn::sync::Lock;
 use pirn_examples::say;
 use std::cell::Cell;
-use std::convert::Infallible;
 use std::time::Duration;
 
 async fn bank() {
     pirn::sleep(Duration::from_secs(1)).await;
 }
 
-async fn careless(balance: &Cell<u32>, amount: u32) -> Result<(), Infallible> {
+async fn careless(balance: &Cell<u32>, amount: u32) {
     let before = balance.get();
     bank().await;
     balance.set(before + amount);
-    Ok(())
 }
 
-async fn careful(balance: &Lock<u32>, amount: u32) -> Result<(), Infallible> {
+async fn careful(balance: &Lock<u32>, amount: u32) {
     let mut balance = balance.lock().await;
     let before = *balance;
     bank().await;
     *balance = before + amount; // the line
     say(format!("{before} was read, {} is there", *balance));
-    Ok(())
 }
 
 pub(crate) async fn program() {
     let balance = Cell::new(0);
-    let Ok(_) = pirn::gather((careless(&balance, 10), careless(&balance, 20))).await else {
-        return;
-    };
+    pirn::join((careless(&balance, 10), careless(&balance, 20))).await;
     say(format!("without a lock: {}", balance.get()));
 
     let balance = Lock::new(0);
-    let Ok(_) = pirn::gather((careful(&balance, 10), careful(&balance, 20))).await else {
-        return;
-    };
+    pirn::join((careful(&balance, 10), careful(&balance, 20))).await;
     say(format!("with one: {}", balance.into_inner()));
 }
 

@@ -10,17 +10,15 @@
 use pirn::sleep;
 use pirn::sync::Event;
 use pirn_examples::say;
-use std::convert::Infallible;
 use std::time::Duration;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-async fn runner(name: &str, late: Duration, start: &Event) -> Result<(), Infallible> {
+async fn runner(name: &str, late: Duration, start: &Event) {
     sleep(late).await;
     say(format!("{name} is there"));
     start.wait().await; // the line
     say(format!("{name} runs"));
-    Ok(())
 }
 
 pub(crate) async fn program() {
@@ -29,18 +27,16 @@ pub(crate) async fn program() {
         sleep(2 * SECOND).await;
         say("go");
         start.set();
-        Ok(())
     };
-    let ended = pirn::gather((
+    pirn::join((
         runner("ada", Duration::ZERO, &start),
         runner("ben", SECOND, &start),
         runner("cleo", 3 * SECOND, &start),
         starter,
-    ));
-    if ended.await.is_ok() {
-        start.clear();
-        say(format!("for the next race it is set: {}", start.is_set()));
-    }
+    ))
+    .await;
+    start.clear();
+    say(format!("for the next race it is set: {}", start.is_set()));
 }
 
 fn main() {

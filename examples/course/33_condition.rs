@@ -11,7 +11,6 @@
 use pirn::sleep;
 use pirn::sync::{Condition, Lock};
 use pirn_examples::say;
-use std::convert::Infallible;
 use std::time::Duration;
 
 #[derive(Default)]
@@ -20,7 +19,7 @@ struct Shop {
     delivered: Condition,
 }
 
-async fn buy(name: &str, shop: &Shop) -> Result<(), Infallible> {
+async fn buy(name: &str, shop: &Shop) {
     let loaves = shop.loaves.lock().await;
     say(format!("{name} sees {}", *loaves));
     let mut loaves = shop
@@ -29,30 +28,27 @@ async fn buy(name: &str, shop: &Shop) -> Result<(), Infallible> {
         .await;
     *loaves -= 1;
     say(format!("{name} takes one and leaves {}", *loaves));
-    Ok(())
 }
 
-async fn bake(shop: &Shop) -> Result<(), Infallible> {
+async fn bake(shop: &Shop) {
     for loaves in [1, 2] {
         sleep(Duration::from_secs(1)).await;
         *shop.loaves.lock().await += loaves;
         say(format!("the baker brings {loaves}"));
         shop.delivered.notify_all(); // the line
     }
-    Ok(())
 }
 
 pub(crate) async fn program() {
     let shop = Shop::default();
-    let all = pirn::gather((
+    pirn::join((
         buy("ada", &shop),
         buy("ben", &shop),
         buy("cleo", &shop),
         bake(&shop),
-    ));
-    if all.await.is_ok() {
-        say("sold out");
-    }
+    ))
+    .await;
+    say("sold out");
 }
 
 fn main() {

@@ -8,9 +8,8 @@
 //! ```
 
 use futures::{StreamExt, stream};
-use pirn::{gather, sleep};
+use pirn::{join, sleep};
 use pirn_examples::say;
-use std::convert::Infallible;
 use std::future::ready;
 use std::time::Duration;
 
@@ -30,10 +29,7 @@ pub(crate) async fn program() {
     let odd = numbers.then(square).filter(|square| ready(square % 2 == 1));
     say(format!("a stream: {:?}", odd.collect::<Vec<_>>().await));
 
-    let at_once = (1..=3).map(async |number| Ok::<_, Infallible>(square(number).await));
-    if let Ok(squares) = gather(at_once).await {
-        say(format!("at once: {squares:?}"));
-    }
+    say(format!("at once: {:?}", join((1..=3).map(square)).await));
 }
 
 fn main() {

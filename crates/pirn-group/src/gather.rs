@@ -1,6 +1,7 @@
 //! Many futures at once, their results in the order in which they were given.
 
 pub(crate) mod list;
+mod plain;
 mod spawned;
 mod tuple;
 
@@ -54,6 +55,19 @@ use std::future::Future;
 /// # Ok::<(), pirn_group::GroupError<ParseIntError>>(())
 /// # }).unwrap();
 /// ```
+///
+/// A gather of gathers fails with the errors of groups, which can be made one:
+///
+/// ```
+/// # futures::executor::block_on(async {
+/// use pirn_group::{GroupError, gather};
+///
+/// let parse = async |cell: &str| cell.parse::<u32>();
+/// let rows = ["7 9", "5 warp"].map(|row| gather(row.split(' ').map(|cell| parse(cell))));
+/// let error = gather(rows).await.map_err(GroupError::flatten).unwrap_err();
+/// assert!(error.first().unwrap().error().to_string().contains("invalid digit"));
+/// # });
+/// ```
 #[track_caller]
 pub fn gather<S, Form>(several: S) -> impl Future<Output = Result<S::Values, GroupError<S::Error>>>
 where
@@ -91,6 +105,42 @@ where
     several.gather_results()
 }
 
+/// Runs several futures that cannot fail at once, in the caller's own task, and gives their values, in
+/// the order in which the futures were given.
+///
+/// Otherwise as [`gather`], which is for futures that give a [`Result`].
+///
+/// # Panics
+///
+/// With the first panic of a future, when all have ended: that of one cancels the others. And if
+/// something in a future cancels that future alone, by its [`Scope`](pirn_core::Scope): it has no value
+/// then. [`gather_results`] gives both as results.
+///
+/// # Cancel safety
+///
+/// As [`gather`].
+///
+/// # Examples
+///
+/// ```
+/// # futures::executor::block_on(async {
+/// use pirn_group::join;
+///
+/// let text = String::from("warp and weft");
+/// let count = async |word: &str| text.matches(word).count(); // borrows
+/// let (length, ands) = join((async { text.len() }, count("and"))).await;
+/// assert_eq!((length, ands), (13, 1));
+/// assert_eq!(join(["w", "a", "x"].map(|word| count(word))).await, [2, 2, 0]);
+/// # });
+/// ```
+#[track_caller]
+pub fn join<S, Form>(several: S) -> impl Future<Output = S::Values>
+where
+    S: GatherResults<Form>,
+{
+    several.join(TaskMeta::here())
+}
+
 /// What [`gather`] takes: a tuple, array, vector or iterator of futures whose output is a
 /// [`Result`], with one type of error. `Form` is found by the compiler.
 pub trait Gather<Form> {
@@ -106,12 +156,17 @@ pub trait Gather<Form> {
     ) -> impl Future<Output = Result<Self::Values, GroupError<Self::Error>>>;
 }
 
-/// What [`gather_results`] takes: a tuple, array, vector or iterator of futures. `Form` is found by
-/// the compiler.
+/// What [`gather_results`] and [`join`] take: a tuple, array, vector or iterator of futures. `Form` is
+/// found by the compiler.
 pub trait GatherResults<Form> {
+    /// What they give, in the shape of the futures; of an iterator a vector.
+    type Values;
     /// How each ended, in the shape of the futures; of an iterator a vector.
     type Ends;
 
     #[doc(hidden)]
     fn gather_results(self) -> impl Future<Output = Self::Ends>;
+
+    #[doc(hidden)]
+    fn join(self, meta: TaskMeta) -> impl Future<Output = Self::Values>;
 }

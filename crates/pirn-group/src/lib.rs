@@ -128,7 +128,7 @@
 //!
 //! | to | take |
 //! |---|---|
-//! | have all values, in order | `gather` |
+//! | have all values, in order | `gather`; of what cannot fail, `join` |
 //! | have every outcome, failures too | `gather_results` |
 //! | have the first value, whatever it is | `race` |
 //! | have the first success | `first_ok`; with a head start for each, `staggered_race` |
@@ -163,7 +163,7 @@ mod wait;
 
 pub use ambient::Ambient;
 pub use error::{BoxedError, ChildError, Failure, GroupError};
-pub use gather::{Gather, GatherResults, gather, gather_results};
+pub use gather::{Gather, GatherResults, gather, gather_results, join};
 pub use group::{
     Child, Collector, GroupBuilder, InTask, InTaskLocal, OwnedGroup, StartError, Started,
     TaskGroup, Within, group, group_in_task,

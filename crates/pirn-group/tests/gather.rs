@@ -3,7 +3,7 @@
 mod support;
 
 use pirn_core::{Cause, JoinError, Rooted, Scope, finally, shield};
-use pirn_group::{GroupError, gather, gather_results, map_limit, race};
+use pirn_group::{GroupError, gather, gather_results, join, map_limit, race};
 use std::cell::{Cell, RefCell};
 use std::future::{Future, pending, poll_fn, ready};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -299,6 +299,70 @@ fn a_panic_goes_on_when_the_others_have_ended() {
         assert_eq!(reports.len(), 1, "{reports:?}");
         assert!(reports[0].contains("late error"));
     }
+}
+
+#[test]
+fn a_join_gives_the_values_of_what_cannot_fail_in_the_order_of_the_futures() {
+    let slow_first = |i: usize| async move {
+        for _ in 0..3 - i {
+            yield_now().await;
+        }
+        i
+    };
+    assert_eq!(finish(join((slow_first(0), async { "one" }))), (0, "one"));
+    assert_eq!(finish(join([0, 1, 2].map(slow_first))), [0, 1, 2]);
+    let vector: Vec<_> = (0..3).map(slow_first).collect();
+    assert_eq!(finish(join(vector)), [0, 1, 2]);
+    assert_eq!(finish(join((0..3).map(slow_first))), [0, 1, 2]);
+    assert!(now(join(Vec::<std::future::Ready<()>>::new())).is_empty());
+}
+
+#[test]
+fn a_panic_in_a_join_goes_on_when_the_others_have_cleaned_up() {
+    for tuple in [false, true] {
+        let log = Log::default();
+        let member = |i: usize| {
+            let log = log.clone();
+            async move {
+                let said = log.clone();
+                let work = async {
+                    yield_now().await;
+                    assert!(i != 1, "one");
+                    pending::<()>().await;
+                };
+                finally(work, || async move { said.say("cleaned up") }).await;
+            }
+        };
+        let ended = catch_unwind(AssertUnwindSafe(|| match tuple {
+            true => drop(finish(join((member(0), member(1), member(2))))),
+            false => drop(finish(join([0, 1, 2].map(member)))),
+        }));
+        assert_eq!(pirn_core::panic_message(&*ended.unwrap_err()), "one");
+        assert_eq!(log.said(), ["cleaned up"; 3]);
+    }
+}
+
+#[test]
+fn a_cancel_around_a_join_lets_all_clean_up() {
+    let (log, scope) = (Log::default(), Scope::detached());
+    let member = |_| {
+        let said = log.clone();
+        finally(pending::<()>(), || async move { said.say("cleaned up") })
+    };
+    let mut run = pin!(scope.run(join([0, 1].map(member))));
+    assert!(poll(run.as_mut()).is_pending());
+    scope.cancel(Cause::requested("stop"));
+    assert_eq!(finish(run).unwrap_err().text(), "stop");
+    assert_eq!(log.said(), ["cleaned up"; 2]);
+}
+
+#[test]
+#[should_panic(expected = "tests/gather.rs")]
+fn a_future_that_cancels_itself_alone_leaves_a_join_without_a_value_which_is_a_panic() {
+    finish(join((pending::<()>(), async {
+        Scope::current().unwrap().cancel(Cause::requested("stop"));
+        pending::<()>().await;
+    })));
 }
 
 #[test]

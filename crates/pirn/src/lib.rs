@@ -23,7 +23,7 @@
 //! | eager tasks | [`spawn_eager`] |
 //! | (none) | [`spawn_at`], with a [`Priority`]; [`block_in_place`] |
 //! | `current_task` | [`current`] |
-//! | `gather` | [`gather`], [`gather_results`]; as tasks, [`GroupBuilder::gather`] |
+//! | `gather` | [`gather`], [`join`] of what cannot fail, [`gather_results`]; as tasks, [`GroupBuilder::gather`] |
 //! | `wait`, `as_completed`, `staggered_race` | [`wait`](crate::wait()), [`as_completed`], [`staggered_race`]; [`race`], [`first_ok`] |
 //! | a semaphore around each of many | [`for_each_limit`], [`map_limit`] |
 //! | async generators | [`stream::from_fn`] |
@@ -131,7 +131,7 @@ pub use pirn_executor::{CurrentTask, Priority, Task, TaskId, WouldStall, current
 pub use pirn_group::{
     CancelGuard, CancelToken, Child, ChildError, Collector, Failure, GroupBuilder, GroupError,
     InTask, InTaskLocal, OwnedGroup, StartError, Started, TaskGroup, gather, gather_results, group,
-    group_in_task, stream,
+    group_in_task, join, stream,
 };
 #[doc(inline)]
 pub use pirn_group::{

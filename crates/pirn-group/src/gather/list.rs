@@ -1,5 +1,6 @@
 //! Gathers of equal futures: arrays, vectors, iterators.
 
+use super::plain::{self, Sure};
 use super::{Gather, GatherResults};
 use crate::branches::{Branches, stay};
 use crate::error::GroupError;
@@ -128,25 +129,40 @@ where
 }
 
 impl<F: Future, const N: usize> GatherResults<form::Array> for [F; N] {
+    type Values = [F::Output; N];
     type Ends = [Result<F::Output, JoinError>; N];
 
     async fn gather_results(self) -> Self::Ends {
         array(gather_results(self.into_iter()).await)
     }
+
+    fn join(self, meta: TaskMeta) -> impl Future<Output = Self::Values> {
+        plain::join(self.map(Sure::new), meta)
+    }
 }
 
 impl<F: Future> GatherResults<form::Vector> for Vec<F> {
+    type Values = Vec<F::Output>;
     type Ends = Vec<Result<F::Output, JoinError>>;
 
     fn gather_results(self) -> impl Future<Output = Self::Ends> {
         gather_results(self.into_iter())
     }
+
+    fn join(self, meta: TaskMeta) -> impl Future<Output = Self::Values> {
+        plain::join(self.into_iter().map(Sure::new), meta)
+    }
 }
 
 impl<I: Iterator<Item: Future>> GatherResults<form::Iter> for I {
+    type Values = Vec<<I::Item as Future>::Output>;
     type Ends = Vec<Result<<I::Item as Future>::Output, JoinError>>;
 
     fn gather_results(self) -> impl Future<Output = Self::Ends> {
         gather_results(self)
+    }
+
+    fn join(self, meta: TaskMeta) -> impl Future<Output = Self::Values> {
+        plain::join(self.map(Sure::new), meta)
     }
 }

@@ -2,6 +2,7 @@
 //! waker: so nothing is allocated, and a wake polls those that have not ended.
 
 use super::list::result;
+use super::plain::{self, Sure};
 use super::{Gather, GatherResults};
 use crate::branches::stay;
 use crate::error::GroupError;
@@ -112,6 +113,7 @@ macro_rules! gather {
 
         #[allow(non_snake_case, reason = "named for their types")]
         impl<$($F: Future),+> GatherResults<form::Tuple> for ($($F,)+) {
+            type Values = ($($F::Output,)+);
             type Ends = ($(Result<$F::Output, JoinError>,)+);
 
             async fn gather_results(self) -> Self::Ends {
@@ -133,6 +135,11 @@ macro_rules! gather {
                     stay().await;
                 }
                 ($($F.as_mut().value(),)+)
+            }
+
+            fn join(self, meta: TaskMeta) -> impl Future<Output = Self::Values> {
+                let ($($F,)+) = self;
+                plain::join(($(Sure::new($F),)+), meta)
             }
         }
     };
