@@ -593,14 +593,17 @@ fn a_group_without_children_ends_with_its_body_in_its_first_turn() {
 }
 
 #[test]
-fn the_handle_of_a_group_that_has_ended_refuses_and_reports() {
+fn the_handle_of_a_group_that_has_ended_refuses_and_it_is_reported_if_nobody_asks() {
     reports();
     let hand = Hand::default();
     let kept: Never<TaskGroup<&str, InTask<'_>>> = hand.finish(group_in_task(async |g| Ok(g)));
-    let child = kept.unwrap().spawn_named("late", forever());
+    let kept = kept.unwrap();
+    let child = kept.spawn_named("late", forever());
     assert!(matches!(hand.finish(child), Err(ChildError::Refused(_))));
+    assert!(reports().is_empty());
+    drop(kept.spawn_named("unheard", forever()));
     let reported = reports();
-    assert!(reported[0].contains("task `late`") && reported[0].contains("the group has ended"));
+    assert!(reported[0].contains("task `unheard`") && reported[0].contains("the group has ended"));
 }
 
 #[test]

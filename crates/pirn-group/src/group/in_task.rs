@@ -233,8 +233,8 @@ impl GroupBuilder<()> {
 impl<'env, E: fmt::Display + Send + 'static> TaskGroup<E, InTask<'env>> {
     /// Spawns a child that may borrow, as a part of the task: see [`group_in_task`].
     ///
-    /// In a group that has ended, the refusal is [reported](pirn_core::report); see
-    /// [`try_spawn`](Self::try_spawn). In a group that was cancelled the child never starts.
+    /// In a group that has ended the handle gives the refusal, which is [reported](pirn_core::report)
+    /// if nobody asks it; see [`try_spawn`](Self::try_spawn). In a group that was cancelled the child never starts.
     #[track_caller]
     pub fn spawn<F, T>(&self, future: F) -> Child<T>
     where
