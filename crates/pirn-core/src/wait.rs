@@ -98,6 +98,7 @@ use core::any::type_name;
 use core::cell::Cell;
 use core::fmt;
 use core::marker::PhantomPinned;
+use core::mem::ManuallyDrop;
 use core::pin::Pin;
 use core::ptr;
 use core::task::{Context, Poll, RawWakerVTable, Waker};
@@ -267,7 +268,8 @@ struct Node<W> {
     /// Touched only with the lock held, or by the owner while nobody else knows the node; so is
     /// `phase`. It stands here so that a small one fits beside the three above.
     want: UnsafeCell<W>,
-    phase: UnsafeCell<Phase>,
+    /// Idle, with nothing to drop, unless `linked`.
+    phase: UnsafeCell<ManuallyDrop<Phase>>,
 }
 
 /// What of a node is touched only with the lock held.
@@ -659,7 +661,7 @@ impl<'d, P: Policy<N>, const N: usize> Door<'d, P, N> {
         let other = before.filter(|other| {
             other.phase.with(|phase| {
                 // SAFETY: the lock is held, and nobody has a reference to the phase.
-                let phase = unsafe { &*phase };
+                let phase: &Phase = unsafe { &*phase };
                 matches!(phase, Phase::Revoked(of) if of.is(task))
             })
         });
@@ -812,7 +814,7 @@ impl<'a, P: Policy<N>, const N: usize> Waiter<'a, P, N> {
                 linked: Cell::new(false),
                 given: AtomicBool::new(false),
                 want: UnsafeCell::new(want),
-                phase: UnsafeCell::new(Phase::Idle),
+                phase: UnsafeCell::new(ManuallyDrop::new(Phase::Idle)),
             },
             _pin: PhantomPinned,
         }
@@ -914,7 +916,8 @@ impl<P: Policy<N>, const N: usize> Waiter<'_, P, N> {
         node.given.store(false, Ordering::Relaxed);
         // SAFETY: nobody else knows the node: a Given one was in no list, and the other one was just
         // taken out of the list. It is this task's own, which polls it.
-        node.phase.with_mut(|phase| unsafe { *phase = Phase::Idle });
+        node.phase
+            .with_mut(|phase| unsafe { *phase = ManuallyDrop::new(Phase::Idle) });
         // SAFETY: as above.
         Some(node.want.with(|want| unsafe { *want }))
     }
@@ -1020,7 +1023,7 @@ impl<const N: usize> Lists<N> {
         node.phase.with_mut(|phase| {
             // SAFETY: the two are touched only with the lock of the waiter's one list held, which
             // `&mut self` proves, and no `f` in this file calls `body` again.
-            let phase = unsafe { &mut *phase };
+            let phase: &mut Phase = unsafe { &mut *phase };
             node.want.with_mut(|want| {
                 // SAFETY: as above.
                 let want = unsafe { &mut *want };
@@ -1040,7 +1043,7 @@ impl<const N: usize> Lists<N> {
         ring.backwards::<W>().filter_map(move |node| {
             let is_of_task = node.phase.with(|phase| {
                 // SAFETY: the lock is held, and nobody has a reference to the phase.
-                let phase = unsafe { &*phase };
+                let phase: &Phase = unsafe { &*phase };
                 matches!(phase, Phase::Granted(of) if of.is(task))
             });
             // SAFETY: as above, for what it wants.
@@ -1064,7 +1067,7 @@ impl<const N: usize> Lists<N> {
         nodes.find_map(|node| {
             node.phase.with(|phase| {
                 // SAFETY: the lock is held, and nobody has a reference to the phase.
-                match unsafe { &*phase } {
+                match unsafe { &**phase } {
                     Phase::Granted(task) => Some((node, *task)),
                     _ => None,
                 }
