@@ -5,17 +5,21 @@
 //! Everything lies under the lock of one wait list with three queues of waiters: getters, putters,
 //! and those who wait until all is done. Who is granted something gets a claim on it, not the thing:
 //!
-//! | count | meaning | counted up | counted down |
+//! | word | meaning | grows in | shrinks in |
 //! | --- | --- | --- | --- |
-//! | `ready` | items that were not set aside for getters | `put_now`, `add`; `put_back` | `get_now`; `admit`, `settle`; `close_now` |
-//! | `room` | places that were not set aside for putters | `get_now`, `take`; `put_back` | `put_now`; `admit`, `settle`; `close` |
-//! | `unfinished` | items put and not yet done | `put_now`, `add` | `count_done`; `close_now` |
+//! | `claimed` | items that are set aside for getters | `admit`, `settle`; `get_now`, `get_many_now` | `take`, `put_back`; `close_now` |
+//! | `reserved` | places that are set aside for putters | `admit`, `settle`; `put_now` | `add`, `put_back`; `close` |
+//! | `taken` | items that were taken out and are not done | `pop` | `count_done`; `close_now` |
+//! | `limit` | the capacity; 0 once it is closed | | `close` |
 //!
-//! Always `ready <= items.len()` and, unless closed, `items.len() + room <= capacity`: what is missing
-//! is set aside. Whenever the lock is free, a getter waits only while `ready` is 0, a putter only while
-//! `room` is; so who finds more than that need not look who waits before it. An item stays in the
-//! queue until a getter's own poll takes it, so dropping a future loses no item. Which item a claim
+//! Always `claimed <= items.len()` and, unless closed, `items.len() + reserved <= limit`. Whenever the
+//! lock is free, a getter waits only while all items are claimed, a putter only while all places are
+//! taken or reserved; so who finds more than that need not look who waits before it. An item stays in
+//! the queue until a getter's own poll takes it, so dropping a future loses no item. Which item a claim
 //! stands for is decided as it is made good: the one that is then next.
+//!
+//! What can be worked out is not counted: a count that changes with each item is one more store
+//! before the next exchange of the lock, which waits for all stores.
 
 use crate::error::{Closed, PutError, TryGetError, TryPutError};
 use alloc::vec::Vec;
@@ -289,12 +293,12 @@ impl<T, O: Order<T>> OrderedQueue<T, O> {
 
     /// How many items were put and are not [done](Self::task_done).
     pub fn unfinished(&self) -> usize {
-        self.look(|state| state.unfinished)
+        self.look(|state| state.unfinished())
     }
 
     /// True once it was [closed](Self::close).
     pub fn is_closed(&self) -> bool {
-        self.look(|state| state.closed)
+        self.look(|state| state.is_closed())
     }
 
     /// All of these figures at one moment. It looks at each of those who wait, with the queue locked:
@@ -315,11 +319,11 @@ impl<T, O: Order<T>> OrderedQueue<T, O> {
             QueueStatistics {
                 len: state.items.len(),
                 capacity: state.capacity,
-                unfinished: state.unfinished,
+                unfinished: state.unfinished(),
                 getters,
                 putters,
                 joiners,
-                is_closed: state.closed,
+                is_closed: state.is_closed(),
             }
         })
     }
@@ -721,8 +725,8 @@ impl<T, O: Order<T>> fmt::Debug for OrderedQueue<T, O> {
             (
                 state.items.len(),
                 state.capacity,
-                state.unfinished,
-                state.closed,
+                state.unfinished(),
+                state.is_closed(),
             )
         });
         f.debug_struct("Queue")

@@ -237,6 +237,24 @@ fn task_done_once_too_often_panics_and_counts_nothing() {
 }
 
 #[test]
+fn an_item_may_be_done_before_it_is_taken() {
+    let queue = Queue::bounded(2);
+    queue.try_put(()).unwrap();
+    queue.task_done();
+    assert_eq!((queue.len(), queue.unfinished()), (1, 0));
+    queue.try_put(()).unwrap();
+    queue.try_get().unwrap();
+    assert_eq!((queue.len(), queue.unfinished()), (1, 1));
+    queue.task_done();
+    queue.try_get().unwrap();
+    assert_eq!((queue.len(), queue.unfinished()), (0, 0));
+    queue.try_put(()).unwrap();
+    queue.task_done();
+    assert_eq!(queue.close_now(), [()]);
+    assert_eq!(queue.unfinished(), 0);
+}
+
+#[test]
 fn a_queue_for_no_item_is_refused() {
     let payload = catch_unwind(|| drop(Queue::<u8>::bounded(0))).unwrap_err();
     assert_eq!(

@@ -23,28 +23,30 @@ pub(super) struct Flow<T, O> {
     _items: PhantomData<fn() -> (T, O)>,
 }
 
-/// What every put and get touches comes first.
+/// What every put and get writes comes first.
 #[repr(C)]
 pub(super) struct State<O> {
+    /// Items that were taken out and are not done, less those that were done before they were taken.
+    taken: isize,
     pub(super) items: O,
-    /// Items that are not set aside.
-    ready: usize,
-    /// Places that are not set aside; none once it is closed.
-    room: usize,
-    pub(super) unfinished: usize,
+    /// Items that are set aside for getters.
+    claimed: usize,
+    /// Places that are set aside for putters.
+    reserved: usize,
+    /// The capacity, or 0 once it is closed.
+    limit: usize,
     pub(super) capacity: usize,
-    pub(super) closed: bool,
 }
 
 impl<O> State<O> {
     pub(super) const fn new(items: O, capacity: usize) -> Self {
         State {
+            taken: 0,
             items,
-            ready: 0,
-            room: capacity,
-            unfinished: 0,
+            claimed: 0,
+            reserved: 0,
+            limit: capacity,
             capacity,
-            closed: false,
         }
     }
 }
@@ -68,20 +70,20 @@ impl<T, O: Order<T>> Flow<T, O> {
     ) -> Option<Result<(), PutError<T>>> {
         let mut held = list.hold();
         let state = held.state();
-        if state.room == 0 {
-            let refused = item.take_if(|_| state.closed);
+        if !state.has_room() {
+            let refused = item.take_if(|_| state.is_closed());
             return refused.map(|item| Err(PutError(item)));
         }
         // There is room, so nobody waits for it.
         let item = item.take()?;
-        state.room -= 1;
-        if state.ready == 0 && held.has_waiting(GET) {
+        if !state.has_ready() && held.has_waiting(GET) {
+            held.state().reserved += 1;
             return Some(held.open(|door| Self::add(door, item)));
         }
         let state = held.state();
-        state.push(item);
-        state.ready += 1;
-        let (is_first, is_last) = (state.ready == 1, state.room == 0);
+        let is_first = !state.has_ready();
+        state.items.push(item);
+        let is_last = !state.has_room();
         if is_first {
             held.policy().note_empty(false);
         }
@@ -96,18 +98,18 @@ impl<T, O: Order<T>> Flow<T, O> {
     pub(super) fn get_now(list: &List<T, O>) -> Option<Result<T, Closed>> {
         let mut held = list.hold();
         let state = held.state();
-        if state.ready == 0 {
+        if !state.has_ready() {
             return state.is_ended().then_some(Err(Closed));
         }
         // There is one that was not set aside, so nobody waits for it.
-        state.ready -= 1;
-        if state.room == 0 && (state.closed || held.has_waiting(PUT)) {
+        let is_first = !state.has_room();
+        if is_first && (state.is_closed() || held.has_waiting(PUT)) {
+            held.state().claimed += 1;
             return Some(held.open(|door| Self::take(door)));
         }
         let state = held.state();
-        let item = state.items.pop()?;
-        state.room += 1;
-        let (is_first, is_last) = (state.room == 1, state.ready == 0);
+        let item = state.pop()?;
+        let is_last = !state.has_ready();
         if is_first {
             held.policy().note_full(false);
         }
@@ -124,10 +126,10 @@ impl<T, O: Order<T>> Flow<T, O> {
             let limit = limit.min(items.capacity() - items.len());
             for _ in 0..limit {
                 let state = door.state();
-                if state.ready == 0 {
+                if !state.has_ready() {
                     return;
                 }
-                state.ready -= 1;
+                state.claimed += 1;
                 items.extend(Self::take(door).ok());
             }
         });
@@ -138,8 +140,8 @@ impl<T, O: Order<T>> Flow<T, O> {
     pub(super) fn take(door: &mut Open<'_, T, O>) -> Result<T, Closed> {
         let state = door.state();
         // None was, if this is to hear of the end.
-        let item = state.items.pop().ok_or(Closed)?;
-        state.room += usize::from(!state.closed);
+        let item = state.pop().ok_or(Closed)?;
+        state.claimed -= 1;
         let ended = state.is_ended();
         Self::settle(door, PUT);
         if ended {
@@ -153,11 +155,11 @@ impl<T, O: Order<T>> Flow<T, O> {
     #[inline]
     pub(super) fn add(door: &mut Open<'_, T, O>, item: T) -> Result<(), PutError<T>> {
         let state = door.state();
-        if state.closed {
+        if state.is_closed() {
             return Err(PutError(item));
         }
-        state.push(item);
-        state.ready += 1;
+        state.items.push(item);
+        state.reserved -= 1;
         Self::settle(door, GET);
         Self::note(door);
         Ok(())
@@ -167,7 +169,7 @@ impl<T, O: Order<T>> Flow<T, O> {
     pub(super) fn confirm(door: &mut Open<'_, T, O>, queue: usize) -> Result<(), Closed> {
         let state = door.state();
         let ended = match queue {
-            PUT => state.closed,
+            PUT => state.is_closed(),
             _ => state.is_ended(),
         };
         if ended { Err(Closed) } else { Ok(()) }
@@ -177,8 +179,8 @@ impl<T, O: Order<T>> Flow<T, O> {
     pub(super) fn count_done(list: &List<T, O>) -> bool {
         list.enter(|door| {
             let state = door.state();
-            let counted = state.unfinished > 0;
-            state.unfinished -= usize::from(counted);
+            let counted = state.unfinished() > 0;
+            state.taken -= isize::from(counted);
             Self::settle(door, JOIN);
             counted
         })
@@ -195,9 +197,7 @@ impl<T, O: Order<T>> Flow<T, O> {
 
     pub(super) fn close(list: &List<T, O>) {
         list.enter(|door| {
-            let state = door.state();
-            state.closed = true;
-            state.room = 0;
+            door.state().close();
             Self::settle(door, PUT);
             Self::settle(door, GET);
             Self::note(door);
@@ -209,10 +209,9 @@ impl<T, O: Order<T>> Flow<T, O> {
         list.enter(|door| {
             let state = door.state();
             let items = core::mem::replace(&mut state.items, O::EMPTY);
-            state.closed = true;
-            state.room = 0;
-            state.ready = 0;
-            state.unfinished = state.unfinished.saturating_sub(items.len());
+            state.close();
+            state.claimed = 0;
+            state.taken = state.taken.max(0);
             Self::settle(door, PUT);
             Self::settle(door, GET);
             Self::settle(door, JOIN);
@@ -225,7 +224,7 @@ impl<T, O: Order<T>> Flow<T, O> {
     #[inline]
     fn note(door: &mut Open<'_, T, O>) {
         let state = door.state();
-        let (empty, full) = (state.ready == 0, state.room == 0);
+        let (empty, full) = (!state.has_ready(), !state.has_room());
         door.policy().note_empty(empty);
         door.policy().note_full(full);
     }
@@ -244,14 +243,50 @@ impl<T, O: Order<T>> Flow<T, O> {
 }
 
 impl<O> State<O> {
-    /// Puts an item in, whose place is counted already.
+    /// True if there is an item that is not set aside.
     #[inline]
-    fn push<T>(&mut self, item: T)
+    fn has_ready<T>(&self) -> bool
     where
         O: Order<T>,
     {
-        self.items.push(item);
-        self.unfinished += 1;
+        self.items.len() > self.claimed
+    }
+
+    /// True if there is a place that is not set aside.
+    #[inline]
+    fn has_room<T>(&self) -> bool
+    where
+        O: Order<T>,
+    {
+        self.items.len() + self.reserved < self.limit
+    }
+
+    #[inline]
+    pub(super) fn is_closed(&self) -> bool {
+        self.limit == 0
+    }
+
+    fn close(&mut self) {
+        self.limit = 0;
+        self.reserved = 0;
+    }
+
+    /// Items that were put and are not done.
+    pub(super) fn unfinished<T>(&self) -> usize
+    where
+        O: Order<T>,
+    {
+        self.items.len().wrapping_add_signed(self.taken)
+    }
+
+    #[inline]
+    fn pop<T>(&mut self) -> Option<T>
+    where
+        O: Order<T>,
+    {
+        let item = self.items.pop()?;
+        self.taken += 1;
+        Some(item)
     }
 
     /// True if there is no item and will be none.
@@ -260,7 +295,7 @@ impl<O> State<O> {
     where
         O: Order<T>,
     {
-        self.closed && self.items.len() == 0
+        self.is_closed() && self.items.len() == 0
     }
 
     /// Sets an item aside for a getter, or lets it hear that there will be none.
@@ -269,17 +304,20 @@ impl<O> State<O> {
     where
         O: Order<T>,
     {
-        let granted = self.ready > 0;
-        self.ready -= usize::from(granted);
+        let granted = self.has_ready();
+        self.claimed += usize::from(granted);
         granted || self.is_ended()
     }
 
     /// Sets a place aside for a putter, or lets it hear that there will be none.
     #[inline]
-    fn grant_put(&mut self) -> bool {
-        let granted = self.room > 0;
-        self.room -= usize::from(granted);
-        granted || self.closed
+    fn grant_put<T>(&mut self) -> bool
+    where
+        O: Order<T>,
+    {
+        let granted = self.has_room();
+        self.reserved += usize::from(granted);
+        granted || self.is_closed()
     }
 }
 
@@ -297,7 +335,7 @@ impl<T, O: Order<T>> Policy<3> for Flow<T, O> {
         let granted = match queue {
             GET => first && state.grant_get(),
             PUT => first && state.grant_put(),
-            _ => state.unfinished == 0,
+            _ => state.unfinished() == 0,
         };
         granted.then_some(())
     }
@@ -305,10 +343,9 @@ impl<T, O: Order<T>> Policy<3> for Flow<T, O> {
     fn put_back(door: &mut Open<'_, T, O>, queue: usize, (): ()) {
         let state = door.state();
         match queue {
-            // None was set aside for those who were to hear the end; nor is any once it was closed
-            // and emptied.
-            GET => state.ready = state.items.len().min(state.ready + 1),
-            PUT => state.room += usize::from(!state.closed),
+            // None is, if this was to hear of the end, or once it was closed and emptied.
+            GET => state.claimed = state.claimed.saturating_sub(1),
+            PUT => state.reserved -= usize::from(!state.is_closed()),
             _ => {}
         }
     }
@@ -320,7 +357,7 @@ impl<T, O: Order<T>> Policy<3> for Flow<T, O> {
             let granted = match queue {
                 GET => state.grant_get(),
                 PUT => state.grant_put(),
-                _ => state.unfinished == 0,
+                _ => state.unfinished() == 0,
             };
             if !granted {
                 return;
