@@ -18,6 +18,8 @@ use xtask::Result;
 use self::stage::{CHANGES, NAME, Stage};
 use crate::{changelog::Kind, manifests::Versions, packages::CORE, plan::bump};
 
+type Act = fn(&Stage) -> Result;
+
 /// The command.
 ///
 /// # Errors
@@ -26,7 +28,7 @@ use crate::{changelog::Kind, manifests::Versions, packages::CORE, plan::bump};
 pub fn rehearse(root: &Path, keep: bool) -> Result {
     let started = Instant::now();
     let stage = Stage::set(root)?;
-    let acts: [(&str, fn(&Stage) -> Result); 6] = [
+    let acts: [(&str, Act); 6] = [
         ("what is not ready is refused", not_ready),
         ("the first release", first),
         ("a patch", patch),

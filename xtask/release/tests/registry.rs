@@ -2,7 +2,7 @@
 
 use std::{
     io::{Read, Write},
-    net::TcpStream,
+    net::{Shutdown, TcpStream},
     path::Path,
     time::Duration,
 };
@@ -77,6 +77,22 @@ fn a_crate_of_others_is_described_as_cargo_metadata_has_it() {
     assert_eq!(line["deps"][1]["kind"], "dev");
     assert_eq!(line["deps"][1]["name"], "rt");
     assert_eq!(line["deps"][1]["package"], "tokio");
+}
+
+#[test]
+fn what_the_lock_file_has_is_in_the_index_with_its_checksum() {
+    let metadata = r#"{"packages":[
+        {"name":"loom","version":"0.7.2","source":"registry+somewhere","dependencies":[],"features":{},
+         "manifest_path":"/home/registry/src/somewhere-1/loom-0.7.2/Cargo.toml"},
+        {"name":"pirn","version":"0.1.0","source":null}]}"#;
+    let lock = "version = 4\n[[package]]\nname = \"loom\"\nversion = \"0.7.2\"\nchecksum = \"0af\"\n\
+                [[package]]\nname = \"pirn\"\nversion = \"0.1.0\"\n";
+    let locked = Locked::parse(metadata, lock).unwrap();
+    let lines: Vec<&str> = locked.lines("loom").collect();
+    let line: Value = serde_json::from_str(lines[0]).unwrap();
+    assert_eq!((lines.len(), &line["cksum"]), (1, &json!("0af")));
+    assert_eq!(locked.lines("pirn").count(), 0, "what is ours is published");
+    assert!(Locked::parse(metadata, "version = 4\n").is_err());
 }
 
 #[test]
@@ -173,6 +189,7 @@ fn exchange(registry: &Registry, request: &[u8]) -> (u16, String) {
     let host = index.strip_prefix("sparse+http://").unwrap();
     let mut stream = TcpStream::connect(host.split('/').next().unwrap()).unwrap();
     stream.write_all(request).unwrap();
+    stream.shutdown(Shutdown::Write).unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();

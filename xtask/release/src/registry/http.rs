@@ -1,4 +1,4 @@
-//! As much of HTTP as cargo needs: one request for each connection.
+//! As much of HTTP as cargo needs.
 
 use std::{
     io::{self, BufRead, BufReader, Write},
@@ -62,35 +62,35 @@ impl Reply {
     }
 }
 
-/// Reads one request and sends what `answer` makes of it.
-pub(super) fn serve(stream: &TcpStream, answer: impl FnOnce(&Request) -> Reply) -> io::Result<()> {
+/// Reads requests until there are no more, and sends what `answer` makes of each.
+pub(super) fn serve(stream: &TcpStream, answer: impl Fn(&Request) -> Reply) -> io::Result<()> {
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
-    let Some(request) = read(&mut BufReader::new(stream), stream)? else {
-        return Ok(());
-    };
-    let reply = answer(&request);
-    let mut stream = stream;
-    write!(
-        stream,
-        "HTTP/1.1 {} -\r\nContent-Type: {}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
-        reply.status,
-        reply.kind,
-        reply.body.len()
-    )?;
-    stream.write_all(&reply.body)?;
-    stream.flush()
+    stream.set_nodelay(true)?;
+    let (mut from, mut to) = (BufReader::new(stream), stream);
+    while let Some(request) = read(&mut from, to)? {
+        let reply = answer(&request);
+        let head = format!(
+            "HTTP/1.1 {} -\r\nContent-Type: {}\r\nContent-Length: {}\r\n\r\n",
+            reply.status,
+            reply.kind,
+            reply.body.len()
+        );
+        // In one piece: the other side would wait for the second.
+        to.write_all(&[head.as_bytes(), &reply.body].concat())?;
+    }
+    Ok(())
 }
 
-/// `None` if the connection was opened for nothing.
+/// `None` if the other side has ended the connection, or sends nothing for long.
 fn read(from: &mut impl BufRead, mut to: impl Write) -> io::Result<Option<Request>> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
-        if from.read_until(b'\n', &mut head)? == 0 {
-            return match head.is_empty() {
-                true => Ok(None),
-                false => Err(bad("the request ends in its head")),
-            };
+        match from.read_until(b'\n', &mut head) {
+            Ok(0) | Err(_) if head.is_empty() => return Ok(None),
+            Ok(0) => return Err(bad("the request ends in its head")),
+            Ok(_) => {}
+            Err(error) => return Err(error),
         }
         if head.len() > 64 << 10 {
             return Err(bad("the request's head is too long"));

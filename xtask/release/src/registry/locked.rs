@@ -1,8 +1,8 @@
 //! The crates of others, as the lock file has them and as cargo keeps them on this machine.
 //!
 //! `cargo metadata` describes each of them and says where it lies unpacked; the packed crate, which
-//! cargo fetched before, lies in the same cargo home. Which registry they came from makes no
-//! difference.
+//! cargo fetched before, lies in the same cargo home; its checksum stands in the lock file. Which
+//! registry they came from makes no difference.
 
 use std::{
     collections::BTreeMap,
@@ -11,14 +11,23 @@ use std::{
 };
 
 use serde_json::Value;
+use toml_edit::{DocumentMut, Item};
 use xtask::{Result, process};
 
-use super::index::{checksum, line_of};
+use super::index::line_of;
 
 /// The crates, by name.
 #[derive(Debug, Default)]
 pub struct Locked {
-    packages: BTreeMap<String, Vec<Value>>,
+    packages: BTreeMap<String, Vec<Package>>,
+}
+
+#[derive(Debug)]
+struct Package {
+    version: String,
+    manifest: PathBuf,
+    /// Its line in the index.
+    line: String,
 }
 
 impl Locked {
@@ -32,52 +41,79 @@ impl Locked {
         command
             .args(["metadata", "--format-version", "1", "--all-features"])
             .current_dir(folder);
-        Locked::parse(&process::capture(&mut command)?)
+        let described = process::capture(&mut command)?;
+        let path = folder.join("Cargo.lock");
+        let lock = fs::read_to_string(&path)
+            .map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+        Locked::parse(&described, &lock)
     }
 
-    /// Reads the JSON of `cargo metadata --format-version 1`.
+    /// Reads the JSON of `cargo metadata --format-version 1`, and the lock file.
     ///
     /// # Errors
     ///
-    /// When it is something else.
-    pub fn parse(json: &str) -> Result<Locked> {
-        let mut all: Value = serde_json::from_str(json)
+    /// When they are something else.
+    pub fn parse(json: &str, lock: &str) -> Result<Locked> {
+        let all: Value = serde_json::from_str(json)
             .map_err(|error| format!("cargo metadata is not JSON: {error}"))?;
-        let Some(Value::Array(packages)) = all.get_mut("packages").map(Value::take) else {
-            return Err("cargo metadata has no `packages`".into());
-        };
+        let checksums = checksums(lock)?;
         let mut locked = Locked::default();
-        for package in packages {
-            let text = |key: &str| package.get(key).and_then(Value::as_str);
+        for package in all["packages"].as_array().into_iter().flatten() {
+            let text = |key: &str| package[key].as_str().unwrap_or_default();
             // Those of the workspace have no source.
-            if text("source").is_some_and(|source| source.starts_with("registry+")) {
-                let name = text("name").unwrap_or_default().to_owned();
-                locked.packages.entry(name).or_default().push(package);
+            if !text("source").starts_with("registry+") {
+                continue;
             }
+            let (name, version) = (text("name"), text("version"));
+            let checksum = checksums
+                .get(&(name.to_owned(), version.to_owned()))
+                .ok_or_else(|| format!("the lock file has no checksum of {name} {version}"))?;
+            let same_name = locked.packages.entry(name.to_owned()).or_default();
+            same_name.push(Package {
+                version: version.into(),
+                manifest: text("manifest_path").into(),
+                line: line_of(package, checksum),
+            });
         }
         Ok(locked)
     }
 
     /// The index's lines for this name.
-    pub(super) fn lines(&self, name: &str) -> Result<Vec<String>> {
+    pub fn lines(&self, name: &str) -> impl Iterator<Item = &str> {
         let versions = self.packages.get(name).into_iter().flatten();
-        versions
-            .map(|package| Ok(line_of(package, &checksum(&read(package)?))))
-            .collect()
+        versions.map(|package| package.line.as_str())
     }
 
     /// The packed crate, if there is that one.
     pub(super) fn tarball(&self, name: &str, version: &str) -> Result<Option<Vec<u8>>> {
         let mut versions = self.packages.get(name).into_iter().flatten();
-        let found = versions.find(|p| p.get("version").and_then(Value::as_str) == Some(version));
+        let found = versions.find(|package| package.version == version);
         found.map(read).transpose()
     }
 }
 
-fn read(package: &Value) -> Result<Vec<u8>> {
-    let manifest = package.get("manifest_path").and_then(Value::as_str);
-    let path = packed(manifest.unwrap_or_default().as_ref())
-        .ok_or_else(|| format!("{manifest:?} does not lie in a cargo home"))?;
+/// The checksums in a lock file, by name and version.
+fn checksums(lock: &str) -> Result<BTreeMap<(String, String), String>> {
+    let lock: DocumentMut = lock
+        .parse()
+        .map_err(|error| format!("the lock file: {error}"))?;
+    let packages = lock.get("package").and_then(Item::as_array_of_tables);
+    let mut found = BTreeMap::new();
+    for package in packages.into_iter().flatten() {
+        let text = |key: &str| package.get(key)?.as_str().map(str::to_owned);
+        // One of a registry has all three.
+        if let (Some(name), Some(version), Some(checksum)) =
+            (text("name"), text("version"), text("checksum"))
+        {
+            found.insert((name, version), checksum);
+        }
+    }
+    Ok(found)
+}
+
+fn read(package: &Package) -> Result<Vec<u8>> {
+    let path = packed(&package.manifest)
+        .ok_or_else(|| format!("{} lies in no cargo home", package.manifest.display()))?;
     fs::read(&path).map_err(|error| {
         format!(
             "cannot read {} (remove the folder of that name beside `cache`, in `src`, and cargo \
