@@ -71,7 +71,7 @@ fn first(stage: &Stage) -> Result {
     stage.release(&["publish", "--dry-run", "--no-verify", "--registry", NAME])?;
     stage.published(0)?;
     let nothing_there = ["verify", "--registry", NAME, "--only", CORE];
-    stage.refused(&nothing_there, "cannot be had")?;
+    stage.refused(&nothing_there, "no matching package named")?;
     stage.publish()?;
     stage.published(stands.names.len())?;
     // Once more: there is nothing left to do.
