@@ -3,6 +3,7 @@
 use futures::StreamExt;
 use pirn_compat::TokioContext;
 use pirn_interop::{Kind, Server};
+use std::str;
 use std::time::Duration;
 
 #[test]

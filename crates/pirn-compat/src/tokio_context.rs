@@ -28,8 +28,9 @@ use std::thread;
 ///
 /// - A cancel drops the future inside the context, as a client's destructors may need. It does not
 ///   reach what the client has in the background; that ends when the client is dropped.
-/// - What waits in tokio's reactor or timers is woken from the runtime's thread, which costs some
-///   microseconds more than pirn's own.
+/// - What waits in tokio's reactor or timers is woken from the runtime's thread: some microseconds more
+///   for each wait than in pirn's own, and more than some where every core is busy. A client that takes
+///   its stream, by `ForTokio`, does not pay that.
 /// - tokio's leaves know nothing of pirn's budget, and their own has no bound outside a tokio task. A
 ///   loop over what is always ready gives way by [`yield_now`](pirn_core::yield_now). Nor do they know
 ///   of a cancelled body that is polled for its clean-up's sake: they may complete there.

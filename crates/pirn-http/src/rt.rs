@@ -1,7 +1,8 @@
 //! hyper's runtime traits on pirn.
 //!
 //! [`Session`](crate::Session) uses these itself. They are public so that the rest of hyper runs on
-//! pirn too, its servers above all:
+//! pirn too: its clients, HTTP/2 by [`Executor`], and its servers above all. A server that ends in
+//! order, and one for axum or tower, are among the recipes of pirn-compat.
 //!
 //! ```
 //! use hyper::{Request, Response, body::Incoming, server::conn::http1, service::service_fn};
