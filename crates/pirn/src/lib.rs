@@ -75,7 +75,7 @@
 //! # Features
 //!
 //! - `macros` (default): `#[pirn::main]`.
-//! - `http`: the HTTP session.
+//! - `http`: the HTTP session, with https and JSON.
 //! - `tls`: `pirn::tls`.
 //! - `process-pool`: `pirn::process_pool`, functions in processes of their own (Unix).
 //! - `rayon`: `pirn::to_rayon`, closures on rayon's threads.
