@@ -79,6 +79,8 @@ mod members;
 #[cfg(feature = "std")]
 mod park;
 #[cfg(feature = "std")]
+mod priority;
+#[cfg(feature = "std")]
 pub mod report;
 #[cfg(feature = "std")]
 mod scope;
@@ -106,6 +108,8 @@ pub use error::{JoinError, Panic, Payload, panic_message};
 pub use members::Members;
 #[cfg(feature = "std")]
 pub use park::{Park, ParkError, Unpark, Until};
+#[cfg(feature = "std")]
+pub use priority::Priority;
 #[cfg(feature = "std")]
 pub use scope::{
     Branch, BranchEnd, Cancelled, ChildGuard, Cleanup, Deferred, Grace, Limited, Rooted, Scope,

@@ -1,5 +1,6 @@
 //! How a task is handed to an executor.
 
+use crate::Priority;
 use std::boxed::Box;
 use std::fmt;
 use std::future::Future;
@@ -7,7 +8,7 @@ use std::panic::Location;
 use std::pin::Pin;
 use std::sync::Arc;
 
-/// What is known of a task when it is spawned: a name, if it has one, and the place.
+/// What is known of a task when it is spawned: a name, if it has one, the place, and how urgent it is.
 ///
 /// # Examples
 ///
@@ -20,18 +21,20 @@ use std::sync::Arc;
 /// ```
 #[derive(Clone, Debug)]
 pub struct TaskMeta {
-    name: Option<Arc<str>>,
+    /// Behind a thin pointer: few tasks have a name, and many keep their metadata.
+    name: Option<Arc<Name>>,
     spawned_at: &'static Location<'static>,
+    priority: Priority,
 }
+
+#[derive(Debug)]
+struct Name(Arc<str>);
 
 impl TaskMeta {
     /// Metadata with the caller's place and no name.
     #[track_caller]
     pub fn here() -> Self {
-        TaskMeta {
-            name: None,
-            spawned_at: Location::caller(),
-        }
+        TaskMeta::at(Location::caller())
     }
 
     /// Metadata with the given place and no name, for executors that kept the place alone.
@@ -39,6 +42,7 @@ impl TaskMeta {
         TaskMeta {
             name: None,
             spawned_at,
+            priority: Priority::Normal,
         }
     }
 
@@ -46,14 +50,25 @@ impl TaskMeta {
     #[must_use]
     pub fn named(self, name: impl Into<Arc<str>>) -> Self {
         TaskMeta {
-            name: Some(name.into()),
+            name: Some(Arc::new(Name(name.into()))),
             ..self
         }
     }
 
+    /// The same for a task that is so urgent, where the executor heeds that.
+    #[must_use]
+    pub fn with_priority(self, priority: Priority) -> Self {
+        TaskMeta { priority, ..self }
+    }
+
     /// The task's name.
     pub fn name(&self) -> Option<&str> {
-        self.name.as_deref()
+        self.name.as_deref().map(|name| &*name.0)
+    }
+
+    /// How urgent it is.
+    pub fn priority(&self) -> Priority {
+        self.priority
     }
 
     /// Where the task was spawned.

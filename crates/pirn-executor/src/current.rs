@@ -2,10 +2,9 @@
 
 use crate::local::{self, LocalHandle};
 use crate::pool::{self, Core};
-use crate::priority::Priority;
 use crate::task::{Aside, Task, Vacant};
 use pirn_core::shim::per_thread;
-use pirn_core::{Detached, Locals, Refused, TaskMeta};
+use pirn_core::{Detached, Locals, Priority, Refused, TaskMeta};
 use std::cell::RefCell;
 use std::future::Future;
 use std::mem::ManuallyDrop;
@@ -119,14 +118,14 @@ where
     F::Output: Send + 'static,
 {
     let place = with(|current| match current {
-        Some(Current::Local(executor)) => executor.vacant::<F>().map(Place::Local),
-        Some(Current::Worker(core)) => core.vacant::<F>().map(Place::Pool),
+        Some(Current::Local(executor)) => executor.vacant_for::<F>(&meta).map(Place::Local),
+        Some(Current::Worker(core)) => core.vacant_for::<F>(&meta).map(Place::Pool),
         None => None,
     });
     match place {
         Some(Place::Local(vacant)) => Ok(vacant.spawn(&meta, future)),
         Some(Place::Pool(vacant)) => Ok(vacant.spawn(&meta, future)),
-        None => try_spawn_at(Priority::Normal, meta, future),
+        None => spawn_otherwise(meta, future),
     }
 }
 
@@ -175,7 +174,6 @@ where
 /// let refused = try_spawn_at(Priority::High, TaskMeta::here(), async {}).unwrap_err();
 /// assert!(refused.reason().contains("no executor"));
 /// ```
-#[cold]
 pub fn try_spawn_at<F>(
     priority: Priority,
     meta: TaskMeta,
@@ -185,10 +183,19 @@ where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
+    spawn_otherwise(meta.with_priority(priority), future)
+}
+
+#[cold]
+fn spawn_otherwise<F>(meta: TaskMeta, future: F) -> Result<Task<F::Output>, Refused<F>>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
     // A copy: hooks are user code, which may not run inside `with`.
     match with(|current| current.cloned()) {
-        Some(Current::Local(executor)) => executor.spawn_otherwise(priority, meta, future),
-        Some(Current::Worker(core)) => core.spawn_otherwise(priority, meta, future),
+        Some(Current::Local(executor)) => executor.spawn_otherwise(meta, future),
+        Some(Current::Worker(core)) => core.spawn_otherwise(meta, future),
         None => Err(Refused::new(NONE, future)),
     }
 }
@@ -321,12 +328,12 @@ where
     F::Output: 'static,
 {
     let vacant = with(|current| match current {
-        Some(Current::Local(executor)) => executor.vacant::<F>(),
+        Some(Current::Local(executor)) => executor.vacant_for::<F>(&meta),
         _ => None,
     });
     match vacant {
         Some(vacant) => Ok(vacant.spawn(&meta, future)),
-        None => try_spawn_local_at(Priority::Normal, meta, future),
+        None => spawn_local_otherwise(meta, future),
     }
 }
 
@@ -372,7 +379,6 @@ where
 ///
 /// assert!(try_spawn_local_at(Priority::Low, TaskMeta::here(), async {}).is_err());
 /// ```
-#[cold]
 pub fn try_spawn_local_at<F>(
     priority: Priority,
     meta: TaskMeta,
@@ -382,8 +388,17 @@ where
     F: Future + 'static,
     F::Output: 'static,
 {
+    spawn_local_otherwise(meta.with_priority(priority), future)
+}
+
+#[cold]
+fn spawn_local_otherwise<F>(meta: TaskMeta, future: F) -> Result<Task<F::Output>, Refused<F>>
+where
+    F: Future + 'static,
+    F::Output: 'static,
+{
     match with(|current| current.cloned()) {
-        Some(Current::Local(executor)) => executor.spawn_otherwise(priority, meta, future),
+        Some(Current::Local(executor)) => executor.spawn_otherwise(meta, future),
         Some(Current::Worker(_)) => Err(Refused::new(NOT_LOCAL, future)),
         None => Err(Refused::new(NONE, future)),
     }

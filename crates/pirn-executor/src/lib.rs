@@ -103,10 +103,10 @@ pub use hooks::{Ended, Hooks};
 pub use local::{
     LocalExecutor, LocalHandle, LocalStatistics, Order, PARK_INTERVAL, ScopedExecutor,
 };
-pub use pirn_core::{ThreadPark, ThreadUnpark};
+pub use pirn_core::{Priority, ThreadPark, ThreadUnpark};
 pub use pool::{
     Closed, PoolExecutor, PoolHandle, PoolStatistics, SharedDriver, SharedPark, SharedUnpark,
     Worker, WorkerStatistics, WouldStall, block_in_place,
 };
-pub use priority::Priority;
+pub use priority::{HIGH_RUNS, LOW_INTERVAL};
 pub use task::{CurrentTask, Task, TaskId, current};

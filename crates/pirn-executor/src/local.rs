@@ -23,14 +23,13 @@ pub use scoped::ScopedExecutor;
 use crate::current::{Current, Enter};
 use crate::gate::Gate;
 use crate::hooks::Hooks;
-use crate::priority::Priority;
 use crate::task::{Spawned, Task, Vacant};
 use crate::unparker::Unparker;
 use order::Chooser;
 use pirn_core::shim::Arc;
 use pirn_core::{
-    Cause, Kind, Locals, Park, ParkError, Refused, Spawn, SpawnLocal, TaskMeta, Until, budget,
-    context,
+    Cause, Kind, Locals, Park, ParkError, Priority, Refused, Spawn, SpawnLocal, TaskMeta, Until,
+    budget, context,
 };
 pub(crate) use shared::Shared;
 use std::fmt;
@@ -472,9 +471,9 @@ impl LocalHandle {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        match self.vacant::<F>() {
+        match self.vacant_for::<F>(&meta) {
             Some(vacant) => Ok(vacant.spawn(&meta, future)),
-            None => self.try_spawn_at(Priority::Normal, meta, future),
+            None => self.spawn_anywhere(meta, future),
         }
     }
 
@@ -507,7 +506,6 @@ impl LocalHandle {
     /// # Errors
     ///
     /// As [`try_spawn`](Self::try_spawn).
-    #[cold]
     pub fn try_spawn_at<F>(
         &self,
         priority: Priority,
@@ -518,9 +516,18 @@ impl LocalHandle {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
+        self.spawn_anywhere(meta.with_priority(priority), future)
+    }
+
+    #[cold]
+    fn spawn_anywhere<F>(&self, meta: TaskMeta, future: F) -> Result<Task<F::Output>, Refused<F>>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
         match self.is_home() {
-            true => self.spawn_otherwise(priority, meta, future),
-            false => self.shared.spawn_elsewhere(priority, meta, future),
+            true => self.spawn_otherwise(meta, future),
+            false => self.shared.spawn_elsewhere(meta, future),
         }
     }
 
@@ -571,9 +578,9 @@ impl LocalHandle {
         F: Future + 'static,
         F::Output: 'static,
     {
-        match self.vacant::<F>() {
+        match self.vacant_for::<F>(&meta) {
             Some(vacant) => Ok(vacant.spawn(&meta, future)),
-            None => self.spawn_otherwise(Priority::Normal, meta, future),
+            None => self.spawn_otherwise(meta, future),
         }
     }
 
@@ -618,7 +625,7 @@ impl LocalHandle {
         F: Future + 'static,
         F::Output: 'static,
     {
-        self.spawn_otherwise(priority, meta, future)
+        self.spawn_otherwise(meta.with_priority(priority), future)
     }
 
     /// As [`spawn_local`](Self::spawn_local), and polls the task once before it returns: see
@@ -659,9 +666,9 @@ impl LocalHandle {
         F: Future + 'static,
         F::Output: 'static,
     {
-        let spawned = match self.vacant::<F>() {
+        let spawned = match self.vacant_for::<F>(&meta) {
             Some(vacant) => vacant.fill(&meta, future),
-            None => self.make(Priority::Normal, meta, future)?,
+            None => self.make(meta, future)?,
         };
         let _current = Enter::new(Current::Local(self.clone()));
         self.shared.run(spawned.runnable);
@@ -669,10 +676,17 @@ impl LocalHandle {
     }
 
     /// A slot for a task of `F`, which is to be spawned in it at once. `None` on another thread than
-    /// the executor's, or if there are hooks to be told, or if it is shut down or gone: see
-    /// `spawn_otherwise`.
+    /// the executor's, or if it has a priority, or if there are hooks to be told, or if the executor
+    /// is shut down or gone: see `spawn_otherwise`.
     #[inline]
-    pub(crate) fn vacant<F: Future>(&self) -> Option<Vacant<Shared>> {
+    pub(crate) fn vacant_for<F: Future>(&self, meta: &TaskMeta) -> Option<Vacant<Shared>> {
+        let normal = meta.priority() == Priority::Normal;
+        normal.then(|| self.vacant::<F>()).flatten()
+    }
+
+    /// As `vacant_for`, whatever priority it has.
+    #[inline]
+    fn vacant<F: Future>(&self) -> Option<Vacant<Shared>> {
         self.shared.vacant::<F>(self.shared.own.get()?)
     }
 
@@ -685,7 +699,6 @@ impl LocalHandle {
     #[cold]
     pub(crate) fn spawn_otherwise<F>(
         &self,
-        priority: Priority,
         meta: TaskMeta,
         future: F,
     ) -> Result<Task<F::Output>, Refused<F>>
@@ -693,24 +706,19 @@ impl LocalHandle {
         F: Future + 'static,
         F::Output: 'static,
     {
-        let Spawned { task, runnable } = self.make(priority, meta, future)?;
+        let Spawned { task, runnable } = self.make(meta, future)?;
         runnable.start();
         Ok(task)
     }
 
     #[cold]
-    fn make<F>(
-        &self,
-        priority: Priority,
-        meta: TaskMeta,
-        future: F,
-    ) -> Result<Spawned<F::Output>, Refused<F>>
+    fn make<F>(&self, meta: TaskMeta, future: F) -> Result<Spawned<F::Output>, Refused<F>>
     where
         F: Future + 'static,
         F::Output: 'static,
     {
         match self.shared.own.get() {
-            Some(own) => self.shared.make(own, priority, meta, future),
+            Some(own) => self.shared.make(own, meta, future),
             None => Err(Refused::new(FOREIGN, future)),
         }
     }

@@ -66,7 +66,7 @@ pub(crate) use deque::Word;
 use crate::current::{self, Current};
 use crate::gate::Gate;
 use crate::hooks::{Ended, Hooks, tell};
-use crate::priority::{Lane, Priority};
+use crate::priority::Lane;
 use crate::task::{Heap, Owner, Runnable, Schedule, Side, Spawned, Task, TaskId, TaskRef, Vacant};
 use deque::Stealer;
 use idle::Idle;
@@ -74,7 +74,7 @@ use injector::Injector;
 use lanes::Lanes;
 use pirn_core::shim::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, fence};
 use pirn_core::shim::{Arc, Mutex, choose};
-use pirn_core::{Cause, Kind, Locals, Refused, Spawn, TaskMeta};
+use pirn_core::{Cause, Kind, Locals, Priority, Refused, Spawn, TaskMeta};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::future::{Future, poll_fn};
@@ -506,9 +506,9 @@ impl PoolHandle {
         F::Output: Send + 'static,
     {
         let shared = &self.shared;
-        match Shared::with_core(shared, |core| core?.vacant::<F>()) {
+        match Shared::with_core(shared, |core| core?.vacant_for::<F>(&meta)) {
             Some(vacant) => Ok(vacant.spawn(&meta, future)),
-            None => Shared::spawn_otherwise(shared, Priority::Normal, meta, future),
+            None => Shared::spawn_otherwise(shared, meta, future),
         }
     }
 
@@ -551,7 +551,7 @@ impl PoolHandle {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        Shared::spawn_otherwise(&self.shared, priority, meta, future)
+        Shared::spawn_otherwise(&self.shared, meta.with_priority(priority), future)
     }
 
     /// As [`spawn`](Self::spawn), and on one of this pool's workers polls the task once before it
@@ -602,7 +602,7 @@ impl PoolHandle {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        let made = Shared::make(&self.shared, Priority::Normal, &meta, future)?;
+        let made = Shared::make(&self.shared, &meta, future)?;
         let core = current::with(|current| match current {
             Some(Current::Worker(core)) if core.polls_for(&self.shared) => Some(core.clone()),
             _ => None,
@@ -756,7 +756,6 @@ impl Shared {
     #[cold]
     fn spawn_otherwise<F>(
         this: &Arc<Self>,
-        priority: Priority,
         meta: TaskMeta,
         future: F,
     ) -> Result<Task<F::Output>, Refused<F>>
@@ -764,7 +763,7 @@ impl Shared {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        let Spawned { task, runnable } = Shared::make(this, priority, &meta, future)?;
+        let Spawned { task, runnable } = Shared::make(this, &meta, future)?;
         runnable.start();
         Ok(task)
     }
@@ -773,7 +772,6 @@ impl Shared {
     /// says why not.
     fn make<F>(
         this: &Arc<Self>,
-        priority: Priority,
         meta: &TaskMeta,
         future: F,
     ) -> Result<Spawned<F::Output>, Refused<F>>
@@ -782,13 +780,13 @@ impl Shared {
         F::Output: Send + 'static,
     {
         if this.gate() != Gate::Told {
-            let fill = |vacant: Vacant<Shared>, future| vacant.fill_at(priority, meta, future);
+            let fill = |vacant: Vacant<Shared>, future| vacant.fill_as(meta, future);
             return Shared::put::<F, F, _>(this, future, fill);
         }
         let id = TaskId::next();
         this.tell(|hooks| hooks.spawned(id, meta));
         let fill = |vacant: Vacant<Shared>, future| {
-            vacant.fill_told::<Told<F::Output>>(priority, id, meta, Box::pin(future))
+            vacant.fill_told::<Told<F::Output>>(id, meta, Box::pin(future))
         };
         let spawned = Shared::put::<Told<F::Output>, F, _>(this, future, fill);
         if spawned.is_err() {

@@ -3,11 +3,12 @@
 mod common;
 
 use common::{Counter, yield_now};
-use pirn_core::{Cause, TaskMeta};
+use pirn_core::{Cause, Spawn, SpawnLocal, TaskMeta};
 use pirn_executor::internals::{Lane, Turns, Waiting};
 use pirn_executor::{
-    LocalExecutor, Order, PARK_INTERVAL, PoolExecutor, Priority, Task, ThreadPark, spawn_at,
-    spawn_local_at, try_spawn_at,
+    HIGH_RUNS, LOW_INTERVAL, LocalExecutor, Order, PARK_INTERVAL, PoolExecutor, Priority,
+    ScopedExecutor, Task, ThreadPark, spawn_at, spawn_local_at, try_spawn, try_spawn_at,
+    try_spawn_local,
 };
 use std::cell::RefCell;
 use std::future::{Future, pending, poll_fn};
@@ -130,8 +131,8 @@ fn what_is_more_urgent_goes_first() {
 }
 
 fn nobody_starves(polls: &[Priority]) {
-    let runs = Priority::HIGH_RUNS as usize;
-    let interval = Priority::LOW_INTERVAL as usize;
+    let runs = HIGH_RUNS as usize;
+    let interval = LOW_INTERVAL as usize;
     // One of the polls in between may be of a low one.
     assert!(longest_wait(polls, NORMAL) <= runs + 1, "{polls:?}");
     assert!(longest_wait(polls, LOW) < interval, "{polls:?}");
@@ -159,7 +160,7 @@ fn tasks_that_are_always_ready_starve_none_of_less_priority() {
 }
 
 fn low_has_its_share(polls: &[Priority]) {
-    let interval = Priority::LOW_INTERVAL as usize;
+    let interval = LOW_INTERVAL as usize;
     assert!(longest_wait(polls, LOW) < interval);
     assert!(count(polls, LOW) <= polls.len() / interval + 1);
 }
@@ -335,7 +336,7 @@ fn turns_are_as_said() {
     let turns = Turns::default();
     let both = Waiting { high: 9, low: 9 };
     let mut lanes = Vec::new();
-    for _ in 0..Priority::LOW_INTERVAL {
+    for _ in 0..LOW_INTERVAL {
         let lane = turns.whose(both);
         lanes.push(lane);
         lane.into_iter().for_each(|lane| turns.took(lane));
@@ -403,7 +404,7 @@ fn waits_of_outsiders(busy: &[Priority]) -> Vec<usize> {
 
 #[test]
 fn what_comes_from_outside_has_its_turn_whatever_lanes_are_busy() {
-    let runs = Priority::HIGH_RUNS as usize;
+    let runs = HIGH_RUNS as usize;
     for busy in [
         &[NORMAL, NORMAL][..],
         &[NORMAL, LOW],
@@ -418,4 +419,109 @@ fn what_comes_from_outside_has_its_turn_whatever_lanes_are_busy() {
             "{busy:?}: {longest}"
         );
     }
+}
+
+/// Metadata of a task that is so urgent.
+fn meta(priority: Priority) -> TaskMeta {
+    TaskMeta::here().with_priority(priority)
+}
+
+#[test]
+fn a_task_is_as_urgent_as_its_metadata_says() {
+    let local = LocalExecutor::new();
+    let log = Log::default();
+    for priority in [LOW, NORMAL, HIGH] {
+        local
+            .try_spawn(meta(priority), log.once(priority))
+            .unwrap()
+            .detach();
+        Spawn::spawn(&local.handle(), meta(priority), log.once(priority)).unwrap();
+        SpawnLocal::spawn_local(&local.handle(), meta(priority), log.once(priority)).unwrap();
+    }
+    local
+        .run(&mut ThreadPark::new(), async {
+            for priority in [LOW, NORMAL, HIGH] {
+                try_spawn(meta(priority), log.once(priority))
+                    .unwrap()
+                    .detach();
+                try_spawn_local(meta(priority), log.once(priority))
+                    .unwrap()
+                    .detach();
+            }
+        })
+        .unwrap();
+    let elsewhere = local.handle();
+    let far = log.clone();
+    let spawn = move || {
+        for priority in [LOW, NORMAL, HIGH] {
+            Spawn::spawn(&elsewhere, meta(priority), far.once(priority)).unwrap();
+        }
+    };
+    std::thread::spawn(spawn).join().unwrap();
+    while local.try_tick() {}
+    let order = log.take();
+    assert!(
+        order.is_sorted_by_key(|priority| *priority as u8),
+        "{order:?}"
+    );
+    assert_eq!(order.len(), 18);
+}
+
+#[test]
+fn a_task_of_a_pool_is_as_urgent_as_its_metadata_says() {
+    let (pool, mut workers) = PoolExecutor::new(1);
+    let log = Log::default();
+    workers[0]
+        .run(&mut ThreadPark::new(), async {
+            for priority in [LOW, NORMAL, HIGH] {
+                try_spawn(meta(priority), log.once(priority))
+                    .unwrap()
+                    .detach();
+                Spawn::spawn(&pool.handle(), meta(priority), log.once(priority)).unwrap();
+            }
+        })
+        .unwrap();
+    for priority in [LOW, NORMAL, HIGH] {
+        Spawn::spawn(&pool.handle(), meta(priority), log.once(priority)).unwrap();
+    }
+    while workers[0].try_tick() {}
+    let order = log.take();
+    assert!(
+        order.is_sorted_by_key(|priority| *priority as u8),
+        "{order:?}"
+    );
+    assert_eq!(order.len(), 9);
+}
+
+#[test]
+fn a_task_that_borrows_is_as_urgent_as_its_metadata_says() {
+    let order = RefCell::new(Vec::new());
+    let executor = ScopedExecutor::new();
+    for priority in [LOW, NORMAL, HIGH] {
+        let order = &order;
+        let task = async move { order.borrow_mut().push(priority) };
+        executor.try_spawn(meta(priority), task).unwrap().detach();
+    }
+    while executor.try_tick() {}
+    assert_eq!(order.take(), [HIGH, NORMAL, LOW]);
+}
+
+#[test]
+fn what_begins_eagerly_goes_on_as_its_metadata_says() {
+    let executor = LocalExecutor::new();
+    let log = Log::default();
+    for priority in [LOW, NORMAL, HIGH] {
+        let later = log.once(priority);
+        let task = async move {
+            yield_now().await;
+            later.await;
+        };
+        let handle = executor.handle();
+        handle
+            .try_spawn_eager(meta(priority), task)
+            .unwrap()
+            .detach();
+    }
+    while executor.try_tick() {}
+    assert_eq!(log.take(), [HIGH, NORMAL, LOW]);
 }

@@ -31,8 +31,8 @@
 //! it outlives.
 
 use super::{LocalExecutor, LocalHandle, LocalStatistics, Order};
-use crate::task::Task;
-use pirn_core::{Park, ParkError, Refused, TaskMeta};
+use crate::task::{Spawned, Task};
+use pirn_core::{Park, ParkError, Priority, Refused, TaskMeta};
 use std::fmt;
 use std::future::Future;
 use std::marker::PhantomData;
@@ -144,11 +144,18 @@ impl<'env> ScopedExecutor<'env> {
         F: Future + 'env,
         F::Output: 'env,
     {
-        match self.inner.handle.vacant::<F>() {
-            // SAFETY: tasks of this executor are run, closed, settled and merged only while this is
-            // borrowed or dropped, as said above; so `'env` is alive, which future and output outlive.
-            Some(vacant) => Ok(unsafe { vacant.spawn_borrowing(&meta, future) }),
-            None => Err(Refused::new("the executor takes no tasks", future)),
+        let Some(vacant) = self.inner.handle.vacant::<F>() else {
+            return Err(Refused::new("the executor takes no tasks", future));
+        };
+        // SAFETY: tasks of this executor are run, closed, settled and merged only while this is
+        // borrowed or dropped, as said above; so `'env` is alive, which future and output outlive.
+        unsafe {
+            if meta.priority() == Priority::Normal {
+                return Ok(vacant.spawn_borrowing(&meta, future));
+            }
+            let Spawned { task, runnable } = vacant.fill_borrowing(&meta, future);
+            runnable.start();
+            Ok(task)
         }
     }
 

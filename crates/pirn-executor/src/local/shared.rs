@@ -5,7 +5,7 @@ use super::order::Chooser;
 use crate::bound::Bound;
 use crate::gate::Gate;
 use crate::hooks::{Ended, Hooks, tell};
-use crate::priority::{Lane, Priority};
+use crate::priority::Lane;
 use crate::task::{
     Heap, Owner, Root, Runnable, Schedule, Sent, Side, Spawned, Task, TaskId, Vacant,
 };
@@ -135,7 +135,6 @@ impl Shared {
     pub(super) fn make<F>(
         &self,
         own: &Own,
-        priority: Priority,
         meta: TaskMeta,
         future: F,
     ) -> Result<Spawned<F::Output>, Refused<F>>
@@ -147,19 +146,18 @@ impl Shared {
             return Err(Refused::new(reason, future));
         }
         if own.gate.get() == Gate::Open {
-            return Ok(self.take::<F>(own).fill_at(priority, &meta, future));
+            return Ok(self.take::<F>(own).fill_as(&meta, future));
         }
         let id = self.tell_spawned(&meta);
         if let Some(reason) = own.gate.get().refusal() {
             return Err(self.refuse_told(id, reason, future));
         }
         let vacant = self.take::<Told<F::Output>>(own);
-        Ok(vacant.fill_told::<Told<F::Output>>(priority, id, &meta, Box::pin(future)))
+        Ok(vacant.fill_told::<Told<F::Output>>(id, &meta, Box::pin(future)))
     }
 
     pub(super) fn spawn_elsewhere<F>(
         &self,
-        priority: Priority,
         meta: TaskMeta,
         future: F,
     ) -> Result<Task<F::Output>, Refused<F>>
@@ -180,9 +178,9 @@ impl Shared {
                 return Err(self.refuse_told(id, reason, future));
             }
             let vacant = remote.vacant::<Told<F::Output>>();
-            vacant.fill_told::<Told<F::Output>>(priority, id, &meta, Box::pin(future))
+            vacant.fill_told::<Told<F::Output>>(id, &meta, Box::pin(future))
         } else {
-            remote.vacant::<F>().fill_at(priority, &meta, future)
+            remote.vacant::<F>().fill_as(&meta, future)
         };
         let sleeper = self.push_remote(&mut remote, Sent::born(spawned.runnable));
         drop(remote);

@@ -9,10 +9,10 @@ use super::{PoolHandle, Seat, Shared};
 use crate::PARK_INTERVAL;
 use crate::current::{Current, Enter};
 use crate::gate::Gate;
-use crate::priority::{Priority, Turns};
+use crate::priority::Turns;
 use crate::task::{Heap, Owner, Runnable, Task, Vacant};
 use pirn_core::shim::Arc;
-use pirn_core::{Refused, TaskMeta};
+use pirn_core::{Priority, Refused, TaskMeta};
 use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::rc::Rc;
@@ -114,7 +114,6 @@ impl Core {
     /// Spawns a task for which there was no slot `vacant`: see [`Shared::spawn_otherwise`].
     pub(crate) fn spawn_otherwise<F>(
         &self,
-        priority: Priority,
         meta: TaskMeta,
         future: F,
     ) -> Result<Task<F::Output>, Refused<F>>
@@ -122,17 +121,19 @@ impl Core {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        Shared::spawn_otherwise(&self.handle.shared, priority, meta, future)
+        Shared::spawn_otherwise(&self.handle.shared, meta, future)
     }
 
     /// A slot for a task of `F`, which is to be spawned in it at once. `None` if that is not the whole
     /// of it: see `Shared::spawn_otherwise`.
     #[inline]
-    pub(crate) fn vacant<F: Future>(&self) -> Option<Vacant<Shared>> {
-        (self.handle.shared.gate() == Gate::Open).then(|| self.take::<F>())
+    pub(crate) fn vacant_for<F: Future>(&self, meta: &TaskMeta) -> Option<Vacant<Shared>> {
+        let open = self.handle.shared.gate() == Gate::Open;
+        (open && meta.priority() == Priority::Normal).then(|| self.take::<F>())
     }
 
-    /// As [`vacant`](Self::vacant), also if there are hooks to be told; or says why not.
+    /// As [`vacant_for`](Self::vacant_for), also if there are hooks to be told, or it has a priority; or says
+    /// why not.
     pub(super) fn vacant_or_refuse<F: Future>(&self) -> Result<Vacant<Shared>, &'static str> {
         match self.handle.shared.gate().refusal() {
             None => Ok(self.take::<F>()),

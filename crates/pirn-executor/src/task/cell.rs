@@ -9,10 +9,10 @@ use super::state::{Close, Complete, DropHandle, Released, Rest, Snapshot, Start,
 use super::waker::waker_of;
 use super::{Side, Task, TaskId, now};
 use crate::hooks::{Ended, Hooks, tell};
-use crate::priority::{Lane, Priority};
+use crate::priority::Lane;
 use pirn_core::report::{Report, report};
 use pirn_core::shim::{Arc, UnsafeCell};
-use pirn_core::{Cause, JoinError, Kind, Payload, Rooted, TaskMeta, budget};
+use pirn_core::{Cause, JoinError, Kind, Payload, Priority, Rooted, TaskMeta, budget};
 use std::future::Future;
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
@@ -835,7 +835,7 @@ const fn fits<F: Future>() -> bool {
 }
 
 impl<S: Schedule> Vacant<S> {
-    /// Makes a task, which is to be queued. `F` is what the slot was taken for.
+    /// Makes a task of normal priority, which is to be queued. `F` is what the slot was taken for.
     #[inline]
     pub(crate) fn fill<F>(self, meta: &TaskMeta, future: F) -> Spawned<F::Output>
     where
@@ -846,21 +846,30 @@ impl<S: Schedule> Vacant<S> {
         unsafe { self.put::<F, Plain>(TaskId::next(), meta, future) }
     }
 
-    /// As [`fill`](Self::fill), for a task that is so urgent.
-    pub(crate) fn fill_at<F>(
-        self,
-        priority: Priority,
-        meta: &TaskMeta,
-        future: F,
-    ) -> Spawned<F::Output>
+    /// As [`fill`](Self::fill), for a task that is as urgent as `meta` says.
+    pub(crate) fn fill_as<F>(self, meta: &TaskMeta, future: F) -> Spawned<F::Output>
     where
         F: Future + 'static,
         F::Output: 'static,
     {
-        let id = TaskId::next();
         // SAFETY: it borrows nothing.
+        unsafe { self.fill_borrowing(meta, future) }
+    }
+
+    /// As [`fill_as`](Self::fill_as), for a future that borrows.
+    ///
+    /// # Safety
+    ///
+    /// As [`put`](Self::put).
+    pub(crate) unsafe fn fill_borrowing<F: Future>(
+        self,
+        meta: &TaskMeta,
+        future: F,
+    ) -> Spawned<F::Output> {
+        let id = TaskId::next();
+        // SAFETY: passed on.
         unsafe {
-            match priority {
+            match meta.priority() {
                 Priority::High => self.put::<F, High>(id, meta, future),
                 Priority::Normal => self.put::<F, Plain>(id, meta, future),
                 Priority::Low => self.put::<F, Low>(id, meta, future),
@@ -868,21 +877,15 @@ impl<S: Schedule> Vacant<S> {
         }
     }
 
-    /// As [`fill_at`](Self::fill_at), of whose task the scheduler's hooks are told from now on.
-    pub(crate) fn fill_told<F>(
-        self,
-        priority: Priority,
-        id: TaskId,
-        meta: &TaskMeta,
-        future: F,
-    ) -> Spawned<F::Output>
+    /// As [`fill_as`](Self::fill_as), of whose task the scheduler's hooks are told from now on.
+    pub(crate) fn fill_told<F>(self, id: TaskId, meta: &TaskMeta, future: F) -> Spawned<F::Output>
     where
         F: Future + 'static,
         F::Output: 'static,
     {
         // SAFETY: it borrows nothing.
         unsafe {
-            match priority {
+            match meta.priority() {
                 Priority::High => self.put::<F, Told<High>>(id, meta, future),
                 Priority::Normal => self.put::<F, Told<Plain>>(id, meta, future),
                 Priority::Low => self.put::<F, Told<Low>>(id, meta, future),
@@ -925,7 +928,7 @@ impl<S: Schedule> Vacant<S> {
         }
     }
 
-    /// Makes a task, and queues it.
+    /// Makes a task of normal priority, and queues it.
     #[inline]
     pub(crate) fn spawn<F>(self, meta: &TaskMeta, future: F) -> Task<F::Output>
     where

@@ -1,6 +1,6 @@
 //! What is compiled into the code of some tasks, so that a task pays for no sort but its own.
 
-use crate::priority::{Lane, Priority};
+use crate::priority::Lane;
 
 /// Of what sort a task is.
 pub(super) trait Sort {
@@ -18,11 +18,11 @@ pub(super) struct Told<S>(S);
 impl Sort for Plain {}
 
 impl Sort for High {
-    const LANE: Option<Lane> = Priority::High.lane();
+    const LANE: Option<Lane> = Some(Lane::High);
 }
 
 impl Sort for Low {
-    const LANE: Option<Lane> = Priority::Low.lane();
+    const LANE: Option<Lane> = Some(Lane::Low);
 }
 
 impl<S: Sort> Sort for Told<S> {
