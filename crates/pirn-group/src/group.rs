@@ -22,7 +22,7 @@ use child::{Member, Refusal, Sink, ToHandle};
 use end::end;
 use in_task::Children;
 use pin_project_lite::pin_project;
-use pirn_core::{Cause, Refused, Scope, Spawn, SpawnLocal, TaskMeta, budget, shield};
+use pirn_core::{Cause, Priority, Refused, Scope, Spawn, SpawnLocal, TaskMeta, budget, shield};
 use shared::{Closes, Exit, Shared, What};
 use std::fmt;
 use std::future::{Future, poll_fn};
@@ -350,6 +350,17 @@ impl<E: fmt::Display + Send + 'static, S: Spawn> TaskGroup<E, S> {
         T: Send + 'static,
     {
         self.spawn_as(TaskMeta::here().named(name), future)
+    }
+
+    /// As [`spawn`](Self::spawn), for a child that is more or less urgent than others, where the
+    /// executor heeds that: see [`Priority`]. A child with a name as well: [`try_spawn`](Self::try_spawn).
+    #[track_caller]
+    pub fn spawn_at<F, T>(&self, priority: Priority, future: F) -> Child<T>
+    where
+        F: Future<Output = Result<T, E>> + Send + 'static,
+        T: Send + 'static,
+    {
+        self.spawn_as(TaskMeta::here().with_priority(priority), future)
     }
 
     pub(crate) fn spawn_as<F, T>(&self, meta: TaskMeta, future: F) -> Child<T>

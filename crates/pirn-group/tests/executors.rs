@@ -7,15 +7,17 @@ mod bad;
 use async_executor::Executor;
 use bad::{Careless, Forgetful};
 use pirn_compat::{AsyncExecutor, AsyncLocalExecutor, Futures, TokioHandle, TokioLocalSet};
-use pirn_core::{Cause, Kind, Scope, Spawn, SpawnLocal, TaskLocal, finally, finally_in_place};
+use pirn_core::{
+    Cause, Kind, Priority, Scope, Spawn, SpawnLocal, TaskLocal, TaskMeta, finally, finally_in_place,
+};
 use pirn_executor::{LocalExecutor, PoolExecutor, ThreadPark};
 use pirn_group::{ChildError, GroupBuilder, GroupError, StartError, Started, group_in_task};
 use std::cell::Cell;
 use std::future::{Future, pending, poll_fn};
 use std::pin::Pin;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, Mutex};
 use std::task::Poll;
 
 type Drive<'a> = &'a mut dyn FnMut(Pin<Box<dyn Future<Output = ()> + Send>>);
@@ -523,4 +525,33 @@ fn groups_on_our_pool() {
         battery(handle.clone(), &mut futures::executor::block_on);
         drop(executor);
     });
+}
+
+#[test]
+fn a_child_is_as_urgent_as_it_is_said_to_be() {
+    let executor = LocalExecutor::new();
+    let order: Arc<Mutex<Vec<Priority>>> = Arc::default();
+    let log = order.clone();
+    let group = GroupBuilder::on(executor.handle()).run(async |g| {
+        let child = |priority| {
+            let log = log.clone();
+            async move {
+                log.lock().unwrap().push(priority);
+                Ok::<_, &str>(())
+            }
+        };
+        g.spawn_at(Priority::Low, child(Priority::Low));
+        g.spawn(child(Priority::Normal));
+        let meta = TaskMeta::here()
+            .named("urgent")
+            .with_priority(Priority::High);
+        g.try_spawn(meta, child(Priority::High)).unwrap();
+        Ok(())
+    });
+    executor
+        .run(&mut ThreadPark::new(), group)
+        .unwrap()
+        .unwrap();
+    let order = order.lock().unwrap().clone();
+    assert_eq!(order, [Priority::High, Priority::Normal, Priority::Low]);
 }
