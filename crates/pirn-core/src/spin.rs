@@ -57,6 +57,11 @@ impl<T> SpinLock<T> {
         }
     }
 
+    /// The value.
+    pub fn into_inner(self) -> T {
+        self.value.into_inner()
+    }
+
     /// Waits for the lock, on this thread; for ever, if this thread has it.
     #[inline]
     pub fn lock(&self) -> SpinGuard<'_, T> {

@@ -41,7 +41,7 @@ impl<S: Spawn> GroupBuilder<S> {
         };
         self.run(spawn_all).await?;
         let mut values = Vec::with_capacity(children.len());
-        for child in children {
+        for mut child in children {
             match child.take() {
                 Some(Ok(value)) => values.push(value),
                 // Cancelled by itself: not a failure, and yet there is no value.
@@ -92,7 +92,7 @@ impl<S: Spawn> GroupBuilder<S> {
         let ended = self.run(spawn_all).await;
         let mut results: Vec<_> = children
             .into_iter()
-            .filter_map(|child| child.take())
+            .filter_map(|mut child| child.take())
             .map(|ended| ended?.map_err(|payload| JoinError::Panicked(payload.into())))
             .collect();
         // A group that was cancelled before its first poll spawned nothing.

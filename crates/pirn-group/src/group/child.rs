@@ -15,7 +15,7 @@ use crate::group::limit::Slot;
 use crate::group::shared::{CLOSED, Inside, Shared, What};
 use pin_project_lite::pin_project;
 use pirn_core::report::{Report, report};
-use pirn_core::shim::Mutex;
+use pirn_core::shim::ListLock;
 use pirn_core::shim::atomic::{AtomicBool, Ordering};
 use pirn_core::wake::wake;
 use pirn_core::{Cause, Kind, Limited, Refused, Scope, TaskMeta, budget};
@@ -54,7 +54,8 @@ use std::task::{Context, Poll, Waker, ready};
 /// assert_eq!(sum.unwrap(), 3);
 /// ```
 pub struct Child<T> {
-    result: Arc<ResultSlot<T>>,
+    // `None` once the result was taken.
+    result: Option<Arc<ResultSlot<T>>>,
 }
 
 /// Where a child's result goes.
@@ -85,10 +86,16 @@ pub(crate) struct ToHandle<T, E> {
     error: PhantomData<fn(E)>,
 }
 
+/// What a child and its handle share.
+///
+/// The handle takes the result with its slot, without the lock, where the child's side is gone by
+/// then, as a rule. The lock is one whose unlocking is a store: a child takes it once.
 struct ResultSlot<T> {
-    progress: Mutex<Progress<T>>,
+    progress: ListLock<Progress<T>>,
     /// `Link::Asked`, without the lock.
     asked: AtomicBool,
+    /// Not `Progress::Running`, without the lock.
+    ended: AtomicBool,
 }
 
 /// Why a child never was. In a group that has ended nobody else learns of it: there it is reported,
@@ -127,7 +134,7 @@ impl<T, E> ToHandle<T, E> {
     /// The handle.
     pub(crate) fn child(&self) -> Child<T> {
         Child {
-            result: Arc::clone(&self.result),
+            result: Some(Arc::clone(&self.result)),
         }
     }
 }
@@ -155,7 +162,7 @@ impl<T> Child<T> {
     /// The child that never was.
     pub(crate) fn refused(refusal: Refusal) -> Self {
         Child {
-            result: ResultSlot::new(Progress::Refused(refusal)),
+            result: Some(ResultSlot::new(Progress::Refused(refusal))),
         }
     }
 
@@ -164,41 +171,28 @@ impl<T> Child<T> {
     /// Returns true if that is news to it: it has not ended, and was not cancelled before, as far as
     /// it knows.
     pub fn cancel(&self, cause: Cause) -> bool {
-        let mut progress = self.result.progress.lock();
-        let Progress::Running { link, .. } = &mut *progress else {
-            return false;
-        };
-        match link {
-            Link::Unmade => {
-                *link = Link::Asked(Some(cause));
-                // Ordering: Relaxed, see `is_asked`.
-                self.result.asked.store(true, Ordering::Relaxed);
-                true
-            }
-            Link::Asked(_) => false,
-            Link::Made(scope) => {
-                let scope = scope.clone();
-                drop(progress);
-                scope.cancel(cause)
-            }
+        match &self.result {
+            Some(result) => result.cancel(cause),
+            None => false,
         }
     }
 
     /// True once the child has ended.
     pub fn is_finished(&self) -> bool {
-        !matches!(*self.result.progress.lock(), Progress::Running { .. })
+        self.result.as_ref().is_none_or(|result| result.is_ended())
     }
 
     /// The result, if the child has ended and nobody took it.
-    pub(crate) fn take(&self) -> Option<Result<T, ChildError>> {
-        let mut progress = self.result.progress.lock();
-        if matches!(*progress, Progress::Running { .. }) {
+    pub(crate) fn take(&mut self) -> Option<Result<T, ChildError>> {
+        if !self.result.as_ref()?.is_ended() {
             return None;
         }
-        match std::mem::replace(&mut *progress, Progress::Taken) {
-            Progress::Ended(result) => Some(result),
-            Progress::Refused(refusal) => Some(Err(ChildError::Refused(refusal.hear()))),
-            Progress::Running { .. } | Progress::Taken => None,
+        match Arc::try_unwrap(self.result.take()?) {
+            Ok(slot) => slot.progress.into_inner().into_result(),
+            // The child's side is about to let go.
+            Err(slot) => {
+                std::mem::replace(&mut *slot.progress.lock(), Progress::Taken).into_result()
+            }
         }
     }
 }
@@ -217,10 +211,23 @@ impl<T> Future for Child<T> {
     /// # Panics
     ///
     /// If polled after it was ready.
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        ready!(self.result.poll_ended(cx));
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let result = self.result.as_ref();
+        ready!(result.expect(TAKEN).poll_ended(cx));
         ready!(budget::poll_spend(cx));
-        Poll::Ready(self.take().expect("a child was polled after it was ready"))
+        Poll::Ready(self.take().expect(TAKEN))
+    }
+}
+
+const TAKEN: &str = "a child was polled after it was ready";
+
+impl<T> Progress<T> {
+    fn into_result(self) -> Option<Result<T, ChildError>> {
+        match self {
+            Progress::Refused(refusal) => Some(Err(ChildError::Refused(refusal.hear()))),
+            Progress::Ended(result) => Some(result),
+            Progress::Running { .. } | Progress::Taken => None,
+        }
     }
 }
 
@@ -254,14 +261,43 @@ impl Drop for Refusal {
 
 impl<T> ResultSlot<T> {
     fn new(progress: Progress<T>) -> Arc<Self> {
+        let ended = !matches!(progress, Progress::Running { .. });
         Arc::new(ResultSlot {
-            progress: Mutex::new(progress),
+            progress: ListLock::new(progress),
             asked: AtomicBool::new(false),
+            ended: AtomicBool::new(ended),
         })
     }
 
+    fn is_ended(&self) -> bool {
+        // Ordering: Acquire, pairs with the Release in `fill`: the result is there, and what the
+        // child did before it is visible to who sees this.
+        self.ended.load(Ordering::Acquire)
+    }
+
+    fn cancel(&self, cause: Cause) -> bool {
+        let mut progress = self.progress.lock();
+        let Progress::Running { link, .. } = &mut *progress else {
+            return false;
+        };
+        match link {
+            Link::Unmade => {
+                *link = Link::Asked(Some(cause));
+                // Ordering: Relaxed, see `is_asked`.
+                self.asked.store(true, Ordering::Relaxed);
+                true
+            }
+            Link::Asked(_) => false,
+            Link::Made(scope) => {
+                let scope = scope.clone();
+                drop(progress);
+                scope.cancel(cause)
+            }
+        }
+    }
+
     fn poll_ended(&self, cx: &mut Context<'_>) -> Poll<()> {
-        if !matches!(*self.progress.lock(), Progress::Running { .. }) {
+        if self.is_ended() {
             return Poll::Ready(());
         }
         let mut own = Some(cx.waker().clone());
@@ -299,6 +335,8 @@ impl<T> ResultSlot<T> {
     fn fill(&self, result: Result<T, ChildError>) {
         let mut progress = self.progress.lock();
         let former = std::mem::replace(&mut *progress, Progress::Ended(result));
+        // Ordering: Release, pairs with the Acquire in `is_ended`.
+        self.ended.store(true, Ordering::Release);
         drop(progress);
         // The link is dropped here.
         if let Progress::Running {
@@ -322,6 +360,10 @@ pin_project! {
     impl<F: Future, K: Sink> PinnedDrop for Member<F, K> {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
+            if this.ending.0.is_none() {
+                // It has ended, and is gone.
+                return;
+            }
             let scope = this.ending.scope(this.run.as_mut());
             this.ending.drop_run(this.run);
             this.ending.finish(Outcome::Lost(scope));

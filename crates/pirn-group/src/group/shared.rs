@@ -5,11 +5,23 @@
 //! | `Open` | children may join | `Shared::new` |
 //! | `Closed` | no more may join; those that live are awaited | `Shared::poll_close` after the last child, `Closes` as the body ends or is dropped, `Shared::close` on request |
 //! | `Abandoned` | the group's future was dropped: what fails now goes to the hook | `Exit` |
+//!
+//! | `count` | meaning | set by |
+//! |---|---|---|
+//! | bit 0, `CLOSED` | the phase is not `Open` | `closed`, under the lock |
+//! | the others | how many children live | `enter`, and `Inside` as it is dropped |
+//!
+//! A child that joins others and leaves others behind, in an open group, does not lock: one exchange.
+//! Whatever else moves the count holds the lock: from none to one, from one to none, and all that
+//! comes after the closing. So under the lock it is certain whether anybody lives, and the guards,
+//! which keep the scope waiting, are there before the children are and gone after.
 
 use crate::group::child::Refusal;
 use crate::group::limit::Limit;
 use pirn_core::report::{Report, report};
 use pirn_core::shim::Mutex;
+use pirn_core::shim::atomic::AtomicUsize;
+use pirn_core::shim::atomic::Ordering::{Acquire, Relaxed, Release};
 use pirn_core::{Cause, ChildGuard, Kind, Payload, Scope, TaskMeta};
 use std::fmt;
 use std::ops::Deref;
@@ -21,15 +33,16 @@ pub(crate) struct Shared<E> {
     /// The group's own name and place.
     pub(crate) meta: TaskMeta,
     pub(crate) limit: Option<Arc<Limit>>,
+    count: AtomicUsize,
     state: Mutex<State<E>>,
 }
 
+const CLOSED_BIT: usize = 1;
+const CHILD: usize = 2;
+
 struct State<E> {
     phase: Phase,
-    /// How many children live.
-    live: usize,
-    /// What keeps the scope waiting: one as long as a child lives, so that a child costs this lock
-    /// alone; one for each that still does as the group is closed, so that the scope knows how many
+    /// What keeps the scope waiting: one as long as a child lives; one for each that still does as the group is closed, so that the scope knows how many
     /// there are if its run is dropped.
     guards: Vec<ChildGuard>,
     failures: Vec<Failed<E>>,
@@ -65,9 +78,9 @@ impl<E> Shared<E> {
             scope,
             meta,
             limit: limit.map(Limit::new),
+            count: AtomicUsize::new(0),
             state: Mutex::new(State {
                 phase: Phase::Open,
-                live: 0,
                 guards: Vec::new(),
                 failures: Vec::new(),
                 cut_off: false,
@@ -77,32 +90,84 @@ impl<E> Shared<E> {
     }
 
     /// Counts a child in; `None` once the group is closed.
+    #[inline]
     pub(crate) fn enter(self: &Arc<Self>) -> Option<Inside<E>> {
-        // The count moves under our lock, so that `poll_close` sees it or this sees `Closed`.
+        let joined = |count| match count {
+            0..CHILD => None,
+            _ if count & CLOSED_BIT != 0 => None,
+            _ => Some(count + CHILD),
+        };
+        // Ordering: Relaxed, twice: this publishes nothing, and who closes the group reads the count in
+        // an exchange, which comes before or after this one.
+        let entered = self.count.fetch_update(Relaxed, Relaxed, joined).is_ok();
+        (entered || self.enter_locked()).then(|| Inside(Arc::clone(self)))
+    }
+
+    /// Counts the first child in. False if the group is closed.
+    #[cold]
+    fn enter_locked(&self) -> bool {
         let mut state = self.state.lock();
         if state.phase != Phase::Open {
-            return None;
+            return false;
         }
         if state.guards.is_empty() {
             state.guards.push(self.scope.enter());
         }
-        state.live += 1;
+        // Ordering: Relaxed, as in `enter`.
+        self.count.fetch_add(CHILD, Relaxed);
+        true
+    }
+
+    /// Counts a child out.
+    #[inline]
+    fn leave(&self) {
+        let left = |count| match count {
+            0..=CHILD => None,
+            _ if count & CLOSED_BIT != 0 => None,
+            _ => Some(count - CHILD),
+        };
+        // Ordering: Release, pairs with the Acquire in `leave_locked`: what a child did comes before
+        // the end of the group, which comes after the last child. Relaxed, nothing is read.
+        if self.count.fetch_update(Release, Relaxed, left).is_err() {
+            self.leave_locked();
+        }
+    }
+
+    #[cold]
+    fn leave_locked(&self) {
+        let mut state = self.state.lock();
+        // Ordering: Acquire, pairs with the Release in `leave`.
+        let live = self.count.fetch_sub(CHILD, Acquire) / CHILD - 1;
+        let last = live < state.guards.len();
+        let guard = if last { state.guards.pop() } else { None };
         drop(state);
-        Some(Inside(Arc::clone(self)))
+        drop(guard);
     }
 
     /// How many children live.
     pub(crate) fn live(&self) -> usize {
-        self.state.lock().live
+        // Ordering: Acquire, pairs with the Release in `leave`: who sees that a child has ended sees
+        // what it did.
+        self.count.load(Acquire) / CHILD
     }
 
     /// Lets no more children join.
     pub(crate) fn close(&self) {
         let mut state = self.state.lock();
-        state.close();
-        while state.guards.len() < state.live {
+        let live = self.closed(&mut state);
+        while state.guards.len() < live {
             state.guards.push(self.scope.enter());
         }
+    }
+
+    /// Closes an open group, and says how many children live. From then on all that changes that
+    /// number holds the lock.
+    fn closed(&self, state: &mut State<E>) -> usize {
+        if state.phase == Phase::Open {
+            state.phase = Phase::Closed;
+        }
+        // Ordering: Acquire, pairs with the Release in `leave`.
+        self.count.fetch_or(CLOSED_BIT, Acquire) / CHILD
     }
 
     pub(crate) fn is_closed(&self) -> bool {
@@ -113,10 +178,11 @@ impl<E> Shared<E> {
     /// last child has ended, and which drops this if the group was cancelled.
     pub(crate) fn poll_close(&self) -> Poll<()> {
         let mut state = self.state.lock();
-        if state.live > 0 {
+        // Ordering: Relaxed. That nobody lives is certain under the lock, and was written under it.
+        if self.count.load(Relaxed) >= CHILD {
             return Poll::Pending;
         }
-        state.close();
+        self.closed(&mut state);
         match state.cut_off {
             // The cancel came during this very poll: the run sees it after.
             true => Poll::Pending,
@@ -173,14 +239,6 @@ impl<E: fmt::Display> Shared<E> {
     }
 }
 
-impl<E> State<E> {
-    fn close(&mut self) {
-        if self.phase == Phase::Open {
-            self.phase = Phase::Closed;
-        }
-    }
-}
-
 /// The group, in the hands of a child that is counted in until this is dropped.
 pub(crate) struct Inside<E>(Arc<Shared<E>>);
 
@@ -193,13 +251,9 @@ impl<E> Deref for Inside<E> {
 }
 
 impl<E> Drop for Inside<E> {
+    #[inline]
     fn drop(&mut self) {
-        let mut state = self.state.lock();
-        state.live -= 1;
-        let last = state.live < state.guards.len();
-        let guard = if last { state.guards.pop() } else { None };
-        drop(state);
-        drop(guard);
+        self.0.leave();
     }
 }
 
@@ -248,6 +302,7 @@ impl<E: fmt::Display> Exit<E> {
 impl<E: fmt::Display> Drop for Exit<E> {
     fn drop(&mut self) {
         let mut state = self.0.state.lock();
+        self.0.closed(&mut state);
         state.phase = Phase::Abandoned;
         let failures = std::mem::take(&mut state.failures);
         drop(state);

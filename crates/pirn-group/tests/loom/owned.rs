@@ -2,7 +2,7 @@
 
 use crate::group::{Dropped, count, done};
 use crate::hand::Hand;
-use pirn_core::shim::atomic::AtomicUsize;
+use pirn_core::shim::atomic::{AtomicUsize, Ordering};
 use pirn_core::shim::{self, block_on, thread};
 use pirn_core::{Cause, Scope, TaskMeta};
 use pirn_group::{GroupBuilder, OwnedGroup};
@@ -44,6 +44,72 @@ fn a_child_that_spawns_as_somebody_joins_keeps_the_group_open() {
         block_on(group.join()).unwrap();
         assert_eq!(count(&dropped), 1);
         children.join().unwrap();
+    });
+}
+
+#[test]
+fn a_child_that_joins_another_as_the_group_is_closed_is_refused_or_awaited() {
+    shim::model(|| {
+        let (hand, ran) = (Hand::default(), Arc::new(AtomicUsize::new(0)));
+        let group = open(&hand);
+        group.spawn(done(Dropped(ran.clone())));
+        let (handle, late) = (group.clone(), Dropped(ran.clone()));
+        let spawns = thread::spawn(move || {
+            let spawned = handle.try_spawn(TaskMeta::here(), done(late));
+            let joined = spawned.map_err(std::mem::forget).is_ok();
+            hand.run_one();
+            if joined {
+                hand.run_one();
+            }
+            joined
+        });
+        group.close();
+        block_on(group.join()).unwrap();
+        let seen = count(&ran);
+        assert_eq!(seen, 1 + usize::from(spawns.join().unwrap()));
+    });
+}
+
+#[test]
+fn a_child_that_joins_as_the_only_other_one_ends_is_awaited() {
+    shim::model(|| {
+        let (hand, ran) = (Hand::default(), Arc::new(AtomicUsize::new(0)));
+        let group = open(&hand);
+        group.spawn(done(Dropped(ran.clone())));
+        let only = hand.take();
+        let ends = thread::spawn(move || block_on(only));
+        let late = group.spawn(done(Dropped(ran.clone())));
+        assert!(!late.is_finished());
+        let joins = thread::spawn(move || hand.run_one());
+        block_on(group.join()).unwrap();
+        assert_eq!(count(&ran), 2);
+        [ends, joins]
+            .into_iter()
+            .for_each(|child| child.join().unwrap());
+    });
+}
+
+#[test]
+fn what_each_child_did_is_seen_at_the_end_whoever_was_the_last() {
+    shim::model(|| {
+        let (hand, did) = (
+            Hand::default(),
+            [0, 1].map(|_| Arc::new(AtomicUsize::new(0))),
+        );
+        let group = open(&hand);
+        for did in &did {
+            let did = Arc::clone(did);
+            group.spawn(async move {
+                // Ordering: Relaxed on purpose: the group is to publish it.
+                did.store(1, Ordering::Relaxed);
+                Ok(())
+            });
+        }
+        let children = [hand.take(), hand.take()].map(|task| thread::spawn(|| block_on(task)));
+        block_on(group.join()).unwrap();
+        // Ordering: as above.
+        assert!(did.iter().all(|did| did.load(Ordering::Relaxed) == 1));
+        children.into_iter().for_each(|child| child.join().unwrap());
     });
 }
 
