@@ -114,8 +114,9 @@ enum Progress<T> {
 
 enum Link {
     Unmade,
-    /// With the cause, until whoever makes the scope takes it.
-    Asked(Option<Cause>),
+    /// With the cause, until whoever makes the scope takes it. (Boxed, since it is as large as all
+    /// the rest of the slot, of which there is one for each child.)
+    Asked(Option<Box<Cause>>),
     Made(Scope),
 }
 
@@ -282,7 +283,7 @@ impl<T> ResultSlot<T> {
         };
         match link {
             Link::Unmade => {
-                *link = Link::Asked(Some(cause));
+                *link = Link::Asked(Some(Box::new(cause)));
                 // Ordering: Relaxed, see `is_asked`.
                 self.asked.store(true, Ordering::Relaxed);
                 true
@@ -324,7 +325,7 @@ impl<T> ResultSlot<T> {
             // Before anybody else can cancel the scope: the first cause is the one that counts.
             let cause = cause.take();
             drop(progress);
-            cause.map(|cause| scope.cancel(cause));
+            cause.map(|cause| scope.cancel(*cause));
             progress = self.progress.lock();
         }
         if let Progress::Running { link, .. } = &mut *progress {
@@ -351,7 +352,7 @@ impl<T> ResultSlot<T> {
 pin_project! {
     /// What an executor is given for a child.
     pub(crate) struct Member<F: Future, K: Sink> {
-        // `None` once it has ended.
+        // `None` once it has ended, or with nothing left in it.
         #[pin]
         run: Option<Limited<Body<F>>>,
         ending: Ending<K>,
@@ -457,6 +458,9 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let mut this = self.project();
+        if this.ending.0.is_none() {
+            return Poll::Ready(());
+        }
         this.ending.link_if_asked(this.run.as_mut());
         let Some(run) = this.run.as_mut().as_pin_mut() else {
             return Poll::Ready(());
@@ -471,7 +475,12 @@ where
             Ok(Poll::Ready(Err(cause))) => Outcome::Cancelled(cause),
             Err(payload) => Outcome::Failed(What::Panic(payload)),
         };
-        this.ending.drop_run(this.run);
+        // A body that was ready is gone. What else may be left is what a scope keeps, its locals.
+        let is_bare = |run: &Limited<_>| run.scope_if_made().is_none();
+        let ready = matches!(outcome, Outcome::Value(_));
+        if !(ready && this.run.as_ref().get_ref().as_ref().is_some_and(is_bare)) {
+            this.ending.drop_run(this.run);
+        }
         this.ending.finish(outcome);
         Poll::Ready(())
     }

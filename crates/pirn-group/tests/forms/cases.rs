@@ -109,6 +109,27 @@ fn every_error_is_kept_in_the_order_in_which_it_occurred() {
 }
 
 #[test]
+fn a_child_that_was_woken_beside_one_that_fails_is_cancelled_before_its_turn() {
+    let (hand, gate, log) = (Hand::default(), Gate::default(), Log::default());
+    let mut run = pin!(on(&hand).run(async |g| {
+        for error in ["first", "second"] {
+            let (passed, dropped) = (gate.passed(), log.on_drop(error));
+            g.spawn::<_, ()>(async move {
+                dropped.is_there();
+                passed.await;
+                Err(error)
+            });
+        }
+        Ok(())
+    }));
+    assert!(hand.run(run.as_mut()).is_pending());
+    gate.open();
+    let error = hand.finish(run).unwrap_err();
+    assert_eq!(error.into_errors(), ["first"]);
+    assert_eq!(log.said(), ["first", "second"]);
+}
+
+#[test]
 fn an_error_of_the_body_cancels_the_children_and_closes_the_group() {
     let (hand, log) = (Hand::default(), Log::default());
     let mut kept = None;
