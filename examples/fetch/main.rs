@@ -181,10 +181,9 @@ async fn fetch_all(urls: &[String], limit: usize, shared: &Arc<Shared>) -> bool 
             }
             Ok::<(), String>(())
         });
-        // Each failure is in the tally; here it has only ended the others.
-        drop(ended.await);
-        Ok::<(), pirn::Missing>(())
+        ended.await
     };
+    // Each failure is in the tally: in the group it has only ended the others.
     scope.run(fetches).await.is_err()
 }
 

@@ -139,12 +139,6 @@ impl<E> GroupError<E> {
         }
     }
 
-    pub(crate) fn missing_spawner(missing: Missing) -> Self {
-        GroupError {
-            tree: Tree::stopped(Stop::Missing(missing)),
-        }
-    }
-
     /// The failures, in the order in which they occurred, those of nested groups in their place.
     pub fn iter(&self) -> std::vec::IntoIter<&Failure<E>> {
         self.tree.leaves().collect::<Vec<_>>().into_iter()
@@ -295,6 +289,16 @@ impl<E> GroupError<E> {
         let open = |error| open(error).map(|group| group.tree);
         GroupError {
             tree: self.tree.nest(open),
+        }
+    }
+}
+
+/// So that [`GroupBuilder::ambient`](crate::GroupBuilder::ambient) is asked by `?` in what gives a
+/// group's error.
+impl<E> From<Missing> for GroupError<E> {
+    fn from(missing: Missing) -> Self {
+        GroupError {
+            tree: Tree::stopped(Stop::Missing(missing)),
         }
     }
 }

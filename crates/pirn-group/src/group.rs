@@ -71,7 +71,7 @@ where
     async move {
         match Ambient::current() {
             Ok(spawner) => GroupBuilder::new(spawner, meta).run(body).await,
-            Err(missing) => Err(GroupError::missing_spawner(missing)),
+            Err(missing) => Err(missing.into()),
         }
     }
 }
@@ -108,7 +108,22 @@ impl GroupBuilder<Ambient> {
     ///
     /// # Errors
     ///
-    /// [`Missing`](pirn_core::Missing) outside a runtime.
+    /// [`Missing`](pirn_core::Missing) outside a runtime. It becomes a [`GroupError`] by `?`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pirn_group::{GroupBuilder, GroupError};
+    /// use std::num::ParseIntError;
+    ///
+    /// async fn parse_all(words: Vec<String>) -> Result<Vec<u32>, GroupError<ParseIntError>> {
+    ///     let five_at_once = GroupBuilder::ambient()?.limit(5);
+    ///     five_at_once.gather(words.into_iter().map(async |word| word.parse())).await
+    /// }
+    ///
+    /// let outside = futures::executor::block_on(parse_all(Vec::new())).unwrap_err();
+    /// assert_eq!(outside.missing().unwrap().what(), "spawner");
+    /// ```
     #[track_caller]
     pub fn ambient() -> Result<Self, pirn_core::Missing> {
         let meta = TaskMeta::here();
