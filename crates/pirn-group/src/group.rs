@@ -22,7 +22,9 @@ use child::{Member, Refusal, Sink, ToHandle};
 use end::end;
 use in_task::Children;
 use pin_project_lite::pin_project;
-use pirn_core::{Cause, Priority, Refused, Scope, Spawn, SpawnLocal, TaskMeta, budget, shield};
+use pirn_core::{
+    Cause, Grace, Priority, Refused, Scope, Spawn, SpawnLocal, TaskMeta, budget, shield,
+};
 use shared::{Closes, Exit, Shared, What};
 use std::fmt;
 use std::future::{Future, poll_fn};
@@ -101,6 +103,7 @@ pub struct GroupBuilder<S> {
     spawner: S,
     pub(crate) meta: TaskMeta,
     limit: Option<usize>,
+    grace: Grace,
 }
 
 impl GroupBuilder<Ambient> {
@@ -137,6 +140,7 @@ impl<S> GroupBuilder<S> {
             spawner,
             meta,
             limit: None,
+            grace: Grace::Inherit,
         }
     }
 
@@ -161,6 +165,37 @@ impl<S> GroupBuilder<S> {
             limit: Some(children),
             ..self
         }
+    }
+
+    /// How long clean-up of the body and of each child may take after a cancel, before it is dropped
+    /// and [reported](pirn_core::report). Where nothing is said it is what holds around the group.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pirn_core::{Cause, Grace, finally, yield_now};
+    /// use pirn_group::GroupBuilder;
+    /// use pirn_sim::Sim;
+    /// use pirn_timer::now;
+    /// use std::future::pending;
+    /// use std::time::Duration;
+    ///
+    /// Sim::new().run(async {
+    ///     let second = Grace::After(Duration::from_secs(1));
+    ///     let group = GroupBuilder::in_task().grace(second).run_in_task(async |g| {
+    ///         let endless = finally(pending::<Result<(), &str>>(), pending::<()>); // its clean-up, too
+    ///         g.spawn(endless);
+    ///         yield_now().await; // it begins
+    ///         g.cancel(Cause::requested("enough"));
+    ///         Ok::<_, &str>(())
+    ///     });
+    ///     let began = now();
+    ///     group.await.unwrap(); // the body had ended
+    ///     assert_eq!(now(), began + Duration::from_secs(1));
+    /// });
+    /// ```
+    pub fn grace(self, grace: Grace) -> Self {
+        GroupBuilder { grace, ..self }
     }
 
     /// Runs `body` with the group in its hands, and ends after the last child, clean-up included.
@@ -232,6 +267,7 @@ where
 {
     let around = Scope::current();
     let scope = Scope::child_of(around.as_ref());
+    scope.set_grace(builder.grace);
     let shared = Shared::new(scope, builder.meta, builder.limit);
     let exit = Exit(Arc::clone(&shared));
     let children = children(&builder.spawner, &shared);
@@ -369,6 +405,22 @@ impl<E: fmt::Display + Send + 'static, S: Spawn> TaskGroup<E, S> {
 
     /// As [`spawn`](Self::spawn), for a child that is more or less urgent than others, where the
     /// executor heeds that: see [`Priority`]. A child with a name as well: [`try_spawn`](Self::try_spawn).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pirn_core::Priority;
+    /// use pirn_executor::{LocalExecutor, ThreadPark};
+    /// use pirn_group::GroupBuilder;
+    ///
+    /// let executor = LocalExecutor::new();
+    /// let group = GroupBuilder::on(executor.handle()).run(async |g| {
+    ///     let later = g.spawn_at(Priority::Low, async { Ok(std::time::Instant::now()) });
+    ///     let sooner = g.spawn_at(Priority::High, async { Ok(std::time::Instant::now()) });
+    ///     Ok::<_, Box<dyn std::error::Error + Send + Sync>>(sooner.await? <= later.await?)
+    /// });
+    /// assert!(executor.run(&mut ThreadPark::new(), group).unwrap().unwrap());
+    /// ```
     #[track_caller]
     pub fn spawn_at<F, T>(&self, priority: Priority, future: F) -> Child<T>
     where

@@ -2,7 +2,7 @@
 
 use crate::ambient::{self, AnyClock};
 use pin_project_lite::pin_project;
-use pirn_core::{Cause, Instant, Kind, Limited, Scope};
+use pirn_core::{Cause, Grace, Instant, Kind, Limited, Scope};
 use std::fmt;
 use std::future::{Future, IntoFuture};
 use std::pin::Pin;
@@ -193,6 +193,29 @@ impl Timeout {
         };
         handle.reschedule(at);
         Timeout { handle }
+    }
+
+    /// How long clean-up of the body may take once the time is over, before it is dropped and
+    /// [reported](pirn_core::report). Where nothing is said it is what holds around the timeout.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pirn_core::{Grace, finally};
+    /// use pirn_timer::Timeout;
+    /// use std::future::pending;
+    /// use std::time::Duration;
+    ///
+    /// # pirn_core::shim::block_on(async {
+    /// let millisecond = Duration::from_millis(1);
+    /// let limit = Timeout::after(millisecond).grace(Grace::After(millisecond));
+    /// let endless = finally(pending::<()>(), pending::<()>); // its clean-up, too
+    /// assert!(limit.run(endless).await.is_err());
+    /// # });
+    /// ```
+    pub fn grace(self, grace: Grace) -> Self {
+        self.handle.scope.set_grace(grace);
+        self
     }
 
     /// The handle that moves the deadline, to be taken into the body.

@@ -217,11 +217,17 @@ impl GroupBuilder<()> {
         F: FnOnce(TaskGroup<E, Within<C>>) -> Fut,
         Fut: Future<Output = Result<T, E>>,
     {
-        let GroupBuilder { meta, limit, .. } = self;
+        let GroupBuilder {
+            spawner: (),
+            meta,
+            limit,
+            grace,
+        } = self;
         let builder = GroupBuilder {
             spawner: Within(Room::new()),
             meta,
             limit,
+            grace,
         };
         let tenants = |spawner: &Within<C>, shared: &Arc<Shared<E>>| {
             Tenants::new(Arc::clone(&spawner.0), Arc::clone(shared))

@@ -84,7 +84,9 @@ impl<E> Future for Last<E> {
 impl<S> GroupBuilder<S> {
     /// Opens a group as a value, in the scope that is running here.
     pub fn open<E: fmt::Display>(self) -> OwnedGroup<E, S> {
-        let shared = Shared::new(Scope::new(), self.meta, self.limit);
+        let scope = Scope::new();
+        scope.set_grace(self.grace);
+        let shared = Shared::new(scope, self.meta, self.limit);
         OwnedGroup {
             run: shared.scope.run(Last(Closes(Arc::clone(&shared)))),
             exit: Exit(Arc::clone(&shared)),
