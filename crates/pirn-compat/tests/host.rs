@@ -69,6 +69,22 @@ async fn a_program_runs_on_tokios_workers() {
     assert_eq!(tokio::spawn(running).await.unwrap(), 10);
 }
 
+#[tokio::test]
+async fn children_have_the_spawner_around_them_and_theirs_too() {
+    let host = Host::new(TokioHandle::current().unwrap());
+    let deep = host.run(pirn::group(async |group| {
+        group.spawn(async {
+            let inner = pirn::group(async |group| {
+                group.spawn(async { context::spawner().map(drop).map_err(io::Error::other) });
+                Ok::<_, io::Error>(())
+            });
+            inner.await.map_err(io::Error::other)
+        });
+        Ok::<_, io::Error>(())
+    }));
+    deep.await.unwrap();
+}
+
 #[test]
 fn a_program_runs_on_async_executor() {
     let executor = Arc::new(Executor::new());

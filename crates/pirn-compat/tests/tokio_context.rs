@@ -2,14 +2,13 @@
 
 use pirn::{Cause, Scope, TimeoutError};
 use pirn_compat::TokioContext;
-use pirn_core::context::Handles;
+use pirn_core::context::{self, Handles};
 use pirn_core::shim::block_on;
-use pirn_core::{Refused, Spawn, TaskMeta};
+use pirn_core::{BoxTask, Refused, Spawn, TaskMeta};
 use std::future::pending;
 use std::io;
 use std::rc::Rc;
-use std::sync::Arc;
-use std::sync::mpsc;
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 use tokio::runtime::Handle;
 
@@ -76,6 +75,49 @@ fn children_of_groups_inside_are_inside_on_whichever_thread() {
         });
         deeper.await.unwrap();
     }));
+}
+
+/// Keeps tasks until it is asked for them.
+#[derive(Clone, Default)]
+struct Later(Arc<Mutex<Vec<BoxTask>>>);
+
+impl Spawn for Later {
+    fn spawn<F>(&self, _: TaskMeta, f: F) -> Result<(), Refused<F>>
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        self.0.lock().unwrap().push(Box::pin(f));
+        Ok(())
+    }
+}
+
+/// Spawns a witness as it is dropped.
+struct Parting(Option<Witness>);
+
+impl Drop for Parting {
+    fn drop(&mut self) {
+        let witness = self.0.take();
+        let task = Box::pin(async move { drop(witness) });
+        let spawned = context::spawner()
+            .unwrap()
+            .spawn_boxed(TaskMeta::here(), task);
+        assert!(spawned.is_ok());
+    }
+}
+
+#[test]
+fn what_a_destructor_inside_spawns_is_inside() {
+    let tokio = TokioContext::start().unwrap();
+    let later = Later::default();
+    let mut handles = Handles::default();
+    handles.spawner = Some(Arc::new(later.clone()));
+    let _entered = Rc::new(handles).enter();
+    let (sender, dropped) = mpsc::channel();
+    let parting = Parting(Some(Witness(sender)));
+    drop(tokio.run(async move { drop(parting) }));
+    let tasks = std::mem::take(&mut *later.0.lock().unwrap());
+    tasks.into_iter().for_each(block_on);
+    assert!(dropped.try_recv().unwrap());
 }
 
 /// Takes nothing.

@@ -5,9 +5,11 @@ use pirn_compat::{ForTokio, FromTokio};
 use pirn_core::shim::block_on;
 use pirn_core::{Cause, Scope, budget, shield, yield_now};
 use pirn_io::{TcpListener, TcpStream};
+use std::cell::Cell;
 use std::future::{Future, pending, poll_fn};
 use std::io::{self, IoSlice};
 use std::pin::{Pin, pin};
+use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use tokio::io::{AsyncReadExt, AsyncWrite as _, AsyncWriteExt, ReadBuf};
 
@@ -82,6 +84,22 @@ impl tokio::io::AsyncRead for Dry {
         _: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         Poll::Pending
+    }
+}
+
+/// Ready once it is opened.
+struct Gate(Rc<Cell<bool>>);
+
+impl tokio::io::AsyncRead for Gate {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        _: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match self.0.get() {
+            true => Poll::Ready(Ok(())),
+            false => Poll::Pending,
+        }
     }
 }
 
@@ -171,6 +189,11 @@ fn a_stream_that_is_always_ready_gives_way_in_a_tokio_task() {
         let first = poll_fn(|cx| Poll::Ready(for_ever.as_mut().poll(cx))).await;
         assert!(first.is_pending(), "or else it had never come back");
         drop(for_ever);
+        // It is woken, and goes on.
+        let mut goes_on = ForTokio::new(Tap::default());
+        for _ in 0..1000 {
+            goes_on.read_u8().await.unwrap();
+        }
         // tokio's bound, shared by both.
         assert_eq!(reads.get_ref().reads + writes.get_ref().writes, 128);
     });
@@ -229,6 +252,28 @@ fn in_a_cancelled_body_a_stream_of_tokios_stays_pending_outside_regions() {
     assert_eq!(reads, 1, "not after the cancel");
     assert_eq!(outside.get_ref().reads, 1);
     assert_eq!(inside.get_ref().reads, 2, "a region goes on");
+}
+
+#[test]
+fn nor_does_one_give_there_what_it_was_asked_for_before_the_cancel() {
+    let scope = Scope::detached();
+    let open = Rc::new(Cell::new(false));
+    let mut gate = FromTokio::new(Gate(Rc::clone(&open)));
+    let mut gave = Vec::new();
+    let mut run = Box::pin(scope.run(async {
+        let mut clean_up = pin!(shield(pending::<()>()));
+        poll_fn(|cx| {
+            gave.push(read(&mut gate).is_ready());
+            clean_up.as_mut().poll(cx)
+        })
+        .await
+    }));
+    assert!(run.as_mut().poll(&mut noop()).is_pending());
+    open.set(true);
+    scope.cancel(Cause::requested("enough"));
+    assert!(run.as_mut().poll(&mut noop()).is_pending());
+    drop(run);
+    assert_eq!(gave, [false, false]);
 }
 
 #[test]
