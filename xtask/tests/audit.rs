@@ -12,7 +12,7 @@ use xtask::audit::{
     cost::Cost,
     docs, features,
     items::{Items, Kind},
-    list, manifest, peers, readme,
+    list, manifest, msrv, peers, readme,
     size::Size,
     table,
     tree::Tree,
@@ -324,6 +324,14 @@ fn combinations_are_those_that_can_come_about() {
         features::combinations(&features),
         expected.into_iter().map(set).collect()
     );
+}
+
+// The oldest Rust.
+
+#[test]
+fn a_rust_that_cannot_be_had_is_named() {
+    let why = msrv::Toolchain::find("0.1", Path::new("/nowhere")).unwrap_err();
+    assert!(why.contains("0.1"), "{why}");
 }
 
 // Pages.
