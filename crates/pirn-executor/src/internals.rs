@@ -1,5 +1,6 @@
 //! Parts of the schedulers for their models. Exempt from semver.
 
+pub use crate::pool::claimed::Claimed;
 pub use crate::pool::deque::{CAPACITY, Local, Stealer, Word, deque};
 pub use crate::pool::idle::{Idle, Woken};
 pub use crate::pool::injector::Injector;

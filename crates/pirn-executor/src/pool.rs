@@ -47,6 +47,7 @@
 //! somebody sees the end of the last task: it is counted before the worker's look at the gate.
 
 mod blocking;
+pub(crate) mod claimed;
 mod core;
 pub(crate) mod deque;
 pub(crate) mod idle;

@@ -91,6 +91,10 @@ pub const CALLS: &[Call] = &[
         .instead("None"),
     wake("notify").within("crates/pirn-executor/"),
     hand("schedule").within("crates/pirn-executor/src/task/"),
+    hand("runnable.start").within("crates/pirn-executor/"),
+    hand("task.start").within("crates/pirn-executor/src/task/refs.rs"),
+    hand("queue_in").within("crates/pirn-executor/src/pool.rs"),
+    hand("lanes.push").within("crates/pirn-executor/src/pool/"),
     hand("injector.push").within("crates/pirn-executor/"),
     // The reactor and the blocking threads.
     wake("doorbell.ring")

@@ -92,22 +92,26 @@ fn a_task_that_gives_way_in_a_lane_wakes_another_worker_if_a_task_goes_first() {
     model(|| {
         let (executor, mut workers) = PoolExecutor::new(2);
         let (mut one, two) = (workers.remove(0), workers.remove(0));
-        let (done, door) = (Flag::new(), Door::new());
-        let (inside, end) = (door.clone(), done.wait());
-        let task = async move {
-            // Alone in the slot of the worker that runs this; it goes before this, which opens.
-            spawn(async move {
-                door.pass();
-                done.set();
-            })
-            .detach();
-            yield_now().await;
-            inside.open();
-        };
-        executor.handle().spawn_at(Priority::Low, task).detach();
-        one.try_tick();
-        let thread = run(two, end);
-        one.try_tick();
+        let (first, second, door) = (Flag::new(), Flag::new(), Door::new());
+        let (end, inside) = (first.wait(), door.clone());
+        let thread = run(two, second.wait());
+        one.run(&mut ThreadPark::new(), async {
+            let task = async move {
+                // Alone in the slot of whichever worker runs this. It goes before this one, which
+                // lies alone in its lane, and so for the other worker.
+                spawn(async move {
+                    door.pass();
+                    first.set();
+                    second.set();
+                })
+                .detach();
+                yield_now().await;
+                inside.open();
+            };
+            spawn_at(Priority::Low, task).detach();
+            end.await;
+        })
+        .unwrap();
         thread.join().unwrap();
         drop((one, executor));
     });

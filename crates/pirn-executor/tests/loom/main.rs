@@ -2,6 +2,7 @@
 
 mod away;
 mod blocking;
+mod claimed;
 mod deque;
 mod heap;
 mod hooks;

@@ -8,6 +8,7 @@ use pirn_executor::{PoolExecutor, PoolHandle, ThreadPark, Worker, spawn};
 use std::future::{Future, pending, poll_fn};
 use std::pin::pin;
 use std::task::{Context, Poll, Wake, Waker};
+use std::time::Duration;
 
 fn drive(worker: &mut Worker) {
     while worker.try_tick() {}
@@ -27,6 +28,22 @@ impl Wake for Tell {
 fn a_spawn_from_outside_ends_the_worker_s_sleep() {
     model(|| {
         let (executor, mut workers) = PoolExecutor::new(1);
+        let handle = executor.handle();
+        let flag = Flag::new();
+        let end = flag.wait();
+        let mut worker = workers.remove(0);
+        let thread = thread::spawn(move || worker.run(&mut ThreadPark::new(), end).unwrap());
+        handle.spawn(async move { flag.set() }).detach();
+        thread.join().unwrap();
+    });
+}
+
+#[test]
+fn a_spawn_from_outside_reaches_a_worker_that_looks_on_before_it_sleeps() {
+    model(|| {
+        let (executor, mut workers) = PoolExecutor::new(1);
+        // One look, and the time is over.
+        executor.set_spin(Duration::from_nanos(1));
         let handle = executor.handle();
         let flag = Flag::new();
         let end = flag.wait();

@@ -1,11 +1,12 @@
 //! How a worker that has nothing to do searches and sleeps, and leaves what it has to the others.
 
 use super::{At, Core};
+use crate::pool::claimed::Claimed;
 use crate::pool::idle::Woken;
 use crate::pool::worker::Root;
 use crate::task::Owner;
-use pirn_core::shim::atomic::{AtomicBool, fence};
-use pirn_core::shim::hint;
+use pirn_core::shim::atomic::fence;
+use pirn_core::shim::{choose, hint};
 use pirn_core::{Instant, Monotonic, Park, ParkError, TimeSource, Until, context};
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::task::Waker;
@@ -15,7 +16,7 @@ use std::time::Duration;
 const LOOK_AT_SLOTS: Duration = Duration::from_millis(5);
 
 /// How often a worker that looks on before it sleeps does so between two looks at the time.
-const LOOKS: u32 = 8;
+const LOOKS: u32 = choose(8, 1) as u32;
 
 impl Core {
     /// Counts as searching, unless enough others do.
@@ -267,24 +268,5 @@ struct Away<'a>(&'a Core);
 impl Drop for Away<'_> {
     fn drop(&mut self) {
         self.0.at.set(At::Tasks);
-    }
-}
-
-/// What one worker at a time does, until this is dropped.
-struct Claimed<'a>(&'a AtomicBool);
-
-impl<'a> Claimed<'a> {
-    fn take(flag: &'a AtomicBool) -> Option<Self> {
-        // Ordering: Relaxed, nothing but which worker it is depends on it.
-        let free = !flag.swap(true, Relaxed);
-        // Made only where it is free: what is dropped gives up the claim of whoever has it.
-        free.then(|| Claimed(flag))
-    }
-}
-
-impl Drop for Claimed<'_> {
-    fn drop(&mut self) {
-        // Ordering: Relaxed, as above.
-        self.0.store(false, Relaxed);
     }
 }
