@@ -68,6 +68,9 @@ struct Remote {
 /// A task that is told of. In a box, so that not every future is compiled for both kinds of tasks.
 type Told<T> = Pin<Box<dyn Future<Output = T>>>;
 
+/// So many tasks the queue has room for in any case.
+const ROOM: usize = 4096;
+
 const GONE: &str = "an executor that is not gone has its heaps";
 
 impl Shared {
@@ -286,7 +289,11 @@ impl Shared {
         if given {
             self.remote.lock().queue.shrink_to_fit();
             own.arrived.borrow_mut().shrink_to_fit();
-            own.queue.borrow_mut().shrink_to_fit();
+        }
+        let queue = &mut *own.queue.borrow_mut();
+        if queue.capacity() > ROOM {
+            // It is empty, and soon grows again if need be.
+            queue.shrink_to(queue.capacity() / 2);
         }
     }
 

@@ -1,7 +1,7 @@
 //! The slot of a task, and the code that obeys the actions of [`state`](super::state).
 
 use super::away::{self, Away, RunOut, Settled, Word};
-use super::heap::{GRAIN, Heap, LARGEST, Owner, Page};
+use super::heap::{ALIGN, Heap, LARGEST, Owner, Page};
 use super::join_slot::JoinSlot;
 use super::refs::Runnable;
 use super::sort::{High, Low, Plain, Sort, Told};
@@ -831,7 +831,7 @@ impl<S: Schedule> Owner<S> {
 
 /// True if the future and its output lie in the slot.
 const fn fits<F: Future>() -> bool {
-    size_of::<Cell<Inline<F>>>() <= LARGEST && align_of::<Cell<Inline<F>>>() <= GRAIN
+    size_of::<Cell<Inline<F>>>() <= LARGEST && align_of::<Cell<Inline<F>>>() <= ALIGN
 }
 
 impl<S: Schedule> Vacant<S> {

@@ -47,14 +47,19 @@ use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 
 /// Bytes of a page, and what its address is a multiple of.
 const PAGE: usize = choose(8 << 10, 16 << 10);
-/// Slots come in multiples of this, and are aligned to it.
-pub(super) const GRAIN: usize = 16;
+/// Slots come in multiples of this.
+pub(super) const GRAIN: usize = 8;
 /// The largest slot.
 pub(super) const LARGEST: usize = choose(1 << 10, 4 << 10);
 /// Where the first slot is.
 const FIRST: usize = 64;
+/// What slots may be aligned to. The size of a type is a multiple of its alignment, so that slots of
+/// this size are where it asks to be, as the first one is.
+pub(super) const ALIGN: usize = FIRST;
 
 const _: () = assert!(size_of::<Page>() <= FIRST);
+const _: () = assert!(align_of::<Header>() <= GRAIN && FIRST % GRAIN == 0);
+const _: () = assert!(PAGE % ALIGN == 0);
 
 const GONE: *mut () = ptr::without_provenance_mut(1);
 
@@ -279,7 +284,8 @@ impl<S> Owner<S> {
         }
     }
 
-    /// A slot for a cell of `size` bytes, at most [`LARGEST`].
+    /// A slot for a cell of `size` bytes, at most [`LARGEST`], a multiple of what it is aligned to, at
+    /// most [`ALIGN`].
     #[inline]
     pub(super) fn take(&mut self, size: usize) -> Ref {
         let class = size.div_ceil(GRAIN);
