@@ -21,7 +21,7 @@ use crate::group::limit::Limit;
 use pirn_core::report::{Report, report};
 use pirn_core::shim::Mutex;
 use pirn_core::shim::atomic::AtomicUsize;
-use pirn_core::shim::atomic::Ordering::{Acquire, Relaxed, Release};
+use pirn_core::shim::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use pirn_core::{Cause, ChildGuard, Kind, Payload, Scope, TaskMeta};
 use std::fmt;
 use std::ops::Deref;
@@ -136,8 +136,9 @@ impl<E> Shared<E> {
     #[cold]
     fn leave_locked(&self) {
         let mut state = self.state.lock();
-        // Ordering: Acquire, pairs with the Release in `leave`.
-        let live = self.count.fetch_sub(CHILD, Acquire) / CHILD - 1;
+        // Ordering: AcqRel. Acquire, pairs with the Release in `leave`. Release, pairs with the Acquire
+        // in `live`.
+        let live = self.count.fetch_sub(CHILD, AcqRel) / CHILD - 1;
         let last = live < state.guards.len();
         let guard = if last { state.guards.pop() } else { None };
         drop(state);
@@ -146,8 +147,8 @@ impl<E> Shared<E> {
 
     /// How many children live.
     pub(crate) fn live(&self) -> usize {
-        // Ordering: Acquire, pairs with the Release in `leave`: who sees that a child has ended sees
-        // what it did.
+        // Ordering: Acquire, pairs with the Release in `leave` and in `leave_locked`: who sees that a
+        // child has ended sees what it did.
         self.count.load(Acquire) / CHILD
     }
 
@@ -166,8 +167,9 @@ impl<E> Shared<E> {
         if state.phase == Phase::Open {
             state.phase = Phase::Closed;
         }
-        // Ordering: Acquire, pairs with the Release in `leave`.
-        self.count.fetch_or(CLOSED_BIT, Acquire) / CHILD
+        // Ordering: Relaxed. Whoever leaves after this holds the lock; who left before is seen by the
+        // last, or was seen by who was the last then.
+        self.count.fetch_or(CLOSED_BIT, Relaxed) / CHILD
     }
 
     pub(crate) fn is_closed(&self) -> bool {

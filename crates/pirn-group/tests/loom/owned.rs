@@ -203,3 +203,27 @@ fn a_cancel_where_it_is_joined_ends_its_children() {
         other.join().unwrap();
     });
 }
+
+#[test]
+fn who_sees_that_no_child_lives_sees_what_they_did() {
+    shim::model(|| {
+        let (hand, did) = (Hand::default(), Arc::new(AtomicUsize::new(0)));
+        let group = open(&hand);
+        let does = Arc::clone(&did);
+        group.spawn(async move {
+            // Ordering: Relaxed on purpose: the count is to publish it.
+            does.store(1, Ordering::Relaxed);
+            Ok(())
+        });
+        let handle = group.clone();
+        let looks = thread::spawn(move || {
+            if handle.live() == 0 {
+                // Ordering: as above.
+                assert_eq!(did.load(Ordering::Relaxed), 1);
+            }
+        });
+        hand.run_one();
+        looks.join().unwrap();
+        block_on(group.join()).unwrap();
+    });
+}
