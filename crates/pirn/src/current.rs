@@ -1,6 +1,6 @@
 //! Which runtime runs on this thread.
 
-use pirn_core::context;
+use pirn_core::{Refused, TaskMeta, context};
 use pirn_executor::{PoolHandle, Priority, Task};
 use std::cell::{Cell, RefCell};
 use std::future::Future;
@@ -66,6 +66,17 @@ where
     match POOL.with_borrow(Option::clone) {
         Some(pool) => pool.spawn(future),
         None => pirn_executor::spawn(future),
+    }
+}
+
+pub(crate) fn try_spawn<F>(meta: TaskMeta, future: F) -> Result<Task<F::Output>, Refused<F>>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    match POOL.with_borrow(Option::clone) {
+        Some(pool) => pool.try_spawn(meta, future),
+        None => pirn_executor::try_spawn(meta, future),
     }
 }
 

@@ -22,6 +22,7 @@
 //! | `TaskGroup`, `ExceptionGroup` | [`group`], [`GroupBuilder`], [`TaskGroup`], [`GroupError`] |
 //! | eager tasks | [`spawn_eager`] |
 //! | (none) | [`spawn_at`], with a [`Priority`]; [`block_in_place`] |
+//! | the `name` of `create_task` | [`try_spawn`], with a [`TaskMeta`] |
 //! | `current_task` | [`current`] |
 //! | `gather` | [`gather`], [`join`] of what cannot fail, [`gather_results`]; as tasks, [`GroupBuilder::gather`] |
 //! | `wait`, `as_completed`, `staggered_race` | [`wait`](crate::wait()), [`as_completed`], [`staggered_race`]; [`race`], [`first_ok`] |
@@ -110,7 +111,7 @@ pub use guest::Guest;
 pub use nested::run_until;
 pub use runtime::{Builder, RunError, Runtime, Unended, run};
 pub use server::{Running, Server, start_server};
-pub use spawn::{spawn, spawn_at, spawn_eager, spawn_local, spawn_local_at};
+pub use spawn::{spawn, spawn_at, spawn_eager, spawn_local, spawn_local_at, try_spawn};
 
 #[cfg(feature = "macros")]
 pub use pirn_macros::main;
@@ -121,9 +122,9 @@ pub use pirn_macros::test;
 pub use pirn_core::calls::{CallHandle, TimerHandle};
 #[doc(no_inline)]
 pub use pirn_core::{
-    Carried, Cause, Deferred, Grace, Instant, JoinError, Kind, Locals, Missing, Scope, TaskLocal,
-    TaskMeta, Token, current_cause, current_deadline, defer, finally, finally_in_place, report,
-    shield, with_resource, yield_now,
+    Carried, Cause, Deferred, Grace, Instant, JoinError, Kind, Locals, Missing, Refused, Scope,
+    TaskLocal, TaskMeta, Token, current_cause, current_deadline, defer, finally, finally_in_place,
+    report, shield, with_resource, yield_now,
 };
 #[doc(no_inline)]
 pub use pirn_executor::{CurrentTask, Priority, Task, TaskId, WouldStall, current};

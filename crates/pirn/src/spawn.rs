@@ -1,5 +1,6 @@
 //! Spawning on the runtime that runs here.
 
+use pirn_core::{Refused, TaskMeta};
 use pirn_executor::{Priority, Task};
 use std::future::Future;
 
@@ -53,6 +54,35 @@ where
     F::Output: Send + 'static,
 {
     crate::current::spawn_at(priority, future)
+}
+
+/// As [`spawn`], with a name, a priority and a place of the caller's choice, and the future back if it is
+/// refused.
+///
+/// # Errors
+///
+/// [`Refused`] outside a runtime, and in one that is shutting down.
+///
+/// # Examples
+///
+/// ```
+/// use pirn::{TaskMeta, current, try_spawn};
+///
+/// let meta = TaskMeta::here().named("weaver");
+/// let refused = try_spawn(meta.clone(), async {}).unwrap_err();
+/// assert!(refused.to_string().contains("no executor"), "{refused}");
+///
+/// pirn::run(async {
+///     let task = try_spawn(meta, async { current().unwrap().name().map(str::to_owned) }).unwrap();
+///     assert_eq!(task.await.unwrap().as_deref(), Some("weaver"));
+/// });
+/// ```
+pub fn try_spawn<F>(meta: TaskMeta, future: F) -> Result<Task<F::Output>, Refused<F>>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    crate::current::try_spawn(meta, future)
 }
 
 /// Starts a task that stays on this thread, so that its future need not be `Send`.
