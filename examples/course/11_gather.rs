@@ -1,7 +1,8 @@
 //! 11: a gather gives its values in the order of what it was given, whoever is done first.
 //!
 //! So a `zip` brings each question and its answer together. `pirn::gather` takes tuples, arrays,
-//! vectors and iterators; of nothing it gives nothing.
+//! vectors and iterators; of nothing it gives nothing. What it takes may fail; `measure` cannot, and
+//! says so by its type (`pirn::join` would take it without).
 //!
 //! ```sh
 //! cargo run --release --example 11_gather

@@ -248,7 +248,7 @@ fn a_refused_future_is_given_back_and_not_counted() {
 }
 
 #[test]
-fn spawning_into_a_group_that_has_ended_is_refused_and_reported_if_nobody_asks() {
+fn spawning_into_a_group_that_has_ended_is_refused_and_reported() {
     reports();
     let hand = Hand::default();
     let ended: Never<TaskGroup<&str, Hand>> =

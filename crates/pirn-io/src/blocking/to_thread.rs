@@ -153,7 +153,7 @@ struct Sent<T> {
 /// | state | meaning | arrows |
 /// | --- | --- | --- |
 /// | `Queued` | no thread has taken the job | `Ticket::start` → `Running`; `Ticket::drop` → `Done`; `ToThread::drop` → `Taken` |
-/// | `Running` | a thread runs the job | `Ticket::finish` → `Done`; `ToThread::drop` → `Taken` |
+/// | `Running` | a thread runs the job | `Ticket::finish` → `Done`; `ToThread::drop` → `Taken`, and cancels the job's scope |
 /// | `Done` | the result waits for the future | `ToThread::poll` and `drop` → `Taken` |
 /// | `Taken` | nothing is wanted any more | |
 struct Slot<T>(Mutex<State<T>>);
