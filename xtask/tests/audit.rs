@@ -198,6 +198,30 @@ fn a_type_is_shown_by_its_functions_or_by_what_its_first_paragraph_links_to() {
     assert_eq!(breaches(&links("/// What an [`Event`] gives.\n")).len(), 1);
 }
 
+#[test]
+fn the_example_of_another_type_of_the_same_name_is_none() {
+    let receiver = "pub struct Receiver;\nimpl Receiver { /// # Cancel safety\n/// None.\npub async fn next(&self) {} }";
+    let one = "/// ```\n/// assert_eq!(r.next().await, 1);\n/// ```\n";
+    let root = "pub mod one;\npub mod two;";
+    let files = |second: &str| {
+        let files = [
+            ("src/lib.rs", root.to_owned()),
+            ("src/one.rs", format!("{one}{receiver}")),
+            ("src/two.rs", format!("{second}{receiver}")),
+        ];
+        let files = files.each_ref().map(|(name, text)| (*name, text.as_str()));
+        docs::check(&items(&files))
+    };
+    assert_eq!(files(one), [""; 0]);
+    assert_eq!(files("").len(), 2, "{:?}", files(""));
+}
+
+#[test]
+fn what_gives_a_boxed_future_by_another_name_waits() {
+    let text = format!("pub type Sleep = Box<dyn Future>;\n{EXAMPLE}pub fn sleep() -> Sleep {{}}");
+    assert_eq!(breaches(&text).len(), 1);
+}
+
 // What a manifest must say.
 
 const MANIFEST: &str = "[features]\n# Threads.\nstd = []\n\n[lints]\nworkspace = true\n";

@@ -126,6 +126,10 @@ pub trait Clock: Send + Sync + 'static {
     /// A future that is pending before `at` and ready from `at` on, never early.
     ///
     /// With [`Instant::NEVER`] it never ends. It may be polled on any thread and any executor.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future takes the timer back.
     fn sleep_until(&self, at: Instant) -> BoxSleep;
 
     /// The clock itself, so that who knows its type can sleep without a box.

@@ -46,9 +46,10 @@ pub fn check(items: &Items) -> Vec<String> {
 /// Whether a type or trait has an example: its own, one of its functions', or that of what its first
 /// paragraph links to, as the future of a function links to it.
 fn is_shown(items: &Items, item: &Item) -> bool {
-    let owner = format!("{}::", item.name);
-    let of_its_own = |other: &Item| other.name.starts_with(&owner) && has_example(&other.docs);
-    if has_example(&item.docs) || items.list.iter().any(of_its_own) {
+    if page(items, item)
+        .iter()
+        .any(|other| has_example(&other.docs))
+    {
         return true;
     }
     linked(items, item)
@@ -95,9 +96,7 @@ fn linked<'a>(items: &'a Items, item: &Item) -> Vec<&'a Item> {
 /// Whether a function of a type has an example: its own, or one that calls it on the page of its type
 /// or of what that links to.
 fn is_called(items: &Items, item: &Item) -> bool {
-    let Some((owner, name)) = item.name.split_once("::") else {
-        return false;
-    };
+    let (owner, name) = item.name.split_once("::").unwrap_or_default();
     let calls = [
         format!(".{name}("),
         format!("{owner}::{name}("),
@@ -106,11 +105,7 @@ fn is_called(items: &Items, item: &Item) -> bool {
         format!("fn {name}("),
         format!("fn {name}<"),
     ];
-    let on_the_page = |other: &&Item| {
-        let of = other.name.split("::").next().unwrap_or_default();
-        of == owner
-    };
-    let page: Vec<&Item> = items.list.iter().filter(on_the_page).collect();
+    let page = page(items, item);
     let types = page.iter().filter(|other| other.name == owner);
     let links = types.flat_map(|other| linked(items, other));
     has_example(&item.docs)
@@ -118,6 +113,29 @@ fn is_called(items: &Items, item: &Item) -> bool {
             let mut examples = examples(&other.docs);
             examples.any(|code| calls.iter().any(|call| code.contains(call)))
         })
+}
+
+/// The type that an item is or belongs to, and its functions. Of several types of one name, those of
+/// the same module.
+fn page<'a>(items: &'a Items, item: &Item) -> Vec<&'a Item> {
+    let owner = |item: &Item| item.name.split("::").next().unwrap_or_default().to_owned();
+    let module = |item: &Item| {
+        let mut words = item
+            .file
+            .components()
+            .skip_while(|word| word.as_os_str() != "src");
+        let module = words.nth(1).map(|word| word.as_os_str().to_owned());
+        module.map(|module| module.to_string_lossy().trim_end_matches(".rs").to_owned())
+    };
+    let of = owner(item);
+    let types = items
+        .list
+        .iter()
+        .filter(|other| other.kind == Kind::Type && other.name == of);
+    let is_alone = types.count() < 2;
+    let list = items.list.iter();
+    list.filter(|other| owner(other) == of && (is_alone || module(other) == module(item)))
+        .collect()
 }
 
 /// The documentation that may speak of it, if a function gives a future: its own, and that of the

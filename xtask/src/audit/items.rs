@@ -59,7 +59,7 @@ impl Item {
 pub struct Items {
     /// The items.
     pub list: Vec<Item>,
-    /// The types that implement `Future`, each with the file that says so.
+    /// The types that are futures, each with the file that says so.
     pub futures: Vec<(PathBuf, String)>,
     /// What each file says of itself, its name being `self`.
     pub pages: Vec<Item>,

@@ -199,6 +199,8 @@ impl Peer {
 ///
 /// When a file cannot be written.
 pub fn make(folder: &Path, lock: Option<&str>) -> Result {
+    // Without the projects of peers that are no more.
+    let _ = fs::remove_dir_all(folder);
     let write = || -> std::io::Result<()> {
         fs::create_dir_all(folder)?;
         let manifest = "[workspace]\nresolver = \"3\"\nmembers = [\"*-peer-*\"]\n";

@@ -192,7 +192,15 @@ impl File<'_> {
                 public = attributes.contains("macro_export");
                 close
             }
-            "type" | "static" => self.semicolon(after, end),
+            "type" => {
+                let close = self.semicolon(after, end);
+                // What a box around a future is called.
+                if self.code[after..close].contains("dyn Future") {
+                    self.items.futures.push((self.path.to_owned(), name));
+                }
+                close
+            }
+            "static" => self.semicolon(after, end),
             "use" => {
                 let close = self.semicolon(after, end);
                 if public && !hidden {
