@@ -4,7 +4,7 @@ mod common;
 
 use common::{Counter, hook, yield_now};
 use pirn_core::{
-    Cause, JoinError, Kind, Park, ParkError, Spawn, SpawnLocal, TaskMeta, Unpark, Until,
+    Cause, JoinError, Kind, Park, ParkError, Priority, Spawn, SpawnLocal, TaskMeta, Unpark, Until,
 };
 use pirn_executor::{LocalExecutor, Order, PARK_INTERVAL, ThreadPark, spawn, spawn_local};
 use std::cell::{Cell, RefCell};
@@ -896,4 +896,18 @@ fn an_executor_may_go_with_its_thread_s_locals() {
             .unwrap_err()
             .is_cancelled()
     );
+}
+
+#[test]
+fn tasks_of_any_priority_run_and_go_on() {
+    let executor = LocalExecutor::new();
+    for priority in [Priority::High, Priority::Normal, Priority::Low] {
+        let task = executor.spawn_at(priority, async {
+            yield_now().await;
+            7
+        });
+        while executor.try_tick() {}
+        assert!(task.is_finished());
+        assert_eq!(block_on(&executor, task).unwrap(), 7);
+    }
 }

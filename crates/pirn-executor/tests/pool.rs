@@ -4,7 +4,8 @@ mod common;
 
 use common::{Counter, hook, oneshot, yield_now};
 use pirn_core::{
-    Cause, JoinError, Kind, Park, ParkError, Spawn, TaskMeta, Unpark, Until, finally_in_place,
+    Cause, JoinError, Kind, Park, ParkError, Priority, Spawn, TaskMeta, Unpark, Until,
+    finally_in_place,
 };
 use pirn_executor::{
     LocalExecutor, PoolExecutor, PoolHandle, SharedDriver, ThreadPark, Worker, spawn, spawn_local,
@@ -1063,4 +1064,38 @@ fn what_a_waker_spawns_as_a_worker_leaves_is_the_others() {
     assert_eq!(executor.statistics().live, 1);
     assert!(two.try_tick());
     assert_eq!(executor.statistics().live, 0);
+}
+
+#[test]
+fn tasks_of_any_priority_run_go_on_and_are_woken_elsewhere() {
+    let (executor, mut workers) = PoolExecutor::new(1);
+    for priority in [Priority::High, Priority::Normal, Priority::Low] {
+        let (sender, receiver) = mpsc::channel();
+        let mut first = true;
+        let task = executor.handle().spawn_at(priority, async move {
+            yield_now().await;
+            poll_fn(|cx| match std::mem::replace(&mut first, false) {
+                true => {
+                    sender.send(cx.waker().clone()).unwrap();
+                    Poll::Pending
+                }
+                false => Poll::Ready(()),
+            })
+            .await;
+        });
+        while workers[0].try_tick() {}
+        let waker = receiver.recv().unwrap();
+        std::thread::spawn(move || waker.wake()).join().unwrap();
+        while workers[0].try_tick() {}
+        assert!(task.is_finished());
+    }
+}
+
+#[test]
+fn what_is_to_begin_eagerly_elsewhere_is_queued() {
+    let (executor, mut workers) = PoolExecutor::new(1);
+    let task = executor.handle().spawn_eager(async {});
+    assert!(!task.is_finished());
+    while workers[0].try_tick() {}
+    assert!(task.is_finished());
 }

@@ -6,9 +6,8 @@ use common::{Counter, yield_now};
 use pirn_core::{Cause, Spawn, SpawnLocal, TaskMeta};
 use pirn_executor::internals::{Lane, Turns, Waiting};
 use pirn_executor::{
-    HIGH_RUNS, LOW_INTERVAL, LocalExecutor, Order, PARK_INTERVAL, PoolExecutor, Priority,
-    ScopedExecutor, Task, ThreadPark, spawn_at, spawn_local_at, try_spawn, try_spawn_at,
-    try_spawn_local,
+    HIGH_RUNS, LOW_INTERVAL, LocalExecutor, Order, PARK_INTERVAL, PoolExecutor, Priority, Task,
+    ThreadPark, spawn_at, spawn_local_at, try_spawn, try_spawn_at, try_spawn_local,
 };
 use std::cell::RefCell;
 use std::future::{Future, pending, poll_fn};
@@ -491,19 +490,6 @@ fn a_task_of_a_pool_is_as_urgent_as_its_metadata_says() {
         "{order:?}"
     );
     assert_eq!(order.len(), 9);
-}
-
-#[test]
-fn a_task_that_borrows_is_as_urgent_as_its_metadata_says() {
-    let order = RefCell::new(Vec::new());
-    let executor = ScopedExecutor::new();
-    for priority in [LOW, NORMAL, HIGH] {
-        let order = &order;
-        let task = async move { order.borrow_mut().push(priority) };
-        executor.try_spawn(meta(priority), task).unwrap().detach();
-    }
-    while executor.try_tick() {}
-    assert_eq!(order.take(), [HIGH, NORMAL, LOW]);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 mod common;
 
 use common::yield_now;
-use pirn_core::JoinError;
+use pirn_core::{JoinError, Priority, TaskMeta};
 use pirn_executor::{ScopedExecutor, Task, ThreadPark, spawn_local};
 use std::cell::{Cell, RefCell};
 use std::future::{pending, poll_fn};
@@ -191,4 +191,19 @@ fn an_output_that_was_let_go_of_elsewhere_is_dropped_while_what_it_borrows_is_th
         assert_eq!(count.load(Relaxed), 2);
     }
     assert_eq!(drops.load(Relaxed), 3);
+}
+
+#[test]
+fn a_task_that_borrows_is_as_urgent_as_its_metadata_says() {
+    let order = RefCell::new(Vec::new());
+    let executor = ScopedExecutor::new();
+    for priority in [Priority::Low, Priority::Normal, Priority::High] {
+        let order = &order;
+        let task = async move { order.borrow_mut().push(priority) };
+        let meta = TaskMeta::here().with_priority(priority);
+        executor.try_spawn(meta, task).unwrap().detach();
+    }
+    while executor.try_tick() {}
+    let expected = [Priority::High, Priority::Normal, Priority::Low];
+    assert_eq!(order.take(), expected);
 }

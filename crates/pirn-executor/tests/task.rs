@@ -3,8 +3,8 @@
 mod common;
 
 use common::{Counter, hook, yield_now};
-use pirn_core::{Cause, JoinError, Kind, finally_in_place};
-use pirn_executor::{LocalExecutor, Task, ThreadPark};
+use pirn_core::{Cause, JoinError, Kind, Priority, finally_in_place};
+use pirn_executor::{LocalExecutor, PoolExecutor, Task, ThreadPark};
 use std::cell::{Cell, RefCell};
 use std::future::pending;
 use std::pin::Pin;
@@ -682,4 +682,23 @@ fn an_output_that_owns_the_executor_takes_it_along() {
     drop(executor);
     assert_eq!(other.get(), 3);
     assert!(waits.is_finished());
+}
+
+#[test]
+fn a_task_is_queued_by_whatever_way_it_is_spawned() {
+    let executor = LocalExecutor::new();
+    let handle = executor.handle();
+    let elsewhere = std::thread::spawn(move || handle.spawn(async {}));
+    let tasks = [
+        executor.spawn(async {}),
+        executor.spawn_at(Priority::Low, async {}),
+        elsewhere.join().unwrap(),
+    ];
+    while executor.try_tick() {}
+    assert!(tasks.iter().all(Task::is_finished));
+
+    let (executor, mut workers) = PoolExecutor::new(1);
+    let task = executor.handle().spawn(async {});
+    while workers[0].try_tick() {}
+    assert!(task.is_finished());
 }
