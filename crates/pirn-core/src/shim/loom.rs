@@ -50,7 +50,7 @@ pub fn load_before_store<T>(word: &atomic::AtomicPtr<T>, order: atomic::Ordering
 }
 
 /// Does not try: loom gains nothing from it.
-pub fn spin(_succeeds: impl FnMut() -> bool) -> bool {
+pub fn spin(_first_wait: u32, _looks: u32, _succeeds: impl FnMut() -> bool) -> bool {
     false
 }
 

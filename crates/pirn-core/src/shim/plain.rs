@@ -32,23 +32,17 @@ macro_rules! const_unless_loom {
 /// The lock of a wait list.
 pub use crate::spin::{SpinGuard as ListGuard, SpinLock as ListLock};
 
-/// How long [`spin`] waits before it looks again, in pauses of the processor, and how often; each
-/// wait is twice as long as the one before. 240 in all take a few microseconds, about as long as
-/// going to sleep and being woken. The first wait is longer than most sections: each look takes the
-/// cache line from the holder. (A first wait of one pause made contended rows slower by a third.)
-const FIRST_WAIT: u32 = 16;
-const LOOKS: u32 = 4;
-
 /// A load that the same thread follows up with a store to the same word. See loom's.
 #[inline]
 pub fn load_before_store<T>(word: &atomic::AtomicPtr<T>, order: atomic::Ordering) -> *mut T {
     word.load(order)
 }
 
-/// Tries a few times, with pauses that grow. False if it never succeeded.
-pub fn spin(mut succeeds: impl FnMut() -> bool) -> bool {
-    (0..LOOKS).any(|look| {
-        for _ in 0..FIRST_WAIT << look {
+/// Tries so many times, after `first_wait` pauses of the processor and then twice as many each time.
+/// False if it never succeeded.
+pub fn spin(first_wait: u32, looks: u32, mut succeeds: impl FnMut() -> bool) -> bool {
+    (0..looks).any(|look| {
+        for _ in 0..first_wait << look {
             hint::spin_loop();
         }
         succeeds()
