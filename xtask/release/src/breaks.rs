@@ -77,7 +77,7 @@ fn state(repository: &Repository<'_>, package: &Package, commit: &str) -> Result
 /// What the tool says of a crate that broke something; nothing if it did not.
 fn compare(packages: &Packages, name: &str, tag: &str) -> Result<String> {
     println!("comparing {name} with {tag}");
-    let mut command = Command::new(tool(packages)?);
+    let mut command = Command::new(tool(&packages.target)?);
     command.args(["semver-checks", "check-release", "--color", "never"]);
     command.args(["--package", name, "--baseline-rev", tag]);
     // Whatever the manifests say: would this do without a version that may break?
@@ -102,9 +102,13 @@ fn compare(packages: &Packages, name: &str, tag: &str) -> Result<String> {
 
 /// The tool: our own, in the version that is known to work, or else whichever is on the path. Where
 /// neither is, ours is built.
-fn tool(packages: &Packages) -> Result<PathBuf> {
+///
+/// # Errors
+///
+/// When it cannot be built.
+pub fn tool(target: &Path) -> Result<PathBuf> {
     let name = format!("cargo-semver-checks{}", env::consts::EXE_SUFFIX);
-    let root = packages.target.join("tools");
+    let root = target.join("tools");
     let own = root.join("bin").join(&name);
     if version_of(&own).is_some_and(|version| version.ends_with(VERSION)) {
         return Ok(own);

@@ -10,7 +10,7 @@ use semver::Version;
 use xtask::{Result, ci, process};
 
 use crate::{
-    apply,
+    apply, breaks,
     facts::changelog,
     history::{Repository, tag_of},
     manifests::Versions,
@@ -51,9 +51,11 @@ impl Stage {
             registry.index()
         );
         fs::write(home.join("config.toml"), config).map_err(broken)?;
-        // The tools that are there need not be built again.
+        // What compares crates is built here, if need be: the clone knows no registry but ours.
+        let tool = breaks::tool(&target)?;
         let found = env::var_os("PATH").unwrap_or_default();
-        let folders = std::iter::once(target.join("tools/bin")).chain(env::split_paths(&found));
+        let folders = tool.parent().map(Path::to_path_buf).into_iter();
+        let folders = folders.chain(env::split_paths(&found));
         let path = env::join_paths(folders).map_err(|error| error.to_string())?;
         let stage = Stage {
             repository: dir.join("repository"),
