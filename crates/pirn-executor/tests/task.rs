@@ -702,3 +702,22 @@ fn a_task_is_queued_by_whatever_way_it_is_spawned() {
     while workers[0].try_tick() {}
     assert!(task.is_finished());
 }
+
+#[test]
+fn a_wake_of_all_wakes_whoever_rests() {
+    let executor = LocalExecutor::new();
+    let polls = Rc::new(Cell::new(0));
+    let counts = polls.clone();
+    let task = executor.spawn(std::future::poll_fn(move |_| {
+        counts.set(counts.get() + 1);
+        match counts.get() {
+            1 => Poll::Pending,
+            _ => Poll::Ready(()),
+        }
+    }));
+    while executor.try_tick() {}
+    assert_eq!(polls.get(), 1);
+    executor.wake_all();
+    while executor.try_tick() {}
+    assert!(task.is_finished());
+}

@@ -138,6 +138,21 @@ fn rests(worker: &mut Worker) -> bool {
 }
 
 #[test]
+fn a_slot_that_a_worker_just_began_is_a_slot_for_whoever_closes_the_executor() {
+    model(|| {
+        let (executor, mut workers) = PoolExecutor::new(1);
+        let mut worker = workers.remove(0);
+        let other = thread::spawn(move || {
+            let spawns = async { spawn(async {}).detach() };
+            worker.run(&mut ThreadPark::new(), spawns).unwrap();
+            worker
+        });
+        drop(executor);
+        drop(other.join().unwrap());
+    });
+}
+
+#[test]
 fn an_empty_page_is_given_back_or_seen_by_whoever_closes_the_executor() {
     model(|| {
         let (executor, mut workers) = PoolExecutor::new(1);
