@@ -54,6 +54,9 @@ pub const PARK_INTERVAL: u32 = 61;
 /// Dropping it drops the futures of all its tasks, which end as cancelled by shutdown. Wakers and
 /// handles may outlive it.
 ///
+/// What tasks took in memory is used again by others. What was not needed for a while, beyond half a
+/// megabyte, is given back when there is nothing to do, in `run` or `poll_tick`.
+///
 /// # Fairness
 ///
 /// Tasks run in the order in which they became ready ([`Order::Fifo`]), unless some have a

@@ -95,6 +95,9 @@ use std::time::Duration;
 /// being polled at that moment is dropped after the poll, by its worker. Wakers and handles may
 /// outlive it.
 ///
+/// What tasks took in memory is used again by others of the same worker. What was not needed for a
+/// while, beyond half a megabyte for each, is given back when the worker has nothing to do.
+///
 /// # Fairness
 ///
 /// All bounds are in polls, of whatever tasks; how long a poll takes is up to them.

@@ -112,8 +112,8 @@ impl Heap {
     /// thread.
     pub(crate) fn tasks(&self, alone: bool, mut visit: impl FnMut(TaskRef)) {
         self.for_each(|slot| {
-            // SAFETY: slots are headers for as long as the heap lives; `share` counts a reference
-            // only if there is a task.
+            // SAFETY: slots that are visited are headers; `share` counts a reference only if there is
+            // a task.
             if unsafe { slot.state() }.share(alone) {
                 visit(TaskRef(slot));
             }
@@ -121,11 +121,12 @@ impl Heap {
     }
 
     /// Merges the words of what is left of bound tasks, all of which have ended, or will after the
-    /// poll in which an eager one drops its executor; see [`away`](super::away). On their thread, by a scheduler that takes in nothing any more.
+    /// poll in which an eager one drops its executor; see [`away`](super::away). On their thread, by a
+    /// scheduler that takes in nothing any more.
     pub(crate) fn merge(&self) {
         self.for_each(|slot| {
-            // SAFETY: slots are headers for as long as the heap lives. One that was merged before
-            // may be freed elsewhere meanwhile; the others are home's.
+            // SAFETY: slots that are visited are headers. One that was merged before may be freed
+            // elsewhere meanwhile; the others are home's.
             unsafe {
                 let state = slot.state().load();
                 if !state.is_merged() && state != Snapshot::VACANT {

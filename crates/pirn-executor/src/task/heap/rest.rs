@@ -7,8 +7,9 @@
 //! in between, pays little. After a look that brought little, because a task is left in most pages,
 //! twice as many rests go by before the next one, at last [`SELDOM`].
 //!
-//! A heap that never had [`KEEP`] full pages pays a load and a comparison for each rest, and nothing
-//! is paid where a task is made or ends.
+//! A heap whose owner never rests, since a foreign loop looks for tasks time and again and never asks
+//! to be woken, keeps what it has. One that never had more than [`KEEP`] full pages pays a load and a
+//! comparison for each rest, and nothing is paid where a task is made or ends.
 
 use super::{Heap, Owner, PAGE_LAYOUT, Page, PagePtr};
 use crate::task::cell::Ref;
