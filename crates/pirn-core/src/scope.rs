@@ -373,6 +373,25 @@ impl Scope {
         self.is_cancelled()
     }
 
+    /// True if the body that is polled here is cancelled, and must not go on, its time being over
+    /// included: a combinator that has nothing to return but [stalled](BranchEnd::Stalled) ends stays
+    /// pending.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pirn_core::Scope;
+    ///
+    /// assert!(!Scope::must_stay()); // nobody polls anything here
+    /// let scope = Scope::detached();
+    /// scope.cancel(pirn_core::Cause::requested("enough"));
+    /// assert!(scope.inside(Scope::must_stay));
+    /// ```
+    #[must_use]
+    pub fn must_stay() -> bool {
+        budget::is_frozen() || Scope::current().is_some_and(|scope| scope.is_over())
+    }
+
     /// Waits until the scope is cancelled, and returns why.
     ///
     /// # Cancel safety
@@ -674,11 +693,6 @@ impl Scope {
             drop(guard);
         }
     }
-}
-
-/// True if the body that is polled here is cancelled, and must not go on.
-fn must_stay() -> bool {
-    budget::is_frozen() || Scope::current().is_some_and(|scope| scope.is_over())
 }
 
 /// Takes a cause from a node at `depth` down the tree: each node is locked alone.

@@ -93,16 +93,11 @@ impl<F: Future> Branches<F> {
 /// [stalled](BranchEnd::Stalled) ends. It ends where somebody who polled by reference was cancelled
 /// alone.
 pub(crate) async fn stay() {
-    poll_fn(|_| match must_stay() {
+    poll_fn(|_| match Scope::must_stay() {
         true => Poll::Pending,
         false => Poll::Ready(()),
     })
     .await;
-}
-
-/// True if the body that is polled here is cancelled.
-pub(crate) fn must_stay() -> bool {
-    budget::is_frozen() || Scope::current().is_some_and(|scope| scope.is_over())
 }
 
 /// Why the others are cancelled when one has decided the whole.

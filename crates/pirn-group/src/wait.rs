@@ -4,7 +4,7 @@ mod as_completed;
 
 pub use as_completed::{AsCompleted, as_completed};
 
-use crate::branches::{Branches, must_stay};
+use crate::branches::Branches;
 use crate::gather::list::result;
 use crate::several::Several;
 use pirn_core::{BranchEnd, Cause, JoinError, Scope, budget};
@@ -246,7 +246,7 @@ impl<F: Future> WaitSet<F> {
     /// Gives those that were cancelled with the body in which the set was made as such, if the body
     /// that waits goes on all the same: in a shield, say.
     fn give_stalled(&mut self) {
-        if !self.stalled.is_empty() && !must_stay() {
+        if !self.stalled.is_empty() && !Scope::must_stay() {
             self.done.append(&mut self.stalled);
         }
     }

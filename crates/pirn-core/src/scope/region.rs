@@ -64,30 +64,23 @@ impl Region {
     /// To be called at each poll: joins at the first, confirms in a cancelled body. Returns true
     /// if the body around was cancelled.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> bool {
-        let Some((regions, winding)) = Frame::with(|frame| {
+        let joined = self.0.as_ref();
+        let found = Frame::with(|frame| {
             let frame = frame?;
-            Some((
-                Arc::clone(frame.regions.get_or_insert_default()),
-                frame.mode == Mode::Winding,
-            ))
-        }) else {
+            let regions = frame.regions.get_or_insert_default();
+            let is_here = joined.is_some_and(|joined| Arc::ptr_eq(&joined.regions, regions));
+            let new = (!is_here).then(|| Arc::clone(regions));
+            Some((new, frame.mode == Mode::Winding))
+        });
+        let Some((new, winding)) = found else {
             return false;
         };
-        let is_elsewhere = |joined: &Joined| !Arc::ptr_eq(&joined.regions, &regions);
-        if self.0.as_ref().is_some_and(is_elsewhere) {
-            self.move_to(&regions);
+        if let Some(regions) = new {
+            self.join(regions);
         }
-        let joined = self.0.get_or_insert_with(|| {
-            // Ordering: see `Regions`.
-            regions.held.fetch_add(1, Relaxed);
-            Joined {
-                regions,
-                scope: Scope::current(),
-                watch: Watch::new(),
-                waker: None,
-                confirmed: false,
-            }
-        });
+        let Some(joined) = &mut self.0 else {
+            return winding;
+        };
         if winding && !joined.confirmed {
             joined.confirmed = true;
             // Ordering: see `Regions`.
@@ -98,6 +91,25 @@ impl Region {
             cx.waker().wake_by_ref();
         }
         winding
+    }
+
+    /// Joins a frame that it is not in.
+    #[cold]
+    fn join(&mut self, regions: Arc<Regions>) {
+        if self.0.is_some() {
+            self.move_to(&regions);
+        }
+        self.0.get_or_insert_with(|| {
+            // Ordering: see `Regions`.
+            regions.held.fetch_add(1, Relaxed);
+            Joined {
+                regions,
+                scope: Scope::current(),
+                watch: Watch::new(),
+                waker: None,
+                confirmed: false,
+            }
+        });
     }
 
     /// It is polled by reference, in another frame than before: that one waits for it from now on.

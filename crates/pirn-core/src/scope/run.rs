@@ -574,7 +574,7 @@ impl<T> Run<T> {
     {
         match &self.phase {
             Phase::Body | Phase::Drain(_) => {}
-            Phase::Stalled(_) if super::must_stay() => return Poll::Pending,
+            Phase::Stalled(_) if Scope::must_stay() => return Poll::Pending,
             Phase::Stalled(cause) => {
                 // It was polled by reference, in a body that was cancelled alone.
                 let cause = Arc::clone(cause);
@@ -583,11 +583,12 @@ impl<T> Run<T> {
             }
             Phase::Done => panic!("a scope's run was polled after it had ended"),
         }
-        if self.may_be_alone() {
-            self.seen = self.scope().signal();
-        } else {
+        let known = !self.may_be_alone();
+        if known {
             self.look(cx);
             self.join(cx);
+        } else {
+            self.seen = self.scope().signal();
         }
         if let Phase::Drain(_) = self.phase {
             return self.drain(cx);
@@ -595,6 +596,9 @@ impl<T> Run<T> {
         match self.interruption() {
             None => {
                 let passed = self.pass(body.as_mut(), false, cx);
+                if known && matches!(passed, Pass::Pending) && self.has_no_news() {
+                    return Poll::Pending;
+                }
                 self.go_on(body, passed, false, cx)
             }
             Some(cause) => self.wind(body, cause, cx),
@@ -666,6 +670,12 @@ impl<T> Run<T> {
         let (seen, deadline) = self.scope().register_run(cx.waker().clone());
         self.seen = seen;
         self.deadline.set(deadline);
+    }
+
+    /// True if nothing has happened to the scope since this poll looked, and it has no deadline: so
+    /// what was no reason to end then is none now, and the waker is in its place.
+    fn has_no_news(&self) -> bool {
+        self.scope().signal() == self.seen && self.deadline.at == Instant::NEVER
     }
 
     /// Why the body must not go on: the scope is cancelled, or the body around is.

@@ -137,3 +137,61 @@ fn a_child_that_ends_during_the_first_poll_of_a_branch_has_it_polled_again() {
         child.unwrap().join().unwrap();
     });
 }
+
+#[test]
+fn a_cancel_in_between_leaves_a_branch_that_is_polled_inside_the_outer_scope_alone() {
+    shim::model(|| {
+        let outer = Scope::detached();
+        let between = outer.child();
+        let elsewhere = between.clone();
+        let canceller = thread::spawn(move || elsewhere.cancel(stop()));
+        let around = outer.clone();
+        let value = block_on(outer.run(async {
+            let mut branch = pin!(Branch::new(async {
+                let own = Scope::current().unwrap();
+                yield_now().await;
+                assert!(!own.is_cancelled());
+                7
+            }));
+            let inside = poll_fn(|cx| around.inside(|| branch.as_mut().poll(cx)));
+            let end = match between.run(inside).await {
+                Ok(end) => end,
+                Err(_) => branch.await,
+            };
+            let BranchEnd::Value(value) = end else {
+                panic!("it was cancelled: {end:?}");
+            };
+            value
+        }));
+        assert_eq!(value.unwrap(), 7);
+        assert!(canceller.join().unwrap());
+    });
+}
+
+#[test]
+fn a_cancel_around_lets_a_branch_that_is_polled_from_a_scope_in_between_clean_up() {
+    shim::model(|| {
+        let outer = Scope::detached();
+        let closed = Arc::new(AtomicUsize::new(0));
+        let (around, elsewhere, closes) = (outer.clone(), outer.clone(), Arc::clone(&closed));
+        let mut run = pin!(outer.run(async move {
+            let close = move || async move {
+                yield_now().await;
+                // Ordering: Relaxed, read after the run has ended.
+                closes.fetch_add(1, Relaxed);
+            };
+            let mut branch = pin!(Branch::new(finally(pending::<()>(), close)));
+            let inside = poll_fn(|cx| around.inside(|| branch.as_mut().poll(cx)));
+            drop(around.child().run(inside).await);
+            pending::<()>().await;
+        }));
+        // Before the cancel, so that there is something to clean up.
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(run.as_mut().poll(&mut cx).is_pending());
+        let canceller = thread::spawn(move || elsewhere.cancel(stop()));
+        assert!(block_on(run).is_err());
+        assert!(canceller.join().unwrap());
+        // Ordering: as above.
+        assert_eq!(closed.load(Relaxed), 1);
+    });
+}

@@ -1,13 +1,13 @@
 //! Work on many items whose results a body consumes, the two side by side.
 
 use super::Items;
-use crate::branches::{Branches, decided, must_stay};
+use crate::branches::{Branches, decided};
 use crate::gather::list::result;
 use crate::wait::Done;
 use futures_core::Stream;
 use pirn_core::report::{Report, report};
 use pirn_core::shim::Mutex;
-use pirn_core::{BranchEnd, JoinError, TaskMeta, budget};
+use pirn_core::{BranchEnd, JoinError, Scope, TaskMeta, budget};
 use std::collections::VecDeque;
 use std::fmt;
 use std::future::{Future, poll_fn};
@@ -105,7 +105,7 @@ where
                     }
                     ControlFlow::<()>::Continue(())
                 });
-                if !stalled.is_empty() && !must_stay() {
+                if !stalled.is_empty() && !Scope::must_stay() {
                     desk.lock().done.extend(stalled.drain(..));
                 }
                 let finished = polled.is_ready() && source.is_none() && stalled.is_empty();

@@ -274,3 +274,51 @@ fn a_value_that_nobody_takes_is_dropped_once() {
         assert_eq!(count(&dropped), 1);
     });
 }
+
+#[test]
+fn what_each_child_did_is_seen_at_the_end_whoever_was_the_last() {
+    shim::model(|| {
+        let (hand, did) = (
+            Hand::default(),
+            [0, 1].map(|_| Arc::new(AtomicUsize::new(0))),
+        );
+        let group = GroupBuilder::on(hand.clone()).open::<u8>();
+        for did in &did {
+            let did = Arc::clone(did);
+            group.spawn(async move {
+                // Ordering: Relaxed on purpose: the group is to publish it.
+                did.store(1, Ordering::Relaxed);
+                Ok(())
+            });
+        }
+        let children = [hand.take(), hand.take()].map(|task| thread::spawn(|| block_on(task)));
+        block_on(group.join()).unwrap();
+        // Ordering: as above.
+        assert!(did.iter().all(|did| did.load(Ordering::Relaxed) == 1));
+        children.into_iter().for_each(|child| child.join().unwrap());
+    });
+}
+
+#[test]
+fn who_sees_that_no_child_lives_sees_what_they_did() {
+    shim::model(|| {
+        let (hand, did) = (Hand::default(), Arc::new(AtomicUsize::new(0)));
+        let group = GroupBuilder::on(hand.clone()).open::<u8>();
+        let does = Arc::clone(&did);
+        group.spawn(async move {
+            // Ordering: Relaxed on purpose: the count is to publish it.
+            does.store(1, Ordering::Relaxed);
+            Ok(())
+        });
+        let handle = group.clone();
+        let looks = thread::spawn(move || {
+            if handle.live() == 0 {
+                // Ordering: as above.
+                assert_eq!(did.load(Ordering::Relaxed), 1);
+            }
+        });
+        hand.run_one();
+        looks.join().unwrap();
+        block_on(group.join()).unwrap();
+    });
+}

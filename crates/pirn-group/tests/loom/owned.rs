@@ -2,7 +2,7 @@
 
 use crate::group::{Dropped, count, done};
 use crate::hand::Hand;
-use pirn_core::shim::atomic::{AtomicUsize, Ordering};
+use pirn_core::shim::atomic::AtomicUsize;
 use pirn_core::shim::{self, block_on, thread};
 use pirn_core::{Cause, Scope, TaskMeta};
 use pirn_group::{GroupBuilder, OwnedGroup};
@@ -86,30 +86,6 @@ fn a_child_that_joins_as_the_only_other_one_ends_is_awaited() {
         [ends, joins]
             .into_iter()
             .for_each(|child| child.join().unwrap());
-    });
-}
-
-#[test]
-fn what_each_child_did_is_seen_at_the_end_whoever_was_the_last() {
-    shim::model(|| {
-        let (hand, did) = (
-            Hand::default(),
-            [0, 1].map(|_| Arc::new(AtomicUsize::new(0))),
-        );
-        let group = open(&hand);
-        for did in &did {
-            let did = Arc::clone(did);
-            group.spawn(async move {
-                // Ordering: Relaxed on purpose: the group is to publish it.
-                did.store(1, Ordering::Relaxed);
-                Ok(())
-            });
-        }
-        let children = [hand.take(), hand.take()].map(|task| thread::spawn(|| block_on(task)));
-        block_on(group.join()).unwrap();
-        // Ordering: as above.
-        assert!(did.iter().all(|did| did.load(Ordering::Relaxed) == 1));
-        children.into_iter().for_each(|child| child.join().unwrap());
     });
 }
 
@@ -201,29 +177,5 @@ fn a_cancel_where_it_is_joined_ends_its_children() {
         let ended = block_on(scope.run(group.join()));
         assert_eq!(ended.unwrap_err().text(), "over");
         other.join().unwrap();
-    });
-}
-
-#[test]
-fn who_sees_that_no_child_lives_sees_what_they_did() {
-    shim::model(|| {
-        let (hand, did) = (Hand::default(), Arc::new(AtomicUsize::new(0)));
-        let group = open(&hand);
-        let does = Arc::clone(&did);
-        group.spawn(async move {
-            // Ordering: Relaxed on purpose: the count is to publish it.
-            does.store(1, Ordering::Relaxed);
-            Ok(())
-        });
-        let handle = group.clone();
-        let looks = thread::spawn(move || {
-            if handle.live() == 0 {
-                // Ordering: as above.
-                assert_eq!(did.load(Ordering::Relaxed), 1);
-            }
-        });
-        hand.run_one();
-        looks.join().unwrap();
-        block_on(group.join()).unwrap();
     });
 }
