@@ -11,7 +11,9 @@ use std::{
 };
 
 use xtask::{
-    Result, process,
+    Result,
+    audit::readme,
+    process,
     steps::{Outcome, Steps},
 };
 
@@ -83,13 +85,14 @@ impl Outside {
     fn front(&self, name: &str) -> Result<Outcome> {
         let version = self.versions.of(name).to_string();
         let project = self.copy(&format!("front/{name}"))?;
-        // The page as it was published; some crates have none.
+        // The page as it was published, with the lines that a README does not show.
         let fetched = self.cargo(&project, &["fetch", "--quiet"], &[]);
         fetched.map_err(|error| format!("{name} {version} cannot be had: {error}"))?;
         let unpacked = self.home.unpacked(name, &version);
         let unpacked = unpacked.ok_or_else(|| format!("cargo fetched no {name} {version}"))?;
-        let page = fs::read_to_string(unpacked.join("README.md")).unwrap_or_default();
-        fs::write(self.dir.join(&project).join("README.md"), page)
+        let root = fs::read_to_string(unpacked.join("src/lib.rs"));
+        let page = readme::documentation(&root.unwrap_or_default());
+        fs::write(self.dir.join(&project).join("FRONT.md"), page)
             .map_err(|error| format!("cannot copy the page of {name}: {error}"))?;
         // Alone: nothing else switches its features on.
         self.cargo(&project, &["build", "--quiet"], &[])?;

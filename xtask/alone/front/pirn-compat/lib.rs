@@ -1,6 +1,6 @@
 //! A user of pirn-compat: tokio's tasks by pirn's trait, whoever waits for them.
 
-#![cfg_attr(doctest, doc = include_str!("../README.md"))]
+#![cfg_attr(doctest, doc = include_str!("../FRONT.md"))]
 #![cfg(any(test, doctest))]
 
 use pirn::sync::oneshot;

@@ -1,6 +1,6 @@
 //! A user of pirn-executor: its front page on a bare thread, and its executor as a guest of others.
 
-#![cfg_attr(doctest, doc = include_str!("../README.md"))]
+#![cfg_attr(doctest, doc = include_str!("../FRONT.md"))]
 #![cfg(any(test, doctest))]
 
 use pirn_executor::{LocalExecutor, ThreadPark, spawn};

@@ -1,6 +1,6 @@
 //! A user of pirn-group: its front page, on each executor's own spawner.
 
-#![cfg_attr(doctest, doc = include_str!("../README.md"))]
+#![cfg_attr(doctest, doc = include_str!("../FRONT.md"))]
 #![cfg(any(test, doctest))]
 
 use pirn_compat::TokioHandle;

@@ -1,6 +1,6 @@
 //! A user of pirn-http: its front page, wherever futures are polled.
 
-#![cfg_attr(doctest, doc = include_str!("../README.md"))]
+#![cfg_attr(doctest, doc = include_str!("../FRONT.md"))]
 #![cfg(any(test, doctest))]
 
 use hyper::{Request, Response, body::Incoming, server::conn::http1, service::service_fn};

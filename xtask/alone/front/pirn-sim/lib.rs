@@ -1,6 +1,6 @@
 //! A user of pirn-sim: its front page. It brings its own executor and its own time, and needs nothing.
 
-#![cfg_attr(doctest, doc = include_str!("../README.md"))]
+#![cfg_attr(doctest, doc = include_str!("../FRONT.md"))]
 #![cfg(any(test, doctest))]
 
 use std::time::Duration;

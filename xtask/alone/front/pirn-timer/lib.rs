@@ -1,6 +1,6 @@
 //! A user of pirn-timer: its front page, wherever futures are polled.
 
-#![cfg_attr(doctest, doc = include_str!("../README.md"))]
+#![cfg_attr(doctest, doc = include_str!("../FRONT.md"))]
 #![cfg(any(test, doctest))]
 
 use pirn_timer::{MissedTick, TimeoutError, interval, sleep, timeout};

@@ -1,6 +1,6 @@
 //! A user of pirn: its front page, which brings its own runtime, also beside another one.
 
-#![cfg_attr(doctest, doc = include_str!("../README.md"))]
+#![cfg_attr(doctest, doc = include_str!("../FRONT.md"))]
 #![cfg(any(test, doctest))]
 
 use std::time::Duration;
