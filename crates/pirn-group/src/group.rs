@@ -173,26 +173,16 @@ impl<S> GroupBuilder<S> {
     /// # Examples
     ///
     /// ```
-    /// use pirn_core::{Cause, Grace, finally, yield_now};
+    /// use pirn_core::{Grace, Scope};
     /// use pirn_group::GroupBuilder;
-    /// use pirn_sim::Sim;
-    /// use pirn_timer::now;
-    /// use std::future::pending;
     /// use std::time::Duration;
     ///
-    /// Sim::new().run(async {
-    ///     let second = Grace::After(Duration::from_secs(1));
-    ///     let group = GroupBuilder::in_task().grace(second).run_in_task(async |g| {
-    ///         let endless = finally(pending::<Result<(), &str>>(), pending::<()>); // its clean-up, too
-    ///         g.spawn(endless);
-    ///         yield_now().await; // it begins
-    ///         g.cancel(Cause::requested("enough"));
-    ///         Ok::<_, &str>(())
-    ///     });
-    ///     let began = now();
-    ///     group.await.unwrap(); // the body had ended
-    ///     assert_eq!(now(), began + Duration::from_secs(1));
+    /// let second = Duration::from_secs(1);
+    /// let group = GroupBuilder::in_task().grace(Grace::After(second)).run_in_task(async |g| {
+    ///     let grace = async { Ok(Scope::current().and_then(|scope| scope.grace())) };
+    ///     Ok::<_, Box<dyn std::error::Error + Send + Sync>>(g.spawn(grace).await?)
     /// });
+    /// assert_eq!(futures::executor::block_on(group).unwrap(), Some(second)); // of the child
     /// ```
     pub fn grace(self, grace: Grace) -> Self {
         GroupBuilder { grace, ..self }

@@ -1,7 +1,8 @@
 //! `cargo xtask release publish`: what the registry has not got yet, in order, and then waits for it.
 //!
 //! The registry's index says what is there. So a run that was cut off is gone on with by running it
-//! again.
+//! again. The index may be some seconds behind: after a failure it is asked once more, and if it has
+//! got more meanwhile, the rest is tried again.
 
 use std::{
     collections::BTreeSet,
@@ -23,6 +24,8 @@ use crate::{
 
 /// How long the index may take to show what was published.
 const PATIENCE: Duration = Duration::from_secs(600);
+/// After a failure, how far the index may be behind.
+const BEHIND: Duration = Duration::from_secs(5);
 
 /// How it is done.
 #[derive(Clone, Debug, Default)]
@@ -44,7 +47,7 @@ pub fn publish(root: &Path, options: &Options) -> Result {
     let packages = Packages::load(root)?;
     gate::check(root, &packages, options.dry_run)?;
     let home = Home::empty(packages.target.join("release-asked"), &options.target)?;
-    let there = those_there(root, &packages, &home)?;
+    let mut there = those_there(root, &packages, &home)?;
     for name in &there {
         println!(
             "{name} {} is there already",
@@ -57,20 +60,22 @@ pub fn publish(root: &Path, options: &Options) -> Result {
         println!("nothing is left to publish");
         return Ok(());
     }
-    let mut cargo = process::cargo();
-    cargo.args(["publish", "--workspace"]).current_dir(root);
-    for name in &there {
-        cargo.args(["--exclude", name]);
+    while let Err(error) = upload(root, options, &there) {
+        if options.dry_run {
+            return Err(error);
+        }
+        // Of what was uploaded last, by this or an earlier run, the index may not have known.
+        thread::sleep(BEHIND);
+        let seen = those_there(root, &packages, &home)?;
+        if seen.len() == there.len() {
+            return Err(format!("{error}; run this again to go on where it stopped"));
+        }
+        println!("{} of them are there: on with the rest", seen.len());
+        there = seen;
+        if there.len() == packages.published.len() {
+            break;
+        }
     }
-    if options.dry_run {
-        cargo.arg("--dry-run");
-    }
-    if options.no_verify {
-        cargo.arg("--no-verify");
-    }
-    options.target.choose(&mut cargo);
-    process::run(&mut cargo)
-        .map_err(|error| format!("{error}; run this again to go on where it stopped"))?;
     if options.dry_run {
         return Ok(());
     }
@@ -88,6 +93,23 @@ pub fn publish(root: &Path, options: &Options) -> Result {
         println!("{name} {version} is there");
     }
     Ok(())
+}
+
+/// Publishes what is not there.
+fn upload(root: &Path, options: &Options, there: &BTreeSet<String>) -> Result {
+    let mut cargo = process::cargo();
+    cargo.args(["publish", "--workspace"]).current_dir(root);
+    for name in there {
+        cargo.args(["--exclude", name]);
+    }
+    if options.dry_run {
+        cargo.arg("--dry-run");
+    }
+    if options.no_verify {
+        cargo.arg("--no-verify");
+    }
+    options.target.choose(&mut cargo);
+    process::run(&mut cargo)
 }
 
 /// What the index has in these versions; it must have come from here.
