@@ -1084,7 +1084,7 @@ fn tasks_of_any_priority_run_go_on_and_are_woken_elsewhere() {
             .await;
         });
         while workers[0].try_tick() {}
-        let waker = receiver.recv().unwrap();
+        let waker = receiver.try_recv().unwrap();
         std::thread::spawn(move || waker.wake()).join().unwrap();
         while workers[0].try_tick() {}
         assert!(task.is_finished());
