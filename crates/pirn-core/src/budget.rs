@@ -108,6 +108,28 @@ pub fn is_frozen() -> bool {
     left::get() == FROZEN
 }
 
+/// True if nothing is left: for who polls several futures of one task, so that it is not always the
+/// same one that spends what there is.
+///
+/// # Examples
+///
+/// ```
+/// use pirn_core::budget::{self, BUDGET};
+/// use std::task::{Context, Waker};
+///
+/// let _refilled = budget::refill();
+/// let mut cx = Context::from_waker(Waker::noop());
+/// for _ in 0..BUDGET {
+///     assert!(!budget::is_spent() && budget::poll_spend(&mut cx).is_ready());
+/// }
+/// assert!(budget::is_spent());
+/// ```
+#[inline]
+#[must_use]
+pub fn is_spent() -> bool {
+    left::get() == 0
+}
+
 impl Drop for Refilled {
     #[inline]
     fn drop(&mut self) {

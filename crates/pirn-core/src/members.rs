@@ -25,6 +25,7 @@ mod bell;
 mod chunk;
 mod here;
 
+use crate::budget;
 use crate::shim::{Arc, choose};
 use alloc::vec::Vec;
 use bell::{Bell, Identity};
@@ -55,7 +56,8 @@ const FIRST: usize = choose(4, 1);
 ///
 /// A pass goes through the members that were woken in the order of their keys, and around: one that
 /// was broken off is taken up after the member at which it was. A member that wakes itself as it is
-/// polled waits for the next pass.
+/// polled waits for the next pass. Members of which one spends the whole [budget](crate::budget) of
+/// the task are the first of a pass in turn.
 ///
 /// # Panics
 ///
@@ -193,11 +195,22 @@ impl<F> Members<F> {
         group.chunks.get_mut(key / CHUNK % GROUP)
     }
 
+    /// Where the next pass begins if this one, which began at `start`, has spent the budget: so each of
+    /// those who wait for it has it first in turn.
+    #[cold]
+    fn behind_the_first_due(&self, start: usize) -> usize {
+        let due = |chunk: &Chunk<F>| chunk.due;
+        let first = self
+            .first_from(start, due)
+            .or_else(|| self.first_from(0, due));
+        first.map_or(0, |key| key + 1)
+    }
+
     /// Goes through all members, in the order of their keys, and drops those for which `f` returns
     /// false.
     pub fn retain(&mut self, mut f: impl FnMut(usize, Pin<&mut F>) -> bool) {
         let mut key = 0;
-        while let Some(found) = self.first_from(key) {
+        while let Some(found) = self.first_from(key, Chunk::live) {
             let stays = self.get_mut(found).is_none_or(|member| f(found, member));
             if !stays {
                 self.remove(found);
@@ -216,14 +229,14 @@ impl<F> Members<F> {
         }
     }
 
-    /// The first key from `key` on.
-    fn first_from(&self, mut key: usize) -> Option<usize> {
+    /// The first key from `key` on of those that `of` names.
+    fn first_from(&self, mut key: usize, of: impl Fn(&Chunk<F>) -> usize) -> Option<usize> {
         while let Some(group) = self.groups.get(key / (GROUP * CHUNK)) {
             let chunk = group.chunks.get(key / CHUNK % GROUP)?;
-            let live = chunk.live() & from(key % CHUNK);
+            let named = of(chunk) & from(key % CHUNK);
             let first = key - key % CHUNK;
-            if live != 0 {
-                return Some(first + live.trailing_zeros() as usize);
+            if named != 0 {
+                return Some(first + named.trailing_zeros() as usize);
             }
             key = first + CHUNK;
         }
@@ -260,6 +273,9 @@ impl<F: Future> Members<F> {
         }
         if again {
             cx.waker().wake_by_ref();
+        }
+        if budget::is_spent() {
+            self.next = self.behind_the_first_due(start);
         }
         Poll::Pending
     }

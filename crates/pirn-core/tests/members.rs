@@ -3,13 +3,14 @@
 mod support;
 
 use pirn_core::Members;
+use pirn_core::budget::{self, BUDGET};
 use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 use support::Counter;
 
 /// What members did and who wakes them: shared by the test and its members.
@@ -193,6 +194,34 @@ fn always_ready_members_do_not_keep_the_others_from_their_turn() {
         set.push(std::future::ready(number));
     }
     assert_eq!(turns, [10, 10]);
+}
+
+#[test]
+fn members_of_which_each_would_spend_the_whole_budget_have_it_in_turn() {
+    let spent = [const { Cell::new(0) }; 70];
+    let mut set = Members::new();
+    for (key, spent) in spent.iter().enumerate() {
+        set.push(poll_fn(move |cx| -> Poll<()> {
+            if key % 10 != 3 {
+                return Poll::Pending; // it sleeps
+            }
+            loop {
+                ready!(budget::poll_spend(cx));
+                spent.set(spent.get() + 1);
+            }
+        }));
+    }
+    let (counter, waker) = Counter::new();
+    let mut cx = Context::from_waker(&waker);
+    for turn in 1..=21 {
+        let _refilled = budget::refill();
+        assert!(set.poll_all(&mut cx, |_, ()| ()).is_pending());
+        assert_eq!(counter.wakes(), turn);
+    }
+    for (key, spent) in spent.iter().enumerate() {
+        let turns = if key % 10 == 3 { 3 } else { 0 };
+        assert_eq!(spent.get(), turns * BUDGET, "{key}");
+    }
 }
 
 #[test]
