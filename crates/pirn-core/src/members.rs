@@ -56,8 +56,8 @@ const FIRST: usize = choose(4, 1);
 ///
 /// A pass goes through the members that were woken in the order of their keys, and around: one that
 /// was broken off is taken up after the member at which it was. A member that wakes itself as it is
-/// polled waits for the next pass. Members of which one spends the whole [budget](crate::budget) of
-/// the task are the first of a pass in turn.
+/// polled waits for the next pass. A pass in which the task's [budget](crate::budget) was spent is
+/// followed by one that begins after the member that spent the last of it.
 ///
 /// # Panics
 ///
@@ -89,7 +89,7 @@ pub struct Members<F> {
     len: usize,
     /// How many members the set was made for.
     expected: usize,
-    /// The key at which the next pass begins.
+    /// The key at which the next pass begins. During a pass, 0 until that is known.
     next: usize,
 }
 
@@ -195,22 +195,11 @@ impl<F> Members<F> {
         group.chunks.get_mut(key / CHUNK % GROUP)
     }
 
-    /// Where the next pass begins if this one, which began at `start`, has spent the budget: so each of
-    /// those who wait for it has it first in turn.
-    #[cold]
-    fn behind_the_first_due(&self, start: usize) -> usize {
-        let due = |chunk: &Chunk<F>| chunk.due;
-        let first = self
-            .first_from(start, due)
-            .or_else(|| self.first_from(0, due));
-        first.map_or(0, |key| key + 1)
-    }
-
     /// Goes through all members, in the order of their keys, and drops those for which `f` returns
     /// false.
     pub fn retain(&mut self, mut f: impl FnMut(usize, Pin<&mut F>) -> bool) {
         let mut key = 0;
-        while let Some(found) = self.first_from(key, Chunk::live) {
+        while let Some(found) = self.first_from(key) {
             let stays = self.get_mut(found).is_none_or(|member| f(found, member));
             if !stays {
                 self.remove(found);
@@ -229,14 +218,14 @@ impl<F> Members<F> {
         }
     }
 
-    /// The first key from `key` on of those that `of` names.
-    fn first_from(&self, mut key: usize, of: impl Fn(&Chunk<F>) -> usize) -> Option<usize> {
+    /// The first key from `key` on.
+    fn first_from(&self, mut key: usize) -> Option<usize> {
         while let Some(group) = self.groups.get(key / (GROUP * CHUNK)) {
             let chunk = group.chunks.get(key / CHUNK % GROUP)?;
-            let named = of(chunk) & from(key % CHUNK);
+            let live = chunk.live() & from(key % CHUNK);
             let first = key - key % CHUNK;
-            if named != 0 {
-                return Some(first + named.trailing_zeros() as usize);
+            if live != 0 {
+                return Some(first + live.trailing_zeros() as usize);
             }
             key = first + CHUNK;
         }
@@ -261,6 +250,7 @@ impl<F: Future> Members<F> {
             group.due |= group.bell.answer(cx.waker(), &mut group.known);
         }
         let start = core::mem::take(&mut self.next);
+        let was_spent = budget::is_spent();
         let mut again = false;
         let mut broken = self.sweep(start, usize::MAX, &mut again, &mut ended);
         if broken.is_none() && start > 0 {
@@ -271,11 +261,12 @@ impl<F: Future> Members<F> {
             None if self.len == 0 => return Poll::Ready(None),
             None => {}
         }
+        if was_spent {
+            // Nobody had a turn.
+            self.next = start;
+        }
         if again {
             cx.waker().wake_by_ref();
-        }
-        if budget::is_spent() {
-            self.next = self.behind_the_first_due(start);
         }
         Poll::Pending
     }
@@ -329,7 +320,12 @@ impl<F: Future> Members<F> {
                 visit.chunk.take_woken();
                 while visit.chunk.due & mask != 0 {
                     let index = (visit.chunk.due & mask).trailing_zeros() as usize;
-                    let Poll::Ready(output) = visit.chunk.poll(index) else {
+                    let polled = visit.chunk.poll(index);
+                    if self.next == 0 && budget::is_spent() {
+                        // The others have it first in the next pass.
+                        self.next = first + index + 1;
+                    }
+                    let Poll::Ready(output) = polled else {
                         continue;
                     };
                     // Counted before its destructor runs, which may panic.

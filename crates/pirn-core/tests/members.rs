@@ -225,6 +225,26 @@ fn members_of_which_each_would_spend_the_whole_budget_have_it_in_turn() {
 }
 
 #[test]
+fn members_that_spend_a_little_have_their_turn_in_order_whatever_the_budget() {
+    let served = RefCell::new(Vec::new());
+    let mut set = Members::with_capacity(300);
+    for key in 0..300 {
+        let served = &served;
+        set.push(poll_fn(move |cx| {
+            ready!(budget::poll_spend(cx));
+            served.borrow_mut().push(key);
+            Poll::Ready(())
+        }));
+    }
+    let mut cx = Context::from_waker(Waker::noop());
+    for turn in 0..3 {
+        let _refilled = budget::refill();
+        assert_eq!(set.poll_all(&mut cx, |_, ()| ()).is_ready(), turn == 2);
+    }
+    assert_eq!(served.take(), (0..300).collect::<Vec<_>>());
+}
+
+#[test]
 fn the_waker_of_the_last_pass_is_the_one_that_is_woken() {
     let (mut set, desk) = set(1);
     let (first, first_waker) = Counter::new();
