@@ -316,6 +316,83 @@ fn a_child_that_is_always_ready_leaves_the_task_to_its_siblings_and_others() {
     assert!(spent.get() > 1);
 }
 
+/// Polls so often, each time as an executor does that knows of budgets.
+fn turns<F: Future>(run: &mut Pin<&mut F>, turns: usize) -> bool {
+    (0..turns).any(|_| {
+        let _refilled = budget::refill();
+        poll(run.as_mut()).is_ready()
+    })
+}
+
+/// Something that spends, and is always ready, until it is told.
+async fn busy(until: &Cell<bool>) -> Result<(), &'static str> {
+    while !until.get() {
+        poll_fn(budget::poll_spend).await;
+    }
+    Ok(())
+}
+
+#[test]
+fn a_body_that_is_always_ready_leaves_turns_to_children_that_spend_as_well() {
+    let done = Cell::new(false);
+    let mut run = pin!(group_in_task(async |g| {
+        g.spawn_local(async {
+            poll_fn(budget::poll_spend).await;
+            done.set(true);
+            Ok(())
+        });
+        busy(&done).await
+    }));
+    assert!(turns(&mut run, 10), "the child had no turn");
+}
+
+#[test]
+fn a_child_that_is_always_ready_leaves_turns_to_siblings_that_spend_as_well() {
+    let done = Cell::new(false);
+    let mut run = pin!(group_in_task(async |g| {
+        g.spawn_local(busy(&done));
+        g.spawn_local(busy(&done));
+        g.spawn_local(async {
+            poll_fn(budget::poll_spend).await;
+            done.set(true);
+            Ok(())
+        });
+        Ok(())
+    }));
+    assert!(turns(&mut run, 20), "the last child had no turn");
+}
+
+#[test]
+fn a_turn_of_groups_beside_one_another_is_bounded() {
+    let (spent, done) = (Cell::new(0), Cell::new(false));
+    let work = async || {
+        while !done.get() {
+            poll_fn(budget::poll_spend).await;
+            spent.set(spent.get() + 1);
+        }
+        Ok::<_, &str>(())
+    };
+    let mut run = pin!(group_in_task(async |outer| {
+        for _ in 0..10 {
+            outer.spawn_local(async {
+                let inner = group_in_task(async |g| {
+                    g.spawn_local(work());
+                    work().await
+                });
+                inner.await.map_err(|_| "an inner one failed")
+            });
+        }
+        work().await
+    }));
+    for turn in 1..=30 {
+        assert!(!turns(&mut run, 1));
+        // Once for each level at most.
+        assert!(spent.get() <= 3 * turn * budget::BUDGET as usize);
+    }
+    done.set(true);
+    assert!(turns(&mut run, 30));
+}
+
 #[test]
 fn a_child_has_a_copy_of_the_locals_around_its_spawn_and_what_it_sets_is_its_own() {
     static NAME: TaskLocal<&str> = TaskLocal::new();

@@ -169,8 +169,9 @@ impl GroupBuilder<()> {
     /// they do. To a child that spawns siblings, give a clone of the handle.
     ///
     /// They have a cancel scope and [task-locals](pirn_core::TaskLocal) of their own, as other
-    /// children; of their task they share the thread and the [budget](pirn_core::budget). In each
-    /// turn the body is polled first, and then the children that were woken, each once.
+    /// children; of their task they share the thread and the [budget](pirn_core::budget), of which they
+    /// get a second one if the body has spent the first. In each turn the body is polled first, and
+    /// then the children that were woken, each once.
     ///
     /// # Errors
     ///
@@ -239,8 +240,9 @@ impl GroupBuilder<()> {
 impl<'env, E: fmt::Display + Send + 'static> TaskGroup<E, InTask<'env>> {
     /// Spawns a child that may borrow, as a part of the task: see [`group_in_task`].
     ///
-    /// In a group that has ended the handle gives the refusal, which is [reported](pirn_core::report)
-    /// if nobody asks it; see [`try_spawn`](Self::try_spawn). In a group that was cancelled the child never starts.
+    /// In a group that has ended, the refusal goes to the handle, and is [reported](pirn_core::report)
+    /// if that is dropped unasked; see [`try_spawn`](Self::try_spawn). In a group that was cancelled the
+    /// child never starts.
     #[track_caller]
     pub fn spawn<F, T>(&self, future: F) -> Child<T>
     where

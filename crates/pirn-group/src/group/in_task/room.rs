@@ -15,7 +15,7 @@
 use crate::group::shared::Shared;
 use pirn_core::shim::Mutex;
 use pirn_core::wake::wake;
-use pirn_core::{Cause, Kind, Locals, Members};
+use pirn_core::{Cause, Kind, Locals, Members, budget};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -96,6 +96,8 @@ pub(in crate::group) struct Tenants<C: ?Sized, E> {
     room: Arc<Room<C>>,
     members: Members<Boxed<C>>,
     waker: Option<Waker>,
+    /// As the turn began there was nothing left of the task's budget.
+    was_spent: bool,
     shared: Arc<Shared<E>>,
 }
 
@@ -105,6 +107,7 @@ impl<C: ?Sized, E> Tenants<C, E> {
             room,
             members: Members::new(),
             waker: None,
+            was_spent: false,
             shared,
         }
     }
@@ -125,6 +128,7 @@ where
 {
     fn begin(&mut self) {
         self.waker = self.room.enter();
+        self.was_spent = budget::is_spent();
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) {
@@ -132,6 +136,9 @@ where
             self.members.push(child);
         }
         if !self.members.is_empty() {
+            // What the body alone has spent, and would again in the next turn.
+            let spent = !self.was_spent && budget::is_spent();
+            let _budget = spent.then(budget::refill);
             // To them this is an executor, which has nothing around it.
             let _detached = Locals::detach();
             let _ended = self.members.poll_all(cx, |_, ()| ());
