@@ -291,7 +291,7 @@ impl BlockingPool {
                 if pool.poll_ended(cx).is_ready() {
                     return Poll::Ready(Ok(()));
                 }
-                deadline.as_mut().poll(cx).map(|()| Err(pool.unfinished()))
+                deadline.as_mut().poll(cx).map(|()| pool.unfinished())
             })
             .await
         }
@@ -547,14 +547,14 @@ impl Pool {
         Poll::Pending
     }
 
-    fn unfinished(&self) -> Unfinished {
+    /// Names what runs, if anything does: threads that are about to end are no failure.
+    fn unfinished(&self) -> Result<(), Unfinished> {
         let books = self.books.lock();
-        Unfinished {
-            jobs: books
-                .running
-                .iter()
-                .map(|(_, job)| job.meta.clone())
-                .collect(),
+        let running = books.running.iter();
+        let jobs: Vec<_> = running.map(|(_, job)| job.meta.clone()).collect();
+        match jobs.is_empty() {
+            true => Ok(()),
+            false => Err(Unfinished { jobs }),
         }
     }
 }

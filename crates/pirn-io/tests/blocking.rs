@@ -407,6 +407,57 @@ fn a_shutdown_past_its_deadline_names_what_is_left() {
 }
 
 #[test]
+fn a_shutdown_without_time_succeeds_where_nothing_runs() {
+    let pool = pool(1);
+    block_on(pool.run(|| ())).unwrap();
+    while pool.statistics().idle == 0 {
+        std::thread::yield_now();
+    }
+    assert!(block_on(pool.shutdown(async {})).is_ok());
+}
+
+struct Bomb;
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        panic!("in drop");
+    }
+}
+
+#[test]
+fn a_closure_cancelled_before_its_turn_whose_destructor_panics_ends_its_future() {
+    let pool = pool(1);
+    let (gate, job) = gate();
+    pool.submit(Box::new(job)).unwrap();
+    gate.wait_running();
+    let bomb = Bomb;
+    let mut future = Box::pin(pool.run(move || unreachable!("{:p}", &raw const bomb)));
+    let scope = Scope::detached();
+    {
+        // By reference, in a body that is cancelled alone.
+        let mut run = pin!(scope.run(poll_fn(|cx| {
+            let polled: Poll<Result<(), _>> = future.as_mut().poll(cx);
+            assert!(polled.is_pending());
+            Poll::<()>::Pending
+        })));
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(run.as_mut().poll(&mut cx).is_pending());
+        scope.cancel(Cause::requested("stop"));
+        assert!(run.as_mut().poll(&mut cx).is_ready());
+    }
+    gate.open();
+    let (ends, ended) = channel();
+    std::thread::spawn(move || ends.send(block_on(future)).unwrap());
+    match ended.recv_timeout(Duration::from_secs(60)) {
+        Ok(Err(JoinError::Panicked(panic))) => {
+            assert_eq!(panic.into_payload().downcast_ref(), Some(&"in drop"));
+        }
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(block_on(pool.run(|| 1)).unwrap(), 1);
+}
+
+#[test]
 fn a_panic_that_nobody_receives_is_reported_and_the_pool_goes_on() {
     let seen = Arc::new(Mutex::new(Vec::new()));
     let sink = Arc::clone(&seen);

@@ -88,3 +88,28 @@ fn a_future_dropped_before_its_start_drops_the_closure_unrun() {
     open.send(()).unwrap();
     block_on(pool.run(|| ())).unwrap();
 }
+
+#[test]
+fn a_value_that_nobody_wants_and_whose_destructor_panics_does_not_end_the_program() {
+    struct Bomb;
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            panic!("in drop");
+        }
+    }
+    let pool = pool(1);
+    let (runs, running) = channel();
+    let (open, opened) = channel::<()>();
+    {
+        let mut future = pin!(pool.run(move || {
+            runs.send(()).unwrap();
+            opened.recv().unwrap();
+            Bomb
+        }));
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(future.as_mut().poll(&mut cx).is_pending());
+        running.recv().unwrap();
+    }
+    open.send(()).unwrap();
+    assert_eq!(block_on(pool.run(|| 1)).unwrap(), 1);
+}

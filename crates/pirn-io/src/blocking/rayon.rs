@@ -1,6 +1,6 @@
 //! Closures on rayon's threads, awaited: [`to_thread`](super::to_thread) for what computes.
 
-use super::ToThread;
+use super::{ToThread, guarded};
 use pirn_core::{Blocking, BoxJob, Refused, TaskMeta};
 use rayon_core::ThreadPool;
 use std::fmt;
@@ -97,12 +97,14 @@ impl RayonPool {
 
 impl Blocking for RayonPool {
     fn submit(&self, job: BoxJob) -> Result<(), Refused<BoxJob>> {
+        // Rayon panics where its global pool cannot be started, which this asks for.
+        if self.0.is_none() && catch_unwind(rayon_core::current_num_threads).is_err() {
+            return Err(Refused::new("rayon's pool cannot be started", job));
+        }
+        // A panic that comes out of the job would end the program there.
+        let job = || guarded(job);
         match &self.0 {
             Some(pool) => pool.spawn(job),
-            // Rayon panics where its global pool cannot be started, which this asks for.
-            None if catch_unwind(rayon_core::current_num_threads).is_err() => {
-                return Err(Refused::new("rayon's pool cannot be started", job));
-            }
             None => rayon_core::spawn(job),
         }
         Ok(())

@@ -241,11 +241,14 @@ fn call<T>(job: Job<T>, scope: Option<&Scope>) -> Result<Result<T, Payload>, Sha
     // It is all of a poll, but who blocks in `job` has nobody to give way to: hence `block_on`.
     let body = async { result = Some(block_on(async { job() })) };
     let mut cx = Context::from_waker(Waker::noop());
-    let ended = pin!(scope.run(body)).poll(&mut cx);
+    let poll = || pin!(scope.run(body)).poll(&mut cx);
+    let ended = catch_unwind(AssertUnwindSafe(poll));
     match (result, ended) {
         (Some(result), _) => Ok(result),
-        (None, Poll::Ready(Err(cause))) => Err(cause),
-        (None, _) => unreachable!("a body that is polled is ready"),
+        (None, Ok(Poll::Ready(Err(cause)))) => Err(cause),
+        // Of the destructor of `job`, which was not called.
+        (None, Err(payload)) => Ok(Err(payload)),
+        (None, Ok(_)) => unreachable!("a body that is polled is ready"),
     }
 }
 
