@@ -5,9 +5,10 @@
 
 use fastrand::Rng;
 use futures::FutureExt;
+use futures::future::{Either, select};
 use pirn_core::report::{Report, set_hook};
-use pirn_core::{Cause, Scope, context, finally, shield, yield_now};
-use pirn_group::{GroupBuilder, GroupError, StartError, Started, TaskGroup};
+use pirn_core::{Cause, Scope, TaskMeta, context, finally, shield, yield_now};
+use pirn_group::{GroupBuilder, GroupError, InTask, StartError, Started, TaskGroup};
 use pirn_timer::{sleep, timeout};
 use std::error::Error;
 use std::fmt;
@@ -192,8 +193,10 @@ async fn group(mut place: Place, mut rng: Rng) -> Result<(), Boxed> {
     if rng.u8(..4) == 0 {
         builder = builder.limit(rng.usize(1..3));
     }
-    let form = rng.u8(..6);
-    place.fleeting |= form == 1;
+    let limit = rng.usize(1..3);
+    let form = rng.u8(..10);
+    // In one task from 6 on.
+    place.fleeting |= matches!(form, 1 | 7 | 8);
     let (mut inside, mut outside) = (rng.fork(), rng.fork());
     let run = async {
         if form == 0 {
@@ -205,12 +208,24 @@ async fn group(mut place: Place, mut rng: Rng) -> Result<(), Boxed> {
             }
             return group.join().await;
         }
+        if form >= 6 {
+            let builder = match form {
+                6 => GroupBuilder::in_task().limit(limit),
+                _ => GroupBuilder::in_task(),
+            };
+            return builder
+                .run_in_task(async |g| body_in_task(g, &place, &mut inside).await)
+                .await;
+        }
         builder
             .run(async |g| body(g, &place, &mut inside).await)
             .await
     };
     let ended = AssertUnwindSafe(async {
-        if form != 1 {
+        if form == 8 {
+            return Some(in_pieces(Box::pin(run), &mut outside).await);
+        }
+        if !matches!(form, 1 | 7) {
             return Some(run.await);
         }
         // A part of it, and then it is dropped.
@@ -245,6 +260,29 @@ async fn group(mut place: Place, mut rng: Rng) -> Result<(), Boxed> {
             Ok(())
         }
     }
+}
+
+/// Polls by reference, with limits of several kinds, and then to the end.
+async fn in_pieces<F: Future + Unpin>(mut run: F, rng: &mut Rng) -> F::Output {
+    for _ in 0..rng.u8(1..5) {
+        let limit = Duration::from_millis(rng.u64(1..20));
+        let ended = match rng.u8(..4) {
+            0 => match poll_fn(|cx| Poll::Ready(Pin::new(&mut run).poll(cx))).await {
+                Poll::Ready(ended) => Some(ended),
+                Poll::Pending => None,
+            },
+            1 | 2 => match select(&mut run, Box::pin(sleep(limit))).await {
+                Either::Left((ended, _)) => Some(ended),
+                Either::Right(_) => None,
+            },
+            _ => timeout(limit, &mut run).await.ok(),
+        };
+        if let Some(ended) = ended {
+            return ended;
+        }
+        pause(rng).await;
+    }
+    run.await
 }
 
 /// Spawns children into a group.
@@ -318,6 +356,102 @@ async fn body(g: TaskGroup<Boxed>, place: &Place, rng: &mut Rng) -> Result<(), B
         4 => {
             let child = g.spawn(counted(place, rng));
             let _ = child.await;
+        }
+        _ => {}
+    }
+    if rng.u8(..4) == 0 {
+        let below = place.depth.checked_sub(1);
+        if let Some(depth) = below {
+            let place = Place {
+                depth,
+                ..place.clone()
+            };
+            return work(place, rng.fork()).await;
+        }
+    }
+    simple(place, rng)
+}
+
+/// A child that is dropped where its group is, and so is as fleeting as that.
+fn counted_in_task(
+    place: &Place,
+    rng: &mut Rng,
+) -> impl Future<Output = Result<(), Boxed>> + use<> {
+    let (alive, work) = (Alive::new(&place.groups), work(place.clone(), rng.fork()));
+    async move {
+        let _alive = alive;
+        work.await
+    }
+}
+
+/// Spawns a child as it is dropped.
+struct Spawns(TaskGroup<Boxed, InTask<'static>>, Place, Rng);
+
+impl Drop for Spawns {
+    fn drop(&mut self) {
+        let child = counted_in_task(&self.1, &mut self.2);
+        let _ = self.0.try_spawn(TaskMeta::here(), child);
+    }
+}
+
+async fn body_in_task(
+    g: TaskGroup<Boxed, InTask<'static>>,
+    place: &Place,
+    rng: &mut Rng,
+) -> Result<(), Boxed> {
+    for _ in 0..rng.usize(..5) {
+        let child = g.spawn(counted_in_task(place, rng));
+        if rng.u8(..8) == 0 {
+            child.cancel(Cause::requested("not that one"));
+        }
+    }
+    if rng.u8(..5) == 0 {
+        let limit = Duration::from_millis(rng.u64(1..40));
+        let now = context::clock().unwrap().now();
+        g.scope().set_deadline(now + limit).unwrap();
+    }
+    pause(rng).await;
+    match rng.u8(..10) {
+        0 => {
+            g.cancel(Cause::requested("enough"));
+        }
+        1 => {
+            let child = g.spawn(counted_in_task(place, rng));
+            let _ = child.await;
+        }
+        2 => {
+            let spawns = Spawns(g.clone(), place.clone(), rng.fork());
+            let work = counted_in_task(place, rng);
+            let sibling = g.spawn(async move {
+                let _spawns = spawns;
+                work.await
+            });
+            if rng.bool() {
+                pause(rng).await;
+                sibling.cancel(Cause::requested("not that one"));
+            }
+        }
+        3 => drop(Spawns(g.clone(), place.clone(), rng.fork())),
+        4 | 5 => {
+            // Other tasks spawn, at any time.
+            let (g, place, mut rng) = (g.clone(), place.clone(), rng.fork());
+            let spawner = g.clone();
+            spawner.spawn(async move {
+                let others = GroupBuilder::ambient().unwrap().run(async |others| {
+                    for _ in 0..3 {
+                        let (g, place, mut rng) = (g.clone(), place.clone(), rng.fork());
+                        others.spawn(async move {
+                            pause(&mut rng).await;
+                            let child = counted_in_task(&place, &mut rng);
+                            let _ = g.try_spawn(TaskMeta::here(), child);
+                            Ok::<_, Boxed>(())
+                        });
+                    }
+                    Ok(())
+                });
+                let _ = others.await;
+                Ok(())
+            });
         }
         _ => {}
     }
