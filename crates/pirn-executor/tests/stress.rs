@@ -7,10 +7,10 @@
 mod common;
 
 use common::{Counter, oneshot, yield_now};
-use pirn_core::{Cause, TaskMeta};
+use pirn_core::{Cause, Park, ParkError, TaskMeta, Until};
 use pirn_executor::{
-    LocalExecutor, PoolExecutor, PoolHandle, Priority, Task, ThreadPark, block_in_place, spawn,
-    spawn_at, try_spawn_eager,
+    LocalExecutor, LocalHandle, PoolExecutor, PoolHandle, Priority, Task, ThreadPark, ThreadUnpark,
+    block_in_place, spawn, spawn_at, try_spawn_eager,
 };
 use std::collections::VecDeque;
 use std::pin::Pin;
@@ -378,6 +378,117 @@ fn wakers_of_two_kinds_of_executors_meet_and_leave_nothing_behind() {
         // What the other threads still spawn there is refused.
         drop(pool);
     });
+    board.clear();
+}
+
+/// More tasks than the pages hold that an executor keeps, if they are [`large`].
+const BURST: usize = 600;
+
+/// Few of which fill a page.
+async fn large(subject: Subject) -> Live {
+    let filling = std::hint::black_box([1_u8; 3_000]);
+    let output = subject.await;
+    assert_eq!(filling, [1; 3_000]);
+    output
+}
+
+/// Does not sleep: so the executor rests all the time.
+struct Restless;
+
+impl Park for Restless {
+    type Unpark = ThreadUnpark;
+
+    fn unparker(&self) -> ThreadUnpark {
+        ThreadPark::new().unparker()
+    }
+
+    fn park(&mut self, _: Until) -> Result<(), ParkError> {
+        thread::yield_now();
+        Ok(())
+    }
+}
+
+/// Is woken from elsewhere, after its executor had nothing to do.
+async fn slow() {
+    let (sender, receiver) = oneshot();
+    thread::spawn(move || sender.send(()));
+    receiver.await;
+}
+
+#[test]
+fn pages_that_are_given_back_meanwhile_are_missed_by_nobody() {
+    let board = Arc::new(Board::default());
+    let locals: [Mutex<Option<LocalHandle>>; 2] = Default::default();
+    for round in 0..rounds() / 1_000 {
+        let mut random = Random(round as u64);
+        let (executor, workers) = PoolExecutor::new(2);
+        *board.pool.lock().unwrap() = Some(executor.handle());
+        thread::scope(|scope| {
+            for mut worker in workers {
+                let closed = executor.handle().closed();
+                let retires = random.below(4) == 0;
+                let (board, mut random) = (&board, random.clone());
+                scope.spawn(move || {
+                    if retires {
+                        let bursts = async {
+                            for _ in 0..BURST {
+                                let subject = Subject::new(board, &mut random);
+                                drop(random.put(&board.tasks, spawn(large(subject))));
+                            }
+                            yield_now().await;
+                        };
+                        worker.run(&mut Restless, bursts).unwrap();
+                    } else {
+                        worker.run(&mut Restless, closed).unwrap();
+                    }
+                });
+            }
+            for me in 0..2 {
+                let (board, handle, locals) = (&board, executor.handle(), &locals);
+                scope.spawn(move || {
+                    let mut random = Random((2 * round + me) as u64);
+                    for _ in 0..3 {
+                        let local = LocalExecutor::new();
+                        *locals[me].lock().unwrap() = Some(local.handle());
+                        let mut burst = |acts| {
+                            for _ in 0..acts {
+                                // The pool, the own executor, or that of the other thread.
+                                let to = random.below(3);
+                                let other = locals[to % 2].lock().unwrap().clone();
+                                board.act(&mut random, |subject| match other {
+                                    Some(other) if to < 2 => other.spawn(large(subject)),
+                                    _ => handle.spawn(large(subject)),
+                                });
+                            }
+                        };
+                        burst(6 * BURST);
+                        let mut cx = Context::from_waker(Waker::noop());
+                        for _ in 0..40 {
+                            while local.poll_tick(&mut cx).is_ready() {}
+                            burst(2);
+                        }
+                        burst(6 * BURST);
+                        for _ in 0..40 {
+                            while local.try_tick() {}
+                            local.run(&mut Restless, slow()).unwrap();
+                        }
+                    }
+                });
+            }
+            for _ in 0..BURST {
+                board.act(&mut random, |subject| {
+                    executor.handle().spawn(large(subject))
+                });
+            }
+            if random.below(2) == 0 {
+                let shutdown = executor.shutdown(yield_now());
+                LocalExecutor::new()
+                    .run(&mut ThreadPark::new(), shutdown)
+                    .unwrap();
+            }
+            drop(executor);
+        });
+    }
     board.clear();
 }
 
