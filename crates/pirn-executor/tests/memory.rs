@@ -280,6 +280,28 @@ fn tasks_that_go_on_are_where_they_were_when_memory_is_given_back() {
     assert_eq!(executor.statistics().live, 0);
 }
 
+#[test]
+fn an_executor_that_gave_back_little_again_and_again_does_so_when_much_more_was_taken() {
+    const SOME: usize = 20_000;
+    let executor = LocalExecutor::new();
+    let task = |n: usize| {
+        executor.spawn(poll_fn(move |_| match n % 50 {
+            0 => Poll::Pending,
+            _ => Poll::Ready(()),
+        }))
+    };
+    // One is left in each page.
+    let mut tasks: Vec<_> = (0..SOME).map(task).collect();
+    while executor.try_tick() {}
+    tasks.retain(|task| !task.is_finished());
+    (0..1_000).for_each(|_| rest(|cx| executor.poll_tick(cx)));
+    let before = BYTES.get();
+    (0..2 * MANY).for_each(|n| executor.spawn(async move { n }).detach());
+    assert!(BYTES.get() - before > 3 * MUCH);
+    rest(|cx| executor.poll_tick(cx));
+    assert!(BYTES.get() - before < MUCH, "{}", BYTES.get() - before);
+}
+
 /// The sum of what they give.
 async fn join(tasks: Vec<Task<usize>>) -> usize {
     let mut sum = 0;

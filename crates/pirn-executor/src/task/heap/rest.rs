@@ -5,7 +5,8 @@
 //! as it took to free them. So an owner looks only where more than half of its slots are vacant, at
 //! each [`PATIENCE`]th rest of that kind: who has the same many tasks again and again, with a rest
 //! in between, pays little. After a look that brought little, because a task is left in most pages,
-//! twice as many rests go by before the next one, at last [`SELDOM`].
+//! twice as many rests go by before the next one, at last [`SELDOM`]; until there are twice as many
+//! pages as it left.
 //!
 //! A heap whose owner never rests, since a foreign loop looks for tasks time and again and never asks
 //! to be woken, keeps what it has. One that never had more than [`KEEP`] full pages pays a load and a
@@ -48,6 +49,8 @@ impl Default for Sorted {
 pub(super) struct Rests {
     since: u32,
     patience: u32,
+    /// How many full pages the last look left.
+    left: usize,
 }
 
 impl Default for Rests {
@@ -55,13 +58,18 @@ impl Default for Rests {
         Rests {
             since: 0,
             patience: PATIENCE,
+            left: 0,
         }
     }
 }
 
 impl Rests {
-    /// Counts one rest. True if it is time to look.
-    fn is_time(&mut self) -> bool {
+    /// Counts one rest. True if it is time to look through so many full pages.
+    fn is_time(&mut self, full: usize) -> bool {
+        if self.patience > PATIENCE && full > 2 * self.left {
+            // What the last look brought says nothing of them.
+            (self.since, self.patience) = (0, PATIENCE);
+        }
         self.since += 1;
         let is_time = self.since >= self.patience;
         if is_time {
@@ -70,9 +78,10 @@ impl Rests {
         is_time
     }
 
-    /// Notes whether a look was worth it.
-    fn looked(&mut self, was_worth_it: bool) {
-        self.patience = match was_worth_it {
+    /// Notes how many pages, of those that were full, a look has found to be given back.
+    fn looked(&mut self, found: usize, full: usize) {
+        self.left = full - found;
+        self.patience = match found >= full / 4 {
             true => PATIENCE,
             false => (self.patience * 2).min(SELDOM),
         };
@@ -99,14 +108,14 @@ impl<S> Owner<S> {
     #[cold]
     fn look(&mut self) -> bool {
         self.take_back();
-        if self.used > self.begun / 2 || !self.rests.is_time() {
-            return false;
-        }
         // Ordering: Relaxed, only the owner writes it.
         let full = self.heap().full.load(Relaxed);
+        if self.used > self.begun / 2 || !self.rests.is_time(full) {
+            return false;
+        }
         self.sort();
         let empty = self.take_empty();
-        self.rests.looked(empty.len() >= full / 4);
+        self.rests.looked(empty.len(), full);
         for &page in &empty {
             // SAFETY: nobody else has anything of a page that was taken out.
             unsafe { self.free(page) };
