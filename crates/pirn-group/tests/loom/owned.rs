@@ -116,6 +116,47 @@ fn a_child_spawned_as_the_group_is_closed_is_refused_or_awaited() {
 }
 
 #[test]
+fn a_group_that_is_closed_as_two_children_end_waits_for_both_and_no_longer() {
+    shim::model(|| {
+        let (hand, dropped) = (Hand::default(), Arc::new(AtomicUsize::new(0)));
+        let group = open(&hand);
+        for _ in 0..2 {
+            group.spawn(done(Dropped(dropped.clone())));
+        }
+        let children = thread::spawn(move || {
+            hand.run_one();
+            hand.run_one();
+        });
+        group.close();
+        block_on(group.join()).unwrap();
+        assert_eq!(count(&dropped), 2);
+        children.join().unwrap();
+    });
+}
+
+#[test]
+fn two_children_end_as_their_group_is_dropped_and_the_scope_around_waits_for_both() {
+    shim::model(|| {
+        let (hand, dropped) = (Hand::default(), Arc::new(AtomicUsize::new(0)));
+        let guards = [0, 1].map(|_| Dropped(dropped.clone()));
+        let children = block_on(Scope::detached().run(async move {
+            let group = open(&hand);
+            for guard in guards {
+                group.spawn(done(guard));
+            }
+            let children = thread::spawn(move || {
+                hand.run_one();
+                hand.run_one();
+            });
+            drop(group);
+            children
+        }));
+        assert_eq!(count(&dropped), 2);
+        children.unwrap().join().unwrap();
+    });
+}
+
+#[test]
 fn a_failure_on_another_thread_is_given_to_who_joins() {
     shim::model(|| {
         let hand = Hand::default();
