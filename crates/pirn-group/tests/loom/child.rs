@@ -26,6 +26,21 @@ fn a_cancel_finds_a_child_in_its_first_poll() {
 }
 
 #[test]
+fn who_has_a_handle_from_another_task_that_polled_it_is_woken_as_the_child_ends() {
+    shim::model(|| {
+        let hand = Hand::default();
+        let group = GroupBuilder::on(hand.clone()).open::<u8>();
+        let mut handle = group.spawn(async { Ok(5) });
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(Pin::new(&mut handle).poll(&mut cx).is_pending());
+        let child = thread::spawn(move || hand.run_one());
+        assert_eq!(block_on(handle).unwrap(), 5);
+        block_on(group.join()).unwrap();
+        child.join().unwrap();
+    });
+}
+
+#[test]
 fn who_sees_that_a_child_has_ended_has_its_value_and_sees_what_it_did() {
     shim::model(|| {
         let (hand, did) = (Hand::default(), Arc::new(AtomicUsize::new(0)));
