@@ -719,6 +719,73 @@ fn items_that_are_out_as_it_closes_now_stay_unfinished() {
 }
 
 #[test]
+fn any_sequence_of_puts_gets_and_dones_counts_what_is_unfinished_as_a_plain_count_does() {
+    let mut next = numbers();
+    for run in 0..200 {
+        let queue = Queue::bounded([1, 3, 8, usize::MAX][run % 4]);
+        let (mut inside, mut unfinished) = (0, 0_usize);
+        let mut taken: Vec<pirn_sync::QueueItem<'_, u64>> = Vec::new();
+        let mut joins = Vec::new();
+        for item in 0..200 {
+            match next(16) {
+                0..=3 => {
+                    let put = usize::from(queue.try_put(item).is_ok());
+                    (inside, unfinished) = (inside + put, unfinished + put);
+                }
+                4 => {
+                    // The place is given up, or filled.
+                    let mut reserve = Box::pin(queue.reserve_put());
+                    if let Poll::Ready(Ok(place)) = poll_once(reserve.as_mut(), Waker::noop()) {
+                        if next(2) == 0 && place.put(item).is_ok() {
+                            (inside, unfinished) = (inside + 1, unfinished + 1);
+                        }
+                    }
+                }
+                5..=6 => inside -= usize::from(queue.try_get().is_ok()),
+                7 => {
+                    let mut items = Vec::new();
+                    let mut many = Box::pin(queue.get_many(&mut items, 1 + next(3) as usize));
+                    let _ = poll_once(many.as_mut(), Waker::noop());
+                    drop(many);
+                    inside -= items.len();
+                }
+                8 => {
+                    let mut get = Box::pin(queue.get_item());
+                    if let Poll::Ready(Ok(item)) = poll_once(get.as_mut(), Waker::noop()) {
+                        inside -= 1;
+                        taken.push(item);
+                    }
+                }
+                9 if !taken.is_empty() => {
+                    drop(taken.swap_remove(0));
+                    unfinished = unfinished.saturating_sub(1);
+                }
+                // Also of what is still inside.
+                10..=13 if unfinished > 0 => {
+                    queue.task_done();
+                    unfinished -= 1;
+                }
+                14 => joins.push((Box::pin(queue.join()), Count::new(), false)),
+                15 if next(20) == 0 => {
+                    assert_eq!(queue.close_now().len(), inside);
+                    unfinished = unfinished.saturating_sub(std::mem::take(&mut inside));
+                }
+                15 if next(20) == 0 => queue.close(),
+                _ => {}
+            }
+            assert_eq!((queue.len(), queue.unfinished()), (inside, unfinished));
+            // Who once waited is told once; who comes when all is done need not wait.
+            joins.retain_mut(|(join, count, waits)| {
+                assert_eq!(count.wakes(), usize::from(*waits && unfinished == 0));
+                *waits |= poll_once(join.as_mut(), &count.waker()).is_pending();
+                *waits && unfinished > 0
+            });
+            assert_eq!(queue.statistics().joiners, joins.len());
+        }
+    }
+}
+
+#[test]
 fn an_item_counts_as_done_after_it_was_dropped_also_if_its_destructor_panics() {
     struct Panics;
     impl Drop for Panics {
