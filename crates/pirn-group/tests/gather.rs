@@ -2,7 +2,7 @@
 
 mod support;
 
-use pirn_core::{Cause, JoinError, Rooted, Scope, finally, shield};
+use pirn_core::{Cause, JoinError, Rooted, Scope, budget, finally, shield};
 use pirn_group::{GroupError, gather, gather_results, join, map_limit, race};
 use std::cell::{Cell, RefCell};
 use std::future::{Future, pending, poll_fn, ready};
@@ -630,4 +630,38 @@ fn what_was_cancelled_with_who_polls_by_reference_is_told_elsewhere() {
         ends.into_iter().for_each(|end| told(of(end)));
     }))
     .unwrap();
+}
+
+/// Takes all that there is of the budget, turn by turn, until `done`.
+async fn busy(done: &Cell<bool>) -> Ok<()> {
+    while !done.get() {
+        poll_fn(budget::poll_spend).await;
+    }
+    Ok(())
+}
+
+async fn modest(done: &Cell<bool>) -> Ok<()> {
+    poll_fn(budget::poll_spend).await;
+    done.set(true);
+    Ok(())
+}
+
+#[test]
+fn one_that_is_always_ready_leaves_turns_to_those_behind_it() {
+    let done = Cell::new(false);
+    let mut tuple = pin!(gather((busy(&done), busy(&done), modest(&done))));
+    assert!((0..10).any(|_| poll(tuple.as_mut()).is_ready()), "a tuple");
+    done.set(false);
+    let mut results = pin!(gather_results((busy(&done), busy(&done), modest(&done))));
+    assert!(
+        (0..10).any(|_| poll(results.as_mut()).is_ready()),
+        "results of a tuple"
+    );
+    done.set(false);
+    let late = async {
+        modest(&done).await?;
+        Err("late")
+    };
+    let mut first = pin!(race((busy(&done), late)));
+    assert!((0..10).any(|_| poll(first.as_mut()).is_ready()), "a race");
 }

@@ -73,6 +73,21 @@ impl<F: Future, V> Seat<F, V> {
     }
 }
 
+/// Goes through `len` futures, from `first` on and around: `poll` polls those whose turn it is. After a
+/// pass in which the task's budget was spent another is the first, so that one which would spend all of
+/// it leaves the others their turns.
+#[inline]
+fn pass(first: &mut usize, len: usize, mut poll: impl FnMut(&dyn Fn(usize) -> bool)) {
+    let from = *first;
+    poll(&|index| index >= from);
+    if from > 0 {
+        poll(&|index| index < from);
+    }
+    if budget::is_spent() {
+        *first = (from + 1) % len;
+    }
+}
+
 macro_rules! gather {
     ($len:literal: $($F:ident $T:ident $index:literal),+) => {
         #[allow(non_snake_case, reason = "named for their types")]
@@ -88,12 +103,15 @@ macro_rules! gather {
                 let ($($F,)+) = self;
                 $(let mut $F = pin!(Seat::new($F));)+
                 let mut tally = Tally::new("gather", meta, $len);
+                let mut first = 0;
                 poll_fn(|cx| {
                     let _budget = budget::refill_if_outermost();
                     loop {
-                        $(if !tally.must_cancel() {
-                            let _ = $F.as_mut().poll(cx, |end| tally.end($index, end));
-                        })+
+                        pass(&mut first, $len, |turn| {
+                            $(if turn($index) && !tally.must_cancel() {
+                                let _ = $F.as_mut().poll(cx, |end| tally.end($index, end));
+                            })+
+                        });
                         if !tally.must_cancel() {
                             break;
                         }
@@ -120,14 +138,19 @@ macro_rules! gather {
                 let ($($F,)+) = self;
                 $(let mut $F = pin!(Seat::new($F));)+
                 let mut stalled = false;
+                let mut first = 0;
                 poll_fn(|cx| {
                     let _budget = budget::refill_if_outermost();
-                    let ended = [
-                        $($F.as_mut().poll(cx, |end| Some(result(end, &mut stalled)))),+
-                    ];
-                    match ended.iter().all(Poll::is_ready) {
-                        true => Poll::Ready(()),
-                        false => Poll::Pending,
+                    let mut left = $len;
+                    pass(&mut first, $len, |turn| {
+                        $(if turn($index) {
+                            let polled = $F.as_mut().poll(cx, |end| Some(result(end, &mut stalled)));
+                            left -= usize::from(polled.is_ready());
+                        })+
+                    });
+                    match left {
+                        0 => Poll::Ready(()),
+                        _ => Poll::Pending,
                     }
                 })
                 .await;
