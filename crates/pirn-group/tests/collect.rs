@@ -6,7 +6,7 @@ use pirn_core::{Cause, shield};
 use pirn_group::{ChildError, GroupBuilder, GroupError};
 use std::future::pending;
 use std::pin::pin;
-use support::{Flag, Gate, Hand, poll, yield_now};
+use support::{Flag, Gate, Hand, poll, reports, yield_now};
 
 type Ended<T> = Result<T, GroupError<&'static str>>;
 
@@ -153,4 +153,32 @@ fn dropping_it_leaves_the_children_to_the_group() {
         Ok(g.live())
     }));
     assert_eq!((ended.unwrap(), hand.held()), (1, 0));
+}
+
+struct Bomb(&'static str);
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        panic!("{}", self.0);
+    }
+}
+
+#[test]
+fn results_that_nobody_takes_are_dropped_and_each_destructor_that_panics_is_reported() {
+    reports();
+    for children_end_first in [true, false] {
+        let hand = Hand::default();
+        let group = GroupBuilder::on(hand.clone()).open::<&str>();
+        let bombs = group.collect();
+        for name in ["one bomb", "another bomb"] {
+            bombs.spawn(async move { Ok(Bomb(name)) });
+        }
+        if children_end_first {
+            hand.settle();
+        }
+        drop(bombs);
+        hand.finish(group.join()).unwrap();
+        let reported = reports().concat();
+        assert!(reported.contains("one bomb") && reported.contains("another bomb"));
+    }
 }

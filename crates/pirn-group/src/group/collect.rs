@@ -3,13 +3,15 @@
 use super::child::Sink;
 use super::{Ambient, TaskGroup};
 use crate::error::ChildError;
+use pirn_core::report::{Report, report};
 use pirn_core::shim::Mutex;
-use pirn_core::wake::wake;
+use pirn_core::wake::{discard, wake};
 use pirn_core::{Spawn, TaskMeta, budget};
 use std::collections::VecDeque;
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::marker::PhantomData;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
@@ -236,7 +238,7 @@ impl<T> Results<T> {
             false => Poll::Ready(()),
         };
         drop(state);
-        drop(waker);
+        waker.into_iter().for_each(discard);
         polled
     }
 
@@ -245,6 +247,19 @@ impl<T> Results<T> {
         let result = state.ended.pop_front()?;
         state.taken += 1;
         Some(result)
+    }
+}
+
+impl<T> Drop for Results<T> {
+    fn drop(&mut self) {
+        let ended = std::mem::take(&mut self.0.lock().ended);
+        // One by one: in one drop, the second destructor that panics would end the program.
+        for (_, result) in ended {
+            if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(result))) {
+                let task = None;
+                report(Report::Panic { task, payload });
+            }
+        }
     }
 }
 
