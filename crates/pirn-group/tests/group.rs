@@ -13,7 +13,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Wake, Waker};
 use support::{Flag, Gate, Hand, Log, poll, reports, yield_now};
 
 type Never<T> = Result<T, GroupError<&'static str>>;
@@ -131,6 +131,30 @@ fn destructors_that_panic_stay_away_from_the_executor() {
         hand.finish(run).unwrap_err().cause().unwrap().kind(),
         Kind::Shutdown
     );
+}
+
+#[test]
+fn a_waker_whose_destructor_panics_stays_away_from_who_polls_the_handle_after_it() {
+    struct Bomb;
+    impl Wake for Bomb {
+        fn wake(self: Arc<Self>) {}
+    }
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            panic!("in a waker");
+        }
+    }
+    reports();
+    let hand = Hand::default();
+    let group = GroupBuilder::on(hand.clone()).open::<&str>();
+    let mut child = group.spawn(async { Ok(5) });
+    let mut poll_by = |waker: Waker| Pin::new(&mut child).poll(&mut Context::from_waker(&waker));
+    assert!(poll_by(Arc::new(Bomb).into()).is_pending());
+    assert!(poll_by(Waker::noop().clone()).is_pending());
+    assert!(reports()[0].contains("in a waker"));
+    hand.settle();
+    assert_eq!(hand.finish(child).unwrap(), 5);
+    hand.finish(group.join()).unwrap();
 }
 
 // Drops.

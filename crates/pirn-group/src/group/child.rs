@@ -17,7 +17,7 @@ use pin_project_lite::pin_project;
 use pirn_core::report::{Report, report};
 use pirn_core::shim::ListLock;
 use pirn_core::shim::atomic::{AtomicBool, Ordering};
-use pirn_core::wake::wake;
+use pirn_core::wake::{discard, wake};
 use pirn_core::{Cause, Kind, Limited, Refused, Scope, TaskMeta, budget};
 use std::fmt;
 use std::future::Future;
@@ -311,7 +311,7 @@ impl<T> ResultSlot<T> {
             Progress::Refused(_) | Progress::Ended(_) | Progress::Taken => Poll::Ready(()),
         };
         drop(progress);
-        drop(own);
+        own.into_iter().for_each(discard);
         polled
     }
 

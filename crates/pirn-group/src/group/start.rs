@@ -12,7 +12,7 @@ use super::child::{Child, Sink, ToHandle};
 use super::shared::{Shared, What};
 use crate::error::ChildError;
 use pirn_core::shim::Mutex;
-use pirn_core::wake::wake;
+use pirn_core::wake::{discard, wake};
 use pirn_core::{Cause, Kind, Scope, Spawn, TaskMeta, budget};
 use std::fmt;
 use std::future::Future;
@@ -364,7 +364,7 @@ impl<V> Ready<V> {
             Progress::Said(_) | Progress::Ended | Progress::Over => Poll::Ready(()),
         };
         drop(progress);
-        drop(waker);
+        waker.into_iter().for_each(discard);
         polled
     }
 
