@@ -192,6 +192,48 @@ fn a_group_dropped_outside_every_scope_reports_its_children_and_later_errors() {
 }
 
 #[test]
+fn errors_whose_destructors_panic_as_they_are_reported_keep_nobody_from_the_end() {
+    struct Bomb(&'static str);
+    impl std::fmt::Display for Bomb {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str(self.0)
+        }
+    }
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            panic!("in drop");
+        }
+    }
+    reports();
+    let hand = Hand::default();
+    let group = GroupBuilder::on(hand.clone()).open::<Bomb>();
+    // Two fail before the group is dropped, and one after that.
+    let (early, late) = (Gate::default(), Gate::default());
+    let children =
+        [("one", &early), ("another", &early), ("a third", &late)].map(|(name, gate)| {
+            let passed = gate.passed();
+            group.spawn(shield(async move {
+                passed.await;
+                Err::<(), _>(Bomb(name))
+            }))
+        });
+    hand.settle();
+    early.open();
+    hand.settle();
+    drop(group);
+    late.open();
+    for child in children {
+        assert!(hand.finish(child).unwrap_err().is_cancelled());
+    }
+    let reported = reports();
+    for name in ["one", "another", "a third"] {
+        assert!(reported.iter().any(|report| report.contains(name)));
+    }
+    let panics = reported.iter().filter(|report| report.contains("in drop"));
+    assert_eq!(panics.count(), 3);
+}
+
+#[test]
 fn a_group_that_was_never_polled_does_nothing_when_dropped() {
     reports();
     let hand = Hand::default();

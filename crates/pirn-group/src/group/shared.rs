@@ -16,6 +16,7 @@
 //! comes after the closing. So under the lock it is certain whether anybody lives, and the guards,
 //! which keep the scope waiting, are there before the children are and gone after.
 
+use crate::catch::drop_quietly;
 use crate::group::child::Refusal;
 use crate::group::limit::Limit;
 use pirn_core::report::{Report, report};
@@ -262,13 +263,20 @@ impl<E> Drop for Inside<E> {
 impl<E: fmt::Display> Failed<E> {
     /// Tells the hook: nobody else is left.
     pub(crate) fn report(self) {
-        let task = Some(self.task);
-        report(match self.what {
-            What::Panic(payload) => Report::Panic { task, payload },
-            What::Error(error) => Report::Error {
-                task,
-                error: text(&error).into(),
+        let Failed { task, what } = self;
+        report(match what {
+            What::Panic(payload) => Report::Panic {
+                task: Some(task),
+                payload,
             },
+            What::Error(error) => {
+                let text = text(&error);
+                drop_quietly(&task, || drop(error));
+                Report::Error {
+                    task: Some(task),
+                    error: text.into(),
+                }
+            }
         });
     }
 }
