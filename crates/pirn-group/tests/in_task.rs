@@ -652,6 +652,8 @@ fn a_cancel_from_another_thread_ends_the_children_and_the_body() {
                 cleaned.fetch_add(1, SeqCst);
             }));
         }
+        // One that has not begun has nothing to clean up.
+        yield_now().await;
         std::thread::spawn(move || canceller.cancel(stop()));
         forever().await
     });
