@@ -166,9 +166,11 @@ async fn fetch_all(urls: &[String], limit: usize, shared: &Arc<Shared>) -> bool 
     let scope = Scope::new();
     scope.set_grace(Grace::After(INTERRUPT_GRACE));
     let interrupt = scope.clone();
+    // Watched from here on; the task may begin later.
+    let interrupted = ctrl_c();
     let _watching = spawn(async move {
         // A system without signals to spare has no Ctrl-C either.
-        if ctrl_c().await.is_ok() {
+        if interrupted.await.is_ok() {
             interrupt.cancel(Cause::requested("Ctrl-C"));
         }
     });
