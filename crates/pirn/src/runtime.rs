@@ -193,7 +193,7 @@ impl std::error::Error for RunError {
 ///     pirn::yield_now().await;
 /// })?;
 /// let unended = runtime.shutdown().unwrap_err();
-/// assert_eq!((unended.tasks, unended.closures), (1, 0));
+/// assert_eq!((unended.tasks, unended.closures.jobs().len()), (1, 0));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Default)]
