@@ -24,7 +24,7 @@ use crate::report::{Report, report};
 use crate::shim::{Arc, Mutex};
 use crate::spawn::{BoxJob, BoxTask, DynSpawn, TaskMeta};
 use crate::task_local::Locals;
-use crate::wake::wake;
+use crate::wake::{discard, wake};
 use std::boxed::Box;
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
@@ -405,7 +405,9 @@ impl Driving {
         };
         let former = mem::replace(&mut state.driver, next);
         drop(state);
-        drop(former);
+        if let Driver::Asleep(waker) = former {
+            discard(waker);
+        }
         first
     }
 
@@ -460,7 +462,9 @@ impl Drop for Driving {
         let timed = mem::take(&mut state.timed);
         let driver = mem::replace(&mut state.driver, Driver::Absent);
         drop(state);
-        drop(driver);
+        if let Driver::Asleep(waker) = driver {
+            discard(waker);
+        }
         for slot in timed.into_values() {
             slot.end();
         }

@@ -50,7 +50,7 @@ use crate::error::{Cause, Kind, Missing};
 use crate::report::{Report, report};
 use crate::shim::Mutex;
 use crate::shim::atomic::{AtomicU32, Ordering};
-use crate::wake::{WakeBatch, wake};
+use crate::wake::{WakeBatch, discard, wake};
 use slots::Slots;
 use std::boxed::Box;
 use std::fmt;
@@ -626,7 +626,7 @@ impl Scope {
         // Ordering: Relaxed, written under the lock that is held here.
         let signal = self.0.signal.load(Ordering::Relaxed);
         drop(state);
-        drop(former);
+        discard(former);
         match signal & CANCELLED {
             0 => (signal, deadline),
             _ => (signal, Instant::NEVER),
@@ -651,7 +651,7 @@ impl Scope {
         state.post = Post::Ended;
         let waker = state.run_waker.take();
         drop(state);
-        drop(waker);
+        discard(waker);
         true
     }
 
@@ -664,7 +664,7 @@ impl Scope {
         let late = std::mem::take(&mut state.cleanups);
         let live = state.live;
         drop(state);
-        drop(waker);
+        discard(waker);
 
         let reaper = context::reaper();
         let heirs = || {
@@ -897,14 +897,14 @@ impl Watch {
             }
         };
         drop(state);
-        drop(former);
+        discard(former);
         false
     }
 
     fn end(&mut self, scope: &Scope) {
         if let Some(key) = self.key.take() {
             let waker = scope.0.state.lock().watchers.remove(key);
-            drop(waker);
+            discard(waker.flatten());
         }
     }
 }

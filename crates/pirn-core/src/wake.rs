@@ -34,7 +34,7 @@ pub fn wake(waker: Waker) {
     boundary::call(|| waker.wake());
 }
 
-/// Drops a waker that need not be woken. A panic of its destructor does not come out of here.
+/// Drops a waker that need not be woken, if there is one. A panic of its destructor does not come out of here.
 ///
 /// # Examples
 ///
@@ -57,8 +57,39 @@ pub fn wake(waker: Waker) {
 /// assert!(here.upgrade().is_none());
 /// ```
 #[inline]
-pub fn discard(waker: Waker) {
-    boundary::call(|| drop(waker));
+pub fn discard(waker: impl Into<Option<Waker>>) {
+    if let Some(waker) = waker.into() {
+        boundary::call(|| drop(waker));
+    }
+}
+
+/// Which waker it is, without keeping it: for who knows otherwise that it still lives.
+///
+/// Of two wakers that live, those with the same identity [wake](Waker::will_wake) the same task. Of
+/// one that is gone, another may have the identity now.
+///
+/// # Examples
+///
+/// ```
+/// use pirn_core::wake::Identity;
+/// use std::task::Waker;
+///
+/// let waker = Waker::noop();
+/// assert_eq!(Identity::of(waker), Identity::of(&waker.clone()));
+/// assert_ne!(Identity::of(waker), Identity::NOBODY);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Identity(usize, usize);
+
+impl Identity {
+    /// That of no waker.
+    pub const NOBODY: Identity = Identity(0, 0);
+
+    /// That of `waker`.
+    pub fn of(waker: &Waker) -> Identity {
+        let vtable = core::ptr::from_ref(waker.vtable());
+        Identity(waker.data().addr(), vtable.addr())
+    }
 }
 
 /// Wakers taken out under a lock, to be woken after it is released.

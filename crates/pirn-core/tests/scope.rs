@@ -236,6 +236,43 @@ fn a_waker_that_panics_does_not_keep_a_cancel_from_the_others() {
 }
 
 #[test]
+fn a_waker_that_panics_as_it_is_dropped_is_reported_wherever_a_scope_kept_it() {
+    struct Bomb;
+    impl std::task::Wake for Bomb {
+        fn wake(self: Arc<Self>) {}
+    }
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            panic!("a bad waker");
+        }
+    }
+    fn poll_with_bomb(future: Pin<&mut impl Future>) {
+        let bomb = std::mem::ManuallyDrop::new(Waker::from(Arc::new(Bomb)));
+        assert!(future.poll(&mut Context::from_waker(&bomb)).is_pending());
+        // The future has the last one.
+        let count = bomb.data() as *const Bomb;
+        // SAFETY: it came from an `Arc`, of which this is the count that was not given up.
+        unsafe { Arc::decrement_strong_count(count) };
+    }
+    reports();
+    let scope = Scope::detached();
+    let bad = ["a panic that nobody received: a bad waker"];
+
+    let mut wait = Box::pin(scope.cancelled());
+    poll_with_bomb(wait.as_mut());
+    assert!(poll(wait.as_mut()).is_pending());
+    assert_eq!(reports(), bad, "the wait was polled with another waker");
+    poll_with_bomb(wait.as_mut());
+    drop(wait);
+    assert_eq!(reports(), bad, "the wait was dropped");
+
+    let mut run = Box::pin(scope.run(pending::<()>()));
+    poll_with_bomb(run.as_mut());
+    drop(run);
+    assert_eq!(reports(), bad, "the run was dropped");
+}
+
+#[test]
 fn a_chain_of_two_hundred_thousand_scopes_is_cancelled_and_dropped_without_recursion() {
     let root = Scope::detached();
     let mut leaf = root.child();

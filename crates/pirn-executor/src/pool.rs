@@ -701,7 +701,7 @@ impl Future for Closed {
         });
         let former = endings.waiting.insert(key, waker);
         drop(endings);
-        drop(former);
+        pirn_core::wake::discard(former);
         Poll::Pending
     }
 }
@@ -710,7 +710,7 @@ impl Drop for Closed {
     fn drop(&mut self) {
         if let Some(key) = self.key {
             let waker = self.shared.endings.lock().waiting.remove(&key);
-            drop(waker);
+            pirn_core::wake::discard(waker);
         }
     }
 }
@@ -734,14 +734,14 @@ impl<'a> Drained<'a> {
         // The lock orders it against `look_drained`: who took the wakers before this one came has
         // seen the ends of all tasks, and so does whoever looks now.
         let former = self.shared.endings.lock().drained.insert(self.key, waker);
-        drop(former);
+        pirn_core::wake::discard(former);
     }
 }
 
 impl Drop for Drained<'_> {
     fn drop(&mut self) {
         let waker = self.shared.endings.lock().drained.remove(&self.key);
-        drop(waker);
+        pirn_core::wake::discard(waker);
     }
 }
 

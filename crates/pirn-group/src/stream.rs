@@ -54,7 +54,7 @@
 use futures_core::stream::{FusedStream, Stream};
 use pin_project_lite::pin_project;
 use pirn_core::shim::ListLock;
-use pirn_core::wake::wake;
+use pirn_core::wake::{Identity, discard, wake};
 use pirn_core::{Cause, Instant, Limited, budget};
 use std::fmt;
 use std::future::{Future, poll_fn};
@@ -241,7 +241,7 @@ impl<T> Future for Yield<'_, T> {
         drop(lying);
         let waker = cx.waker().clone();
         let former = this.slot.0.lock().waiting.replace(waker);
-        drop(former);
+        discard(former);
         Poll::Pending
     }
 }
@@ -255,21 +255,6 @@ struct Lying<T> {
     asker: Identity,
     /// Who waits until the stream is polled again, if that is not the asker itself.
     waiting: Option<Waker>,
-}
-
-/// Which waker it is, without keeping it.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct Identity(usize, usize);
-
-impl Identity {
-    const NOBODY: Identity = Identity(0, 0);
-
-    fn of(waker: &Waker) -> Self {
-        Identity(
-            waker.data().addr(),
-            std::ptr::from_ref(waker.vtable()).addr(),
-        )
-    }
 }
 
 impl<T> Default for Slot<T> {

@@ -189,7 +189,7 @@ impl Watch {
         let stirred = std::mem::take(&mut state.stirred);
         let former = state.user.replace(user);
         drop(state);
-        drop(former);
+        pirn_core::wake::discard(former);
         stirred
     }
 
@@ -199,7 +199,7 @@ impl Watch {
         let stirred = std::mem::take(&mut state.stirred);
         let former = state.user.take();
         drop(state);
-        drop(former);
+        pirn_core::wake::discard(former);
         stirred
     }
 

@@ -131,7 +131,7 @@ impl World {
             mem::swap(&mut own.waker, &mut waker);
         }
         drop(state);
-        drop(waker);
+        pirn_core::wake::discard(waker);
         waits
     }
 

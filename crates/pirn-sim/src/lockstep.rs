@@ -123,7 +123,7 @@ impl Lane {
             state.wanted = 0;
             (Poll::Ready(count), state.given.is_empty())
         });
-        drop(former);
+        pirn_core::wake::discard(former);
         read
     }
 
@@ -142,7 +142,7 @@ impl Lane {
             state.wanted = 0;
             (Poll::Ready(Ok(count)), count > 0)
         });
-        drop(former);
+        pirn_core::wake::discard(former);
         written
     }
 

@@ -186,7 +186,7 @@ impl Future for Step {
             Look::Broken(_) => state.waiting.remove(&number),
         };
         drop(state);
-        drop(former);
+        pirn_core::wake::discard(former);
         self.place = match look {
             Look::Wait => Place::Waiting,
             _ => Place::Over,

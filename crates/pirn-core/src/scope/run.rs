@@ -23,13 +23,14 @@ use crate::error::{Cause, Kind, Payload};
 use crate::report::{Report, report};
 use crate::scope::region::Region;
 use crate::task_local::{self, List};
+use crate::wake::Identity;
 use pin_project_lite::pin_project;
 use std::boxed::Box;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 use std::vec::Vec;
 
 pin_project! {
@@ -382,8 +383,10 @@ pub(super) struct Run<T> {
     regions: Option<Arc<Regions>>,
     /// This run as a region of the body around; none for a whole task.
     outer: Option<Region>,
-    /// The waker that is registered with the scope as long as the signal is still `seen`.
-    waker: Option<Waker>,
+    /// Of the waker that is registered with the scope as long as the signal is still `seen`. Who
+    /// takes it out moves the signal first. So where another has its identity, it is gone, and whoever
+    /// has the other sees that the signal has moved.
+    waker: Identity,
     seen: u32,
     /// As the last poll of the cancelled body began, its regions were still being woken.
     waking: bool,
@@ -429,7 +432,7 @@ impl<T> Run<T> {
             locals: None,
             regions: None,
             outer,
-            waker: None,
+            waker: Identity::NOBODY,
             seen: 0,
             waking: false,
             deadline: Timer::at(Instant::NEVER),
@@ -623,7 +626,7 @@ impl<T> Run<T> {
     /// What happened to the scope during a first poll woke nobody, and the body may have looked
     /// before it happened: so it is polled again.
     fn become_known(&mut self, cx: &mut Context<'_>) {
-        let (first, before) = (self.waker.is_none(), self.seen);
+        let (first, before) = (self.waker == Identity::NOBODY, self.seen);
         self.look(cx);
         if first && self.seen != before {
             cx.waker().wake_by_ref();
@@ -657,17 +660,14 @@ impl<T> Run<T> {
 
     /// Looks for news: keeps the waker registered, and the deadline as it was last set.
     fn look(&mut self, cx: &mut Context<'_>) {
-        let same = self
-            .waker
-            .as_ref()
-            .is_some_and(|waker| waker.will_wake(cx.waker()));
+        let same = self.waker == Identity::of(cx.waker());
         if same && self.scope().signal() == self.seen {
             return;
         }
-        if !same {
-            self.waker = Some(cx.waker().clone());
-        }
-        let (seen, deadline) = self.scope().register_run(cx.waker().clone());
+        let waker = cx.waker().clone();
+        // Of the clone: of what is kept.
+        self.waker = Identity::of(&waker);
+        let (seen, deadline) = self.scope().register_run(waker);
         self.seen = seen;
         self.deadline.set(deadline);
     }
@@ -859,7 +859,7 @@ impl<T> Run<T> {
     /// Returns the outcome, unless it is a cause and the body around must not go on.
     fn leave(&mut self) -> Poll<Result<T, Arc<Cause>>> {
         let outer = self.outer.take();
-        self.waker = None;
+        self.waker = Identity::NOBODY;
         self.deadline = Timer::at(Instant::NEVER);
         let Phase::Drain(outcome) = std::mem::replace(&mut self.phase, Phase::Done) else {
             unreachable!("only a drained run leaves")

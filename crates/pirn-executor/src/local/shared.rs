@@ -330,7 +330,7 @@ impl Shared {
             own.idle.set(true);
             let former = remote.sleeper.replace(waker);
             drop(remote);
-            drop(former);
+            pirn_core::wake::discard(former);
         }
         idle
     }

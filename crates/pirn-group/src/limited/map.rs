@@ -196,7 +196,7 @@ impl<R> Results<R> {
         if desk.done.is_empty() && !desk.finished {
             let former = desk.waker.replace(waker);
             drop(desk);
-            drop(former);
+            pirn_core::wake::discard(former);
             return Poll::Pending;
         }
         drop(desk);
