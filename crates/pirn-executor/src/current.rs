@@ -2,7 +2,7 @@
 
 use crate::local::{self, LocalHandle};
 use crate::pool::{self, Core};
-use crate::task::{Aside, Task, Vacant};
+use crate::task::{Aside, Task, TaskInfo, Vacant};
 use pirn_core::shim::per_thread;
 use pirn_core::{Detached, Locals, Priority, Refused, TaskMeta};
 use std::cell::RefCell;
@@ -401,5 +401,38 @@ where
         Some(Current::Local(executor)) => executor.spawn_otherwise(meta, future),
         Some(Current::Worker(_)) => Err(Refused::new(NOT_LOCAL, future)),
         None => Err(Refused::new(NONE, future)),
+    }
+}
+
+/// The tasks of the executor that runs the caller which have not ended, in the order of their numbers.
+///
+/// For a look at what is there, and at what is left. Empty outside an executor. What a `run` waits
+/// for is no task. On a worker of a pool, some of them may have ended, and others begun, when it
+/// returns. asyncio's `all_tasks()`.
+///
+/// It costs a look at each task that is or was there, and an allocation.
+///
+/// # Examples
+///
+/// ```
+/// use pirn_executor::{LocalExecutor, ThreadPark, spawn, tasks};
+///
+/// assert!(tasks().is_empty());
+/// let executor = LocalExecutor::new();
+/// executor.run(&mut ThreadPark::new(), async {
+///     let first = spawn(std::future::pending::<()>());
+///     let second = spawn(async { tasks().len() });
+///     let ids: Vec<_> = tasks().iter().map(|task| task.id()).collect();
+///     assert_eq!(ids, [first.id(), second.id()]);
+///     assert_eq!(second.await.unwrap(), 2); // the one that asks is among them
+/// })?;
+/// # Ok::<(), pirn_core::ParkError>(())
+/// ```
+pub fn tasks() -> Vec<TaskInfo> {
+    // A copy: what is taken in on the way may drop what users made, which may not be inside `with`.
+    match with(|current| current.cloned()) {
+        Some(Current::Local(executor)) => executor.tasks(),
+        Some(Current::Worker(core)) => core.tasks(),
+        None => Vec::new(),
     }
 }

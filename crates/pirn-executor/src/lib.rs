@@ -31,7 +31,7 @@
 //! | `spawn_eager` | the same, polled once before the call returns |
 //! | `Priority`, `spawn_at` | tasks that go before the others, or after them |
 //! | `block_in_place` | blocks a worker's thread and leaves its tasks to the others |
-//! | `current` | the task that runs the caller: number, name, place |
+//! | `current`, `tasks` | the task that runs the caller, and all that there are: number, name, place |
 //! | `Hooks` | is told what happens to the tasks of an executor |
 //! | `ThreadPark`, `SharedDriver` | a thread's sleep; one driver shared by many workers |
 //!
@@ -50,7 +50,7 @@
 //!   another worker polls at that moment is dropped by that worker after the poll. Destructors may
 //!   wake and spawn; what they spawn is refused.
 //! * **Shutting down** requests the end of all tasks, awaits it until a deadline that the caller gives
-//!   as a future, and says how many had to be cut off.
+//!   as a future, and says which had to be cut off.
 //! * **Nesting.** Executors nest on one thread. `run` inside a task runs the other tasks while the outer
 //!   one waits.
 //! * **Elsewhere.** Handles and wakers of a `LocalExecutor`'s tasks may be used on any thread. What other
@@ -96,7 +96,7 @@ mod task;
 mod unparker;
 
 pub use current::{
-    spawn, spawn_at, spawn_eager, spawn_local, spawn_local_at, try_spawn, try_spawn_at,
+    spawn, spawn_at, spawn_eager, spawn_local, spawn_local_at, tasks, try_spawn, try_spawn_at,
     try_spawn_eager, try_spawn_local, try_spawn_local_at,
 };
 pub use hooks::{Ended, Hooks};
@@ -109,4 +109,4 @@ pub use pool::{
     Worker, WorkerStatistics, WouldStall, block_in_place,
 };
 pub use priority::{HIGH_RUNS, LOW_INTERVAL};
-pub use task::{CurrentTask, Task, TaskId, current};
+pub use task::{Task, TaskId, TaskInfo, current};

@@ -23,7 +23,7 @@ pub use scoped::ScopedExecutor;
 use crate::current::{Current, Enter};
 use crate::gate::Gate;
 use crate::hooks::Hooks;
-use crate::task::{Spawned, Task, Vacant};
+use crate::task::{Spawned, Task, TaskInfo, Vacant};
 use crate::unparker::Unparker;
 use order::Chooser;
 use pirn_core::shim::Arc;
@@ -355,7 +355,7 @@ impl LocalExecutor {
     }
 
     /// Ends the executor: asks all tasks to end, runs them until they have, or until `deadline` is
-    /// ready, and gives the number of those that had not; their futures are dropped.
+    /// ready, and says which had not; their futures are dropped.
     ///
     /// From the first moment new tasks are refused.
     ///
@@ -371,7 +371,7 @@ impl LocalExecutor {
     /// let executor = LocalExecutor::new();
     /// let task = executor.spawn(std::future::pending::<()>());
     /// let cut_off = executor.shutdown(&mut ThreadPark::new(), std::future::pending::<()>())?;
-    /// assert_eq!(cut_off, 0);
+    /// assert!(cut_off.is_empty());
     /// assert!(task.is_finished());
     /// assert!(executor.try_spawn(pirn_core::TaskMeta::here(), async {}).is_err());
     /// # Ok::<(), pirn_core::ParkError>(())
@@ -381,7 +381,7 @@ impl LocalExecutor {
         &self,
         park: &mut P,
         deadline: impl Future,
-    ) -> Result<usize, ParkError> {
+    ) -> Result<Vec<TaskInfo>, ParkError> {
         let at = Location::caller();
         let shared = &*self.handle.shared;
         shared.shut(Gate::NoTasks);
@@ -396,9 +396,13 @@ impl LocalExecutor {
             }
         });
         let ended = self.run(park, end);
+        let left = match ended {
+            Ok(0) => Vec::new(),
+            _ => shared.tasks(),
+        };
         let _outside = Locals::detach();
         shared.close();
-        ended
+        ended.map(|_| left)
     }
 
     /// Wakes all tasks that have not ended, as anybody might who has their wakers.
@@ -430,6 +434,28 @@ impl LocalExecutor {
         self.handle.shared.wake_all();
     }
 
+    /// The tasks that have not ended, in the order of their numbers: as
+    /// [`tasks`](crate::tasks()), from outside.
+    ///
+    /// It costs a look at each task that is or was there.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pirn_core::TaskMeta;
+    /// use std::future::pending;
+    ///
+    /// let executor = pirn_executor::LocalExecutor::new();
+    /// let meta = TaskMeta::here().named("weaver");
+    /// let _task = executor.try_spawn(meta, pending::<()>()).unwrap();
+    /// let tasks = executor.tasks();
+    /// assert_eq!(tasks.len(), 1);
+    /// assert_eq!(tasks[0].name(), Some("weaver"));
+    /// ```
+    pub fn tasks(&self) -> Vec<TaskInfo> {
+        self.handle.tasks()
+    }
+
     /// What it has done and holds.
     pub fn statistics(&self) -> LocalStatistics {
         let own = self.handle.shared.own();
@@ -449,6 +475,12 @@ impl Drop for LocalExecutor {
 }
 
 impl LocalHandle {
+    /// What is known of the tasks that have not ended. On their thread.
+    pub(crate) fn tasks(&self) -> Vec<TaskInfo> {
+        self.shared.take_remote();
+        self.shared.tasks()
+    }
+
     /// Spawns a task whose future is `Send`, from any thread.
     ///
     /// If the executor is shut down or gone the task ends at once as

@@ -68,7 +68,9 @@ use crate::current::{self, Current};
 use crate::gate::Gate;
 use crate::hooks::{Ended, Hooks, tell};
 use crate::priority::Lane;
-use crate::task::{Heap, Owner, Runnable, Schedule, Side, Spawned, Task, TaskId, TaskRef, Vacant};
+use crate::task::{
+    Heap, Owner, Runnable, Schedule, Side, Spawned, Task, TaskId, TaskInfo, TaskRef, Vacant,
+};
 use deque::Stealer;
 use idle::Idle;
 use injector::Injector;
@@ -406,7 +408,7 @@ impl PoolExecutor {
     }
 
     /// Ends the executor: asks all tasks to end, waits until they have, or until `deadline` is
-    /// ready, and gives the number of those that had not; their futures are dropped.
+    /// ready, and says which had not; their futures are dropped.
     ///
     /// From its first poll on, new tasks are refused. The workers must be driven meanwhile; this
     /// future may be what one of them runs for, or be awaited elsewhere.
@@ -425,12 +427,12 @@ impl PoolExecutor {
     /// let (executor, mut workers) = PoolExecutor::new(1);
     /// let task = executor.handle().spawn(pending::<()>());
     /// let end = executor.shutdown(pending::<()>());
-    /// assert_eq!(workers[0].run(&mut ThreadPark::new(), end)?, 0);
+    /// assert!(workers[0].run(&mut ThreadPark::new(), end)?.is_empty());
     /// assert!(task.is_finished());
     /// # Ok::<(), pirn_core::ParkError>(())
     /// ```
     #[track_caller]
-    pub fn shutdown(&self, deadline: impl Future) -> impl Future<Output = usize> {
+    pub fn shutdown(&self, deadline: impl Future) -> impl Future<Output = Vec<TaskInfo>> {
         let at = Location::caller();
         async move {
             let shared = &*self.handle.shared;
@@ -451,9 +453,13 @@ impl PoolExecutor {
                 }
             })
             .await;
+            let left = match live {
+                0 => Vec::new(),
+                _ => shared.tasks(),
+            };
             let _outside = Locals::detach();
             shared.close();
-            live
+            left
         }
     }
 
@@ -641,6 +647,30 @@ impl PoolHandle {
             shared: self.shared.clone(),
             key: None,
         }
+    }
+
+    /// The tasks that have not ended, in the order of their numbers: as
+    /// [`tasks`](crate::tasks()), from any thread. Some of them may have ended, and others begun,
+    /// when it returns.
+    ///
+    /// It costs a look at each task that is or was there.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pirn_core::TaskMeta;
+    /// use pirn_executor::PoolExecutor;
+    /// use std::future::pending;
+    ///
+    /// let (executor, _workers) = PoolExecutor::new(1);
+    /// let meta = TaskMeta::here().named("weaver");
+    /// let _task = executor.handle().try_spawn(meta, pending::<()>()).unwrap();
+    /// let tasks = executor.handle().tasks();
+    /// assert_eq!(tasks.len(), 1);
+    /// assert_eq!(tasks[0].name(), Some("weaver"));
+    /// ```
+    pub fn tasks(&self) -> Vec<TaskInfo> {
+        self.shared.tasks()
     }
 
     /// What the executor has done and holds.
@@ -883,6 +913,16 @@ impl Shared {
         self.gate.store(gate as u8, Relaxed);
         drop(self.outside.owner.lock());
         fence(SeqCst);
+    }
+
+    /// What is known of the tasks that have not ended, in the order of their numbers.
+    fn tasks(&self) -> Vec<TaskInfo> {
+        let mut tasks = Vec::new();
+        for heap in self.heaps() {
+            heap.infos(false, &mut tasks);
+        }
+        tasks.sort_by_key(TaskInfo::id);
+        tasks
     }
 
     fn cancel_all(heap: &Heap, cause: &Cause) {

@@ -38,6 +38,7 @@ mod away;
 mod cell;
 mod heap;
 mod id;
+mod info;
 mod join;
 mod join_slot;
 mod now;
@@ -49,8 +50,9 @@ mod state;
 mod waker;
 
 pub use id::TaskId;
+pub use info::TaskInfo;
 pub use join::Task;
-pub use now::{CurrentTask, current};
+pub use now::current;
 
 pub(crate) use cell::{Schedule, Sent, Spawned, Vacant};
 pub(crate) use heap::{Heap, Owner};

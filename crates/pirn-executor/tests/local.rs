@@ -6,7 +6,9 @@ use common::{Counter, hook, yield_now};
 use pirn_core::{
     Cause, JoinError, Kind, Park, ParkError, Priority, Spawn, SpawnLocal, TaskMeta, Unpark, Until,
 };
-use pirn_executor::{LocalExecutor, Order, PARK_INTERVAL, ThreadPark, spawn, spawn_local};
+use pirn_executor::{
+    LocalExecutor, Order, PARK_INTERVAL, TaskInfo, ThreadPark, spawn, spawn_local, tasks,
+};
 use std::cell::{Cell, RefCell};
 use std::future::{pending, poll_fn};
 use std::rc::Rc;
@@ -342,7 +344,7 @@ fn shutdown_cancels_waits_and_refuses() {
     let cut_off = executor
         .shutdown(&mut ThreadPark::new(), pending::<()>())
         .unwrap();
-    assert_eq!(cut_off, 0);
+    assert!(cut_off.is_empty());
     let refused = handle.try_spawn(TaskMeta::here(), async { 9 }).unwrap_err();
     assert_eq!(refused.reason(), "the executor is gone");
     match block_on(&LocalExecutor::new(), task) {
@@ -795,10 +797,40 @@ fn the_executor_handles_and_wakers_go_in_any_order_here_or_elsewhere() {
 }
 
 #[test]
+fn the_tasks_that_live_are_listed_with_those_that_came_from_elsewhere() {
+    let executor = LocalExecutor::new();
+    let handle = executor.handle();
+    let here = executor.spawn(pending::<()>());
+    let meta = TaskMeta::here().named("far");
+    let far = std::thread::spawn(move || handle.try_spawn(meta, pending::<()>()).unwrap());
+    let far = far.join().unwrap();
+    let ended = executor.spawn(async {});
+    let ids = |tasks: &[TaskInfo]| tasks.iter().map(TaskInfo::id).collect::<Vec<_>>();
+    let all = executor.tasks();
+    assert_eq!(all.len(), 3);
+    for id in [here.id(), far.id(), ended.id()] {
+        assert!(ids(&all).contains(&id));
+    }
+    assert!(
+        all.iter()
+            .any(|task| task.id() == far.id() && task.name() == Some("far"))
+    );
+    // What a `run` waits for is none.
+    let inside = block_on(&executor, async {
+        ended.await.unwrap();
+        tasks()
+    });
+    assert_eq!(inside.len(), 2);
+    drop(far);
+    while executor.try_tick() {}
+    assert_eq!(ids(&executor.tasks()), [here.id()]);
+}
+
+#[test]
 fn after_a_shutdown_it_still_runs_what_is_no_task() {
     let executor = LocalExecutor::new();
     let cut_off = executor.shutdown(&mut ThreadPark::new(), async {}).unwrap();
-    assert_eq!(cut_off, 0);
+    assert!(cut_off.is_empty());
     let (sender, receiver) = common::oneshot();
     let thread = std::thread::spawn(move || sender.send(3));
     assert_eq!(block_on(&executor, receiver), 3);
@@ -807,7 +839,7 @@ fn after_a_shutdown_it_still_runs_what_is_no_task() {
     assert!(matches!(refused, Err(JoinError::Refused(_))));
     assert!(!executor.try_tick());
     let again = executor.shutdown(&mut ThreadPark::new(), async {}).unwrap();
-    assert_eq!(again, 0);
+    assert!(again.is_empty());
 }
 
 #[test]

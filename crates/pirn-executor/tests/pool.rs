@@ -8,8 +8,8 @@ use pirn_core::{
     finally_in_place,
 };
 use pirn_executor::{
-    LocalExecutor, PoolExecutor, PoolHandle, SharedDriver, ThreadPark, Worker, spawn, spawn_local,
-    try_spawn_local,
+    LocalExecutor, PoolExecutor, PoolHandle, SharedDriver, TaskInfo, ThreadPark, Worker, spawn,
+    spawn_local, tasks, try_spawn_local,
 };
 use std::future::{Future, pending, poll_fn};
 use std::pin::pin;
@@ -313,26 +313,50 @@ fn shutdown_waits_for_clean_up() {
     let left = local
         .run(&mut ThreadPark::new(), executor.shutdown(pending::<()>()))
         .unwrap();
-    assert_eq!((left, cleaned.load(SeqCst)), (0, 10));
+    assert_eq!((left.len(), cleaned.load(SeqCst)), (0, 10));
     let refused = handle.try_spawn(TaskMeta::here(), async { 9 }).unwrap_err();
     assert_eq!(refused.reason(), "the executor is gone");
     stop(executor, threads);
 }
 
 #[test]
-fn shutdown_cuts_off_at_the_deadline_and_says_how_many() {
+fn shutdown_cuts_off_at_the_deadline_and_says_what() {
     let (executor, mut workers) = PoolExecutor::new(1);
     let handle = executor.handle();
     let _reports = hook();
-    let task = handle.spawn(pirn_core::finally_in_place(pending::<()>(), async || {
-        pending::<()>().await;
-    }));
+    let hangs = pirn_core::finally_in_place(pending::<()>(), async || pending::<()>().await);
+    let meta = TaskMeta::here().named("hangs");
+    let task = handle.try_spawn(meta, hangs).unwrap();
+    let ends = handle.spawn(pending::<()>());
     while workers[0].try_tick() {}
     let left = workers[0]
         .run(&mut ThreadPark::new(), executor.shutdown(yield_now()))
         .unwrap();
-    assert_eq!(left, 1);
-    assert!(task.is_finished());
+    assert_eq!(left.len(), 1);
+    assert_eq!((left[0].id(), left[0].name()), (task.id(), Some("hangs")));
+    assert!(task.is_finished() && ends.is_finished());
+}
+
+#[test]
+fn the_tasks_that_live_are_listed_from_outside_and_from_a_worker() {
+    let (executor, mut workers) = PoolExecutor::new(2);
+    let handle = executor.handle();
+    assert!(handle.tasks().is_empty());
+    let ended = handle.spawn(async {});
+    let waits = handle.spawn(pending::<()>());
+    while workers[0].try_tick() {}
+    assert!(ended.is_finished());
+    let ids = |tasks: Vec<TaskInfo>| tasks.iter().map(TaskInfo::id).collect::<Vec<_>>();
+    assert_eq!(ids(handle.tasks()), [waits.id()]);
+    let asks = handle.spawn(async { tasks() });
+    let asked = asks.id();
+    let seen = workers[1].run(&mut ThreadPark::new(), asks);
+    let seen = ids(seen.unwrap().unwrap());
+    assert_eq!(seen.len(), 2);
+    assert!(seen.contains(&waits.id()) && seen.contains(&asked));
+    assert!(tasks().is_empty(), "there is no executor here");
+    drop(executor);
+    assert!(handle.tasks().is_empty());
 }
 
 #[test]
@@ -346,7 +370,7 @@ fn spawning_during_shutdown_is_refused_with_the_future() {
     let refused = handle.try_spawn(TaskMeta::here(), async { 9 }).unwrap_err();
     assert_eq!(refused.reason(), "the executor is shutting down");
     while workers[0].try_tick() {}
-    assert_eq!(end.as_mut().poll(&mut cx), Poll::Ready(0));
+    assert!(matches!(end.as_mut().poll(&mut cx), Poll::Ready(left) if left.is_empty()));
     drop((task, end));
     assert!(Spawn::spawn(&handle, TaskMeta::here(), async {}).is_err());
     let late = handle.spawn(async {});

@@ -1,7 +1,7 @@
 //! Which runtime runs on this thread.
 
 use pirn_core::{Refused, TaskMeta, context};
-use pirn_executor::{PoolHandle, Priority, Task};
+use pirn_executor::{PoolHandle, Priority, Task, TaskId, TaskInfo};
 use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::marker::PhantomData;
@@ -10,6 +10,8 @@ thread_local! {
     static RUNNING: Cell<bool> = const { Cell::new(false) };
     /// Where the thread that calls `Runtime::run` spawns, if its runtime has workers.
     static POOL: RefCell<Option<PoolHandle>> = const { RefCell::new(None) };
+    /// The task that its runtime has of its own.
+    static OWN: Cell<Option<TaskId>> = const { Cell::new(None) };
 }
 
 /// Marks this thread as one that a runtime runs on.
@@ -43,17 +45,27 @@ pub fn is_running() -> bool {
     RUNNING.get() || context::system("runtime").is_err()
 }
 
-/// Sends what is spawned on this thread to `pool`, until the guard is dropped.
-pub(crate) fn spawn_into(pool: PoolHandle) -> SpawnInto {
-    SpawnInto(POOL.replace(Some(pool)))
+/// A runtime is entered on this thread until this is dropped, which restores what was there before.
+pub(crate) struct Entered {
+    pool: Option<PoolHandle>,
+    own: Option<TaskId>,
 }
 
-/// Restores the pool that was there before.
-pub(crate) struct SpawnInto(Option<PoolHandle>);
+impl Entered {
+    /// Sends what is spawned on this thread to `pool`, if there is one. The task `own` is the
+    /// runtime's, of which nobody is told.
+    pub(crate) fn new(pool: Option<PoolHandle>, own: Option<TaskId>) -> Entered {
+        Entered {
+            pool: POOL.replace(pool),
+            own: OWN.replace(own),
+        }
+    }
+}
 
-impl Drop for SpawnInto {
+impl Drop for Entered {
     fn drop(&mut self) {
-        POOL.replace(self.0.take());
+        POOL.replace(self.pool.take());
+        OWN.set(self.own);
     }
 }
 
@@ -90,4 +102,15 @@ where
         Some(pool) => pool.spawn_at(priority, future),
         None => pirn_executor::spawn_at(priority, future),
     }
+}
+
+/// Of the executor around the caller, and of the pool into which this thread spawns.
+pub(crate) fn tasks() -> Vec<TaskInfo> {
+    let mut tasks = pirn_executor::tasks();
+    tasks.retain(|task| Some(task.id()) != OWN.get());
+    if let Some(pool) = POOL.with_borrow(Option::clone) {
+        tasks.append(&mut pool.tasks());
+        tasks.sort_by_key(TaskInfo::id);
+    }
+    tasks
 }

@@ -23,7 +23,7 @@
 //! | eager tasks | [`spawn_eager`] |
 //! | (none) | [`spawn_at`], with a [`Priority`]; [`block_in_place`] |
 //! | the `name` of `create_task` | [`try_spawn`], with a [`TaskMeta`] |
-//! | `current_task` | [`current`] |
+//! | `current_task`, `all_tasks` | [`current`], [`tasks`] |
 //! | `gather` | [`gather`], [`join`] of what cannot fail, [`gather_results`]; as tasks, [`GroupBuilder::gather`] |
 //! | `wait`, `as_completed`, `staggered_race` | [`wait`](crate::wait()), [`as_completed`], [`staggered_race`]; [`race`], [`first_ok`] |
 //! | a semaphore around each of many | [`for_each_limit`], [`map_limit`] |
@@ -111,7 +111,7 @@ pub use guest::Guest;
 pub use nested::run_until;
 pub use runtime::{Builder, RunError, Runtime, Unended, run};
 pub use server::{Running, Server, start_server};
-pub use spawn::{spawn, spawn_at, spawn_eager, spawn_local, spawn_local_at, try_spawn};
+pub use spawn::{spawn, spawn_at, spawn_eager, spawn_local, spawn_local_at, tasks, try_spawn};
 
 #[cfg(feature = "macros")]
 pub use pirn_macros::main;
@@ -127,7 +127,7 @@ pub use pirn_core::{
     report, shield, with_resource, yield_now,
 };
 #[doc(no_inline)]
-pub use pirn_executor::{CurrentTask, Priority, Task, TaskId, WouldStall, current};
+pub use pirn_executor::{Priority, Task, TaskId, TaskInfo, WouldStall, current};
 #[doc(no_inline)]
 pub use pirn_group::{
     CancelGuard, CancelToken, Child, ChildError, Collector, Failure, GroupBuilder, GroupError,

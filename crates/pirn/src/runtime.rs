@@ -9,7 +9,7 @@
 //!                  …        ─┘  (one that sleeps holds the driver, the others sleep as threads)
 //! ```
 
-use crate::current::{self, Running};
+use crate::current::{Entered, Running};
 use crate::lent::Lent;
 use crate::nested::{self, Nest, Sleep};
 use crate::slow::{self, Measured, SlowPolls};
@@ -18,7 +18,7 @@ use pirn_core::calls::CallQueue;
 use pirn_core::context::{self, Handles};
 use pirn_core::report::{Report, report};
 use pirn_core::{Cause, Kind, ParkError, Rooted, Scope, Spawn, TaskMeta};
-use pirn_executor::{LocalExecutor, Order, Task, ThreadPark};
+use pirn_executor::{LocalExecutor, Order, Task, TaskInfo, ThreadPark};
 use pirn_io::blocking::{BlockingPool, Unfinished};
 use pirn_io::{Handle as Reactor, ReactorPark};
 use pirn_timer::{Monotonic, TimeSource, Timer, TimerPark};
@@ -193,14 +193,15 @@ impl std::error::Error for RunError {
 ///     pirn::yield_now().await;
 /// })?;
 /// let unended = runtime.shutdown().unwrap_err();
-/// assert_eq!((unended.tasks, unended.closures.jobs().len()), (1, 0));
+/// assert_eq!((unended.tasks.len(), unended.closures.jobs().len()), (1, 0));
+/// assert!(unended.to_string().contains("task spawned at"));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct Unended {
-    /// Tasks whose futures were dropped.
-    pub tasks: usize,
+    /// The tasks whose futures were dropped.
+    pub tasks: Vec<TaskInfo>,
     /// The closures that still run on threads, which cannot be interrupted; by the places where they
     /// were given to [`to_thread`](crate::to_thread).
     pub closures: Unfinished,
@@ -209,17 +210,30 @@ pub struct Unended {
 impl Unended {
     /// True if everything had ended.
     pub fn is_empty(&self) -> bool {
-        self.tasks == 0 && self.closures.jobs().is_empty()
+        self.tasks.is_empty() && self.closures.jobs().is_empty()
     }
 }
 
+/// How many tasks a text names.
+const NAMED: usize = 10;
+
 impl fmt::Display for Unended {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let dropped = self.tasks.len();
         write!(
             f,
-            "the runtime's grace period was over: {} tasks were dropped, and on threads {}",
-            self.tasks, self.closures
-        )
+            "the runtime's grace period was over: {dropped} tasks were dropped"
+        )?;
+        for (number, task) in self.tasks.iter().take(NAMED).enumerate() {
+            let before = if number == 0 { " (" } else { ", " };
+            write!(f, "{before}{task}")?;
+        }
+        match dropped {
+            0 => {}
+            1..=NAMED => f.write_str(")")?,
+            _ => write!(f, ", and {} more)", dropped - NAMED)?,
+        }
+        write!(f, ", and on threads {}", self.closures)
     }
 }
 
@@ -401,7 +415,10 @@ impl Builder {
             calls,
         };
         let reaping = common.reaper.run(pending::<()>());
-        let reaping = local.spawn(async move { drop(reaping.await) });
+        let meta = TaskMeta::here().named("clean-up that was handed over");
+        let reaping = local
+            .try_spawn(meta, async move { drop(reaping.await) })
+            .expect("an executor that is new takes tasks");
         let threads = match self.workers {
             0 => Threads::Current(Lent::new(driver)),
             workers => {
@@ -495,16 +512,14 @@ impl Runtime {
     /// Calls `f` with the runtime's handles around it.
     pub(crate) fn enter<R>(&mut self, f: impl FnOnce(&LocalExecutor, &mut Threads) -> R) -> R {
         let local = self.local.handle();
-        let (mut handles, _pool) = match &self.threads {
+        let (mut handles, pool) = match &self.threads {
             Threads::Current(_) => (self.common.handles(local.clone()), None),
             Threads::Pool(_, workers) => {
                 let pool = workers.handle();
-                (
-                    self.common.handles(pool.clone()),
-                    Some(current::spawn_into(pool)),
-                )
+                (self.common.handles(pool.clone()), Some(pool))
             }
         };
+        let _entered = Entered::new(pool, self.reaping.as_ref().map(Task::id));
         // Not if the driver is elsewhere: it would not know of the timers of this thread.
         let _timer = match &self.threads {
             Threads::Current(driver) if driver.is_home() => Some(self.common.timer.attach()),

@@ -1,7 +1,7 @@
 //! Spawning on the runtime that runs here.
 
 use pirn_core::{Refused, TaskMeta};
-use pirn_executor::{Priority, Task};
+use pirn_executor::{Priority, Task, TaskInfo};
 use std::future::Future;
 
 /// Starts a task on the runtime that runs here; with worker threads, on one of those.
@@ -168,4 +168,29 @@ where
     F::Output: 'static,
 {
     pirn_executor::spawn_eager(future)
+}
+
+/// The tasks of the runtime that runs here which have not ended, in the order of their numbers.
+///
+/// For a look at what is there, and at what is left. Empty outside a runtime; the main future is no
+/// task. A worker thread sees only tasks that may be on worker threads; of those, some may have ended,
+/// and others begun, when it returns. asyncio's `all_tasks()`.
+///
+/// It costs a look at each task that is or was there, and an allocation.
+///
+/// # Examples
+///
+/// ```
+/// use pirn::TaskMeta;
+///
+/// pirn::run(async {
+///     let meta = TaskMeta::here().named("weaver");
+///     let weaver = pirn::try_spawn(meta, std::future::pending::<()>()).unwrap();
+///     let tasks = pirn::tasks();
+///     assert_eq!((tasks.len(), tasks[0].id()), (1, weaver.id()));
+///     assert!(tasks[0].to_string().starts_with("task `weaver` spawned at"));
+/// });
+/// ```
+pub fn tasks() -> Vec<TaskInfo> {
+    crate::current::tasks()
 }

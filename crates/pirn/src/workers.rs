@@ -6,7 +6,9 @@ use crate::slow::SlowPolls;
 use pirn_core::report::{Report, report};
 use pirn_core::shim::block_on;
 use pirn_core::{Park, ParkError};
-use pirn_executor::{LocalExecutor, PoolExecutor, PoolHandle, SharedDriver, SharedPark, Worker};
+use pirn_executor::{
+    LocalExecutor, PoolExecutor, PoolHandle, SharedDriver, SharedPark, TaskInfo, Worker,
+};
 use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::pin;
@@ -72,13 +74,13 @@ impl Workers {
     }
 
     /// Shuts the pool down together with the executor of this thread: both are asked at once, and
-    /// have until the same `deadline`. Gives the number of tasks that had not ended.
+    /// have until the same `deadline`. Says which tasks had not ended.
     pub(crate) fn shutdown_with<P: Park, D: Future>(
         &mut self,
         local: &LocalExecutor,
         park: &mut P,
         deadline: impl Fn() -> D,
-    ) -> Result<usize, ParkError> {
+    ) -> Result<Vec<TaskInfo>, ParkError> {
         let mut ending = pin!(self.pool.shutdown(deadline()));
         let asked = local.run(park, poll_fn(|cx| Poll::Ready(ending.as_mut().poll(cx))));
         let (local_left, pool_left) = match asked {
@@ -95,7 +97,7 @@ impl Workers {
                 (local_left, left)
             }
         };
-        local_left.map(|left| left + pool_left)
+        local_left.map(|left| left.into_iter().chain(pool_left).collect())
     }
 }
 

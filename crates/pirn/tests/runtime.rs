@@ -1,8 +1,8 @@
 //! The runtime: run, what is left at the end, and what is refused.
 
 use pirn::{
-    Cause, JoinError, Kind, Priority, RunError, Runtime, Scope, block_in_place, finally, spawn,
-    spawn_at, spawn_local, spawn_local_at,
+    Cause, JoinError, Kind, Priority, RunError, Runtime, Scope, TaskInfo, TaskMeta, block_in_place,
+    finally, spawn, spawn_at, spawn_local, spawn_local_at, tasks, try_spawn,
 };
 use std::future::pending;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -113,11 +113,20 @@ fn a_clean_up_that_outlasts_the_grace_is_counted() {
                     began.send(()).unwrap();
                     pending::<()>().await
                 };
-                spawn(finally(work, pending::<()>)).detach();
+                let meta = TaskMeta::here().named("hangs");
+                let task = try_spawn(meta, finally(work, pending::<()>)).unwrap();
+                task.detach();
                 begun.await.unwrap();
             })
             .unwrap();
-        assert_eq!(runtime.shutdown().unwrap_err().tasks, 1);
+        let unended = runtime.shutdown().unwrap_err();
+        assert_eq!(unended.tasks.len(), 1);
+        assert_eq!(unended.tasks[0].name(), Some("hangs"));
+        let text = unended.to_string();
+        assert!(
+            text.contains("1 tasks were dropped (task `hangs` spawned at"),
+            "{text}"
+        );
     }
 }
 
@@ -271,4 +280,22 @@ fn code_that_blocks_is_refused_where_nobody_else_could_run_the_tasks() {
                 .unwrap()
         );
     }
+}
+
+#[test]
+fn the_tasks_of_a_runtime_are_listed_without_its_own() {
+    for mut runtime in runtimes() {
+        let listed = runtime.run(async {
+            assert!(tasks().is_empty());
+            let local = spawn_local(pending::<()>());
+            let task = spawn(async { tasks().iter().map(TaskInfo::id).collect::<Vec<_>>() });
+            let (local, id) = (local.id(), task.id());
+            let listed: Vec<_> = tasks().iter().map(TaskInfo::id).collect();
+            assert!(listed.contains(&local));
+            (task.await.unwrap(), id)
+        });
+        let (seen_by_itself, id) = listed.unwrap();
+        assert!(seen_by_itself.contains(&id));
+    }
+    assert!(tasks().is_empty());
 }

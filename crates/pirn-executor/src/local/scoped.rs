@@ -31,7 +31,7 @@
 //! it outlives.
 
 use super::{LocalExecutor, LocalHandle, LocalStatistics, Order};
-use crate::task::{Spawned, Task};
+use crate::task::{Spawned, Task, TaskInfo};
 use pirn_core::{Park, ParkError, Priority, Refused, TaskMeta};
 use std::fmt;
 use std::future::Future;
@@ -180,6 +180,11 @@ impl<'env> ScopedExecutor<'env> {
     /// As [`LocalExecutor::poll_tick`].
     pub fn poll_tick(&self, cx: &mut Context<'_>) -> Poll<()> {
         self.inner.poll_tick(cx)
+    }
+
+    /// As [`LocalExecutor::tasks`].
+    pub fn tasks(&self) -> Vec<TaskInfo> {
+        self.inner.tasks()
     }
 
     /// What it has done and holds.

@@ -7,7 +7,7 @@ use crate::gate::Gate;
 use crate::hooks::{Ended, Hooks, tell};
 use crate::priority::Lane;
 use crate::task::{
-    Heap, Owner, Root, Runnable, Schedule, Sent, Side, Spawned, Task, TaskId, Vacant,
+    Heap, Owner, Root, Runnable, Schedule, Sent, Side, Spawned, Task, TaskId, TaskInfo, Vacant,
 };
 use pirn_core::shim::atomic::AtomicBool;
 use pirn_core::shim::{Arc, Mutex};
@@ -351,6 +351,16 @@ impl Shared {
         for task in tasks {
             task.cancel(cause.clone());
         }
+    }
+
+    /// What is known of the tasks that have not ended, in the order of their numbers.
+    pub(super) fn tasks(&self) -> Vec<TaskInfo> {
+        let mut tasks = Vec::new();
+        for heap in [&self.heap, &self.outside] {
+            heap.infos(true, &mut tasks);
+        }
+        tasks.sort_by_key(TaskInfo::id);
+        tasks
     }
 
     /// Queues all tasks that rest.

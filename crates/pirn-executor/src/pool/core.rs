@@ -10,7 +10,7 @@ use crate::PARK_INTERVAL;
 use crate::current::{Current, Enter};
 use crate::gate::Gate;
 use crate::priority::Turns;
-use crate::task::{Heap, Owner, Runnable, Task, Vacant};
+use crate::task::{Heap, Owner, Runnable, Task, TaskInfo, Vacant};
 use pirn_core::shim::Arc;
 use pirn_core::{Priority, Refused, TaskMeta};
 use std::cell::{Cell, RefCell};
@@ -122,6 +122,11 @@ impl Core {
         F::Output: Send + 'static,
     {
         Shared::spawn_otherwise(&self.handle.shared, meta, future)
+    }
+
+    /// What is known of the executor's tasks.
+    pub(crate) fn tasks(&self) -> Vec<TaskInfo> {
+        self.handle.tasks()
     }
 
     /// A slot for a task of `F`, which is to be spawned in it at once. `None` if that is not the whole

@@ -7,7 +7,7 @@ use super::refs::Runnable;
 use super::sort::{High, Low, Plain, Sort, Told};
 use super::state::{Close, Complete, DropHandle, Released, Rest, Snapshot, Start, State, Wake};
 use super::waker::waker_of;
-use super::{Side, Task, TaskId, now};
+use super::{Side, Task, TaskId, TaskInfo, now};
 use crate::hooks::{Ended, Hooks, tell};
 use crate::priority::Lane;
 use pirn_core::report::{Report, report};
@@ -140,6 +140,7 @@ impl<F: Future> Body for Boxed<F> {
 }
 
 pub(super) struct VTable {
+    pub(super) is_root: bool,
     /// Runs a task that was queued; takes the queue's reference. False if it is a root.
     pub(super) run: unsafe fn(Ref) -> bool,
     /// Queues the task; takes a reference.
@@ -522,6 +523,25 @@ impl Ref {
             },
             false => meta,
         }
+    }
+
+    /// # Safety
+    ///
+    /// As [`header`](Self::header).
+    pub(super) unsafe fn info(self) -> TaskInfo {
+        // SAFETY: passed on.
+        let (id, meta) = unsafe { (self.header().id, self.meta()) };
+        TaskInfo { id, meta }
+    }
+
+    /// True if it is no task, but what a `run` waits for.
+    ///
+    /// # Safety
+    ///
+    /// As [`header`](Self::header).
+    pub(super) unsafe fn is_root(self) -> bool {
+        // SAFETY: passed on.
+        unsafe { self.vtable() }.is_root
     }
 }
 
@@ -1095,6 +1115,7 @@ type OutputOf<B> = <<B as Body>::Future as Future>::Output;
 
 impl<B: Body, S: Schedule, K: Sort> Harness<B, S, K> {
     const VTABLE: &'static VTable = &VTable {
+        is_root: false,
         // SAFETY: as the field's contract says; `fill` made the cell of these types.
         run: |task| unsafe {
             Self::of(task).run();

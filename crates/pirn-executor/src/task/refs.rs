@@ -1,9 +1,9 @@
 //! Who has a reference to a task, and what that entitles to.
 
-use super::TaskId;
 use super::cell::Ref;
 use super::heap::Heap;
 use super::state::Snapshot;
+use super::{TaskId, TaskInfo};
 use crate::pool::Word;
 use pirn_core::Cause;
 use std::mem::ManuallyDrop;
@@ -87,6 +87,12 @@ impl TaskRef {
         unsafe { self.0.wake_by_ref() }
     }
 
+    /// What is known of it; `None` if it is what a `run` waits for.
+    fn info(&self) -> Option<TaskInfo> {
+        // SAFETY: this is a reference.
+        unsafe { (!self.0.is_root()).then(|| self.0.info()) }
+    }
+
     /// Drops the task's future, on the way out of its executor; or leaves that to the thread that
     /// is running it. A bound task's, on its thread.
     pub(crate) fn close(self) {
@@ -118,6 +124,13 @@ impl Heap {
                 visit(TaskRef(slot));
             }
         });
+    }
+
+    /// What is known of the tasks that have not ended. Of bound ones, `alone`: on their thread.
+    pub(crate) fn infos(&self, alone: bool, into: &mut Vec<TaskInfo>) {
+        let mut tasks = Vec::new();
+        self.tasks(alone, |task| tasks.push(task));
+        into.extend(tasks.iter().filter_map(TaskRef::info));
     }
 
     /// Merges the words of what is left of bound tasks, all of which have ended, or will after the

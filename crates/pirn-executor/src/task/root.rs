@@ -27,6 +27,7 @@ pub(crate) struct Root<S: Schedule> {
 
 impl<S: Schedule> Root<S> {
     const VTABLE: &'static VTable = &VTable {
+        is_root: true,
         // SAFETY: `new` made the cell; the caller has a reference.
         run: |cell| unsafe {
             run(cell);
