@@ -15,6 +15,9 @@
 //! Where the scope has no handle yet ([`Limited`](super::Limited)) there is not even a run before. A
 //! body that is cancelled before its first poll, or first polled in a body that is, is none of this.
 
+mod cell;
+
+use self::cell::BodyCell;
 use super::{Cleanup, Regions, Scope, lose};
 use crate::budget;
 use crate::clock::{BoxSleep, Instant};
@@ -97,78 +100,42 @@ pin_project! {
     #[must_use = "futures do nothing unless awaited"]
     pub struct Rooted<F: Future> {
         #[pin]
-        body: Option<F>,
-        root: Root<F::Output>,
+        cell: Cell<F>,
     }
 
     impl<F: Future> PinnedDrop for Rooted<F> {
         fn drop(this: Pin<&mut Self>) {
             let this = this.project();
-            if this.root.is_bare() {
-                return match this.body.is_none() {
-                    true => {}
-                    false => drop_bare(this.body),
-                };
+            if this.cell.is_bare() {
+                return drop_bare(this.cell.body());
             }
-            let mut locals = this.root.take_locals();
-            task_local::keep(&mut locals, || match this.root.run() {
-                Some(run) => run.abandon(this.body),
-                None => drop_bare(this.body),
+            let (Some(kept), body) = this.cell.split() else {
+                return;
+            };
+            let mut locals = kept.locals().take();
+            task_local::keep(&mut locals, || match kept {
+                Kept::Run(run) => run.abandon(body),
+                Kept::Locals(_) => drop_bare(body),
             });
             task_local::end(locals);
         }
     }
 }
 
-/// What a task has besides its body: as a rule nothing. One word.
-struct Root<T>(Option<Box<Kept<T>>>);
+type Cell<F> = BodyCell<F, Kept<<F as Future>::Output>>;
 
+/// What a task has besides its body: as a rule nothing.
 enum Kept<T> {
     /// No scope. The locals are absent only for the length of a poll.
     Locals(Option<List>),
     Run(Run<T>),
 }
 
-impl<T> Root<T> {
-    #[inline]
-    fn is_bare(&self) -> bool {
-        self.0.is_none()
-    }
-
-    #[inline]
-    fn run(&mut self) -> Option<&mut Run<T>> {
-        match self.0.as_deref_mut() {
-            Some(Kept::Run(run)) => Some(run),
-            Some(Kept::Locals(_)) | None => None,
-        }
-    }
-
-    fn set_run(&mut self, run: Run<T>) -> &mut Run<T> {
-        let kept = Kept::Run(run);
-        match &mut self.0 {
-            Some(place) => **place = kept,
-            none => *none = Some(Box::new(kept)),
-        }
-        self.run().expect("it was set")
-    }
-
-    fn locals(&mut self) -> Option<&mut Option<List>> {
-        match self.0.as_deref_mut() {
-            Some(Kept::Locals(locals)) => Some(locals),
-            Some(Kept::Run(run)) => Some(&mut run.locals),
-            None => None,
-        }
-    }
-
-    /// The locals, for the length of a poll.
-    fn take_locals(&mut self) -> Option<List> {
-        self.locals()?.take()
-    }
-
-    /// Puts them back.
-    fn put_locals(&mut self, locals: Option<List>) {
-        if let Some(place) = self.locals() {
-            *place = locals;
+impl<T> Kept<T> {
+    fn locals(&mut self) -> &mut Option<List> {
+        match self {
+            Kept::Locals(locals) => locals,
+            Kept::Run(run) => &mut run.locals,
         }
     }
 }
@@ -179,37 +146,36 @@ impl<F: Future> Rooted<F> {
     pub fn new(body: F) -> Self {
         let locals = task_local::inherit();
         Rooted {
-            body: Some(body),
-            root: Root(locals.map(|locals| Box::new(Kept::Locals(Some(locals))))),
+            cell: BodyCell::new(body, locals.map(|locals| Kept::Locals(Some(locals)))),
         }
     }
 
     /// Cancels the task's scope. To be followed by a poll.
     pub fn request_cancel(self: Pin<&mut Self>, cause: Cause) {
-        let root = self.project().root;
-        if root.run().is_none() {
-            let locals = root.take_locals();
-            root.set_run(Run {
-                locals,
-                ..Run::new(Scope::of_task(), None)
-            });
-        }
-        if let Some(run) = root.run() {
-            run.scope().cancel(cause);
-        }
+        let mut cell = self.project().cell;
+        let locals = match cell.as_mut().kept() {
+            Some(Kept::Run(run)) => {
+                run.scope().cancel(cause);
+                return;
+            }
+            Some(Kept::Locals(locals)) => locals.take(),
+            None => None,
+        };
+        let run = Run {
+            locals,
+            ..Run::new(Scope::of_task(), None)
+        };
+        keep_run(cell, run).0.scope().cancel(cause);
     }
 
     /// Polls a task that has no scope yet.
     #[inline]
     fn poll_bare(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Polled<F::Output> {
-        let mut this = self.project();
+        let mut cell = self.project().cell;
         let (mut scope, mut regions) = (None, None);
-        let body = this
-            .body
-            .as_mut()
-            .as_pin_mut()
-            .expect("`Rooted` polled after completion");
-        let passed = pass(body, &mut scope, &mut regions, false, cx);
+        let mut body = cell.as_mut().body();
+        let there = body.there().expect("`Rooted` polled after completion");
+        let passed = pass(there, &mut scope, &mut regions, false, cx);
         // The common case on its own: in the match below `passed` is moved, which waits for what was
         // just written to it.
         if matches!(passed, Pass::Pending) && scope.is_none() && regions.is_none() {
@@ -217,20 +183,21 @@ impl<F: Future> Rooted<F> {
         }
         match (scope, passed) {
             (None, Pass::Ready(value)) => {
-                this.body.set(None);
+                body.vacate();
                 Poll::Ready(Ok(value))
             }
             (None, Pass::Panicked(payload)) => resume_unwind(payload),
             (scope, passed) => {
                 // The body asked for its scope, or set a local: from now on there is a run.
                 let scope = scope.unwrap_or_else(Scope::of_task);
-                let run = this.root.set_run(Run {
+                let run = Run {
                     started: true,
                     // First of all: what comes next may unwind.
                     locals: task_local::settle(),
                     regions,
                     ..Run::new(scope, None)
-                });
+                };
+                let (run, body) = keep_run(cell, run);
                 let mut lent = Lent::new(run);
                 let Lent { run, locals } = &mut lent;
                 task_local::keep(locals, || {
@@ -240,7 +207,7 @@ impl<F: Future> Rooted<F> {
                         // As in `become_known`.
                         cx.waker().wake_by_ref();
                     }
-                    run.go_on(this.body, passed, false, cx)
+                    run.go_on(body, passed, false, cx)
                 })
             }
         }
@@ -256,30 +223,41 @@ impl<F: Future> Rooted<F> {
         }
         impl<F: Future> Drop for Carrying<'_, F> {
             fn drop(&mut self) {
-                let root = self.task.as_mut().project().root;
-                root.put_locals(self.locals.take());
+                let cell = self.task.as_mut().project().cell;
+                if let Some(kept) = cell.kept() {
+                    *kept.locals() = self.locals.take();
+                }
             }
         }
-        let locals = self.as_mut().project().root.take_locals();
+        let kept = self.as_mut().project().cell.kept();
+        let locals = kept.and_then(|kept| kept.locals().take());
         let mut carrying = Carrying { task: self, locals };
         let Carrying { task, locals } = &mut carrying;
-        task_local::keep(locals, || {
-            let this = task.as_mut().project();
-            match this.root.run() {
-                Some(run) => run.poll(this.body, cx),
-                None => task.as_mut().poll_bare(cx),
-            }
+        task_local::keep(locals, || match task.as_mut().project().cell.split() {
+            (Some(Kept::Run(run)), body) => run.poll(body, cx),
+            (Some(Kept::Locals(_)) | None, _) => task.as_mut().poll_bare(cx),
         })
+    }
+}
+
+/// Gives a task its run.
+fn keep_run<F: Future>(
+    cell: Pin<&mut Cell<F>>,
+    run: Run<F::Output>,
+) -> (&mut Run<F::Output>, impl Place<Body = F>) {
+    match cell.keep(Kept::Run(run)) {
+        (Kept::Run(run), body) => (run, body),
+        (Kept::Locals(_), _) => unreachable!("it was given a run"),
     }
 }
 
 type Polled<T> = Poll<Result<T, Arc<Cause>>>;
 
 /// Drops the body of a task that has no scope.
-fn drop_bare<F>(mut body: Pin<&mut Option<F>>) {
+fn drop_bare(mut body: impl Place) {
     let _unbounded = budget::lift();
     let (dropped, frame) =
-        Frame::default().enter(|| catch_unwind(AssertUnwindSafe(|| body.set(None))));
+        Frame::default().enter(|| catch_unwind(AssertUnwindSafe(|| body.vacate())));
     if let Some(scope) = frame.scope {
         // A destructor asked for it, or set a local.
         task_local::end(task_local::settle());
@@ -299,12 +277,12 @@ impl<F: Future> Future for Rooted<F> {
     #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.as_mut().project();
-        if this.root.is_bare() {
+        if this.cell.is_bare() {
             return self.poll_bare(cx);
         }
-        match this.root.run() {
-            Some(run) if run.locals.is_none() => {
-                let (polled, locals) = task_local::watch(|| run.poll(this.body, cx));
+        match this.cell.split() {
+            (Some(Kept::Run(run)), body) if run.locals.is_none() => {
+                let (polled, locals) = task_local::watch(|| run.poll(body, cx));
                 if locals.is_some() {
                     run.locals = locals;
                 }
@@ -312,6 +290,31 @@ impl<F: Future> Future for Rooted<F> {
             }
             _ => self.poll_carried(cx),
         }
+    }
+}
+
+/// Where a body lies, pinned, as long as it is there.
+pub(super) trait Place {
+    type Body;
+
+    /// The body.
+    fn there(&mut self) -> Option<Pin<&mut Self::Body>>;
+
+    /// Drops the body where it lies, if it is there. Then it is gone, even if this unwinds.
+    fn vacate(&mut self);
+}
+
+impl<F> Place for Pin<&mut Option<F>> {
+    type Body = F;
+
+    #[inline]
+    fn there(&mut self) -> Option<Pin<&mut F>> {
+        self.as_mut().as_pin_mut()
+    }
+
+    #[inline]
+    fn vacate(&mut self) {
+        self.set(None);
     }
 }
 
@@ -507,13 +510,9 @@ impl<T> Run<T> {
     }
 
     /// Polls it, with the locals that it has.
-    pub(super) fn poll_lent<F>(
-        &mut self,
-        body: Pin<&mut Option<F>>,
-        cx: &mut Context<'_>,
-    ) -> Polled<T>
+    pub(super) fn poll_lent<P>(&mut self, body: P, cx: &mut Context<'_>) -> Polled<T>
     where
-        F: Future<Output = T>,
+        P: Place<Body: Future<Output = T>>,
     {
         let mut lent = Lent::new(self);
         let Lent { run, locals } = &mut lent;
@@ -522,15 +521,15 @@ impl<T> Run<T> {
 
     /// What follows from a first poll of the body that nobody knew of, and from its destructor where
     /// it was ready.
-    pub(super) fn go_on_after<F>(
+    pub(super) fn go_on_after<P>(
         &mut self,
         (passed, dropped): (Pass<T>, Result<(), Payload>),
         regions: Option<Arc<Regions>>,
-        body: Pin<&mut Option<F>>,
+        body: P,
         cx: &mut Context<'_>,
     ) -> Polled<T>
     where
-        F: Future<Output = T>,
+        P: Place<Body: Future<Output = T>>,
     {
         self.started = true;
         self.regions = regions;
@@ -546,14 +545,14 @@ impl<T> Run<T> {
     }
 
     /// What follows from the poll of a body during which its run was made.
-    pub(super) fn go_on_lent<F>(
+    pub(super) fn go_on_lent<P>(
         &mut self,
-        body: Pin<&mut Option<F>>,
+        body: P,
         passed: Pass<T>,
         cx: &mut Context<'_>,
     ) -> Polled<T>
     where
-        F: Future<Output = T>,
+        P: Place<Body: Future<Output = T>>,
     {
         let mut lent = Lent::new(self);
         let Lent { run, locals } = &mut lent;
@@ -561,19 +560,19 @@ impl<T> Run<T> {
     }
 
     /// The future of the run is dropped, with the body.
-    pub(super) fn end<F>(&mut self, body: Pin<&mut Option<F>>) {
+    pub(super) fn end(&mut self, body: impl Place) {
         let mut locals = self.locals.take();
         task_local::keep(&mut locals, || self.abandon(body));
         task_local::end(locals);
     }
 
-    pub(super) fn poll<F>(
+    pub(super) fn poll<P>(
         &mut self,
-        mut body: Pin<&mut Option<F>>,
+        mut body: P,
         cx: &mut Context<'_>,
     ) -> Poll<Result<T, Arc<Cause>>>
     where
-        F: Future<Output = T>,
+        P: Place<Body: Future<Output = T>>,
     {
         match &self.phase {
             Phase::Body | Phase::Drain(_) => {}
@@ -598,7 +597,7 @@ impl<T> Run<T> {
         }
         match self.interruption() {
             None => {
-                let passed = self.pass(body.as_mut(), false, cx);
+                let passed = self.pass(body.there(), false, cx);
                 if known && matches!(passed, Pass::Pending) && self.has_no_news() {
                     return Poll::Pending;
                 }
@@ -637,14 +636,14 @@ impl<T> Run<T> {
     }
 
     /// A cancelled body: dropped, unless regions in it are under way.
-    fn wind<F>(
+    fn wind<P>(
         &mut self,
-        mut body: Pin<&mut Option<F>>,
+        mut body: P,
         cause: Arc<Cause>,
         cx: &mut Context<'_>,
     ) -> Poll<Result<T, Arc<Cause>>>
     where
-        F: Future<Output = T>,
+        P: Place<Body: Future<Output = T>>,
     {
         self.become_known(cx);
         self.tell(&cause);
@@ -654,7 +653,7 @@ impl<T> Run<T> {
         }
         // Before the poll, which misses a region whose executor is still to be woken.
         self.waking = self.scope().is_waking();
-        let passed = self.pass(body.as_mut(), true, cx);
+        let passed = self.pass(body.there(), true, cx);
         self.go_on(body, passed, true, cx)
     }
 
@@ -694,25 +693,25 @@ impl<T> Run<T> {
         }
     }
 
-    fn pass<F>(&mut self, body: Pin<&mut Option<F>>, winding: bool, cx: &mut Context<'_>) -> Pass<T>
+    fn pass<F>(&mut self, body: Option<Pin<&mut F>>, winding: bool, cx: &mut Context<'_>) -> Pass<T>
     where
         F: Future<Output = T>,
     {
         self.started = true;
-        let body = body.as_pin_mut().expect("the body is there in its phase");
+        let body = body.expect("the body is there in its phase");
         pass(body, &mut self.scope, &mut self.regions, winding, cx)
     }
 
     /// What follows from a poll of the body, `wound` if that was for its regions alone.
-    pub(super) fn go_on<F>(
+    pub(super) fn go_on<P>(
         &mut self,
-        body: Pin<&mut Option<F>>,
+        body: P,
         passed: Pass<T>,
         wound: bool,
         cx: &mut Context<'_>,
     ) -> Poll<Result<T, Arc<Cause>>>
     where
-        F: Future<Output = T>,
+        P: Place<Body: Future<Output = T>>,
     {
         match passed {
             Pass::Ready(value) => return self.conclude(body, Outcome::Value(value), cx),
@@ -761,9 +760,9 @@ impl<T> Run<T> {
     }
 
     /// Drops the body and begins to drain.
-    fn conclude<F>(
+    fn conclude(
         &mut self,
-        body: Pin<&mut Option<F>>,
+        body: impl Place,
         outcome: Outcome<T>,
         cx: &mut Context<'_>,
     ) -> Poll<Result<T, Arc<Cause>>> {
@@ -773,10 +772,10 @@ impl<T> Run<T> {
     }
 
     /// Drops the body in its frame. The first panic becomes the outcome, others are reported.
-    fn drop_body<F>(&mut self, mut body: Pin<&mut Option<F>>) {
+    fn drop_body(&mut self, mut body: impl Place) {
         // A destructor that blocks on a leaf of ours has nobody to go back to.
         let _unbounded = budget::lift();
-        let drop = || catch_unwind(AssertUnwindSafe(|| body.set(None)));
+        let drop = || catch_unwind(AssertUnwindSafe(|| body.vacate()));
         let frame = Frame {
             scope: self.scope.take(),
             regions: self.regions.take(),
@@ -878,7 +877,7 @@ impl<T> Run<T> {
     }
 
     /// The future of the run is dropped.
-    pub(super) fn abandon<F>(&mut self, body: Pin<&mut Option<F>>) {
+    pub(super) fn abandon(&mut self, body: impl Place) {
         match std::mem::replace(&mut self.phase, Phase::Done) {
             Phase::Stalled(_) | Phase::Done => return,
             Phase::Drain(Outcome::Panicked(payload)) => {
