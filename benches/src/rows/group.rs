@@ -3,8 +3,9 @@
 
 use std::{future::Future, hint::black_box};
 
+use futures::StreamExt;
 use pirn_core::Spawn;
-use pirn_group::{ChildError, GroupBuilder, TaskGroup};
+use pirn_group::{ChildError, GroupBuilder, InTask, InTaskLocal, TaskGroup, group_in_task};
 use tokio::task::JoinSet;
 
 use crate::{
@@ -65,7 +66,70 @@ pub(super) fn rows() -> Vec<Row> {
                 }),
             ]
         }),
+        Row::new(
+            "join.in_task_spawn_join",
+            "the same in a group that runs in one task; beside it sets of futures, push and next",
+            within,
+        ),
     ]
+}
+
+/// Groups in one task, and sets, each with 1000 at once.
+fn within() -> Vec<Contender> {
+    vec![
+        in_one_task("pirn", async |batch| {
+            let group = group_in_task(async |g: TaskGroup<ChildError, InTaskLocal<'_>>| {
+                let child = |i| g.spawn_local(async move { Ok(i) });
+                let children: Vec<_> = (0..batch).map(child).collect();
+                let mut sum = 0;
+                for child in children {
+                    sum += black_box(child.await?);
+                }
+                Ok(sum)
+            });
+            group.await.expect("nothing fails")
+        }),
+        in_one_task("pirn-send", async |batch| {
+            let group = group_in_task(async |g: TaskGroup<ChildError, InTask<'_>>| {
+                let child = |i| g.spawn(async move { Ok(i) });
+                let children: Vec<_> = (0..batch).map(child).collect();
+                let mut sum = 0;
+                for child in children {
+                    sum += black_box(child.await?);
+                }
+                Ok(sum)
+            });
+            group.await.expect("nothing fails")
+        }),
+        in_one_task("futures-unordered", async |batch| {
+            let mut set = futures::stream::FuturesUnordered::new();
+            (0..batch).for_each(|i| set.push(async move { i }));
+            let mut sum = 0;
+            while let Some(value) = set.next().await {
+                sum += black_box(value);
+            }
+            sum
+        }),
+        in_one_task("futures-buffered", async |batch| {
+            let mut set = futures_buffered::FuturesUnordered::new();
+            (0..batch).for_each(|i| set.push(async move { i }));
+            let mut sum = 0;
+            while let Some(value) = set.next().await {
+                sum += black_box(value);
+            }
+            sum
+        }),
+    ]
+}
+
+fn in_one_task(name: &'static str, work: impl AsyncFn(u64) -> u64 + 'static) -> Contender {
+    Contender::timed(name, move |count| {
+        futures::executor::block_on(async {
+            for batch in batches(count) {
+                assert_eq!(work(batch).await, batch * (batch - 1) / 2);
+            }
+        });
+    })
 }
 
 fn batches(count: u64) -> impl Iterator<Item = u64> {

@@ -7,7 +7,7 @@ mod support;
 use pirn_core::{
     BoxTask, Cause, Kind, Refused, Scope, Spawn, TaskMeta, finally, panic_message, shield,
 };
-use pirn_group::{ChildError, GroupBuilder, GroupError, TaskGroup, group};
+use pirn_group::{ChildError, GroupBuilder, GroupError, Started, TaskGroup, group};
 use std::future::{Future, pending, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};

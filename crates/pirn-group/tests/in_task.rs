@@ -2,13 +2,18 @@
 
 #[path = "forms/cases.rs"]
 mod cases;
+#[path = "forms/collect.rs"]
+mod collect;
+#[path = "forms/start.rs"]
+mod start;
 mod support;
 
 use pirn_core::{
     Cause, Scope, TaskLocal, TaskMeta, budget, finally, finally_in_place, panic_message, shield,
 };
 use pirn_group::{
-    ChildError, GroupBuilder, GroupError, InTask, TaskGroup, Within, gather, group_in_task, race,
+    ChildError, GroupBuilder, GroupError, InTask, StartError, Started, TaskGroup, Within, gather,
+    group_in_task, race,
 };
 use std::cell::{Cell, RefCell};
 use std::fmt;
@@ -150,6 +155,67 @@ fn groups_lie_in_one_another_and_the_inner_children_borrow_from_the_outer() {
     }));
     assert!(ended.is_ok());
     assert_eq!(sum.get(), 12);
+}
+
+#[test]
+fn a_child_that_is_started_borrows_and_so_does_what_it_says() {
+    let (text, served) = (String::from("warp and weft"), Cell::new(0));
+    let ended: Never<_> = Hand::default().finish(group_in_task(async |g| {
+        let serve = async |started: Started<_>| {
+            yield_now().await;
+            started.send(&text[..4]).unwrap();
+            yield_now().await;
+            served.set(served.get() + 1);
+            Ok(Rc::new(&text[9..]))
+        };
+        let (first, child) = g.start_local(serve).await.unwrap();
+        let (again, _) = g.start_local_named("second", serve).await.unwrap();
+        assert_eq!(first, again);
+        Ok((first, *child.await.unwrap()))
+    }));
+    assert_eq!(ended.unwrap(), ("warp", "weft"));
+    assert_eq!(served.get(), 2);
+}
+
+#[test]
+fn one_that_is_started_and_fails_is_named_where_it_is_the_groups() {
+    for sends in [true, false] {
+        let mut seen = None;
+        let ended: Never<()> = Hand::default().finish(group_in_task(async |g| {
+            let fails = async |started: Started<Rc<()>>| {
+                if sends {
+                    started.send(Rc::new(())).unwrap();
+                }
+                Err::<(), _>("broken")
+            };
+            seen = g.start_local_named("weaver", fails).await.err();
+            Ok(())
+        }));
+        if sends {
+            let error = ended.unwrap_err();
+            let task = error.first().unwrap().task();
+            assert_eq!(task.name(), Some("weaver"));
+            assert!(task.spawned_at().file().ends_with("in_task.rs"));
+        } else {
+            assert!(ended.is_ok() && matches!(seen, Some(StartError::Failed("broken"))));
+        }
+    }
+}
+
+#[test]
+fn results_are_collected_of_children_that_borrow_and_the_handle_may_be_given_on() {
+    let words = [Rc::<str>::from("warp"), Rc::from("weft")];
+    let ended: Never<_> = Hand::default().finish(group_in_task(async |g| {
+        let texts = g.collect();
+        for word in &words {
+            texts.spawn_local(async { Ok((&**word, Rc::clone(word))) });
+        }
+        assert_eq!(texts.spawn_local_named("last", async { Err("torn") }), 2);
+        shield(texts.all()).await.map_err(|_| "not all")
+    }));
+    let error = ended.unwrap_err();
+    assert_eq!(error.first().unwrap().task().name(), Some("last"));
+    assert_eq!(error.into_errors(), ["torn", "not all"]);
 }
 
 // Polls.

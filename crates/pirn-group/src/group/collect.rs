@@ -6,7 +6,7 @@ use crate::error::ChildError;
 use pirn_core::report::{Report, report};
 use pirn_core::shim::Mutex;
 use pirn_core::wake::{discard, wake};
-use pirn_core::{Spawn, TaskMeta, budget};
+use pirn_core::{Refused, Spawn, TaskMeta, budget};
 use std::collections::VecDeque;
 use std::fmt;
 use std::future::{Future, poll_fn};
@@ -43,7 +43,7 @@ use std::task::{Context, Poll, Waker};
 /// assert_eq!(squares.unwrap(), [1, 4, 9]);
 /// ```
 pub struct Collector<T, E, S = Ambient> {
-    group: TaskGroup<E, S>,
+    pub(super) group: TaskGroup<E, S>,
     results: Arc<Results<T>>,
 }
 
@@ -60,7 +60,7 @@ struct State<T> {
 }
 
 /// From one child to the collector.
-struct ToCollector<T, E> {
+pub(super) struct ToCollector<T, E> {
     number: usize,
     results: Arc<Results<T>>,
     error: PhantomData<fn(E)>,
@@ -110,14 +110,26 @@ where
     where
         F: Future<Output = Result<T, E>> + Send + 'static,
     {
+        let spawn = |sink| self.group.spawn_to(meta.clone(), future, sink);
+        self.numbered(&meta, spawn)
+    }
+}
+
+impl<T, E: fmt::Display + 'static, S> Collector<T, E, S> {
+    /// Gives a number to the child that `spawn` spawns, with its result going to the sink.
+    pub(super) fn numbered<F>(
+        &self,
+        meta: &TaskMeta,
+        spawn: impl FnOnce(ToCollector<T, E>) -> Result<(), Refused<F>>,
+    ) -> usize {
         let number = self.results.next_number();
         let sink = ToCollector {
             number,
             results: Arc::clone(&self.results),
             error: PhantomData,
         };
-        if let Err(refused) = self.group.spawn_to(meta.clone(), future, sink) {
-            let refusal = self.group.refused(&meta, refused);
+        if let Err(refused) = spawn(sink) {
+            let refusal = self.group.refused(meta, refused);
             let reason = refusal.reason();
             self.results.add(number, Err(ChildError::Refused(reason)));
         }

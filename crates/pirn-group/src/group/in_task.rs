@@ -9,6 +9,7 @@
 //! is dropped, drops it: how children begin, fail and end, their scopes, results and limit are those of
 //! all groups. What is different is here alone: where a child is put, and who polls it.
 
+mod results;
 mod room;
 
 pub(super) use room::{Children, Tenants};

@@ -13,7 +13,7 @@ use super::shared::{Shared, What};
 use crate::error::ChildError;
 use pirn_core::shim::Mutex;
 use pirn_core::wake::{discard, wake};
-use pirn_core::{Cause, Kind, Scope, Spawn, TaskMeta, budget};
+use pirn_core::{Cause, Kind, Refused, Scope, Spawn, TaskMeta, budget};
 use std::fmt;
 use std::future::Future;
 use std::panic::resume_unwind;
@@ -81,14 +81,14 @@ enum Early<E> {
 }
 
 /// From a child to whoever starts it, and then to its handle.
-struct ToStarter<V, T, E> {
+pub(super) struct ToStarter<V, T, E> {
     ready: Arc<Ready<V>>,
     early: Arc<Mutex<Option<Early<E>>>>,
     handle: ToHandle<T, E>,
 }
 
 /// Waits until the child is ready.
-struct Starting<V, T, E: fmt::Display> {
+pub(super) struct Starting<V, T, E: fmt::Display> {
     ready: Arc<Ready<V>>,
     early: Arc<Mutex<Option<Early<E>>>>,
     shared: Arc<Shared<E>>,
@@ -209,6 +209,22 @@ impl<E: fmt::Display + Send + 'static, S: Spawn> TaskGroup<E, S> {
         V: Send + 'static,
         T: Send + 'static,
     {
+        let spawn = |future, sink| self.spawn_to(meta.clone(), future, sink);
+        self.starting(&meta, make, spawn)?.await
+    }
+}
+
+impl<E: fmt::Display, S> TaskGroup<E, S> {
+    /// Makes a child, and has it spawned by `spawn`, with its result going to the sink.
+    pub(super) fn starting<V, T, F, Fut>(
+        &self,
+        meta: &TaskMeta,
+        make: F,
+        spawn: impl FnOnce(Fut, ToStarter<V, T, E>) -> Result<(), Refused<Fut>>,
+    ) -> Result<Starting<V, T, E>, StartError<E>>
+    where
+        F: FnOnce(Started<V>) -> Fut,
+    {
         let ready = Arc::new(Ready(Mutex::new(Progress::Waiting(None))));
         let early = Arc::new(Mutex::new(None));
         let future = make(Started(Arc::clone(&ready)));
@@ -218,16 +234,14 @@ impl<E: fmt::Display + Send + 'static, S: Spawn> TaskGroup<E, S> {
             handle: ToHandle::new(),
         };
         let child = sink.handle.child();
-        let spawned = self.spawn_to(meta.clone(), future, sink);
-        spawned.map_err(|refused| StartError::Refused(refused.reason()))?;
-        let starting = Starting {
+        spawn(future, sink).map_err(|refused| StartError::Refused(refused.reason()))?;
+        Ok(Starting {
             ready,
             early,
             shared: Arc::clone(&self.shared),
             child: Some(child),
-            task: meta,
-        };
-        starting.await
+            task: meta.clone(),
+        })
     }
 }
 

@@ -457,6 +457,19 @@ fn groups_move_between_threads() {
     let group = is_send(on(&hand).run(async move |g| {
         let nested = is_send(on(&spawner).run(async |g| g.spawn(async { Ok(1) }).await));
         g.spawn(async { Ok(()) });
+        let start = is_send(g.start(async |started: Started<()>| {
+            yield_now().await;
+            started.send(()).map_err(|()| "nobody waits")
+        }));
+        start
+            .await
+            .map_err(|_| "not started")?
+            .1
+            .await
+            .map_err(|_| "no end")?;
+        let values = g.collect();
+        values.spawn(async { Ok(()) });
+        is_send(values.all()).await.map_err(|_| "not all")?;
         nested.await.map_err(|_| "nested")
     }));
     let boxed: Pin<Box<dyn Future<Output = _> + Send>> = Box::pin(group);
