@@ -123,8 +123,9 @@
 //!
 //! Several futures in the task that awaits them: nothing is spawned, so they may borrow, need be neither
 //! `Send` nor `'static`, and need no particular executor. Each has a cancel scope of its own, made when it
-//! asks for one; each is polled only when it was woken, and one that sleeps costs nothing. None of these
-//! returns before what it cancelled has ended, clean-up included.
+//! asks for one; each is polled only when it was woken, and one that sleeps costs nothing, but for the
+//! members of a `gather` or `join` of a tuple, which share the task's waker. None of these returns before
+//! what it cancelled has ended, clean-up included.
 //!
 //! | to | take |
 //! |---|---|
