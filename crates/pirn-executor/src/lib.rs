@@ -68,12 +68,12 @@
 //!
 //! # What a task costs
 //!
-//! A slot of a page: 40 bytes above the future and its scope's root (8 bytes), id and place of the spawn
-//! among them. Name and cancel cause lie in a side table, made on use. Slots are used again, by the
-//! executor or worker that made the task, and allocate nothing once there are enough; pages are given
-//! back when the executor and all handles and wakers are gone. A future or output of more than a
-//! kilobyte lies in a box. A task has at most eight million wakers at a time; one more ends the process,
-//! as with `Arc`.
+//! A slot of a page: 56 bytes above the future, of which 40 are the slot's own, id and place of the spawn
+//! among them, and 16 its scope's root. Name and cancel cause lie in a side table, made on use. Slots are
+//! used again, by the executor or worker that made the task, and allocate nothing once there are enough;
+//! pages that were not needed for a while are given back when it has nothing to do. A future or output of
+//! more than a kilobyte lies in a box. A task has at most eight million wakers at a time; one more ends
+//! the process, as with `Arc`.
 //!
 //! A task that is spawned, woken and joined on the thread of a `LocalExecutor` needs no atomic
 //! read-modify-write and no fence for it.

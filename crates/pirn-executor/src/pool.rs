@@ -395,7 +395,9 @@ impl PoolExecutor {
     /// comes meanwhile costs no wake-up. [`SPIN`](Self::SPIN) if nothing is said; zero turns it off.
     ///
     /// One worker of the executor does so at a time, and soon none if nothing comes: it looks on
-    /// less and less often, at last before each 1024th sleep.
+    /// less and less often, at last before each 1024th sleep. Its [`Park`](pirn_core::Park) is not
+    /// looked at meanwhile: where no other worker sleeps in the driver, timers and sockets are late by
+    /// as much. So let it be some microseconds.
     pub fn set_spin(&self, limit: Duration) {
         let limit = limit.as_nanos().try_into().unwrap_or(u64::MAX);
         // Ordering: Relaxed, a setting.

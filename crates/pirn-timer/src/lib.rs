@@ -53,7 +53,7 @@
 //!   more: the slack that lets near timers fire in one wake-up. By up to 262 µs where four or more fired
 //!   at once just before; for a millisecond, where 64 did.
 //! - **In order.** Timers fire in the order of their deadlines, equal ones in the order in which they
-//!   were set.
+//!   were set; where the thread that drives is attached, its own before those of other threads.
 //! - **Cheap to give up.** Setting and dropping a timer is O(1), allocates nothing once as many have
 //!   been alive before, and wakes nobody. A timer unparks its driver only if that is asleep and would
 //!   wake too late.

@@ -320,8 +320,8 @@ impl Builder {
     /// microseconds if nothing is said.
     ///
     /// What comes meanwhile costs no wake-up, so more of it answers sooner, for CPU time. One worker
-    /// does so at a time, and soon none where nothing comes. Zero turns it off; without worker threads
-    /// there is nothing to set. See
+    /// does so at a time, and soon none where nothing comes. Timers and sockets may be late by as much,
+    /// so let it be short. Zero turns it off; without worker threads there is nothing to set. See
     /// [`set_spin`](https://docs.rs/pirn-executor/latest/pirn_executor/struct.PoolExecutor.html#method.set_spin).
     ///
     /// # Examples
