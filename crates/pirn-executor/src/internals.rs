@@ -6,4 +6,5 @@ pub use crate::pool::idle::{Idle, Woken};
 pub use crate::pool::injector::Injector;
 pub use crate::pool::lanes::Lanes;
 pub use crate::pool::spin::{PATIENCE, Spin};
+pub use crate::pool::watch::Watches;
 pub use crate::priority::{Lane, Turns, Waiting};

@@ -59,7 +59,7 @@
 //! * **Fairness.** What is ready waits for no task longer than that one's poll; what a `run` waits for
 //!   takes its turn as a task does. The `Park`, and what other threads sent, are looked at after 61
 //!   polls at most. In the pool a task that was woken last may run first, three times in a row; it is
-//!   taken from a worker whose poll goes on, within some 5 milliseconds, if the threads have an ambient
+//!   taken from a worker whose poll goes on, within some 12 milliseconds, if the threads have an ambient
 //!   clock. `PoolExecutor` has the bounds in a table.
 //! * **Sleeping.** A worker that has nothing to do sleeps; before that it looks on for 20 microseconds
 //!   at most, one worker at a time and only where that has paid of late. An idle executor uses no CPU.

@@ -55,6 +55,7 @@ pub(crate) mod injector;
 pub(crate) mod lanes;
 mod shared_park;
 pub(crate) mod spin;
+pub(crate) mod watch;
 mod worker;
 
 pub use blocking::{WouldStall, block_in_place};
@@ -86,6 +87,7 @@ use std::pin::{Pin, pin};
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
+use watch::Watches;
 
 /// An executor of many threads, for futures that are `Send`.
 ///
@@ -113,8 +115,9 @@ use std::time::Duration;
 /// What [`Priority`] a task has comes on top of that. What does not fit a ring's 256 places joins the line from outside, the older half of the ring at
 /// once. The `Park`, so timers and the reactor, is looked at every `PARK_INTERVAL` polls. A task that
 /// is stuck behind one poll that takes long is taken by another worker that is idle: out of the ring
-/// at once; if it was the one woken last, within some 5 milliseconds, where the threads have an
-/// ambient clock. See also [`block_in_place`].
+/// at once; if it was the one woken last, within some 12 milliseconds, where the threads have an
+/// ambient clock. Then another one also goes to the driver that they share, within 7 milliseconds, if
+/// the worker that was in it is in such a poll. See also [`block_in_place`].
 ///
 /// # Threads
 ///
@@ -258,8 +261,7 @@ pub(crate) struct Shared {
     spin: AtomicU64,
     /// One of the workers does so.
     spinning: AtomicBool,
-    /// One of the sleepers looks after the slots of those that are awake.
-    sentinel: AtomicBool,
+    watches: Watches,
     endings: Mutex<Endings>,
 }
 
@@ -377,7 +379,7 @@ impl PoolExecutor {
             free: AtomicUsize::new(0),
             spin: AtomicU64::new(Self::SPIN.as_nanos() as u64),
             spinning: AtomicBool::new(false),
-            sentinel: AtomicBool::new(false),
+            watches: Watches::default(),
             endings: Mutex::default(),
         });
         let owner = Owner::new(shared.clone(), |shared| &shared.outside.heap, 0);

@@ -198,3 +198,29 @@ fn the_first_value_that_a_task_sets_in_a_run_inside_another_task_is_kept() {
         .unwrap();
     assert_eq!(seen, (Some(1), None));
 }
+
+#[test]
+fn timers_go_on_after_a_run_inside_that_had_the_workers_driver() {
+    let mut runtime = Runtime::builder().workers(1).build().unwrap();
+    let (open, gate) = mpsc::channel::<()>();
+    let (began, begun) = mpsc::channel();
+    runtime
+        .run(async move {
+            let busy = spawn(async move {
+                began.send(()).unwrap();
+                gate.recv().unwrap();
+            });
+            begun.recv().unwrap();
+            // The only worker is in a poll, so this thread takes the driver; and the worker sleeps
+            // beside it before it comes back.
+            run_until(async {
+                sleep(MS).await;
+                open.send(()).unwrap();
+                busy.await.unwrap();
+                sleep(50 * MS).await;
+            })
+            .unwrap();
+            sleep(MS).await;
+        })
+        .unwrap();
+}

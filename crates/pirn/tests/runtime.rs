@@ -299,3 +299,47 @@ fn the_tasks_of_a_runtime_are_listed_without_its_own() {
     }
     assert!(tasks().is_empty());
 }
+
+/// Runs `program` on two workers, both of which have fallen asleep for good before.
+fn after_a_rest<T>(program: impl AsyncFnOnce() -> T) -> T {
+    let mut runtime = Runtime::builder().workers(2).build().unwrap();
+    runtime
+        .run(async {
+            // Longer than any watch, so that nobody watches any more.
+            pirn::sleep(40 * MS).await;
+            program().await
+        })
+        .unwrap()
+}
+
+#[test]
+fn what_a_task_spawns_before_a_long_poll_runs_on_the_other_worker() {
+    after_a_rest(async || {
+        let (sender, receiver) = mpsc::channel();
+        let long = spawn(async move {
+            let inner = spawn(async move { sender.send(()).unwrap() });
+            // This poll goes on until the other task has run.
+            receiver.recv().unwrap();
+            inner.await.unwrap();
+        });
+        long.await.unwrap();
+    });
+}
+
+#[test]
+fn timers_fire_during_a_long_poll_of_the_worker_that_was_in_the_driver() {
+    after_a_rest(async || {
+        let (sender, receiver) = mpsc::channel();
+        let other = spawn(async move {
+            pirn::sleep(20 * MS).await;
+            sender.send(()).unwrap();
+        });
+        let long = spawn(async move {
+            pirn::sleep(10 * MS).await;
+            // Woken out of the driver, whose next timer ends this poll.
+            receiver.recv().unwrap();
+        });
+        long.await.unwrap();
+        other.await.unwrap();
+    });
+}

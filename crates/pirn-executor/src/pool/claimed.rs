@@ -10,7 +10,7 @@ impl<'a> Claimed<'a> {
     /// Takes the claim, unless somebody has it.
     pub fn take(flag: &'a AtomicBool) -> Option<Self> {
         // Ordering: Relaxed, nothing but which worker it is depends on it.
-        let free = !flag.swap(true, Relaxed);
+        let free = flag.compare_exchange(false, true, Relaxed, Relaxed).is_ok();
         // Made only where it is free: what is dropped gives up the claim of whoever has it.
         free.then(|| Claimed(flag))
     }

@@ -58,6 +58,8 @@ pub(crate) struct Core {
     turns: Turns,
     /// A lane may have a task of which nobody else was told, since this worker takes from it next.
     lane_untold: Cell<bool>,
+    /// The polls at its last sleep.
+    slept_at: Cell<u64>,
 }
 
 /// What the thread is at, for what is woken there.
@@ -94,6 +96,7 @@ impl Core {
             gate: Cell::new(Gate::Open),
             turns: Turns::default(),
             lane_untold: Cell::new(false),
+            slept_at: Cell::new(0),
         }
     }
 

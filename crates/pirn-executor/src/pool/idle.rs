@@ -215,6 +215,11 @@ impl Idle {
         }
     }
 
+    /// One of those who sleep, if any does: not named, nor counted as searching.
+    pub fn any_sleeper(&self) -> Option<usize> {
+        self.sleepers.lock().last().copied()
+    }
+
     /// How many sleep.
     pub fn sleeping(&self) -> usize {
         // Ordering: Relaxed, a statistic.

@@ -8,7 +8,9 @@ use std::fmt;
 /// A [`Park`] that several workers share: one that sleeps holds it, the others sleep as threads.
 ///
 /// [`park`](Self::park) gives each worker its own [`SharedPark`]. A busy worker that looks
-/// ([`Until::Now`]) does so if nobody holds the driver at that moment.
+/// ([`Until::Now`]) does so if nobody holds the driver at that moment. A share that is dropped while
+/// nobody holds the driver ends the sleep of another one, which then is in the driver when it sleeps
+/// again.
 ///
 /// # Examples
 ///
@@ -28,8 +30,15 @@ pub struct SharedDriver<P: Park> {
     driver: Slot<P>,
 }
 
-/// Where the driver lies while no worker holds it.
-type Slot<P> = Arc<Mutex<Option<Box<P>>>>;
+/// What all shares have in common.
+type Slot<P> = Arc<Mutex<Common<P>>>;
+
+struct Common<P: Park> {
+    /// The driver, while nobody holds it.
+    driver: Option<Box<P>>,
+    /// Who sleep as threads, since somebody held it.
+    beside: Vec<SharedUnpark<P::Unpark>>,
+}
 
 /// One worker's share of a [`SharedDriver`].
 ///
@@ -83,7 +92,10 @@ impl<P: Park> SharedDriver<P> {
     pub fn new(driver: P) -> Self {
         SharedDriver {
             inner: driver.unparker(),
-            driver: Arc::new(Mutex::new(Some(Box::new(driver)))),
+            driver: Arc::new(Mutex::new(Common {
+                driver: Some(Box::new(driver)),
+                beside: Vec::new(),
+            })),
         }
     }
 
@@ -119,12 +131,16 @@ impl<P: Park> Park for SharedPark<P> {
     }
 
     fn park(&mut self, until: Until) -> Result<(), ParkError> {
-        let Some(mut driver) = Held::take(&self.driver) else {
-            return self.thread.park(until);
+        let held = Held::take(&self.driver);
+        let mut driver = match (held, until) {
+            (Some(mut driver), Until::Now) => return driver.park(until),
+            (Some(driver), _) => driver,
+            (None, Until::Now) => return self.thread.park(until),
+            (None, _) => match Beside::join(&self.driver, &self.unpark) {
+                Ok(driver) => driver,
+                Err(_beside) => return self.thread.park(until),
+            },
         };
-        if until == Until::Now {
-            return driver.park(until);
-        }
         *self.unpark.place.lock() = Place::Driver;
         // A token that came before is in the thread's place.
         let until = match self.thread.take_token() {
@@ -138,15 +154,31 @@ impl<P: Park> Park for SharedPark<P> {
     }
 }
 
+impl<P: Park> Drop for SharedPark<P> {
+    /// Nobody may be in the driver from now on, if this share was last.
+    fn drop(&mut self) {
+        let beside = {
+            let mut common = self.driver.lock();
+            match common.driver {
+                Some(_) => common.beside.pop(),
+                None => None,
+            }
+        };
+        if let Some(beside) = beside {
+            beside.unpark();
+        }
+    }
+}
+
 /// The driver while a worker holds it; goes back to its slot.
-struct Held<'a, P> {
+struct Held<'a, P: Park> {
     driver: Option<Box<P>>,
-    slot: &'a Mutex<Option<Box<P>>>,
+    slot: &'a Mutex<Common<P>>,
 }
 
 impl<'a, P: Park> Held<'a, P> {
-    fn take(slot: &'a Mutex<Option<Box<P>>>) -> Option<Self> {
-        let driver = Some(slot.lock().take()?);
+    fn take(slot: &'a Mutex<Common<P>>) -> Option<Self> {
+        let driver = Some(slot.lock().driver.take()?);
         // Only with a driver: what is dropped without one would empty the slot of who was faster.
         Some(Held { driver, slot })
     }
@@ -158,9 +190,51 @@ impl<'a, P: Park> Held<'a, P> {
     }
 }
 
-impl<P> Drop for Held<'_, P> {
+impl<P: Park> Drop for Held<'_, P> {
     fn drop(&mut self) {
-        *self.slot.lock() = self.driver.take();
+        self.slot.lock().driver = self.driver.take();
+    }
+}
+
+/// A share is among those beside the driver, until this is dropped.
+struct Beside<'a, P: Park> {
+    slot: &'a Mutex<Common<P>>,
+    share: &'a SharedUnpark<P::Unpark>,
+}
+
+impl<'a, P: Park> Beside<'a, P> {
+    /// Joins those beside the driver; or takes it, if it has become free.
+    fn join(
+        slot: &'a Mutex<Common<P>>,
+        share: &'a SharedUnpark<P::Unpark>,
+    ) -> Result<Held<'a, P>, Self> {
+        // An `Unpark` of the user's is cloned, and dropped, with nothing locked.
+        let clone = share.clone();
+        let mut common = slot.lock();
+        match common.driver.take() {
+            Some(driver) => Ok(Held {
+                driver: Some(driver),
+                slot,
+            }),
+            None => {
+                common.beside.push(clone);
+                Err(Beside { slot, share })
+            }
+        }
+    }
+}
+
+impl<P: Park> Drop for Beside<'_, P> {
+    fn drop(&mut self) {
+        let place = &self.share.place;
+        let mut common = self.slot.lock();
+        let at = common
+            .beside
+            .iter()
+            .position(|other| Arc::ptr_eq(&other.place, place));
+        let share = at.map(|at| common.beside.swap_remove(at));
+        drop(common);
+        drop(share);
     }
 }
 

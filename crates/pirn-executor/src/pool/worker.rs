@@ -78,10 +78,15 @@ impl Worker {
         let mut cx = Context::from_waker(&waker);
         let mut until = pin!(until);
         let mut left = PARK_INTERVAL;
+        // What it does next is the first since it slept, or was not driven.
+        let mut rises = true;
         loop {
             // Turn by turn, so that neither can starve the other.
             let woken = root.take();
             if woken {
+                if std::mem::take(&mut rises) {
+                    core.be_watched();
+                }
                 // That poll may take long: neither who relies on this search nor the task that
                 // would be next must wait for it.
                 core.stop_searching();
@@ -93,12 +98,18 @@ impl Worker {
                 }
             }
             match core.next() {
-                Some(task) => core.run(task),
+                Some(task) => {
+                    if std::mem::take(&mut rises) {
+                        core.be_watched();
+                    }
+                    core.run(task);
+                }
                 None if woken => {}
                 None => {
                     left = PARK_INTERVAL;
                     if !core.look_on(park, &root)? {
                         core.sleep(park, &root)?;
+                        rises = true;
                     }
                     continue;
                 }
@@ -145,11 +156,15 @@ impl Worker {
     /// assert!(task.is_finished());
     /// ```
     pub fn poll_tick(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let rises = self.resting;
         let mut driven = self.drive(cx.waker().clone());
         let core = &*driven.core;
         let mut ran = 0;
         while ran < PARK_INTERVAL {
             let Some(task) = core.next() else { break };
+            if rises && ran == 0 {
+                core.be_watched();
+            }
             core.run(task);
             ran += 1;
         }

@@ -16,6 +16,7 @@ mod state;
 mod support;
 mod task;
 mod unparker;
+mod watch;
 
 use pirn_core::shim::atomic::{AtomicBool, Ordering};
 use pirn_core::shim::{Arc, UnsafeCell, model_must_fail, thread};

@@ -69,6 +69,30 @@ fn a_look_while_another_sleeps_in_the_driver_disturbs_nothing() {
 }
 
 #[test]
+fn a_share_that_is_dropped_leaves_the_driver_to_one_that_sleeps_beside_it() {
+    model(|| {
+        let inner = ThreadPark::new();
+        let event = inner.unparker();
+        let driver = SharedDriver::new(inner);
+        let (mut one, mut two) = (driver.park(), driver.park());
+        let come = Arc::new(AtomicBool::new(false));
+        let seen = come.clone();
+        let thread = thread::spawn(move || {
+            while !seen.load(SeqCst) {
+                one.park(Until::Woken).unwrap();
+            }
+        });
+        two.unparker().unpark();
+        two.park(Until::Woken).unwrap();
+        drop(two);
+        // What the driver brings, it brings to whoever is in it.
+        come.store(true, SeqCst);
+        event.unpark();
+        thread.join().unwrap();
+    });
+}
+
+#[test]
 fn an_unpark_between_two_places_is_kept() {
     model(|| {
         let driver = SharedDriver::new(ThreadPark::new());

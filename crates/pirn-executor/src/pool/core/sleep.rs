@@ -12,9 +12,6 @@ use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::task::Waker;
 use std::time::Duration;
 
-/// How often a sleeper looks whether a task is stuck in the slot of a worker whose poll takes long.
-const LOOK_AT_SLOTS: Duration = Duration::from_millis(5);
-
 /// How often a worker that looks on before it sleeps does so between two looks at the time.
 const LOOKS: u32 = choose(8, 1) as u32;
 
@@ -138,20 +135,35 @@ impl Core {
         }
     }
 
-    /// Sleeps, for a limited time if it is the one sleeper that looks after the slots.
+    /// Sleeps, for a limited time if it is to watch.
     fn park_asleep<P: Park>(&self, park: &mut P) -> Result<(), ParkError> {
         let shared = &*self.handle.shared;
-        let someone_works = shared.idle.sleeping() < shared.seats.len();
-        let clock = match someone_works {
+        let polls = self.polls.get();
+        let has_worked = self.slept_at.replace(polls) != polls;
+        // Ordering: Relaxed. Who is driven from now on sees this sleeper, or is seen: the lock of the sleepers
+        // orders it.
+        let driven = shared.free.load(Relaxed);
+        let works = has_worked || shared.idle.sleeping() < driven;
+        let clock = match works && shared.seats.len() > 1 {
             true => context::clock().ok(),
             false => None,
         };
         let Some(clock) = clock else {
             return self.park(park, Until::Woken);
         };
-        match Claimed::take(&shared.sentinel) {
-            Some(_sentinel) => self.park(park, Until::At(clock.now() + LOOK_AT_SLOTS)),
+        match shared.watches.take() {
+            Some((_watch, time)) => self.park(park, Until::At(clock.now() + time)),
             None => self.park(park, Until::Woken),
+        }
+    }
+
+    /// Has one of those who sleep watch, if none does. To be called by who rises to work, or is driven
+    /// from now on.
+    pub(in crate::pool) fn be_watched(&self) {
+        let shared = &*self.handle.shared;
+        let sleeper = shared.watches.missing(&shared.idle);
+        if sleeper.is_some() && context::clock().is_ok() {
+            shared.unpark(sleeper);
         }
     }
 

@@ -1,0 +1,58 @@
+//! Nobody works unwatched while another sleeps.
+
+use pirn_core::shim::{Arc, model, thread};
+use pirn_executor::internals::{Idle, Watches};
+
+type Pool = Arc<(Idle, Watches)>;
+
+fn pool(workers: usize) -> Pool {
+    Arc::new((Idle::new(workers), Watches::default()))
+}
+
+/// Lies down as a worker of so many. True if it watches.
+fn lie_down(pool: &Pool, worker: usize, workers: usize) -> bool {
+    pool.0.sleep(worker, false);
+    pool.0.sleeping() < workers
+        && pool.1.take().is_some_and(|watch| {
+            // For the rest of the model.
+            std::mem::forget(watch);
+            true
+        })
+}
+
+/// Watches, and rises to work. Who is woken then.
+fn watch_and_rise(pool: &Pool, worker: usize) -> Option<usize> {
+    drop(pool.1.take());
+    let _ = pool.0.woken(worker);
+    pool.1.missing(&pool.0)
+}
+
+#[test]
+fn who_lies_down_as_another_rises_watches_or_is_woken() {
+    model(|| {
+        let pool = pool(2);
+        pool.0.sleep(0, false);
+        let other = pool.clone();
+        let thread = thread::spawn(move || lie_down(&other, 1, 2));
+        let _ = pool.0.woken(0);
+        let woken = pool.1.missing(&pool.0);
+        let watches = thread.join().unwrap();
+        assert!(watches || woken == Some(1));
+    });
+}
+
+#[test]
+fn who_lies_down_as_both_who_watch_rise_watches_or_is_woken() {
+    model(|| {
+        let pool = pool(3);
+        pool.0.sleep(0, false);
+        pool.0.sleep(1, false);
+        let (first, second) = (pool.clone(), pool.clone());
+        let one = thread::spawn(move || watch_and_rise(&first, 0));
+        let two = thread::spawn(move || lie_down(&second, 2, 3));
+        let woken = watch_and_rise(&pool, 1);
+        let woken = [woken, one.join().unwrap()];
+        let watches = two.join().unwrap();
+        assert!(watches || woken.contains(&Some(2)));
+    });
+}
