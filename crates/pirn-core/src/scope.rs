@@ -922,6 +922,7 @@ impl Future for Cancelled<'_> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Arc<Cause>> {
         let this = &mut *self;
         if !this.watch.register(this.scope, cx.waker()) {
+            budget::inspect::say("the cancel of a scope");
             return Poll::Pending;
         }
         ready!(budget::poll_spend(cx));

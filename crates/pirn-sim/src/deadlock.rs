@@ -243,6 +243,7 @@ fn module(policy: &str) -> String {
     let mut parts = path.split("::");
     match (parts.next(), parts.next(), parts.next()) {
         (Some("pirn_sync"), Some(module), Some(_)) => format!("`{module}`"),
+        (Some("pirn_group"), Some("group"), Some("limit")) => "a slot of its group".to_owned(),
         _ => format!("`{path}`"),
     }
 }

@@ -1,5 +1,6 @@
 //! Steps of several tasks, in an order that a test chooses.
 
+use pirn_core::budget;
 use pirn_core::shim::{Arc, Mutex};
 use pirn_core::wake::wake;
 use std::collections::BTreeMap;
@@ -192,7 +193,10 @@ impl Future for Step {
             _ => Place::Over,
         };
         match look {
-            Look::Wait => Poll::Pending,
+            Look::Wait => {
+                budget::inspect::say("its turn in a `Sequencer`");
+                Poll::Pending
+            }
             Look::Begin => Poll::Ready(Turn {
                 sequencer: self.sequencer.clone(),
                 number,

@@ -197,6 +197,7 @@ impl<R> Results<R> {
             let former = desk.waker.replace(waker);
             drop(desk);
             pirn_core::wake::discard(former);
+            budget::inspect::say("a result of `map_limit`");
             return Poll::Pending;
         }
         drop(desk);
