@@ -68,12 +68,13 @@
 //!
 //! # What a task costs
 //!
-//! A slot of a page: 56 bytes above the future, of which 40 are the slot's own, id and place of the spawn
-//! among them, and 16 its scope's root. Name and cancel cause lie in a side table, made on use. Slots are
-//! used again, by the executor or worker that made the task, and allocate nothing once there are enough;
-//! pages that were not needed for a while are given back when it has nothing to do. A future or output of
-//! more than a kilobyte lies in a box. A task has at most eight million wakers at a time; one more ends
-//! the process, as with `Arc`.
+//! A slot of a page: 40 bytes above the future, its scope's root, its id and the place of the spawn
+//! among them. Name and cancel cause lie in a side table, made on use; so does the place, where a program
+//! spawns tasks in more than some thousand places. Slots are used again, by the executor or worker that
+//! made the task, and allocate nothing once there are enough; pages that were not needed for a while are
+//! given back when it has nothing to do. A future or output of more than a kilobyte lies in a box. A task
+//! has at most eight million wakers at a time; one more ends the process, as with `Arc`. So does one more
+//! task than there are numbers for, 2^52: after more than a year of a hundred million in each second.
 //!
 //! A task that is spawned, woken and joined on the thread of a `LocalExecutor` needs no atomic
 //! read-modify-write and no fence for it.

@@ -3,14 +3,15 @@
 //! ```text
 //! page     heap, scheduler, home thread: the same for all its slots
 //! └─ slot
-//!    ├─ header: state word, other word, join slot, vtable, id, spawn location     40 bytes
+//!    ├─ header: state word, other word, join slot, vtable, label     32 bytes
 //!    └─ stage: the future, or its output (which one, the state word says)
 //! ```
 //!
 //! The future is the user's inside [`Rooted`](pirn_core::Rooted), which makes the task's scope when
 //! that is first needed, and knows what a cancel request means. One that is large lies in a box.
 //!
-//! Names and the causes of cancel requests lie in a side table of the scheduler, made on use.
+//! The label is the task's number and that of the place where it was spawned. Names and the causes of
+//! cancel requests lie in a side table of the scheduler, made on use.
 //!
 //! # Who may touch what
 //!
@@ -20,7 +21,7 @@
 //! may change the state word: any thread, or home.
 //!
 //! * **state**: anyone; the transitions are in `state`.
-//! * **vtable, id, location, page**: read-only while the slot is in use.
+//! * **vtable, label, page**: read-only while the slot is in use.
 //! * **stage**: the thread that holds `RUNNING`. After `COMPLETE`, the handle if there was one at
 //!   that transition, wherever it is, else the thread that made it.
 //! * **join slot**: empty at birth. While `JOIN_WAKER` is unset and the task is not complete: the
@@ -37,14 +38,16 @@
 mod away;
 mod cell;
 mod heap;
-mod id;
+pub(crate) mod id;
 mod info;
 mod join;
 mod join_slot;
+mod label;
 mod now;
 mod refs;
 mod root;
 mod side;
+pub(crate) mod sites;
 mod sort;
 mod state;
 mod waker;

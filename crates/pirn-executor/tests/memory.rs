@@ -1,52 +1,23 @@
 //! What tasks cost in memory: nothing, once there have been as many before; and what an executor
 //! gives back that has nothing to do.
 
+#[path = "common/counting.rs"]
+mod counting;
+
+use counting::{allocated, bytes};
 use pirn_core::{Park, ParkError, Until};
 use pirn_executor::{LocalExecutor, PoolExecutor, Task, ThreadPark, Worker, spawn};
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::future::{Future, pending, poll_fn};
 use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
-/// Counts what the thread allocates.
-struct Counting;
-
-thread_local! {
-    static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
-    /// Bytes that the thread allocated, without those that it freed.
-    static BYTES: Cell<isize> = const { Cell::new(0) };
-}
-
-fn count(bytes: isize) {
-    let _ = BYTES.try_with(|count| count.set(count.get() + bytes));
-}
-
-// SAFETY: all is left to the system's allocator; counting allocates nothing.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        let _ = ALLOCATIONS.try_with(|count| count.set(count.get() + 1));
-        count(layout.size() as isize);
-        // SAFETY: passed on.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
-        count(-(layout.size() as isize));
-        // SAFETY: passed on.
-        unsafe { System.dealloc(memory, layout) }
-    }
-}
-
-#[global_allocator]
-static COUNTING: Counting = Counting;
-
 /// How many allocations `f` makes.
 fn allocations(f: impl FnOnce()) -> usize {
-    let before = ALLOCATIONS.get();
+    let before = allocated();
     f();
-    ALLOCATIONS.get() - before
+    allocated() - before
 }
 
 #[test]
@@ -55,7 +26,7 @@ fn a_task_that_is_spawned_and_joined_allocates_nothing() {
     executor
         .run(&mut ThreadPark::new(), async {
             for round in 0..10 {
-                let before = ALLOCATIONS.get();
+                let before = allocated();
                 let outer = spawn(async {
                     let inner = spawn(async { [2_u8; 100] });
                     inner.await.unwrap()
@@ -64,7 +35,7 @@ fn a_task_that_is_spawned_and_joined_allocates_nothing() {
                 spawn(async {}).detach();
                 spawn(async {}).await.unwrap();
                 // The first one makes the pages, and room in the queue.
-                assert!(round == 0 || ALLOCATIONS.get() == before);
+                assert!(round == 0 || allocated() == before);
             }
         })
         .unwrap();
@@ -191,31 +162,31 @@ fn naps(left: usize) -> (Naps, impl Future<Output = ()>) {
 #[test]
 fn an_executor_with_nothing_to_do_gives_back_what_many_tasks_took() {
     let executor = LocalExecutor::new();
-    let before = BYTES.get();
+    let before = bytes();
     for round in 0..4 {
         (0..MANY).for_each(|n| executor.spawn(async move { n }).detach());
-        assert!(BYTES.get() - before > 3 * MUCH);
+        assert!(bytes() - before > 3 * MUCH);
         if round % 2 == 0 {
             rest(|cx| executor.poll_tick(cx));
         } else {
             let (mut park, end) = naps(RESTS + 1);
             executor.run(&mut park, end).unwrap();
         }
-        assert!(BYTES.get() - before < MUCH, "{}", BYTES.get() - before);
+        assert!(bytes() - before < MUCH, "{}", bytes() - before);
     }
 }
 
 #[test]
 fn a_worker_with_nothing_to_do_gives_back_what_many_tasks_took() {
     let (executor, mut workers) = PoolExecutor::new(2);
-    let (handle, before) = (executor.handle(), BYTES.get());
+    let (handle, before) = (executor.handle(), bytes());
     for round in 0..4 {
         let spawns = async {
             (0..MANY).for_each(|n| spawn(async move { n }).detach());
         };
         workers[0].run(&mut ThreadPark::new(), spawns).unwrap();
         (0..MANY).for_each(|n| handle.spawn(async move { n }).detach());
-        assert!(BYTES.get() - before > 6 * MUCH);
+        assert!(bytes() - before > 6 * MUCH);
         // Another one ends most of them.
         rest(|cx| workers[1].poll_tick(cx));
         if round % 2 == 0 {
@@ -224,7 +195,7 @@ fn a_worker_with_nothing_to_do_gives_back_what_many_tasks_took() {
             let (mut park, end) = naps(RESTS + 1);
             workers[0].run(&mut park, end).unwrap();
         }
-        assert!(BYTES.get() - before < 2 * MUCH, "{}", BYTES.get() - before);
+        assert!(bytes() - before < 2 * MUCH, "{}", bytes() - before);
     }
 }
 
@@ -234,16 +205,16 @@ fn what_was_spawned_elsewhere_is_given_back_as_well() {
     let handle = executor.handle();
     let elsewhere = move || (0..MANY).for_each(|n| handle.spawn(async move { n }).detach());
     std::thread::spawn(elsewhere).join().unwrap();
-    let before = BYTES.get();
+    let before = bytes();
     rest(|cx| executor.poll_tick(cx));
-    assert!(BYTES.get() - before < -3 * MUCH, "{}", BYTES.get() - before);
+    assert!(bytes() - before < -3 * MUCH, "{}", bytes() - before);
 }
 
 #[test]
 fn tasks_that_go_on_are_where_they_were_when_memory_is_given_back() {
     let executor = LocalExecutor::new();
     let wakers: Rc<RefCell<Vec<Waker>>> = Rc::default();
-    let before = BYTES.get();
+    let before = bytes();
     let task = |n: usize| {
         let (wakers, mut woken) = (wakers.clone(), n % 1_000 != 0);
         executor.spawn(poll_fn(move |cx| {
@@ -262,7 +233,7 @@ fn tasks_that_go_on_are_where_they_were_when_memory_is_given_back() {
     tasks.shrink_to_fit();
     assert_eq!(tasks.len(), MANY / 1_000);
     rest(|cx| executor.poll_tick(cx));
-    assert!(BYTES.get() - before < MUCH, "{}", BYTES.get() - before);
+    assert!(bytes() - before < MUCH, "{}", bytes() - before);
     // Wakers outlive their tasks, and the rests.
     wakers.borrow().iter().for_each(Waker::wake_by_ref);
     let others: Vec<_> = (0..MANY)
@@ -295,11 +266,11 @@ fn an_executor_that_gave_back_little_again_and_again_does_so_when_much_more_was_
     while executor.try_tick() {}
     tasks.retain(|task| !task.is_finished());
     (0..1_000).for_each(|_| rest(|cx| executor.poll_tick(cx)));
-    let before = BYTES.get();
+    let before = bytes();
     (0..2 * MANY).for_each(|n| executor.spawn(async move { n }).detach());
-    assert!(BYTES.get() - before > 3 * MUCH);
+    assert!(bytes() - before > 3 * MUCH);
     rest(|cx| executor.poll_tick(cx));
-    assert!(BYTES.get() - before < MUCH, "{}", BYTES.get() - before);
+    assert!(bytes() - before < MUCH, "{}", bytes() - before);
 }
 
 /// The sum of what they give.
@@ -340,7 +311,7 @@ fn an_executor_keeps_what_it_may_need_again_soon() {
 #[test]
 fn an_idle_task_takes_48_bytes_more_than_its_future() {
     let executor = LocalExecutor::new();
-    let before = BYTES.get();
+    let before = bytes();
     for n in 0..MANY {
         let held = [n; 5];
         let future = async move {
@@ -351,7 +322,7 @@ fn an_idle_task_takes_48_bytes_more_than_its_future() {
         executor.spawn(future).detach();
     }
     rest(|cx| executor.poll_tick(cx));
-    let each = (BYTES.get() - before) as f64 / MANY as f64;
+    let each = (bytes() - before) as f64 / MANY as f64;
     // A hundredth for the pages, and a little for the room in the queue.
     assert!((96.0..100.0).contains(&each), "{each}");
 }

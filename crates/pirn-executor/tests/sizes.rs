@@ -167,7 +167,8 @@ fn tasks_of_all_sizes_lie_in_memory_of_their_own() {
 fn tasks_about_the_size_of_the_largest_slot_lie_in_memory_of_their_own() {
     twice(LocalExecutor::new(), |executor| {
         sizes!(executor, A1, A1: 3984 -> 0, 3992 -> 0, 4000 -> 0, 4007 -> 1, 4008 -> 1, 4016 -> 1,
-            4024 -> 1, 4040 -> 4040, 0 -> 4000, 0 -> 4008, 0 -> 4016, 0 -> 4031, 1 -> 5000, 9000 -> 1);
+            4024 -> 1, 4030 -> 1, 4038 -> 1, 4046 -> 1, 4054 -> 1, 4040 -> 4040, 0 -> 4000, 0 -> 4008,
+            0 -> 4016, 0 -> 4031, 0 -> 4048, 0 -> 4055, 0 -> 4056, 1 -> 5000, 9000 -> 1);
     });
 }
 

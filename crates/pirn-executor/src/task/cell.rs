@@ -3,7 +3,9 @@
 use super::away::{self, Away, RunOut, Settled, Word};
 use super::heap::{ALIGN, Heap, LARGEST, Owner, Page};
 use super::join_slot::JoinSlot;
+use super::label::Label;
 use super::refs::Runnable;
+use super::sites::{self, SITES};
 use super::sort::{High, Low, Plain, Sort, Told};
 use super::state::{Close, Complete, DropHandle, Released, Rest, Snapshot, Start, State, Wake};
 use super::waker::waker_of;
@@ -11,7 +13,7 @@ use super::{Side, Task, TaskId, TaskInfo, now};
 use crate::hooks::{Ended, Hooks, tell};
 use crate::priority::Lane;
 use pirn_core::report::{Report, report};
-use pirn_core::shim::{Arc, UnsafeCell};
+use pirn_core::shim::{Arc, IS_LOOM, UnsafeCell};
 use pirn_core::{Cause, JoinError, Kind, Payload, Priority, Rooted, TaskMeta, budget};
 use std::future::Future;
 use std::marker::PhantomData;
@@ -82,13 +84,14 @@ pub(super) struct Header {
     /// While the slot is vacant, the link to another one.
     pub(super) join: JoinSlot,
     vtable: &'static VTable,
-    pub(super) id: TaskId,
-    pub(super) spawned_at: &'static Location<'static>,
+    label: Label,
     /// For models, which see no plain memory: what [`begin`](Self::begin) and [`fill`](Self::fill)
     /// write.
     begun: UnsafeCell<()>,
     filled: UnsafeCell<()>,
 }
+
+const _: () = assert!(size_of::<Header>() == 32 || size_of::<usize>() != 8 || IS_LOOM);
 
 #[repr(C)]
 struct Cell<B: Body> {
@@ -205,6 +208,12 @@ impl Header {
             (&raw mut (*header).filled).write(UnsafeCell::new(()));
             (*header).begun.with_mut(|_| {});
         }
+    }
+
+    /// The task's number.
+    #[inline]
+    pub(super) fn id(&self) -> TaskId {
+        self.label.id()
     }
 }
 
@@ -394,7 +403,7 @@ impl Ref {
         // SAFETY: the slot is in use until its last reference is given up.
         unsafe {
             let (header, side) = (self.header(), self.side());
-            let (id, key) = (header.id, self.as_ptr());
+            let (id, key) = (header.id(), self.as_ptr());
             let refs = header.state.merge();
             let (settled, action) = header.away.merge(refs);
             if settled.asks(away::CANCEL) {
@@ -509,15 +518,30 @@ impl Ref {
         unsafe { &*(self.vtable().side)(self) }
     }
 
+    /// Where the task, which is not a root, was spawned.
+    ///
+    /// # Safety
+    ///
+    /// As [`header`](Self::header).
+    pub(super) unsafe fn spawned_at(self) -> &'static Location<'static> {
+        // SAFETY: passed on.
+        let header = unsafe { self.header() };
+        header.label.place().unwrap_or_else(|| {
+            // SAFETY: passed on.
+            let place = unsafe { self.side() }.place(header.id());
+            place.expect("what is not in the one table is in the other")
+        })
+    }
+
     /// # Safety
     ///
     /// As [`header`](Self::header).
     pub(super) unsafe fn meta(self) -> TaskMeta {
         // SAFETY: passed on.
-        let (header, side) = unsafe { (self.header(), self.side()) };
-        let meta = TaskMeta::at(header.spawned_at);
+        let (header, side, place) = unsafe { (self.header(), self.side(), self.spawned_at()) };
+        let meta = TaskMeta::at(place);
         match header.state.load().has_side() {
-            true => match side.name(header.id) {
+            true => match side.name(header.id()) {
                 Some(name) => meta.named(name),
                 None => meta,
             },
@@ -530,7 +554,7 @@ impl Ref {
     /// As [`header`](Self::header).
     pub(super) unsafe fn info(self) -> TaskInfo {
         // SAFETY: passed on.
-        let (id, meta) = unsafe { (self.header().id, self.meta()) };
+        let (id, meta) = unsafe { (self.header().id(), self.meta()) };
         TaskInfo { id, meta }
     }
 
@@ -606,12 +630,12 @@ impl Ref {
     pub(super) unsafe fn cancel(self, cause: Cause) {
         // SAFETY: the caller's reference.
         unsafe {
-            self.side().set_cause(self.header().id, cause);
+            self.side().set_cause(self.header().id(), cause);
             match self.place() {
                 Place::Away => match self.header().away.ask(away::CANCEL, 0) {
                     Some(action) => self.obey(action),
                     // It is complete.
-                    None => self.side().forget_cause(self.header().id),
+                    None => self.side().forget_cause(self.header().id()),
                 },
                 place => self.cancel_here(place.alone()),
             }
@@ -930,16 +954,16 @@ impl<S: Schedule> Vacant<S> {
     ) -> Spawned<F::Output> {
         let task = self.0;
         // SAFETY: the slot is taken, and so in use.
-        let side = note_name(id, meta, unsafe { &*side::<S>(task) });
+        let (label, side) = note(id, meta, unsafe { &*side::<S>(task) });
         let born = Snapshot::born(side);
         if const { fits::<F>() } {
             let body = ManuallyDrop::new(Rooted::new(future));
             // SAFETY: the slot was taken for this type.
-            unsafe { fill::<Inline<F>, S, K>(task, born, id, meta, Stage { body }) };
+            unsafe { fill::<Inline<F>, S, K>(task, born, label, Stage { body }) };
         } else {
             let body = ManuallyDrop::new(Rooted::new(Box::pin(future)));
             // SAFETY: the slot was taken for this type.
-            unsafe { fill::<Boxed<F>, S, K>(task, born, id, meta, Stage { body }) };
+            unsafe { fill::<Boxed<F>, S, K>(task, born, label, Stage { body }) };
         }
         Spawned {
             // SAFETY: the cell was born with a reference for the handle, and its output is `F`'s.
@@ -982,13 +1006,18 @@ impl<S: Schedule> Vacant<S> {
     }
 }
 
-/// Puts the name into the side table. False if there is none.
+/// Puts what has no room in the slot into the side table. False if there is nothing.
 #[inline]
-fn note_name(id: TaskId, meta: &TaskMeta, side: &Side) -> bool {
+fn note(id: TaskId, meta: &TaskMeta, side: &Side) -> (Label, bool) {
+    let site = SITES.number(meta.spawned_at());
+    if site == sites::NONE {
+        side.set_place(id, meta.spawned_at());
+    }
     if let Some(name) = meta.name() {
         side.set_name(id, name.into());
     }
-    meta.name().is_some()
+    let noted = site == sites::NONE || meta.name().is_some();
+    (Label::new(id, site), noted)
 }
 
 /// Puts a task into a slot.
@@ -1000,14 +1029,13 @@ fn note_name(id: TaskId, meta: &TaskMeta, side: &Side) -> bool {
 unsafe fn fill<B: Body, S: Schedule, K: Sort>(
     task: Ref,
     state: Snapshot,
-    id: TaskId,
-    meta: &TaskMeta,
+    label: Label,
     stage: Stage<B>,
 ) {
     let cell = task.0.as_ptr().cast::<Cell<B>>();
     // SAFETY: the slot is the caller's, and large enough.
     unsafe {
-        Header::fill(task, Harness::<B, S, K>::VTABLE, id, meta.spawned_at());
+        Header::fill(task, Harness::<B, S, K>::VTABLE, label);
         (&raw mut (*cell).stage).write(UnsafeCell::new(stage));
         task.header().state.set(state);
     }
@@ -1020,20 +1048,14 @@ impl Header {
     ///
     /// The slot is vacant, and the caller's.
     #[inline]
-    pub(super) unsafe fn fill(
-        slot: Ref,
-        vtable: &'static VTable,
-        id: TaskId,
-        spawned_at: &'static Location<'static>,
-    ) {
+    pub(super) unsafe fn fill(slot: Ref, vtable: &'static VTable, label: Label) {
         let header = slot.0.as_ptr();
         // SAFETY: the slot is the caller's.
         unsafe {
             (*header).join.set_link(std::ptr::null_mut());
             (*header).filled.with_mut(|_| {});
             (&raw mut (*header).vtable).write(vtable);
-            (&raw mut (*header).id).write(id);
-            (&raw mut (*header).spawned_at).write(spawned_at);
+            (&raw mut (*header).label).write(label);
         }
     }
 }
@@ -1086,7 +1108,7 @@ pub(super) unsafe fn vacate<S: Schedule>(slot: Ref) {
     unsafe {
         let header = slot.header();
         if header.state.load().has_side() {
-            scheduler::<S>(slot).side().remove(header.id);
+            scheduler::<S>(slot).side().remove(header.id());
         }
         // First: `Heap::merge` regards a slot as vacant if both words say so.
         header.away.reset(false);
@@ -1282,7 +1304,11 @@ impl<B: Body, S: Schedule, K: Sort> Harness<B, S, K> {
         let dropped = unsafe { self.drop_body() };
         let output = match (output, dropped) {
             (Some(output), Ok(())) => output,
-            (None, Ok(())) => Err(JoinError::Cancelled(cell.header.shutdown_cause().into())),
+            (None, Ok(())) => {
+                // SAFETY: the caller's references.
+                let cause = unsafe { task.shutdown_cause() };
+                Err(JoinError::Cancelled(cause.into()))
+            }
             (None | Some(Err(JoinError::Cancelled(_))), Err(payload)) => {
                 Err(JoinError::Panicked(payload.into()))
             }
@@ -1343,7 +1369,7 @@ impl<B: Body, S: Schedule, K: Sort> Harness<B, S, K> {
             let (scheduler, header) =
                 unsafe { (scheduler::<S>(self.untyped()), self.untyped().header()) };
             if let Some(hooks) = scheduler.hooks() {
-                tell(hooks, |hooks| call(hooks, header.id));
+                tell(hooks, |hooks| call(hooks, header.id()));
             }
         }
     }
@@ -1449,20 +1475,29 @@ impl<B: Body, S: Schedule, K: Sort> Harness<B, S, K> {
     /// The caller has a reference.
     #[cold]
     unsafe fn cause(self) -> Cause {
+        let task = self.untyped();
         // SAFETY: the caller's reference.
-        let (header, side) = unsafe { (self.untyped().header(), self.untyped().side()) };
+        let (header, side) = unsafe { (task.header(), task.side()) };
         let noted = match header.state.load().has_side() {
-            true => side.take_cause(header.id),
+            true => side.take_cause(header.id()),
             false => None,
         };
         noted.unwrap_or_else(|| {
-            Cause::new(Kind::Dropped, "its handle was dropped").with_location(header.spawned_at)
+            // SAFETY: the caller's reference.
+            let place = unsafe { task.spawned_at() };
+            Cause::new(Kind::Dropped, "its handle was dropped").with_location(place)
         })
     }
 }
 
-impl Header {
-    fn shutdown_cause(&self) -> Cause {
-        Cause::new(Kind::Shutdown, "its executor was dropped").with_location(self.spawned_at)
+impl Ref {
+    /// # Safety
+    ///
+    /// The caller has a reference.
+    #[cold]
+    unsafe fn shutdown_cause(self) -> Cause {
+        // SAFETY: passed on.
+        let place = unsafe { self.spawned_at() };
+        Cause::new(Kind::Shutdown, "its executor was dropped").with_location(place)
     }
 }

@@ -100,7 +100,7 @@ impl<T> Task<T> {
     pub fn id(&self) -> TaskId {
         match &self.handle {
             // SAFETY: the handle has a reference.
-            Handle::Task(cell) | Handle::Taken(cell) => unsafe { cell.header() }.id,
+            Handle::Task(cell) | Handle::Taken(cell) => unsafe { cell.header() }.id(),
             Handle::Refused(refusal) => refusal.id,
         }
     }
@@ -114,7 +114,7 @@ impl<T> Task<T> {
     pub fn spawned_at(&self) -> &'static Location<'static> {
         match &self.handle {
             // SAFETY: the handle has a reference.
-            Handle::Task(cell) | Handle::Taken(cell) => unsafe { cell.header() }.spawned_at,
+            Handle::Task(cell) | Handle::Taken(cell) => unsafe { cell.spawned_at() },
             Handle::Refused(refusal) => refusal.meta.spawned_at(),
         }
     }

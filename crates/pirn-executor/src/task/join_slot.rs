@@ -119,7 +119,7 @@ impl Header {
     #[inline(never)]
     fn note_join(&self) {
         if budget::is_frozen() {
-            inspect::note(Note::Task(self.id.get()));
+            inspect::note(Note::Task(self.id().get()));
         }
     }
 

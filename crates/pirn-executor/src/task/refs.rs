@@ -30,7 +30,7 @@ impl Runnable {
     /// The task's number.
     pub(crate) fn id(&self) -> TaskId {
         // SAFETY: a `Runnable` has a reference.
-        unsafe { self.0.header() }.id
+        unsafe { self.0.header() }.id()
     }
 
     /// Queues a task that was just made.

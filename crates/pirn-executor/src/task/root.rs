@@ -4,12 +4,13 @@
 use super::TaskId;
 use super::cell::{Header, Ref, Schedule, VTable, scheduler, send, side, vacate};
 use super::heap::Owner;
+use super::label::Label;
 use super::refs::Runnable;
+use super::sites;
 use super::state::{Released, Rest, Snapshot, Start};
 use super::waker::waker_of;
 use pirn_core::shim::UnsafeCell;
 use std::marker::PhantomData;
-use std::panic::Location;
 use std::task::Waker;
 
 /// The slot of a root. Bound: all but its wakers stay on its thread.
@@ -58,7 +59,9 @@ impl<S: Schedule> Root<S> {
         // SAFETY: the slot is vacant, large enough, and the owner's, which gave it to this
         // function. The root is born with two references, of which the waker takes one.
         let waker = unsafe {
-            Header::fill(cell, Self::VTABLE, TaskId::next(), Location::caller());
+            // Nobody asks where it was spawned.
+            let label = Label::new(TaskId::next(), sites::NONE);
+            Header::fill(cell, Self::VTABLE, label);
             let place = cell.as_ptr().cast_mut().cast::<Cell>();
             (&raw mut (*place).turn).write(UnsafeCell::new(false));
             cell.header().state.set(Snapshot::ROOT);

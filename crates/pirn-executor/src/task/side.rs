@@ -1,9 +1,11 @@
-//! What few tasks have: a name, the cause of a cancel request, a joiner on another thread.
+//! What few tasks have: a name, the cause of a cancel request, a place of spawn without a number, a
+//! joiner on another thread.
 
 use super::TaskId;
 use pirn_core::Cause;
 use pirn_core::shim::Mutex;
 use std::collections::BTreeMap;
+use std::panic::Location;
 use std::sync::Arc;
 use std::task::Waker;
 
@@ -18,16 +20,25 @@ pub(crate) struct Side {
 #[derive(Default)]
 struct Entry {
     name: Option<Arc<str>>,
+    place: Option<&'static Location<'static>>,
     cause: Option<Cause>,
 }
 
 impl Side {
-    pub(crate) fn set_name(&self, id: TaskId, name: Arc<str>) {
+    pub(super) fn set_name(&self, id: TaskId, name: Arc<str>) {
         self.entries.lock().entry(id).or_default().name = Some(name);
+    }
+
+    pub(super) fn set_place(&self, id: TaskId, place: &'static Location<'static>) {
+        self.entries.lock().entry(id).or_default().place = Some(place);
     }
 
     pub(crate) fn name(&self, id: TaskId) -> Option<Arc<str>> {
         self.entries.lock().get(&id)?.name.clone()
+    }
+
+    pub(super) fn place(&self, id: TaskId) -> Option<&'static Location<'static>> {
+        self.entries.lock().get(&id)?.place
     }
 
     /// Keeps the cause of a cancel request until it is delivered. The first one wins.
@@ -47,9 +58,10 @@ impl Side {
     /// Of a task that has ended: the cause of a request that came too late.
     pub(super) fn forget_cause(&self, id: TaskId) {
         let mut entries = self.entries.lock();
-        let Entry { name, cause } = entries.remove(&id).unwrap_or_default();
-        if name.is_some() {
-            entries.insert(id, Entry { name, cause: None });
+        let mut entry = entries.remove(&id).unwrap_or_default();
+        let cause = entry.cause.take();
+        if entry.name.is_some() || entry.place.is_some() {
+            entries.insert(id, entry);
         }
         drop((entries, cause));
     }
