@@ -38,11 +38,11 @@
 mod away;
 mod cell;
 mod heap;
-pub(crate) mod id;
+mod id;
 mod info;
 mod join;
 mod join_slot;
-mod label;
+pub(crate) mod label;
 mod now;
 mod refs;
 mod root;

@@ -14,7 +14,8 @@ use std::collections::BTreeSet;
 use std::future::{Future, pending};
 use std::panic::Location;
 use std::pin::Pin;
-use std::sync::{Arc, Barrier, Mutex};
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
 type Place = &'static Location<'static>;
@@ -49,7 +50,14 @@ fn a_place_has_one_number_by_which_it_is_found() {
         assert_ne!(number, NONE);
         assert_eq!(sites.number(place), number);
         assert_eq!(sites.place(number), Some(place));
+        // At once, unless another place lies where it begins.
+        assert!(sites.find(place).is_none_or(|found| found == number));
     }
+    let at_once = places()
+        .map(|place| sites.find(place))
+        .into_iter()
+        .flatten();
+    assert!(at_once.count() > 16);
     assert_eq!(sites.place(NONE), None);
 }
 
@@ -95,22 +103,36 @@ fn a_table_that_is_full_keeps_what_it_has_and_takes_nothing_more() {
 }
 
 #[test]
-fn threads_that_meet_a_place_at_once_agree_on_its_number() {
-    const THREADS: usize = 4;
-    for _ in 0..50 {
-        let (sites, gate) = (Sites::<64>::empty(), Barrier::new(THREADS));
-        let numbers: Vec<_> = std::thread::scope(|scope| {
-            let look = |_| {
-                gate.wait();
-                places().map(|place| sites.number(place))
-            };
+fn threads_that_look_at_once_agree_on_the_numbers() {
+    const THREADS: usize = 3;
+    for _ in 0..400 {
+        let (sites, here) = (Sites::<32>::empty(), AtomicUsize::new(0));
+        let look = |thread: usize| {
+            // All at the same moment, each in an order of its own.
+            here.fetch_add(1, SeqCst);
+            while here.load(SeqCst) < THREADS {
+                std::thread::yield_now();
+            }
+            let mut numbered = places().map(|place| (place, NONE));
+            numbered.rotate_left(thread * 5);
+            for (place, number) in &mut numbered {
+                *number = sites.number(place);
+            }
+            numbered.sort();
+            numbered
+        };
+        let numbered: Vec<_> = std::thread::scope(|scope| {
+            let look = &look;
             let threads: Vec<_> = (0..THREADS)
                 .map(|thread| scope.spawn(move || look(thread)))
                 .collect();
-            let numbers = threads.into_iter().map(|thread| thread.join().unwrap());
-            numbers.collect()
+            let joined = threads.into_iter().map(|thread| thread.join().unwrap());
+            joined.collect()
         });
-        assert!(numbers.iter().all(|of_one| *of_one == numbers[0]));
+        assert!(numbered.iter().all(|of_one| *of_one == numbered[0]));
+        for (place, number) in numbered[0] {
+            assert!(number == NONE || sites.place(number) == Some(place));
+        }
     }
 }
 
@@ -218,7 +240,7 @@ fn without_a_number_the_causes_of_an_end_have_the_place() {
 }
 
 #[test]
-fn a_cause_that_comes_too_late_takes_no_place_with_it() {
+fn a_task_that_is_cut_off_as_it_is_cancelled_elsewhere_keeps_its_place() {
     fill_sites();
     let executor = LocalExecutor::new();
     let task = executor.spawn(pending::<()>());

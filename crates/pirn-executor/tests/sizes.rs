@@ -166,9 +166,9 @@ fn tasks_of_all_sizes_lie_in_memory_of_their_own() {
 #[test]
 fn tasks_about_the_size_of_the_largest_slot_lie_in_memory_of_their_own() {
     twice(LocalExecutor::new(), |executor| {
-        sizes!(executor, A1, A1: 3984 -> 0, 3992 -> 0, 4000 -> 0, 4007 -> 1, 4008 -> 1, 4016 -> 1,
-            4024 -> 1, 4030 -> 1, 4038 -> 1, 4046 -> 1, 4054 -> 1, 4040 -> 4040, 0 -> 4000, 0 -> 4008,
-            0 -> 4016, 0 -> 4031, 0 -> 4048, 0 -> 4055, 0 -> 4056, 1 -> 5000, 9000 -> 1);
+        sizes!(executor, A1, A1: 952 -> 0, 960 -> 0, 966 -> 0, 967 -> 1, 968 -> 1, 974 -> 1, 975 -> 1,
+            976 -> 1, 982 -> 1, 983 -> 1, 990 -> 1, 1000 -> 1000, 0 -> 968, 0 -> 976, 0 -> 983,
+            0 -> 984, 0 -> 991, 0 -> 992, 1 -> 1016, 4000 -> 1, 0 -> 5000, 9000 -> 1);
     });
 }
 
@@ -177,10 +177,10 @@ fn tasks_of_all_alignments_lie_where_they_ask_to() {
     twice(LocalExecutor::new(), |executor| {
         sizes!(executor, A4, A8: 4 -> 12);
         sizes!(executor, A8, A16: 0 -> 0, 8 -> 1, 24 -> 16, 56 -> 80);
-        sizes!(executor, A16, A1: 0 -> 0, 16 -> 1, 48 -> 49, 3968 -> 0);
-        sizes!(executor, A32, A2: 0 -> 0, 64 -> 3, 3936 -> 0);
-        sizes!(executor, A64, A32: 0 -> 0, 64 -> 1, 3904 -> 0);
-        sizes!(executor, A1, A64: 0 -> 0, 100 -> 200, 0 -> 3968);
+        sizes!(executor, A16, A1: 0 -> 0, 16 -> 1, 48 -> 49, 944 -> 0, 960 -> 0);
+        sizes!(executor, A32, A2: 0 -> 0, 64 -> 3, 928 -> 0, 960 -> 0);
+        sizes!(executor, A64, A32: 0 -> 0, 64 -> 1, 896 -> 0, 960 -> 0);
+        sizes!(executor, A1, A64: 0 -> 0, 100 -> 200, 0 -> 896, 0 -> 960);
         sizes!(executor, A128, A1: 0 -> 0, 128 -> 1);
         sizes!(executor, A1, A128: 0 -> 0, 9 -> 3000);
         sizes!(executor, A256, A4096: 0 -> 0, 300 -> 5000);
@@ -193,7 +193,7 @@ fn a_pool_s_tasks_lie_where_they_ask_to_in_memory_of_their_own() {
     let (executor, mut workers) = PoolExecutor::new(1);
     let pool = OnPool(executor.handle(), workers.pop().unwrap());
     twice(pool, |executor| {
-        sizes!(executor, A1, A1: 0 -> 0, 7 -> 9, 4008 -> 1, 0 -> 5000);
+        sizes!(executor, A1, A1: 0 -> 0, 7 -> 9, 976 -> 1, 0 -> 5000);
         sizes!(executor, A64, A16: 64 -> 1);
         sizes!(executor, A1, A128: 9 -> 3000);
     });

@@ -887,7 +887,7 @@ impl<S: Schedule> Vacant<S> {
         F::Output: 'static,
     {
         // SAFETY: it borrows nothing.
-        unsafe { self.put::<F, Plain>(TaskId::next(), meta, future) }
+        unsafe { self.put::<F, Plain>(Label::next(), meta, future) }
     }
 
     /// As [`fill`](Self::fill), for a task that is as urgent as `meta` says.
@@ -910,13 +910,13 @@ impl<S: Schedule> Vacant<S> {
         meta: &TaskMeta,
         future: F,
     ) -> Spawned<F::Output> {
-        let id = TaskId::next();
+        let label = Label::next();
         // SAFETY: passed on.
         unsafe {
             match meta.priority() {
-                Priority::High => self.put::<F, High>(id, meta, future),
-                Priority::Normal => self.put::<F, Plain>(id, meta, future),
-                Priority::Low => self.put::<F, Low>(id, meta, future),
+                Priority::High => self.put::<F, High>(label, meta, future),
+                Priority::Normal => self.put::<F, Plain>(label, meta, future),
+                Priority::Low => self.put::<F, Low>(label, meta, future),
             }
         }
     }
@@ -927,12 +927,13 @@ impl<S: Schedule> Vacant<S> {
         F: Future + 'static,
         F::Output: 'static,
     {
+        let label = Label::of(id);
         // SAFETY: it borrows nothing.
         unsafe {
             match meta.priority() {
-                Priority::High => self.put::<F, Told<High>>(id, meta, future),
-                Priority::Normal => self.put::<F, Told<Plain>>(id, meta, future),
-                Priority::Low => self.put::<F, Told<Low>>(id, meta, future),
+                Priority::High => self.put::<F, Told<High>>(label, meta, future),
+                Priority::Normal => self.put::<F, Told<Plain>>(label, meta, future),
+                Priority::Low => self.put::<F, Told<Low>>(label, meta, future),
             }
         }
     }
@@ -948,13 +949,17 @@ impl<S: Schedule> Vacant<S> {
     #[inline]
     unsafe fn put<F: Future, K: Sort>(
         self,
-        id: TaskId,
+        label: Label,
         meta: &TaskMeta,
         future: F,
     ) -> Spawned<F::Output> {
         let task = self.0;
-        // SAFETY: the slot is taken, and so in use.
-        let (label, side) = note(id, meta, unsafe { &*side::<S>(task) });
+        let (place, name) = (meta.spawned_at(), meta.name());
+        let (label, side) = match SITES.find(place) {
+            Some(site) if name.is_none() => (label.at(site), false),
+            // SAFETY: the slot is taken, and so in use.
+            _ => note(label, place, name, unsafe { &*side::<S>(task) }),
+        };
         let born = Snapshot::born(side);
         if const { fits::<F>() } {
             let body = ManuallyDrop::new(Rooted::new(future));
@@ -997,7 +1002,7 @@ impl<S: Schedule> Vacant<S> {
     ) -> Task<F::Output> {
         let slot = self.0;
         // SAFETY: passed on.
-        let spawned = unsafe { self.put::<F, Plain>(TaskId::next(), meta, future) };
+        let spawned = unsafe { self.put::<F, Plain>(Label::next(), meta, future) };
         let Spawned { task, runnable } = spawned;
         // SAFETY: the handle keeps the slot in use.
         let scheduler = unsafe { scheduler::<S>(slot) };
@@ -1007,17 +1012,21 @@ impl<S: Schedule> Vacant<S> {
 }
 
 /// Puts what has no room in the slot into the side table. False if there is nothing.
-#[inline]
-fn note(id: TaskId, meta: &TaskMeta, side: &Side) -> (Label, bool) {
-    let site = SITES.number(meta.spawned_at());
+#[cold]
+fn note(
+    label: Label,
+    place: &'static Location<'static>,
+    name: Option<&str>,
+    side: &Side,
+) -> (Label, bool) {
+    let (id, site) = (label.id(), SITES.number(place));
     if site == sites::NONE {
-        side.set_place(id, meta.spawned_at());
+        side.set_place(id, place);
     }
-    if let Some(name) = meta.name() {
+    if let Some(name) = name {
         side.set_name(id, name.into());
     }
-    let noted = site == sites::NONE || meta.name().is_some();
-    (Label::new(id, site), noted)
+    (label.at(site), site == sites::NONE || name.is_some())
 }
 
 /// Puts a task into a slot.

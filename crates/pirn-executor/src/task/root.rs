@@ -1,12 +1,10 @@
 //! What a `run` waits for, as a task among the tasks: its waker is theirs, and it is queued as they
 //! are; but it is polled by the `run`, whose turn the queue announces.
 
-use super::TaskId;
 use super::cell::{Header, Ref, Schedule, VTable, scheduler, send, side, vacate};
 use super::heap::Owner;
 use super::label::Label;
 use super::refs::Runnable;
-use super::sites;
 use super::state::{Released, Rest, Snapshot, Start};
 use super::waker::waker_of;
 use pirn_core::shim::UnsafeCell;
@@ -60,8 +58,7 @@ impl<S: Schedule> Root<S> {
         // function. The root is born with two references, of which the waker takes one.
         let waker = unsafe {
             // Nobody asks where it was spawned.
-            let label = Label::new(TaskId::next(), sites::NONE);
-            Header::fill(cell, Self::VTABLE, label);
+            Header::fill(cell, Self::VTABLE, Label::next());
             let place = cell.as_ptr().cast_mut().cast::<Cell>();
             (&raw mut (*place).turn).write(UnsafeCell::new(false));
             cell.header().state.set(Snapshot::ROOT);

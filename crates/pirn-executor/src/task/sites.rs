@@ -41,20 +41,17 @@ impl<const N: usize> Sites<N> {
         Sites([const { AtomicPtr::new(ptr::null_mut()) }; N])
     }
 
-    /// The number of a place, which is put in if there is room.
+    /// The number of a place, if that is seen at once.
     #[inline]
-    pub fn number(&self, place: &'static Location<'static>) -> usize {
+    pub fn find(&self, place: &'static Location<'static>) -> Option<usize> {
         let first = Self::first(place);
         // Ordering: Relaxed, an address that is compared with one that the caller has.
-        match ptr::eq(self.0[first].load(Relaxed), place) {
-            true => first,
-            false => self.look(place, first),
-        }
+        ptr::eq(self.0[first].load(Relaxed), place).then_some(first)
     }
 
     /// The place of a number, which `number` gave.
     pub fn place(&self, number: usize) -> Option<&'static Location<'static>> {
-        // Ordering: Acquire, pairs with the Release in `look`; publishes the place.
+        // Ordering: Acquire, pairs with the Release in `number`; publishes the place.
         let there = self.0.get(number)?.load(Acquire);
         // SAFETY: null, or from a reference that lives for ever, to what does not change.
         unsafe { there.as_ref() }
@@ -65,7 +62,7 @@ impl<const N: usize> Sites<N> {
     pub fn fill(&self) {
         let place = Location::caller();
         for entry in &self.0[NONE + 1..] {
-            // Ordering: Release, as in `look`. Failure Relaxed: it is taken already.
+            // Ordering: Release, as in `number`. Failure Relaxed: it is taken already.
             let _ = entry.compare_exchange(ptr::null_mut(), entry_of(place), Release, Relaxed);
         }
     }
@@ -79,9 +76,10 @@ impl<const N: usize> Sites<N> {
         (spread >> (u64::BITS - N.trailing_zeros())) as usize
     }
 
+    /// The number of a place, which is put in if there is room.
     #[cold]
-    #[inline(never)]
-    fn look(&self, place: &'static Location<'static>, first: usize) -> usize {
+    pub fn number(&self, place: &'static Location<'static>) -> usize {
+        let first = Self::first(place);
         let numbers = (first..first + LOOKS).map(|number| number % N);
         for number in numbers.filter(|&number| number != NONE) {
             let mut there = self.place(number);

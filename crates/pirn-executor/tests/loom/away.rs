@@ -4,6 +4,7 @@ use crate::support::{Drops, Flag};
 use pirn_core::shim::atomic::{AtomicUsize, Ordering::Relaxed};
 use pirn_core::shim::{Arc, Mutex, block_on, model, thread};
 use pirn_core::{Cause, TaskMeta};
+use pirn_executor::internals::fill_sites;
 use pirn_executor::{LocalExecutor, Task, ThreadPark};
 use std::future::{pending, poll_fn};
 use std::task::{Poll, Waker};
@@ -205,6 +206,20 @@ fn a_name_outlives_a_cancel_from_away_that_comes_as_the_executor_goes() {
         drop(executor);
         let task = away.join().unwrap();
         assert_eq!(task.name().as_deref(), Some("named"));
+    });
+}
+
+#[test]
+fn a_place_without_a_number_outlives_a_cancel_from_away_that_comes_as_the_executor_goes() {
+    model(|| {
+        // First of all, since the table outlives an execution.
+        fill_sites();
+        let executor = LocalExecutor::new();
+        let (task, line) = (executor.spawn(pending::<()>()), line!());
+        let other = thread::spawn(move || task.cancel(Cause::requested("elsewhere")));
+        drop(executor);
+        let task = other.join().unwrap();
+        assert_eq!(task.spawned_at().line(), line);
     });
 }
 
