@@ -129,7 +129,8 @@ where
     }
 }
 
-/// As [`spawn`], for a task that is more or less urgent than others: see [`Priority`].
+/// As [`spawn`], for a task that is more or less urgent than others: see [`Priority`]. (For one with a
+/// name besides, [`try_spawn`] takes a [`TaskMeta`] [with a priority](TaskMeta::with_priority).)
 ///
 /// # Examples
 ///
@@ -153,37 +154,9 @@ where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
-    let meta = TaskMeta::here();
-    try_spawn_at(priority, meta.clone(), future)
+    let meta = TaskMeta::here().with_priority(priority);
+    spawn_otherwise(meta.clone(), future)
         .unwrap_or_else(|refusal| Task::refused(meta, refusal.reason()))
-}
-
-/// As [`spawn_at`], with a name and place of the caller's choice, and the future back if it is
-/// refused.
-///
-/// # Errors
-///
-/// As [`try_spawn`].
-///
-/// # Examples
-///
-/// ```
-/// use pirn_core::TaskMeta;
-/// use pirn_executor::{Priority, try_spawn_at};
-///
-/// let refused = try_spawn_at(Priority::High, TaskMeta::here(), async {}).unwrap_err();
-/// assert!(refused.reason().contains("no executor"));
-/// ```
-pub fn try_spawn_at<F>(
-    priority: Priority,
-    meta: TaskMeta,
-    future: F,
-) -> Result<Task<F::Output>, Refused<F>>
-where
-    F: Future + Send + 'static,
-    F::Output: Send + 'static,
-{
-    spawn_otherwise(meta.with_priority(priority), future)
 }
 
 #[cold]

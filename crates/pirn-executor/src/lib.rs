@@ -97,8 +97,8 @@ mod task;
 mod unparker;
 
 pub use current::{
-    spawn, spawn_at, spawn_eager, spawn_local, spawn_local_at, tasks, try_spawn, try_spawn_at,
-    try_spawn_eager, try_spawn_local, try_spawn_local_at,
+    spawn, spawn_at, spawn_eager, spawn_local, spawn_local_at, tasks, try_spawn, try_spawn_eager,
+    try_spawn_local, try_spawn_local_at,
 };
 pub use hooks::{Ended, Hooks};
 pub use local::{

@@ -221,24 +221,6 @@ impl LocalExecutor {
         self.handle.spawn_local_at(priority, future)
     }
 
-    /// As [`spawn_at`](Self::spawn_at), with a name and place of the caller's choice.
-    ///
-    /// # Errors
-    ///
-    /// As [`try_spawn`](Self::try_spawn).
-    pub fn try_spawn_at<F>(
-        &self,
-        priority: Priority,
-        meta: TaskMeta,
-        future: F,
-    ) -> Result<Task<F::Output>, Refused<F>>
-    where
-        F: Future + 'static,
-        F::Output: 'static,
-    {
-        self.handle.try_spawn_local_at(priority, meta, future)
-    }
-
     /// Runs tasks until `until` is ready, and gives its output; sleeps on `park` when there is
     /// nothing to run. Under load it looks at `park` after every [`PARK_INTERVAL`] polls.
     ///
@@ -531,27 +513,9 @@ impl LocalHandle {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        let meta = TaskMeta::here();
-        self.try_spawn_at(priority, meta.clone(), future)
+        let meta = TaskMeta::here().with_priority(priority);
+        self.spawn_anywhere(meta.clone(), future)
             .unwrap_or_else(|refusal| Task::refused(meta, refusal.reason()))
-    }
-
-    /// As [`spawn_at`](Self::spawn_at), with a name and place of the caller's choice.
-    ///
-    /// # Errors
-    ///
-    /// As [`try_spawn`](Self::try_spawn).
-    pub fn try_spawn_at<F>(
-        &self,
-        priority: Priority,
-        meta: TaskMeta,
-        future: F,
-    ) -> Result<Task<F::Output>, Refused<F>>
-    where
-        F: Future + Send + 'static,
-        F::Output: Send + 'static,
-    {
-        self.spawn_anywhere(meta.with_priority(priority), future)
     }
 
     #[cold]

@@ -545,27 +545,9 @@ impl PoolHandle {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        let meta = TaskMeta::here();
-        self.try_spawn_at(priority, meta.clone(), future)
+        let meta = TaskMeta::here().with_priority(priority);
+        Shared::spawn_otherwise(&self.shared, meta.clone(), future)
             .unwrap_or_else(|refusal| Task::refused(meta, refusal.reason()))
-    }
-
-    /// As [`spawn_at`](Self::spawn_at), with a name and place of the caller's choice.
-    ///
-    /// # Errors
-    ///
-    /// As [`try_spawn`](Self::try_spawn).
-    pub fn try_spawn_at<F>(
-        &self,
-        priority: Priority,
-        meta: TaskMeta,
-        future: F,
-    ) -> Result<Task<F::Output>, Refused<F>>
-    where
-        F: Future + Send + 'static,
-        F::Output: Send + 'static,
-    {
-        Shared::spawn_otherwise(&self.shared, meta.with_priority(priority), future)
     }
 
     /// As [`spawn`](Self::spawn), and on one of this pool's workers polls the task once before it

@@ -325,7 +325,8 @@ fn a_task_of_a_pool_is_told_of_from_its_birth_to_its_end() {
             yield_now().await;
             7
         };
-        let task = executor.handle().try_spawn_at(priority, named("a"), work);
+        let meta = named("a").with_priority(priority);
+        let task = executor.handle().try_spawn(meta, work);
         assert_eq!(notes.take(), ["a spawned"]);
         let seven = worker.run(&mut ThreadPark::new(), task.unwrap());
         assert_eq!(seven.unwrap().unwrap(), 7);

@@ -27,9 +27,8 @@ fn a_pool_that_is_dropped_ends_what_waits_in_its_lanes() {
     );
     drop(executor);
     assert!(queued.iter().all(Task::is_finished));
-    let refused = handle
-        .try_spawn_at(HIGH, TaskMeta::here(), async {})
-        .unwrap_err();
+    let urgent = TaskMeta::here().with_priority(HIGH);
+    let refused = handle.try_spawn(urgent, async {}).unwrap_err();
     assert_eq!(refused.reason(), "the executor is gone");
     drop(workers);
 }

@@ -7,7 +7,7 @@ use pirn_core::{Cause, Spawn, SpawnLocal, TaskMeta};
 use pirn_executor::internals::{Lane, Turns, Waiting};
 use pirn_executor::{
     HIGH_RUNS, LOW_INTERVAL, LocalExecutor, Order, PARK_INTERVAL, PoolExecutor, Priority, Task,
-    ThreadPark, spawn_at, spawn_local_at, try_spawn, try_spawn_at, try_spawn_local,
+    ThreadPark, spawn_at, spawn_local_at, try_spawn, try_spawn_local,
 };
 use std::cell::RefCell;
 use std::future::{Future, pending, poll_fn};
@@ -313,7 +313,8 @@ fn the_free_functions_spawn_on_whatever_runs_the_caller() {
         spawn_at(HIGH, async { 3 }).await.unwrap()
     });
     assert_eq!(ended.unwrap(), 3);
-    assert!(try_spawn_at(HIGH, TaskMeta::here(), async {}).is_err());
+    let urgent = TaskMeta::here().with_priority(HIGH);
+    assert!(try_spawn(urgent, async {}).is_err());
 }
 
 #[test]
