@@ -12,7 +12,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::task::{Context, Poll};
-use support::{Gate, Log, poll, reports};
+use support::{Counter, Gate, Log, poll, reports};
 
 static NAME: TaskLocal<Arc<()>> = TaskLocal::new();
 
@@ -479,6 +479,26 @@ fn a_task_that_ended_may_be_moved_if_its_body_might() {
     task.shrink_to_fit();
     drop(task);
     assert_eq!(log.said(), ["dropped"]);
+}
+
+#[test]
+fn what_a_task_keeps_besides_its_body_goes_with_it() {
+    for does in [Does::AsksAndWaits, Does::SetsAndWaits, Does::Ends] {
+        for local in [None, Some(&Arc::default())] {
+            let (counter, waker) = Counter::new();
+            let (_, told) = told(does, Dies::Quietly);
+            let mut task = Box::pin(make(local, told));
+            let ended = task.as_mut().poll(&mut Context::from_waker(&waker));
+            assert_eq!(ended.is_ready(), does == Does::Ends);
+            let has_waker = Arc::strong_count(&counter) > 2;
+            assert!(has_waker || does != Does::AsksAndWaits);
+            if ended.is_ready() {
+                task.as_mut().request_cancel(stop());
+            }
+            drop(task);
+            assert_eq!(Arc::strong_count(&counter), 2);
+        }
+    }
 }
 
 #[test]
