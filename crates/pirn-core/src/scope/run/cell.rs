@@ -10,6 +10,8 @@
 //! | a pointer | there | there | gone, by `vacate` |
 //! | a pointer and [`GONE`] | gone | there | |
 //!
+//! The cell's destructor, which clears it, goes from any of them to [`GONE`].
+//!
 //! - The body is pinned with the cell: it is never moved out, and dropped where it lies, by `vacate`
 //!   or with the cell.
 //! - The bit is set before the body is dropped, and stays: who comes later finds no body, even if
@@ -42,12 +44,9 @@ pin_project! {
 
     impl<F, K> PinnedDrop for BodyCell<F, K> {
         fn drop(this: Pin<&mut Self>) {
-            let kept = this.pointer();
-            // SAFETY: the pointer is from `Box::into_raw`, if it is none; nobody can use the cell
-            // after this. What was borrowed of it is not used any more, since the cell is not.
-            let _kept = (!kept.is_null()).then(|| unsafe { Box::from_raw(kept) });
-            // The box goes after the body, even if that unwinds.
-            this.body().vacate();
+            if !this.is_over() {
+                this.clear();
+            }
         }
     }
 }
@@ -73,6 +72,12 @@ impl<F, K> BodyCell<F, K> {
     #[inline]
     pub(super) fn is_bare(&self) -> bool {
         self.word.is_null()
+    }
+
+    /// True if the body is gone, and there is no box.
+    #[inline]
+    pub(super) fn is_over(&self) -> bool {
+        self.word.addr() == GONE
     }
 
     #[inline]
@@ -118,6 +123,22 @@ impl<F, K> BodyCell<F, K> {
         }
         let (kept, body) = self.split();
         (kept.expect("it was put there"), body)
+    }
+
+    /// Drops what is there. The box goes after the body, even if that unwinds.
+    #[inline(never)]
+    fn clear(mut self: Pin<&mut Self>) {
+        let _kept = self.as_mut().take_box();
+        self.body().vacate();
+    }
+
+    fn take_box(self: Pin<&mut Self>) -> Option<Box<K>> {
+        let kept = self.pointer();
+        let word = self.project().word;
+        *word = ptr::without_provenance_mut(word.addr() & GONE);
+        // SAFETY: it is null or from `Box::into_raw`. Nothing of it is borrowed, since the cell is
+        // not, and the word has forgotten it: nobody else makes a box of it.
+        (!kept.is_null()).then(|| unsafe { Box::from_raw(kept) })
     }
 }
 

@@ -29,7 +29,7 @@ pin_project! {
     ///
     /// For executors. As long as nothing asks for [`Scope::current`] and nobody cancels, there is
     /// no scope, and this costs one look at a thread-local per poll. Otherwise it is as
-    /// [`Scope::run`].
+    /// [`Scope::run`]. It is as large as the body and a word.
     ///
     /// # Cancel safety
     ///
@@ -56,19 +56,10 @@ pin_project! {
 
     impl<F: Future> PinnedDrop for Rooted<F> {
         fn drop(this: Pin<&mut Self>) {
-            let this = this.project();
-            if this.cell.is_bare() {
-                return drop_bare(this.cell.body());
+            let cell = this.project().cell;
+            if !cell.is_over() {
+                end(cell);
             }
-            let (Some(kept), body) = this.cell.split() else {
-                return;
-            };
-            let mut locals = kept.locals().take();
-            task_local::keep(&mut locals, || match kept {
-                Kept::Run(run) => run.abandon(body),
-                Kept::Locals(_) => drop_bare(body),
-            });
-            task_local::end(locals);
         }
     }
 }
@@ -200,6 +191,23 @@ fn keep_run<F: Future>(
         (Kept::Run(run), body) => (run, body),
         (Kept::Locals(_), _) => unreachable!("it was given a run"),
     }
+}
+
+/// The task is dropped, and is not over, or has something besides its body.
+#[inline(never)]
+fn end<F: Future>(cell: Pin<&mut Cell<F>>) {
+    if cell.is_bare() {
+        return drop_bare(cell.body());
+    }
+    let (Some(kept), body) = cell.split() else {
+        return;
+    };
+    let mut locals = kept.locals().take();
+    task_local::keep(&mut locals, || match kept {
+        Kept::Run(run) => run.abandon(body),
+        Kept::Locals(_) => drop_bare(body),
+    });
+    task_local::end(locals);
 }
 
 /// Drops the body of a task that has no scope.
