@@ -5,16 +5,18 @@
 //! runtime, on another one, and under simulation. What is missing gives a [`Missing`] that names
 //! it.
 
-use crate::budget;
+mod frame;
+
+pub(crate) use frame::{Frame, Mode, Outside, Plan};
+
 use crate::calls::CallQueue;
 use crate::clock::{Clock, Instant};
 use crate::error::Missing;
-use crate::scope::{Regions, Scope};
+use crate::scope::Scope;
 use crate::shim;
 use crate::spawn::{Blocking, DynSpawn, DynSpawnLocal};
-use std::cell::{Cell, RefCell};
-use std::mem::ManuallyDrop;
-use std::panic::Location;
+use std::cell::Cell;
+use std::mem::{self, ManuallyDrop};
 use std::rc::Rc;
 use std::sync::{Arc, OnceLock};
 
@@ -54,14 +56,8 @@ pub struct Handles {
 }
 
 shim::per_thread! {
-    static HANDLES: RefCell<Option<Rc<Handles>>> = RefCell::new(None);
-    // Never dropped, which makes reaching it cheaper; whoever enters a frame takes it out again.
-    static FRAME: ManuallyDrop<Cell<Option<Frame>>> = ManuallyDrop::new(Cell::new(None));
-    // The frame below the top one, while that is a `Branch`.
-    static AROUND: ManuallyDrop<Cell<Option<Frame>>> = ManuallyDrop::new(Cell::new(None));
-    static BRANCHING: Cell<Branching> = Cell::new(Branching::No);
-    // Of the top frame, while its scope is `Planned`.
-    static PLAN: Cell<Option<Plan>> = Cell::new(None);
+    // Never dropped, which makes reaching it cheaper; whoever enters handles takes them out again.
+    static HANDLES: ManuallyDrop<Cell<Option<Rc<Handles>>>> = ManuallyDrop::new(Cell::new(None));
 }
 
 static FALLBACK_CLOCK: OnceLock<Arc<dyn Clock>> = OnceLock::new();
@@ -102,18 +98,23 @@ impl Drop for Entered {
 /// let _entered = Rc::clone(&handles).enter();
 /// assert!(Rc::ptr_eq(&context::handles().unwrap(), &handles));
 /// ```
+#[inline]
 pub fn handles() -> Option<Rc<Handles>> {
-    HANDLES
-        .try_with(|handles| handles.borrow().clone())
-        .ok()
-        .flatten()
+    peek(|handles| handles.cloned())
+}
+
+/// Looks at the handles, which are not there meanwhile: `f` is not the user's.
+#[inline]
+fn peek<R>(f: impl FnOnce(Option<&Rc<Handles>>) -> R) -> R {
+    let handles = HANDLES.try_with(|slot| slot.take()).ok().flatten();
+    let result = f(handles.as_ref());
+    // What this replaces is empty, which the compiler cannot know.
+    let _ = HANDLES.try_with(|slot| mem::forget(slot.replace(handles)));
+    result
 }
 
 fn handle<T>(pick: impl FnOnce(&Handles) -> Option<T>) -> Option<T> {
-    HANDLES
-        .try_with(|handles| handles.borrow().as_deref().and_then(pick))
-        .ok()
-        .flatten()
+    peek(|handles| pick(handles?))
 }
 
 /// The ambient spawner.
@@ -182,6 +183,31 @@ pub fn clock() -> Result<Arc<dyn Clock>, Missing> {
             "clock",
             "run inside a runtime (`pirn::run`), or call `pirn_timer::install_fallback()` once",
         ))
+}
+
+/// The present, by that [`clock`].
+///
+/// # Errors
+///
+/// [`Missing`], as [`clock`].
+///
+/// # Examples
+///
+/// ```
+/// use pirn_core::context;
+///
+/// // Outside a runtime.
+/// let missing = context::now().unwrap_err();
+/// assert_eq!(missing.what(), "clock");
+/// ```
+#[inline]
+pub fn now() -> Result<Instant, Missing> {
+    // A clock is code of users: the handles are in their place meanwhile.
+    let handles = handles();
+    match handles.as_ref().and_then(|handles| handles.clock.as_ref()) {
+        Some(clock) => Ok(clock.now()),
+        None => clock().map(|clock| clock.now()),
+    }
 }
 
 /// True if [`clock`] would give one.
@@ -309,239 +335,6 @@ pub fn set_fallback_clock(clock: Arc<dyn Clock>) -> bool {
     FALLBACK_CLOCK.set(clock).is_ok()
 }
 
-/// What the code being polled runs under. One for each run of a scope and for each task, stacked
-/// by [`Frame::enter`].
-#[derive(Default)]
-pub(crate) struct Frame {
-    /// The scope; while it is [planned](Mode::Planned), the one around it. A task's frame starts
-    /// without one and makes it when first asked for.
-    pub(crate) scope: Option<Scope>,
-    /// The regions that are under way in the body that is polled; made when there is a first one.
-    pub(crate) regions: Option<Arc<Regions>>,
-    pub(crate) mode: Mode,
-}
-
-/// How the frame's body is polled.
-///
-/// As wide as a word: the frame is moved in and out at each poll, and one with padding is moved in
-/// pieces that overlap, each of which waits for the one before.
-#[derive(Clone, Copy, PartialEq, Eq, Default)]
-#[repr(usize)]
-pub(crate) enum Mode {
-    #[default]
-    Plain,
-    /// Cancelled, for the sake of its regions: leaves outside a region stay pending.
-    Winding,
-    /// For the first time, its scope being made when somebody asks for it.
-    Planned,
-    /// One of several in the body around, without a scope of its own until somebody asks for it.
-    Branch,
-}
-
-/// Whether a branch is polled, on this thread.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Branching {
-    /// None.
-    No,
-    /// One whose frame is not made yet: the top frame is the one around. Only the outermost is ever
-    /// in this state.
-    Bare,
-    /// One that has a frame, which is on top or below others.
-    Framed,
-}
-
-#[inline]
-fn branching() -> Branching {
-    BRANCHING.try_with(Cell::get).unwrap_or(Branching::No)
-}
-
-/// Gives what it was before.
-#[inline]
-fn set_branching(branching: Branching) -> Branching {
-    let set = |slot: &Cell<Branching>| slot.replace(branching);
-    BRANCHING.try_with(set).unwrap_or(Branching::No)
-}
-
-/// What is known of a scope before it is made.
-#[derive(Clone, Copy)]
-pub(crate) struct Plan {
-    pub(crate) deadline: Instant,
-    pub(crate) set_at: &'static Location<'static>,
-}
-
-impl Frame {
-    /// One with this scope.
-    pub(crate) fn of(scope: Option<Scope>) -> Frame {
-        Frame {
-            scope,
-            ..Frame::default()
-        }
-    }
-
-    /// Runs `f` with this frame on top, and gives the frame back as `f` left it. `f` must not
-    /// unwind.
-    #[inline]
-    pub(crate) fn enter<R>(self, f: impl FnOnce() -> R) -> (R, Frame) {
-        Frame::settle_branch();
-        let _budget = if self.mode == Mode::Winding {
-            Some(budget::freeze())
-        } else if budget::is_frozen() {
-            Some(budget::inspect::refill())
-        } else {
-            None
-        };
-        // It stays here where the thread's locals are gone: a run is dropped there too.
-        let mut own = Some(self);
-        let former = FRAME
-            .try_with(|slot| slot.replace(own.take()))
-            .ok()
-            .flatten();
-        let result = f();
-        let own = own.or_else(|| FRAME.try_with(|slot| slot.replace(former)).ok().flatten());
-        (result, own.unwrap_or_default())
-    }
-
-    /// As [`enter`](Self::enter), for a frame whose scope is to be made by `plan`.
-    #[inline]
-    pub(crate) fn enter_planned<R>(self, plan: Plan, f: impl FnOnce() -> R) -> (R, Frame) {
-        let planned = Frame {
-            mode: Mode::Planned,
-            ..self
-        };
-        let former = PLAN
-            .try_with(|slot| slot.replace(Some(plan)))
-            .ok()
-            .flatten();
-        let ended = planned.enter(f);
-        let _ = PLAN.try_with(|slot| slot.set(former));
-        ended
-    }
-
-    /// Runs `f`, which must not unwind, in a branch of the top frame's body, and gives the scope and
-    /// the regions that the branch then has. The branch has no frame until somebody looks at it, and
-    /// the scope around is not even made unless the branch's is.
-    #[inline]
-    pub(crate) fn branch<R>(f: impl FnOnce() -> R) -> (R, Option<Frame>) {
-        if branching() != Branching::No {
-            return Frame::branch_inside(f);
-        }
-        set_branching(Branching::Bare);
-        let result = f();
-        match set_branching(Branching::No) {
-            Branching::Bare => (result, None),
-            _ => (result, Frame::leave_branch(None)),
-        }
-    }
-
-    /// The same inside a branch, or in a frame that stands in one.
-    #[cold]
-    fn branch_inside<R>(f: impl FnOnce() -> R) -> (R, Option<Frame>) {
-        Frame::settle_branch();
-        let former = Frame::enter_branch();
-        let result = f();
-        (result, Frame::leave_branch(former))
-    }
-
-    /// Gives a branch its frame, if it has none yet.
-    #[inline]
-    fn settle_branch() {
-        if branching() == Branching::Bare {
-            Frame::settle_bare_branch();
-        }
-    }
-
-    #[cold]
-    fn settle_bare_branch() {
-        set_branching(Branching::Framed);
-        Frame::enter_branch();
-    }
-
-    /// Puts a branch's frame on top, and gives what was around before.
-    fn enter_branch() -> Option<Frame> {
-        let branch = Frame {
-            mode: Mode::Branch,
-            ..Frame::default()
-        };
-        let top = |own| FRAME.try_with(|slot| slot.replace(own)).ok().flatten();
-        let mut around = top(Some(branch));
-        if let Some(frame) = &mut around {
-            if frame.mode == Mode::Branch {
-                // Only one branch can do without: of what is around this one, one frame is kept.
-                frame.scope();
-            }
-        }
-        AROUND.try_with(|slot| slot.replace(around)).ok().flatten()
-    }
-
-    /// Undoes it; gives the branch's frame if it has a scope.
-    #[cold]
-    fn leave_branch(former: Option<Frame>) -> Option<Frame> {
-        let around = AROUND.try_with(|slot| slot.replace(former)).ok().flatten();
-        let own = FRAME.try_with(|slot| slot.replace(around)).ok().flatten();
-        own.filter(|frame| frame.scope.is_some())
-    }
-
-    /// Looks at the top frame, if there is one. `f` must not look for itself.
-    pub(crate) fn with<R>(f: impl FnOnce(Option<&mut Frame>) -> R) -> R {
-        Frame::settle_branch();
-        let mut frame = FRAME.try_with(|slot| slot.take()).ok().flatten();
-        let result = f(frame.as_mut());
-        let _ = FRAME.try_with(|slot| slot.set(frame));
-        result
-    }
-
-    /// The scope that runs here, or the one around it where it is yet to be made, which is not done
-    /// now; and the deadline that it will then have.
-    pub(crate) fn around() -> (Option<Scope>, Instant) {
-        let seen = |frame: &Frame| (frame.scope.clone(), frame.mode);
-        let mut found = Frame::with(|frame| frame.map(|frame| seen(frame)));
-        if let Some((_, Mode::Branch)) = found {
-            // It has no scope of its own: what is around it holds.
-            let around = AROUND.try_with(|slot| slot.take()).ok().flatten();
-            found = Some(around.as_ref().map_or((None, Mode::Plain), seen));
-            let _ = AROUND.try_with(|slot| slot.set(around));
-        }
-        let Some((scope, mode)) = found else {
-            return (None, Instant::NEVER);
-        };
-        let plan = match mode {
-            Mode::Planned => PLAN.try_with(Cell::get).ok().flatten(),
-            _ => None,
-        };
-        let deadline = plan.map_or(Instant::NEVER, |plan| plan.deadline);
-        (scope.or_else(reaper), deadline)
-    }
-
-    /// True if the body that is polled here is cancelled.
-    pub(crate) fn is_winding() -> bool {
-        Frame::with(|frame| frame.is_some_and(|frame| frame.mode == Mode::Winding))
-    }
-
-    /// True if this is the frame of a body of `scope`.
-    pub(crate) fn is_of(&self, scope: &Scope) -> bool {
-        let made = self.mode != Mode::Planned && self.mode != Mode::Branch;
-        made && self.scope.as_ref().is_some_and(|own| own.is_same(scope))
-    }
-
-    /// The scope, made if it was not yet.
-    pub(crate) fn scope(&mut self) -> &Scope {
-        if self.mode == Mode::Planned {
-            self.mode = Mode::Plain;
-            let plan = PLAN.try_with(Cell::get).ok().flatten();
-            let around = self.scope.take();
-            self.scope = plan.map(|plan| Scope::planned(around, plan));
-        }
-        if self.mode == Mode::Branch {
-            self.mode = Mode::Plain;
-            let mut around = AROUND.try_with(|slot| slot.take()).ok().flatten();
-            let above = around.as_mut().map(|frame| frame.scope().clone());
-            let _ = AROUND.try_with(|slot| slot.set(around));
-            self.scope = Some(Scope::of_branch(above));
-        }
-        self.scope.get_or_insert_with(Scope::of_task)
-    }
-}
-
 /// Polls `f` as a task of its own, without a scope: what executors call around each poll of a task
 /// that [`Rooted`](crate::Rooted) does not wrap, so that it inherits nothing from a poll outside.
 ///
@@ -559,21 +352,4 @@ impl Frame {
 pub fn isolate<R>(f: impl FnOnce() -> R) -> R {
     let _outside = Outside::new();
     f()
-}
-
-/// Takes the top frame away until it is dropped.
-pub(crate) struct Outside(Option<Frame>);
-
-impl Outside {
-    pub(crate) fn new() -> Outside {
-        Frame::settle_branch();
-        Outside(FRAME.try_with(|slot| slot.take()).ok().flatten())
-    }
-}
-
-impl Drop for Outside {
-    fn drop(&mut self) {
-        let former = self.0.take();
-        let _ = FRAME.try_with(|slot| slot.set(former));
-    }
 }

@@ -206,7 +206,7 @@ impl Scope {
     /// The scope that the calling code runs in. `None` outside every scope and every task of ours.
     #[must_use]
     pub fn current() -> Option<Scope> {
-        Frame::with(|frame| Some(frame?.scope().clone()))
+        Frame::current()
     }
 
     /// The scope that this one was made in. Its cancels reach this one, unless there is a shield.

@@ -21,11 +21,7 @@ use std::sync::Arc;
 /// assert!(pirn_timer::now() >= start);
 /// ```
 pub fn now() -> Instant {
-    let handles = context::handles();
-    match handles.as_ref().and_then(|handles| handles.clock.as_ref()) {
-        Some(clock) => clock.now(),
-        None => AnyClock::ambient().now(),
-    }
+    context::now().unwrap_or_else(|_| AnyClock::ambient().now())
 }
 
 /// A clock: our own, whose sleeps need no box, or another.

@@ -43,8 +43,19 @@ use std::time::Duration;
 /// # });
 /// ```
 #[track_caller]
+#[inline]
 pub fn timeout<F: IntoFuture>(duration: Duration, body: F) -> Timed<F::IntoFuture> {
-    timeout_at(end_of(duration), body)
+    match Limited::lasting(duration, body) {
+        Ok(limited) => Timed { limited },
+        Err((_, body)) => timeout_by_fallback(duration, body),
+    }
+}
+
+/// There is no clock here yet.
+#[cold]
+#[track_caller]
+fn timeout_by_fallback<F: IntoFuture>(duration: Duration, body: F) -> Timed<F::IntoFuture> {
+    Timeout::after(duration).run(body)
 }
 
 /// Runs `body` until `at`, a time of the ambient clock. Otherwise as [`timeout`].

@@ -18,11 +18,12 @@ use crate::report::{Report, report};
 use crate::task_local;
 use pin_project_lite::pin_project;
 use std::boxed::Box;
-use std::future::Future;
+use std::future::{Future, IntoFuture};
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 use std::vec::Vec;
 
 pin_project! {
@@ -56,8 +57,11 @@ pin_project! {
             let this = this.project();
             match this.stage {
                 Stage::Planned { around, plan } => {
+                    let around = around.take();
                     if this.body.is_some() {
-                        drop_planned(this.body, around.take(), *plan);
+                        drop_planned(this.body, around, *plan);
+                    } else if let Some(around) = around {
+                        Frame::give_back(around);
                     }
                 }
                 Stage::Run(run) => run.end(this.body),
@@ -89,15 +93,56 @@ impl<F: Future> Limited<F> {
                 return Err((missing, body));
             }
         }
+        Ok(Limited::planned(at, body))
+    }
+
+    /// Runs `body` for at most `duration`, counted from this call; [`Duration::MAX`] is no limit.
+    /// Otherwise as [`until`](Self::until).
+    ///
+    /// # Errors
+    ///
+    /// [`Missing`], and `body`, if there is no clock here, neither a runtime's nor a fallback.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pirn_core::{Limited, shim::block_on};
+    /// use std::time::Duration;
+    ///
+    /// let run = Limited::lasting(Duration::MAX, async { 5 }).map_err(|(missing, _)| missing)?;
+    /// assert_eq!(block_on(run).unwrap(), 5);
+    /// // Outside a runtime.
+    /// assert!(Limited::lasting(Duration::ZERO, async { 5 }).is_err());
+    /// # Ok::<(), pirn_core::Missing>(())
+    /// ```
+    #[track_caller]
+    #[inline]
+    pub fn lasting<B>(duration: Duration, body: B) -> Result<Limited<F>, (Missing, B)>
+    where
+        B: IntoFuture<IntoFuture = F, Output = F::Output>,
+    {
+        let deadline = match duration {
+            Duration::MAX => Instant::NEVER,
+            _ => match context::now() {
+                Ok(now) => now + duration,
+                Err(missing) => return Err((missing, body)),
+            },
+        };
+        Ok(Limited::planned(deadline, body.into_future()))
+    }
+
+    #[track_caller]
+    #[inline]
+    fn planned(deadline: Instant, body: F) -> Limited<F> {
         let plan = Plan {
-            deadline: at,
+            deadline,
             set_at: Location::caller(),
         };
-        let around = Scope::current().or_else(context::reaper);
-        Ok(Limited {
+        let around = Frame::lend().or_else(context::reaper);
+        Limited {
             body: Some(body),
             stage: Stage::Planned { around, plan },
-        })
+        }
     }
 
     /// Runs `body` in a child of `around`: as [`Scope::child`] and [`Scope::run`], but the child is
@@ -226,7 +271,7 @@ fn drop_planned<F>(mut body: Pin<&mut Option<F>>, around: Option<Scope>, plan: P
     }
     let _unbounded = budget::lift();
     let drop = || catch_unwind(AssertUnwindSafe(|| body.set(None)));
-    let (dropped, frame) = Frame::of(around).enter_planned(plan, drop);
+    let (dropped, frame) = Frame::enter_planned(around, plan, drop);
     if let (Some(scope), Mode::Plain) = (frame.scope, frame.mode) {
         // A destructor asked for it, or set a local.
         task_local::end(task_local::settle());
@@ -259,21 +304,63 @@ impl<F: Future> Future for Limited<F> {
         if this.body.is_none() || budget::is_frozen() || is_cancelled() {
             return poll_run(this.body, this.stage, cx);
         }
-        let body = this.body.as_mut();
-        let (first, frame) = Frame::of(around.take()).enter_planned(*plan, || pass_first(body, cx));
+        let Some(begun) = Frame::begin_planned(around, *plan) else {
+            return poll_inside(this.body, this.stage, cx);
+        };
+        let first = pass_first(this.body.as_mut(), cx);
+        let frame = match begun.end() {
+            Ok(unmade) => {
+                *around = unmade;
+                if let (Pass::Ready(value), Ok(())) = first {
+                    return Poll::Ready(Ok(value));
+                }
+                None
+            }
+            Err(frame) => Some(frame),
+        };
+        go_on(this.body, this.stage, first, frame, cx)
+    }
+}
+
+/// The first poll, inside another one that has no frame yet, or in a branch.
+#[cold]
+fn poll_inside<F: Future>(
+    mut body: Pin<&mut Option<F>>,
+    stage: &mut Stage<F::Output>,
+    cx: &mut Context<'_>,
+) -> Poll<Result<F::Output, Arc<Cause>>> {
+    let Stage::Planned { around, plan } = stage else {
+        unreachable!("the caller looked")
+    };
+    let (first, frame) =
+        Frame::enter_planned(around.take(), *plan, || pass_first(body.as_mut(), cx));
+    go_on(body, stage, first, Some(frame), cx)
+}
+
+/// What follows from the first poll, and from the frame, if there was one.
+#[cold]
+fn go_on<F: Future>(
+    body: Pin<&mut Option<F>>,
+    stage: &mut Stage<F::Output>,
+    first: First<F::Output>,
+    frame: Option<Frame>,
+    cx: &mut Context<'_>,
+) -> Poll<Result<F::Output, Arc<Cause>>> {
+    let mut regions = None;
+    if let (Stage::Planned { around, plan }, Some(frame)) = (&mut *stage, frame) {
+        regions = frame.regions;
         if frame.mode == Mode::Planned {
             *around = frame.scope;
             if let (Pass::Ready(value), Ok(())) = first {
                 return Poll::Ready(Ok(value));
             }
-            let run = this.stage.carry_out(false);
-            return run.go_on_after(first, frame.regions, this.body, cx);
+        } else {
+            let scope = frame.scope.unwrap_or_else(|| Scope::planned(None, *plan));
+            *stage = Stage::Run(Box::new(Run::new(scope, Some(Region::default()))));
         }
-        let scope = frame.scope.unwrap_or_else(|| Scope::planned(None, *plan));
-        *this.stage = Stage::Run(Box::new(Run::new(scope, Some(Region::default()))));
-        let run = this.stage.carry_out(false);
-        run.go_on_after(first, frame.regions, this.body, cx)
     }
+    let run = stage.carry_out(false);
+    run.go_on_after(first, regions, body, cx)
 }
 
 #[cold]
