@@ -206,8 +206,13 @@ pub fn now() -> Result<Instant, Missing> {
     let handles = handles();
     match handles.as_ref().and_then(|handles| handles.clock.as_ref()) {
         Some(clock) => Ok(clock.now()),
-        None => clock().map(|clock| clock.now()),
+        None => now_by_fallback(),
     }
+}
+
+#[cold]
+fn now_by_fallback() -> Result<Instant, Missing> {
+    clock().map(|clock| clock.now())
 }
 
 /// True if [`clock`] would give one.

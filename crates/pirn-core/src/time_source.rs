@@ -75,8 +75,8 @@ impl TimeSource for Monotonic {
     fn now(&self) -> Instant {
         static EPOCH: OnceLock<std::time::Instant> = OnceLock::new();
         let since = EPOCH.get_or_init(std::time::Instant::now).elapsed();
-        // In 64 bits: `Duration::as_nanos` multiplies in 128.
-        let nanos = since.as_secs().saturating_mul(1_000_000_000);
-        Instant::from_nanos(nanos.saturating_add(u64::from(since.subsec_nanos())))
+        // In 64 bits, which last for 584 years: `Duration::as_nanos` multiplies in 128.
+        let nanos = since.as_secs().wrapping_mul(1_000_000_000);
+        Instant::from_nanos(nanos.wrapping_add(u64::from(since.subsec_nanos())))
     }
 }

@@ -20,8 +20,17 @@ use std::sync::Arc;
 /// let start = pirn_timer::now();
 /// assert!(pirn_timer::now() >= start);
 /// ```
+#[inline]
 pub fn now() -> Instant {
-    context::now().unwrap_or_else(|_| AnyClock::ambient().now())
+    match context::now() {
+        Ok(now) => now,
+        Err(_) => now_by_fallback(),
+    }
+}
+
+#[cold]
+fn now_by_fallback() -> Instant {
+    AnyClock::ambient().now()
 }
 
 /// A clock: our own, whose sleeps need no box, or another.

@@ -45,17 +45,10 @@ use std::time::Duration;
 #[track_caller]
 #[inline]
 pub fn timeout<F: IntoFuture>(duration: Duration, body: F) -> Timed<F::IntoFuture> {
-    match Limited::lasting(duration, body) {
-        Ok(limited) => Timed { limited },
-        Err((_, body)) => timeout_by_fallback(duration, body),
+    let at = end_of(duration);
+    Timed {
+        limited: Limited::ending(at, body.into_future()),
     }
-}
-
-/// There is no clock here yet.
-#[cold]
-#[track_caller]
-fn timeout_by_fallback<F: IntoFuture>(duration: Duration, body: F) -> Timed<F::IntoFuture> {
-    Timeout::after(duration).run(body)
 }
 
 /// Runs `body` until `at`, a time of the ambient clock. Otherwise as [`timeout`].
@@ -91,6 +84,7 @@ pub fn timeout_at<F: IntoFuture>(at: Instant, body: F) -> Timed<F::IntoFuture> {
 }
 
 /// When a limit of `duration` that begins now is over.
+#[inline]
 fn end_of(duration: Duration) -> Instant {
     match duration {
         Duration::MAX => Instant::NEVER,

@@ -262,7 +262,8 @@ pub struct Builder {
     max_blocking_threads: Option<usize>,
     slow_polls: Option<Duration>,
     spin: Option<Duration>,
-    time: Arc<dyn TimeSource>,
+    /// None for the system's monotonic clock.
+    time: Option<Arc<dyn TimeSource>>,
 }
 
 impl Builder {
@@ -378,7 +379,7 @@ impl Builder {
     /// tests under virtual time pirn-sim is better: its clock jumps.
     pub fn clock(self, time: impl TimeSource) -> Self {
         Builder {
-            time: Arc::new(time),
+            time: Some(Arc::new(time)),
             ..self
         }
     }
@@ -392,10 +393,18 @@ impl Builder {
     pub fn build(self) -> io::Result<Runtime> {
         let simulated = |missing| io::Error::new(io::ErrorKind::Unsupported, missing);
         context::system("runtime").map_err(simulated)?;
-        let now = Arc::clone(&self.time);
-        let reactor_park = ReactorPark::new(move || now.now())?;
+        let now = self.time.clone();
+        let now = move || {
+            now.as_ref()
+                .map_or_else(|| Monotonic.now(), |time| time.now())
+        };
+        let reactor_park = ReactorPark::new(now)?;
         let reactor = reactor_park.handle();
-        let driver = TimerPark::new(reactor_park, self.time);
+        let driver = match self.time {
+            Some(time) => TimerPark::new(reactor_park, time),
+            // As it is: a timer asks for the time often.
+            None => TimerPark::new(reactor_park, Monotonic),
+        };
         let mut blocking = pirn_io::blocking::Builder::new();
         if let Some(threads) = self.max_blocking_threads {
             blocking = blocking.max_threads(threads);
@@ -472,7 +481,7 @@ impl Runtime {
             max_blocking_threads: None,
             slow_polls: slow::USUAL,
             spin: None,
-            time: Arc::new(Monotonic),
+            time: None,
         }
     }
 

@@ -18,12 +18,12 @@ use crate::report::{Report, report};
 use crate::task_local;
 use pin_project_lite::pin_project;
 use std::boxed::Box;
-use std::future::{Future, IntoFuture};
+use std::future::Future;
+use std::mem::ManuallyDrop;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 use std::vec::Vec;
 
 pin_project! {
@@ -64,7 +64,7 @@ pin_project! {
                         Frame::give_back(around);
                     }
                 }
-                Stage::Run(run) => run.end(this.body),
+                Stage::Run(run) => end_run(run.take(), this.body),
             }
         }
     }
@@ -72,11 +72,9 @@ pin_project! {
 
 enum Stage<T> {
     /// The scope around, and what is known of the own one.
-    Planned {
-        around: Option<Scope>,
-        plan: Plan,
-    },
-    Run(Box<Run<T>>),
+    Planned { around: Option<Scope>, plan: Plan },
+    /// Absent once it was dropped, which is done out of the way of those who have none.
+    Run(Option<ManuallyDrop<Box<Run<T>>>>),
 }
 
 impl<F: Future> Limited<F> {
@@ -93,49 +91,25 @@ impl<F: Future> Limited<F> {
                 return Err((missing, body));
             }
         }
-        Ok(Limited::planned(at, body))
+        Ok(Limited::ending(at, body))
     }
 
-    /// Runs `body` for at most `duration`, counted from this call; [`Duration::MAX`] is no limit.
-    /// Otherwise as [`until`](Self::until).
-    ///
-    /// # Errors
-    ///
-    /// [`Missing`], and `body`, if there is no clock here, neither a runtime's nor a fallback.
+    /// As [`until`](Self::until), for who has just read the clock that is here. Where there is none,
+    /// nothing ends at `at`.
     ///
     /// # Examples
     ///
     /// ```
-    /// use pirn_core::{Limited, shim::block_on};
-    /// use std::time::Duration;
+    /// use pirn_core::{Instant, Limited, shim::block_on};
     ///
-    /// let run = Limited::lasting(Duration::MAX, async { 5 }).map_err(|(missing, _)| missing)?;
+    /// let run = Limited::ending(Instant::NEVER, async { 5 });
     /// assert_eq!(block_on(run).unwrap(), 5);
-    /// // Outside a runtime.
-    /// assert!(Limited::lasting(Duration::ZERO, async { 5 }).is_err());
-    /// # Ok::<(), pirn_core::Missing>(())
     /// ```
     #[track_caller]
     #[inline]
-    pub fn lasting<B>(duration: Duration, body: B) -> Result<Limited<F>, (Missing, B)>
-    where
-        B: IntoFuture<IntoFuture = F, Output = F::Output>,
-    {
-        let deadline = match duration {
-            Duration::MAX => Instant::NEVER,
-            _ => match context::now() {
-                Ok(now) => now + duration,
-                Err(missing) => return Err((missing, body)),
-            },
-        };
-        Ok(Limited::planned(deadline, body.into_future()))
-    }
-
-    #[track_caller]
-    #[inline]
-    fn planned(deadline: Instant, body: F) -> Limited<F> {
+    pub fn ending(at: Instant, body: F) -> Limited<F> {
         let plan = Plan {
-            deadline,
+            deadline: at,
             set_at: Location::caller(),
         };
         let around = Frame::lend().or_else(context::reaper);
@@ -195,7 +169,7 @@ impl<F: Future> Limited<F> {
         let run = Run::new(scope.claim(), Some(Region::default()));
         Limited {
             body: Some(body),
-            stage: Stage::Run(Box::new(run)),
+            stage: Stage::of(run),
         }
     }
 
@@ -219,25 +193,29 @@ impl<F: Future> Limited<F> {
     pub fn scope_if_made(&self) -> Option<&Scope> {
         match &self.stage {
             Stage::Planned { .. } => None,
-            Stage::Run(run) => Some(run.scope()),
+            Stage::Run(run) => run.as_ref().map(|run| run.scope()),
         }
     }
 }
 
 impl<T> Stage<T> {
+    fn of(run: Run<T>) -> Self {
+        Stage::Run(Some(ManuallyDrop::new(Box::new(run))))
+    }
+
     /// Makes the scope and its run, if that is still to be done.
     fn carry_out(&mut self, over: bool) -> &mut Run<T> {
         if let Stage::Planned { around, plan } = self {
             let scope = Scope::planned(around.take(), *plan);
             let region = Some(Region::default());
-            *self = Stage::Run(Box::new(match over {
+            *self = Stage::of(match over {
                 true => Run::ended(scope),
                 false => Run::new(scope, region),
-            }));
+            });
         }
         match self {
-            Stage::Run(run) => run,
-            Stage::Planned { .. } => unreachable!("it was carried out"),
+            Stage::Run(Some(run)) => run,
+            Stage::Run(None) | Stage::Planned { .. } => unreachable!("it was carried out"),
         }
     }
 }
@@ -251,17 +229,28 @@ fn pass_first<F: Future>(mut body: Pin<&mut Option<F>>, cx: &mut Context<'_>) ->
     let there = body.as_mut().as_pin_mut();
     let passed = poll_caught(there.expect("it was not polled"), cx);
     let dropped = match passed {
-        Pass::Ready(_) if std::mem::needs_drop::<F>() => {
-            let _unbounded = budget::lift();
-            catch_unwind(AssertUnwindSafe(|| body.set(None)))
-        }
-        Pass::Ready(_) => {
-            body.set(None);
-            Ok(())
-        }
-        _ => Ok(()),
+        Pass::Ready(_) => drop_caught(body),
+        Pass::Pending | Pass::Panicked(_) => Ok(()),
     };
     (passed, dropped)
+}
+
+#[inline]
+fn drop_caught<F>(mut body: Pin<&mut Option<F>>) -> Result<(), Payload> {
+    if !std::mem::needs_drop::<F>() {
+        body.set(None);
+        return Ok(());
+    }
+    let _unbounded = budget::lift();
+    catch_unwind(AssertUnwindSafe(|| body.set(None)))
+}
+
+/// The future of the run is dropped, with the body.
+#[cold]
+fn end_run<F: Future>(run: Option<ManuallyDrop<Box<Run<F::Output>>>>, body: Pin<&mut Option<F>>) {
+    if let Some(run) = run {
+        ManuallyDrop::into_inner(run).end(body);
+    }
 }
 
 /// Drops a body that was not polled.
@@ -307,18 +296,22 @@ impl<F: Future> Future for Limited<F> {
         let Some(begun) = Frame::begin_planned(around, *plan) else {
             return poll_inside(this.body, this.stage, cx);
         };
-        let first = pass_first(this.body.as_mut(), cx);
-        let frame = match begun.end() {
-            Ok(unmade) => {
-                *around = unmade;
-                if let (Pass::Ready(value), Ok(())) = first {
-                    return Poll::Ready(Ok(value));
-                }
-                None
+        let (passed, dropped) = pass_first(this.body.as_mut(), cx);
+        match (passed, dropped, begun.end()) {
+            (Pass::Ready(value), Ok(()), Ok(unmade)) => {
+                // It was taken, which the compiler cannot know.
+                std::mem::forget(std::mem::replace(around, unmade));
+                Poll::Ready(Ok(value))
             }
-            Err(frame) => Some(frame),
-        };
-        go_on(this.body, this.stage, first, frame, cx)
+            (passed, dropped, Ok(unmade)) => {
+                *around = unmade;
+                go_on(this.body, this.stage, (passed, dropped), None, cx)
+            }
+            (passed, dropped, Err(frame)) => {
+                let first = (passed, dropped);
+                go_on(this.body, this.stage, first, Some(frame), cx)
+            }
+        }
     }
 }
 
@@ -356,7 +349,7 @@ fn go_on<F: Future>(
             }
         } else {
             let scope = frame.scope.unwrap_or_else(|| Scope::planned(None, *plan));
-            *stage = Stage::Run(Box::new(Run::new(scope, Some(Region::default()))));
+            *stage = Stage::of(Run::new(scope, Some(Region::default())));
         }
     }
     let run = stage.carry_out(false);
