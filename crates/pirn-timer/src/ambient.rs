@@ -68,6 +68,7 @@ impl AnyClock {
         }
     }
 
+    #[inline]
     pub(crate) fn now(&self) -> Instant {
         match self {
             AnyClock::Own(timer) => timer.now(),

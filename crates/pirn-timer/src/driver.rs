@@ -212,6 +212,7 @@ impl<P: Park> Drop for TimerPark<P> {
 
 impl Timer {
     /// The present.
+    #[inline]
     pub fn now(&self) -> Instant {
         self.0.time.now()
     }
@@ -231,8 +232,11 @@ impl Timer {
     /// time.advance(Duration::from_secs(1));
     /// assert!(sleep.is_elapsed());
     /// ```
+    #[inline]
     pub fn sleep(&self, duration: Duration) -> Sleep {
-        Sleep::lasting(self.into(), duration)
+        // Before there is anything to drop, so that the sleep is built where it stays.
+        let deadline = self.now() + duration;
+        Sleep::fresh(self.into(), duration, deadline)
     }
 
     /// As [`sleep_until`](crate::sleep_until), by this timer.
@@ -273,23 +277,21 @@ impl Timer {
         }
     }
 
-    /// Puts a timer in. Gives the waker back if the driver is gone.
+    /// Puts a timer in, if this thread has the wheel for it. Gives the waker back if not.
     #[inline]
-    pub(crate) fn arm(&self, at: Instant, waker: Waker) -> Result<Ticket, Waker> {
-        let at = at.as_nanos();
+    pub(crate) fn arm_own(&self, at: Instant, waker: Waker) -> Result<Key, Waker> {
         let mut waker = Some(waker);
-        let insert = |wheel: &mut Wheel<Waker>| Some(wheel.insert(at, waker.take()?));
-        if let Some(key) = own::with_wheel(self, insert).flatten() {
-            return Ok(Ticket { own: true, key });
-        }
-        match waker {
-            Some(waker) => self.arm_locked(at, waker),
-            None => unreachable!("it was not put in"),
+        let insert = |wheel: &mut Wheel<Waker>| Some(wheel.insert(at.as_nanos(), waker.take()?));
+        match (own::with_wheel(self, insert).flatten(), waker) {
+            (Some(key), _) => Ok(key),
+            (None, Some(waker)) => Err(waker),
+            (None, None) => unreachable!("it was not put in"),
         }
     }
 
-    /// Puts it in the wheel of those who lock.
-    fn arm_locked(&self, at: u64, waker: Waker) -> Result<Ticket, Waker> {
+    /// Puts it in the wheel of those who lock. Gives the waker back if the driver is gone.
+    pub(crate) fn arm_locked(&self, at: Instant, waker: Waker) -> Result<Ticket, Waker> {
+        let at = at.as_nanos();
         let mut state = self.0.state.lock();
         if let Driver::Gone = state.driver {
             return Err(waker);

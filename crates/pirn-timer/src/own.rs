@@ -175,16 +175,24 @@ impl Clone for Held {
 impl Drop for Held {
     #[inline]
     fn drop(&mut self) {
-        // What is not kept is dropped after this, with the slot not borrowed.
-        let held = &mut self.0;
-        let _ = OWN.try_with(|slot| {
-            if let (Some(own), Some(timer)) = (slot.borrow_mut().as_mut(), &*held) {
-                if own.spare.len() < SPARE && own.timer.is(timer) {
-                    own.spare.extend(held.take());
-                }
-            }
-        });
+        if let Some(timer) = self.0.take() {
+            give_back(timer);
+        }
     }
+}
+
+/// Out of the way of those who were [disarmed](Held::disarm).
+#[inline(never)]
+fn give_back(timer: Timer) {
+    let mut timer = Some(timer);
+    let _ = OWN.try_with(|slot| {
+        if let (Some(own), Some(held)) = (slot.borrow_mut().as_mut(), &timer) {
+            if own.spare.len() < SPARE && own.timer.is(held) {
+                own.spare.extend(timer.take());
+            }
+        }
+    });
+    // What is not kept is dropped here, with the slot not borrowed.
 }
 
 impl Drop for Attached {

@@ -7,6 +7,7 @@ use pirn_core::wake::wake;
 use pirn_core::{BoxSleep, Instant, budget};
 use std::fmt;
 use std::future::Future;
+use std::mem;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
@@ -35,6 +36,7 @@ use std::time::Duration;
 /// assert!(pirn_timer::now() >= start + Duration::from_millis(2));
 /// # });
 /// ```
+#[inline]
 pub fn sleep(duration: Duration) -> Sleep {
     Sleep::lasting(AnyClock::ambient(), duration)
 }
@@ -108,27 +110,63 @@ pub struct Sleep {
 /// | `Idle` | takes part in nothing: the time decides | ready, or as `wait` says |
 /// | `Ahead` | moved on to a later time by an interval: the driver's last turn decides, not the clock | ready, or as `wait` says |
 /// | `Armed` | in a wheel of the timer's, or fired since | `Idle` |
-/// | `Never` | waits without an end; the waker is for `reset` | `Idle`, by `reset` |
-/// | `Foreign` | waits by a clock that is not ours; the waker is for `reset` | `Idle` |
+/// | `Aside` | waits by a clock that is not ours, or without an end | `Idle`; without an end by `reset` only |
 enum Link {
     Zero,
     Fresh,
     Idle,
     Ahead,
     Armed(Ticket),
-    Never(Waker),
-    Foreign(Box<(BoxSleep, Waker)>),
+    Aside(Aside),
+}
+
+/// What few sleeps have, apart, and dropped out of the way of the others.
+struct Aside(Option<Box<Apart>>);
+
+struct Apart {
+    /// `None` for ever.
+    sleep: Option<BoxSleep>,
+    /// For `reset`.
+    waker: Waker,
+}
+
+impl Aside {
+    fn new(sleep: Option<BoxSleep>, waker: Waker) -> Aside {
+        Aside(Some(Box::new(Apart { sleep, waker })))
+    }
+}
+
+impl Drop for Aside {
+    #[inline]
+    fn drop(&mut self) {
+        if let Some(apart) = self.0.take() {
+            drop_apart(apart);
+        }
+    }
+}
+
+#[cold]
+fn drop_apart(apart: Box<Apart>) {
+    drop(apart);
 }
 
 impl Sleep {
+    /// One that lasts for `duration` from now, by `clock`.
     pub(crate) fn lasting(clock: AnyClock, duration: Duration) -> Sleep {
+        let deadline = clock.now() + duration;
+        Sleep::fresh(clock, duration, deadline)
+    }
+
+    /// The same, whose deadline is known.
+    #[inline]
+    pub(crate) fn fresh(clock: AnyClock, duration: Duration, deadline: Instant) -> Sleep {
         let link = match duration {
             Duration::ZERO => Link::Zero,
             _ => Link::Fresh,
         };
         Sleep {
-            deadline: clock.now() + duration,
             clock,
+            deadline,
             link,
         }
     }
@@ -160,16 +198,18 @@ impl Sleep {
     /// new time; one that has ended begins anew.
     pub fn reset(&mut self, at: Instant) {
         self.deadline = at;
-        self.link = match std::mem::replace(&mut self.link, Link::Idle) {
+        self.link = match mem::replace(&mut self.link, Link::Idle) {
             Link::Zero | Link::Fresh | Link::Idle | Link::Ahead => Link::Idle,
             Link::Armed(ticket) if at == Instant::NEVER => match self.take_back(ticket) {
-                Some(waker) => Link::Never(waker),
+                Some(waker) => Link::Aside(Aside::new(None, waker)),
                 None => Link::Idle,
             },
             Link::Armed(ticket) if self.rearm(ticket, at) => Link::Armed(ticket),
             Link::Armed(_) => Link::Idle,
-            Link::Never(waker) => poll_again(waker),
-            Link::Foreign(waiting) => poll_again(waiting.1),
+            Link::Aside(mut aside) => match aside.0.take() {
+                Some(apart) => poll_again(apart.waker),
+                None => Link::Idle,
+            },
         };
     }
 
@@ -207,33 +247,100 @@ impl Sleep {
         budget::poll_spend(cx)
     }
 
-    /// Begins to wait.
+    /// Begins to wait. The link has nothing to drop.
     fn wait(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let timer = match &self.clock {
+            AnyClock::Own(timer) if self.deadline != Instant::NEVER => timer,
+            _ => return self.wait_otherwise(cx),
+        };
+        match timer.arm_own(self.deadline, cx.waker().clone()) {
+            Ok(key) => {
+                self.set_link(Link::Armed(Ticket { own: true, key }));
+                Poll::Pending
+            }
+            Err(waker) => self.wait_locked(waker, cx),
+        }
+    }
+
+    /// The same where another thread has the timer's wheel, or nobody.
+    #[inline(never)]
+    fn wait_locked(&mut self, waker: Waker, cx: &mut Context<'_>) -> Poll<()> {
+        let armed = match self.clock.own() {
+            Some(timer) => timer.arm_locked(self.deadline, waker),
+            None => Err(waker),
+        };
+        match armed {
+            Ok(ticket) => {
+                self.set_link(Link::Armed(ticket));
+                Poll::Pending
+            }
+            Err(_) => self.wait_by_fallback(cx),
+        }
+    }
+
+    /// Replaces a link that has nothing to drop.
+    #[inline]
+    fn set_link(&mut self, link: Link) {
+        mem::forget(mem::replace(&mut self.link, link));
+    }
+
+    /// The same for ever, or by a clock that is not ours.
+    #[cold]
+    fn wait_otherwise(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let waker = cx.waker().clone();
         self.link = match &self.clock {
-            _ if self.deadline == Instant::NEVER => Link::Never(waker),
-            AnyClock::Own(timer) => match timer.arm(self.deadline, waker) {
-                Ok(ticket) => Link::Armed(ticket),
-                Err(_) => return self.wait_by_fallback(cx),
-            },
-            AnyClock::Foreign(clock) => {
+            AnyClock::Foreign(clock) if self.deadline != Instant::NEVER => {
                 let mut sleep = clock.sleep_until(self.deadline);
                 match sleep.as_mut().poll(cx) {
-                    Poll::Pending => Link::Foreign(Box::new((sleep, waker))),
+                    Poll::Pending => Link::Aside(Aside::new(Some(sleep), waker)),
                     Poll::Ready(()) => poll_again(waker),
                 }
             }
+            _ => Link::Aside(Aside::new(None, waker)),
         };
         Poll::Pending
     }
 
     /// The driver is gone: the rest of the time is waited for by the fallback, which never goes.
+    #[cold]
     fn wait_by_fallback(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let left = self.deadline.saturating_since(self.now());
         let timer = fallback::timer();
         self.deadline = timer.now() + left;
         self.clock = AnyClock::from(&timer);
         self.wait(cx)
+    }
+
+    /// Polls what is not fresh.
+    fn poll_on(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        match self.link {
+            Link::Zero => {
+                self.link = poll_again(cx.waker().clone());
+                Poll::Pending
+            }
+            Link::Fresh => self.wait(cx),
+            Link::Idle => self.poll_idle(cx),
+            Link::Ahead => self.poll_ahead(cx),
+            Link::Armed(ticket) => match self.look(ticket, cx.waker()) {
+                Look::Waiting => Poll::Pending,
+                Look::Fired => self.pass(cx),
+                Look::Gone => self.wait(cx),
+                Look::Away => self.poll_idle(cx),
+            },
+            Link::Aside(ref mut aside) => {
+                if let Some(apart) = &mut aside.0 {
+                    apart.waker.clone_from(cx.waker());
+                    match &mut apart.sleep {
+                        Some(sleep) => ready!(sleep.as_mut().poll(cx)),
+                        None => {
+                            budget::inspect::say("a time that never comes");
+                            return Poll::Pending;
+                        }
+                    }
+                }
+                self.pass(cx)
+            }
+        }
     }
 
     fn look(&self, ticket: Ticket, waker: &Waker) -> Look {
@@ -262,37 +369,18 @@ fn poll_again(waker: Waker) -> Link {
 impl Future for Sleep {
     type Output = ();
 
+    #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = &mut *self;
         match this.link {
-            Link::Zero => {
-                this.link = poll_again(cx.waker().clone());
-                Poll::Pending
-            }
             Link::Fresh => this.wait(cx),
-            Link::Idle => this.poll_idle(cx),
-            Link::Ahead => this.poll_ahead(cx),
-            Link::Armed(ticket) => match this.look(ticket, cx.waker()) {
-                Look::Waiting => Poll::Pending,
-                Look::Fired => this.pass(cx),
-                Look::Gone => this.wait(cx),
-                Look::Away => this.poll_idle(cx),
-            },
-            Link::Never(ref mut waker) => {
-                waker.clone_from(cx.waker());
-                budget::inspect::say("a time that never comes");
-                Poll::Pending
-            }
-            Link::Foreign(ref mut waiting) => {
-                waiting.1.clone_from(cx.waker());
-                ready!(waiting.0.as_mut().poll(cx));
-                this.pass(cx)
-            }
+            _ => this.poll_on(cx),
         }
     }
 }
 
 impl Drop for Sleep {
+    #[inline]
     fn drop(&mut self) {
         if let (&Link::Armed(ticket), AnyClock::Own(timer)) = (&self.link, &mut self.clock) {
             drop(timer.disarm(ticket));
