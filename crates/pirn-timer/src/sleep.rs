@@ -1,6 +1,6 @@
 //! Waiting for a point in time.
 
-use crate::ambient::AnyClock;
+use crate::ambient::{self, AnyClock};
 use crate::driver::{Look, Ticket};
 use crate::fallback;
 use pirn_core::wake::wake;
@@ -38,7 +38,9 @@ use std::time::Duration;
 /// ```
 #[inline]
 pub fn sleep(duration: Duration) -> Sleep {
-    Sleep::lasting(AnyClock::ambient(), duration)
+    // Before there is anything to drop, so that the sleep is built where it stays.
+    let deadline = ambient::now() + duration;
+    Sleep::fresh(AnyClock::ambient(), duration, deadline)
 }
 
 /// Waits until `at`, a time of the ambient clock.
@@ -151,13 +153,7 @@ fn drop_apart(apart: Box<Apart>) {
 }
 
 impl Sleep {
-    /// One that lasts for `duration` from now, by `clock`.
-    pub(crate) fn lasting(clock: AnyClock, duration: Duration) -> Sleep {
-        let deadline = clock.now() + duration;
-        Sleep::fresh(clock, duration, deadline)
-    }
-
-    /// The same, whose deadline is known.
+    /// One of `duration`, by `clock`, that ends at `deadline`.
     #[inline]
     pub(crate) fn fresh(clock: AnyClock, duration: Duration, deadline: Instant) -> Sleep {
         let link = match duration {

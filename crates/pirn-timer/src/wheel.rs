@@ -211,13 +211,10 @@ impl<T, I: Tick> Wheel<T, I> {
     ///
     /// If there are 2^32 - 1 timers already.
     pub fn insert(&mut self, at: I, payload: T) -> Key {
-        let index = self.claim(at.ceil().max(self.base), payload);
-        self.link(index);
+        let key = self.claim(payload);
+        self.link(key.index, at.ceil().max(self.base));
         self.len += 1;
-        Key {
-            index,
-            generation: self.cells[index as usize].generation,
-        }
+        key
     }
 
     /// Takes a timer out, unless it has expired or was removed before. O(1).
@@ -236,8 +233,7 @@ impl<T, I: Tick> Wheel<T, I> {
             return false;
         }
         self.unlink(key.index);
-        self.nodes[key.index as usize].at = at.ceil().max(self.base);
-        self.link(key.index);
+        self.link(key.index, at.ceil().max(self.base));
         true
     }
 
@@ -332,8 +328,8 @@ impl<T, I> Wheel<T, I> {
         self.base = earliest.map_or(now, |at| at.min(now));
         self.clear_slot(place);
         while index != NIL {
-            let next = self.nodes[index as usize].next;
-            self.link(index);
+            let Node { at, next, .. } = self.nodes[index as usize];
+            self.link(index, at);
             index = next;
         }
     }
@@ -356,9 +352,10 @@ impl<T, I> Wheel<T, I> {
             .map(|(index, node)| (index, node.at))
     }
 
-    /// Puts an entry at the end of its list.
-    fn link(&mut self, index: u32) {
-        let place = Place::of(self.base, self.nodes[index as usize].at);
+    /// Puts an entry that expires at `at` at the end of its list.
+    #[inline]
+    fn link(&mut self, index: u32, at: u64) {
+        let place = Place::of(self.base, at);
         let level = &mut self.levels[place.level];
         let list = &mut level.slots[place.slot];
         let tail = core::mem::replace(&mut list.tail, index);
@@ -369,9 +366,11 @@ impl<T, I> Wheel<T, I> {
         } else {
             self.nodes[tail as usize].next = index;
         }
-        let node = &mut self.nodes[index as usize];
-        node.prev = tail;
-        node.next = NIL;
+        self.nodes[index as usize] = Node {
+            at,
+            prev: tail,
+            next: NIL,
+        };
     }
 
     /// Takes an entry out of its list.
@@ -402,27 +401,38 @@ impl<T, I> Wheel<T, I> {
         }
     }
 
-    /// Fills a vacant entry, or a new one.
-    fn claim(&mut self, at: u64, payload: T) -> u32 {
+    /// Fills a vacant entry, or a new one, which is to be linked.
+    #[inline]
+    fn claim(&mut self, payload: T) -> Key {
         let index = self.free;
-        if let Some(node) = self.nodes.get_mut(index as usize) {
-            self.free = node.next;
-            node.at = at;
-            self.cells[index as usize].payload = Some(payload);
-            return index;
-        }
+        let (Some(node), Some(cell)) = (
+            self.nodes.get(index as usize),
+            self.cells.get_mut(index as usize),
+        ) else {
+            return self.add(payload);
+        };
+        self.free = node.next;
+        // It is vacant, which the compiler cannot know.
+        core::mem::forget(cell.payload.replace(payload));
+        let generation = cell.generation;
+        Key { index, generation }
+    }
+
+    #[cold]
+    fn add(&mut self, payload: T) -> Key {
         let index = u32::try_from(self.nodes.len()).unwrap_or(NIL);
         assert!(index != NIL, "a wheel holds at most 2^32 - 1 timers");
         self.nodes.push(Node {
-            at,
+            at: 0,
             prev: NIL,
             next: NIL,
         });
+        let generation = 0;
         self.cells.push(Cell {
-            generation: 0,
+            generation,
             payload: Some(payload),
         });
-        index
+        Key { index, generation }
     }
 
     /// Empties an entry that is in no list, and offers it for reuse while it has generations left.
