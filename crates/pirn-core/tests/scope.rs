@@ -9,6 +9,7 @@ use pirn_core::{
 };
 use std::cell::RefCell;
 use std::future::{Future, pending, poll_fn, ready};
+use std::mem::ManuallyDrop;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
@@ -1661,6 +1662,88 @@ fn a_scope_that_is_asked_for_after_the_end_takes_no_clean_up() {
     assert_eq!(value(poll(Pin::new(&mut *run))), 7);
     run.scope().hand_over(Box::pin(ready(())));
     assert_eq!(reports().len(), 1);
+}
+
+#[test]
+fn planned_runs_that_are_ready_leave_no_handle_of_the_scope_around() {
+    let (counter, waker) = Counter::new();
+    let scope = Scope::detached();
+    // Its waker goes with the scope, since it is not dropped before.
+    let mut watching = ManuallyDrop::new(scope.cancelled());
+    let mut cx = Context::from_waker(&waker);
+    assert!(Pin::new(&mut *watching).poll(&mut cx).is_pending());
+    let watched = Arc::strong_count(&counter);
+    scope.inside(|| {
+        for number in 0..3 {
+            let run = pin!(planned(Instant::NEVER, ready(number)));
+            assert_eq!(value(poll(run)), number);
+        }
+    });
+    drop(scope);
+    assert_eq!(Arc::strong_count(&counter), watched - 1);
+}
+
+#[test]
+fn a_planned_run_is_in_the_scope_it_was_made_in_wherever_it_is_polled() {
+    let parent = || Scope::current().unwrap().parent().cloned().unwrap();
+    let (here, there) = (Scope::detached(), Scope::detached());
+    let mut carried = Box::pin(here.inside(|| planned(Instant::NEVER, async { parent() })));
+    let (of_here, of_there, of_nested) = there.inside(|| {
+        value(poll(pin!(planned(Instant::NEVER, ready(())))));
+        let of_here = value(poll(carried.as_mut()));
+        let nested = here.inside(|| planned(Instant::NEVER, async { parent() }));
+        let own = planned(Instant::NEVER, async { parent() });
+        (of_here, value(poll(pin!(own))), value(poll(pin!(nested))))
+    });
+    here.cancel(stop());
+    assert!(of_here.is_cancelled() && of_nested.is_cancelled());
+    assert!(!of_there.is_cancelled());
+    there.cancel(stop());
+    assert!(of_there.is_cancelled());
+}
+
+#[test]
+fn in_the_first_poll_of_a_planned_run_there_are_places_outside_it() {
+    let outer = Scope::detached();
+    let mut run = pin!(outer.run(async {
+        let inner = planned(Instant::NEVER, async {
+            let isolated = pirn_core::context::isolate(|| {
+                let alone = Scope::current().is_none();
+                let own = planned(Instant::NEVER, async { Scope::current().unwrap() });
+                let own = value(poll(pin!(own)));
+                alone && own.parent().is_none()
+            });
+            (isolated, Scope::current().unwrap())
+        });
+        let (isolated, scope) = inner.await.unwrap();
+        (isolated, scope, Scope::current().unwrap())
+    }));
+    let (isolated, inner, current) = value(poll(run.as_mut()));
+    assert!(isolated);
+    assert!(!inner.is_cancelled());
+    outer.cancel(stop());
+    assert!(current.is_cancelled() && inner.is_cancelled());
+}
+
+#[test]
+fn planned_runs_in_the_first_poll_of_one_are_in_it() {
+    let outer = Scope::detached();
+    let mut run = pin!(outer.run(async {
+        let second = planned(Instant::NEVER, async { 2 });
+        let outermost = planned(Instant::NEVER, async move {
+            // Made outside of it, polled in it, and ready; then one that is made in it.
+            assert_eq!(second.await.unwrap(), 2);
+            let inner = planned(Instant::NEVER, async { Scope::current().unwrap() });
+            let inner = inner.await.unwrap();
+            let own = Scope::current().unwrap();
+            own.cancel(stop());
+            inner
+        });
+        outermost.await.unwrap()
+    }));
+    let inner = value(poll(run.as_mut()));
+    assert_eq!(inner.cause().unwrap().text(), "stop");
+    assert!(!outer.is_cancelled());
 }
 
 #[test]
