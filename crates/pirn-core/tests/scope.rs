@@ -1684,13 +1684,42 @@ fn planned_runs_that_are_ready_leave_no_handle_of_the_scope_around() {
 }
 
 #[test]
+fn a_planned_run_that_ends_in_another_scope_keeps_none_of_its_own() {
+    let there = Scope::detached();
+    for nested in [false, true] {
+        let (counter, waker) = Counter::new();
+        let here = Scope::detached();
+        let mut watching = ManuallyDrop::new(here.cancelled());
+        let mut cx = Context::from_waker(&waker);
+        assert!(Pin::new(&mut *watching).poll(&mut cx).is_pending());
+        let watched = Arc::strong_count(&counter);
+        let mut alone = Box::pin(here.inside(|| planned(Instant::NEVER, ready(()))));
+        let body = here.inside(|| planned(Instant::NEVER, ready(())));
+        let mut around = Box::pin(here.inside(|| planned(Instant::NEVER, body)));
+        drop(here);
+        there.inside(|| {
+            match nested {
+                false => value(poll(alone.as_mut())),
+                true => value(poll(around.as_mut())).unwrap(),
+            }
+            assert_eq!(Arc::strong_count(&counter), watched);
+            drop((alone, around));
+            assert_eq!(Arc::strong_count(&counter), watched - 1);
+        });
+    }
+}
+
+#[test]
 fn a_planned_run_is_in_the_scope_it_was_made_in_wherever_it_is_polled() {
     let parent = || Scope::current().unwrap().parent().cloned().unwrap();
     let (here, there) = (Scope::detached(), Scope::detached());
     let mut carried = Box::pin(here.inside(|| planned(Instant::NEVER, async { parent() })));
     let (of_here, of_there, of_nested) = there.inside(|| {
-        value(poll(pin!(planned(Instant::NEVER, ready(())))));
+        // One that is ready leaves a handle of the scope around it for the next.
+        let ready = || value(poll(pin!(planned(Instant::NEVER, ready(())))));
+        ready();
         let of_here = value(poll(carried.as_mut()));
+        ready();
         let nested = here.inside(|| planned(Instant::NEVER, async { parent() }));
         let own = planned(Instant::NEVER, async { parent() });
         (of_here, value(poll(pin!(own))), value(poll(pin!(nested))))
