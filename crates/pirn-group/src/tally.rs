@@ -1,28 +1,38 @@
 //! What is known of a combinator's futures: how many are left, and what has gone wrong.
 
-use crate::branches::{decided, stay};
+use crate::branches::decided;
 use crate::error::{Failure, GroupError};
 use pirn_core::report::{Report, report};
-use pirn_core::{BranchEnd, Cause, Payload, TaskMeta};
+use pirn_core::{BranchEnd, Cause, Payload, Scope, TaskMeta};
 use std::convert::Infallible;
 use std::fmt;
+use std::future::poll_fn;
 use std::ops::ControlFlow;
 use std::panic::resume_unwind;
 use std::sync::Arc;
+use std::task::Poll;
 
 pub(crate) struct Tally<E> {
     /// What the futures are called, with their number.
     what: &'static str,
     meta: TaskMeta,
     pub(crate) left: usize,
+    /// Something has ended the whole, and the others are still to be cancelled.
+    must_cancel: bool,
+    /// The others were cancelled.
+    cancelled: bool,
+    /// Apart, since as a rule there is none, and a tally is moved with the future around it.
+    trouble: Option<Box<Trouble<E>>>,
+}
+
+/// What has gone wrong.
+struct Trouble<E> {
     failures: Vec<Failure<E>>,
     panic: Option<Payload>,
     /// Of one that was cancelled on its own.
     cause: Option<Arc<Cause>>,
     /// The body around is cancelled.
     stalled: Option<Arc<Cause>>,
-    /// The others were cancelled.
-    cancelled: bool,
 }
 
 impl<E> Tally<E> {
@@ -32,11 +42,9 @@ impl<E> Tally<E> {
             what,
             meta,
             left,
-            failures: Vec::new(),
-            panic: None,
-            cause: None,
-            stalled: None,
+            must_cancel: false,
             cancelled: false,
+            trouble: None,
         }
     }
 
@@ -56,22 +64,33 @@ impl<E> Tally<E> {
     #[cold]
     fn end_badly<T>(&mut self, index: usize, end: BranchEnd<Result<T, E>>) {
         match end {
-            BranchEnd::Value(Ok(_)) => {}
+            BranchEnd::Value(Ok(_)) => return,
             BranchEnd::Value(Err(error)) => {
-                let task = self.name(index);
-                self.failures.push(Failure::new(task, error));
+                let failure = Failure::new(self.name(index), error);
+                self.trouble().failures.push(failure);
             }
-            BranchEnd::Panicked(payload) if self.panic.is_none() => self.panic = Some(payload),
-            BranchEnd::Panicked(payload) => report(Report::Panic {
-                task: Some(self.name(index)),
-                payload,
-            }),
-            BranchEnd::Cancelled(cause) if !self.cancelled => {
-                self.cause.get_or_insert(cause);
+            BranchEnd::Panicked(payload) if self.has_panicked() => {
+                report(Report::Panic {
+                    task: Some(self.name(index)),
+                    payload,
+                });
+                return;
             }
-            BranchEnd::Cancelled(_) => {}
-            BranchEnd::Stalled(cause) => self.stalled = Some(cause),
+            BranchEnd::Panicked(payload) => self.trouble().panic = Some(payload),
+            BranchEnd::Cancelled(_) if self.cancelled => return,
+            BranchEnd::Cancelled(cause) => {
+                self.trouble().cause.get_or_insert(cause);
+            }
+            BranchEnd::Stalled(cause) => {
+                self.trouble().stalled = Some(cause);
+                return;
+            }
         }
+        self.must_cancel = !self.cancelled;
+    }
+
+    fn trouble(&mut self) -> &mut Trouble<E> {
+        self.trouble.get_or_insert_default()
     }
 
     fn name(&self, index: usize) -> TaskMeta {
@@ -90,30 +109,34 @@ impl<E> Tally<E> {
 
     #[inline]
     pub(crate) fn must_cancel(&self) -> bool {
-        let bad = !self.failures.is_empty() || self.panic.is_some() || self.cause.is_some();
-        bad && !self.cancelled
+        self.must_cancel
     }
 
     /// The cause for which the others are cancelled from now on.
     pub(crate) fn cancel(&mut self) -> Arc<Cause> {
-        self.cancelled = true;
-        decided("one of several failed", &self.meta)
+        self.cancel_for("one of several failed")
     }
 
     /// True if one has panicked.
     pub(crate) fn has_panicked(&self) -> bool {
-        self.panic.is_some()
+        let trouble = self.trouble.as_ref();
+        trouble.is_some_and(|trouble| trouble.panic.is_some())
     }
 
     /// The cause for which the losers are cancelled.
     pub(crate) fn lose(&mut self) -> Arc<Cause> {
+        self.cancel_for("another one won")
+    }
+
+    fn cancel_for(&mut self, text: &'static str) -> Arc<Cause> {
+        self.must_cancel = false;
         self.cancelled = true;
-        decided("another one won", &self.meta)
+        decided(text, &self.meta)
     }
 
     /// One has won, whatever became of the others; a panic of theirs is reported.
     pub(crate) fn forgive(self) {
-        if let Some(payload) = self.panic {
+        if let Some(payload) = self.trouble.and_then(|trouble| trouble.panic) {
             let task = Some(self.meta);
             report(Report::Panic { task, payload });
         }
@@ -124,35 +147,58 @@ impl<E: fmt::Display + 'static> Tally<E> {
     /// What the whole comes to when all have ended.
     #[inline]
     pub(crate) async fn finish(self) -> Result<(), GroupError<E>> {
-        if !self.cancelled && self.stalled.is_none() {
-            return Ok(());
+        match self.trouble {
+            None => Ok(()),
+            Some(_) => match self.finish_badly().await? {},
         }
-        match self.finish_badly().await? {}
+    }
+
+    /// As [`finish`](Self::finish), to be called until it is ready.
+    #[inline]
+    pub(crate) fn poll_finish(&mut self) -> Poll<Result<(), GroupError<E>>> {
+        match self.trouble {
+            None => Poll::Ready(Ok(())),
+            Some(_) => self.poll_finish_badly().map(Err),
+        }
     }
 
     /// What the whole comes to when all have ended and none has won.
-    pub(crate) async fn finish_badly(self) -> Result<Infallible, GroupError<E>> {
-        if let Some(payload) = self.panic {
-            for failure in self.failures {
+    pub(crate) async fn finish_badly(mut self) -> Result<Infallible, GroupError<E>> {
+        Err(poll_fn(|_| self.poll_finish_badly()).await)
+    }
+
+    #[cold]
+    fn poll_finish_badly(&mut self) -> Poll<GroupError<E>> {
+        // Gone after this, so that who polls once more finds no value rather than another error.
+        let trouble = self.trouble.take().unwrap_or_default();
+        if let Some(payload) = trouble.panic {
+            for failure in trouble.failures {
                 let task = Some(failure.task().clone());
                 let error = failure.error().to_string().into();
                 report(Report::Error { task, error });
             }
             resume_unwind(payload);
         }
-        if !self.failures.is_empty() {
-            return Err(GroupError::failed(self.failures));
+        if !trouble.failures.is_empty() {
+            return Poll::Ready(GroupError::failed(trouble.failures));
         }
-        if let Some(cause) = self.stalled {
-            stay().await;
-            return Err(GroupError::cancelled(cause));
+        if trouble.stalled.is_some() && Scope::must_stay() {
+            self.trouble = Some(trouble);
+            return Poll::Pending;
         }
-        match self.cause {
-            Some(cause) => Err(GroupError::cancelled(cause)),
-            None => Err(GroupError::cancelled(decided(
-                "there was nobody",
-                &self.meta,
-            ))),
+        let nobody = || decided("there was nobody", &self.meta);
+        let cause = trouble.stalled.or(trouble.cause).unwrap_or_else(nobody);
+        Poll::Ready(GroupError::cancelled(cause))
+    }
+}
+
+impl<E> Default for Trouble<E> {
+    fn default() -> Self {
+        Trouble {
+            failures: Vec::new(),
+            panic: None,
+            cause: None,
+            stalled: None,
         }
     }
 }

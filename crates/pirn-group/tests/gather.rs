@@ -512,6 +512,50 @@ fn gathers_in_gathers_are_cancelled_from_outside_in() {
 }
 
 #[test]
+fn a_gather_that_is_polled_once_more_after_its_end_panics() {
+    fn again<F: Future>(all: F) -> String {
+        let mut all = Box::pin(all);
+        assert!(poll(all.as_mut()).is_ready());
+        let again = catch_unwind(AssertUnwindSafe(|| poll(all.as_mut()).is_ready()));
+        pirn_core::panic_message(&*again.unwrap_err()).to_owned()
+    }
+    let (good, bad) = (|| ready(Ok::<_, &str>(1)), || ready(Err::<u32, _>("no")));
+    let said = "a gather was polled after it was ready";
+    assert_eq!(again(gather((good(), good()))), said);
+    assert_eq!(again(gather((good(), bad()))), said);
+    assert_eq!(again(gather_results((good(), bad()))), said);
+}
+
+#[test]
+fn after_a_failure_the_others_are_not_polled_but_cancelled_in_the_same_turn() {
+    let log = Log::default();
+    let member = |name: &'static str| {
+        let (log, dropped) = (log.clone(), log.on_drop(name));
+        async move {
+            dropped.is_there();
+            log.say("polled");
+            yield_now().await;
+            log.say("went on");
+            if name == "second" {
+                return Err::<(), _>("no");
+            }
+            pending().await
+        }
+    };
+    let mut all = pin!(gather((member("first"), member("second"), member("third"))));
+    assert!(poll(all.as_mut()).is_pending());
+    assert_eq!(log.said(), ["polled"; 3]);
+    let Poll::Ready(ended) = poll(all) else {
+        panic!("nobody has anything to clean up")
+    };
+    assert_eq!(ended.unwrap_err().into_errors(), ["no"]);
+    assert_eq!(
+        log.said()[3..],
+        ["went on", "went on", "second", "first", "third"]
+    );
+}
+
+#[test]
 fn gathers_move_between_threads_where_their_futures_do() {
     fn is_send<T: Send>(_: T) {}
     let future = || async {

@@ -99,6 +99,10 @@ pub(crate) enum Mode {
 #[must_use = "it is to be ended"]
 pub(crate) struct Begun(());
 
+/// A branch that was begun: where that was inside a branch, with what stood around that one.
+#[must_use = "it is to be left"]
+pub(crate) struct Branched(Option<Frame>);
+
 /// What is known of a scope before it is made.
 #[derive(Clone, Copy)]
 pub(crate) struct Plan {
@@ -217,6 +221,21 @@ impl Begun {
             _ => Err(stack.leave_settled(Frame::ABSENT)),
         };
         STACK.try_with(end).unwrap_or(Ok(None))
+    }
+}
+
+impl Branched {
+    /// Ends it, and gives its frame if it has a scope.
+    #[inline]
+    pub(crate) fn leave(self) -> Option<Frame> {
+        let Some(former) = self.0 else {
+            let above = STACK.try_with(|stack| stack.above.replace(Above::Nothing));
+            return match above {
+                Ok(Above::Branch) | Err(_) => None,
+                Ok(_) => Stack::leave_branch(Frame::ABSENT),
+            };
+        };
+        Stack::leave_branch(former)
     }
 }
 
@@ -342,11 +361,11 @@ impl Frame {
         ended
     }
 
-    /// Runs `f`, which must not unwind, in a branch of the top frame's body, and gives the scope and
-    /// the regions that the branch then has. The branch has no frame until somebody looks at it, and
-    /// the scope around is not even made unless the branch's is.
+    /// Begins a branch of the top frame's body, to be [left](Branched::leave) without unwinding. The
+    /// branch has no frame until somebody looks at it, and the scope around is not even made unless the
+    /// branch's is.
     #[inline]
-    pub(crate) fn branch<R>(f: impl FnOnce() -> R) -> (R, Option<Frame>) {
+    pub(crate) fn branch() -> Branched {
         let begun = STACK.try_with(|stack| {
             let bare = stack.above.get() == Above::Nothing;
             if bare {
@@ -354,27 +373,20 @@ impl Frame {
             }
             bare
         });
-        if !begun.unwrap_or(false) {
-            return Frame::branch_inside(f);
-        }
-        let result = f();
-        let above = STACK.try_with(|stack| stack.above.replace(Above::Nothing));
-        match above {
-            Ok(Above::Branch) | Err(_) => (result, None),
-            _ => (result, Stack::leave_branch(Frame::ABSENT)),
+        match begun {
+            Ok(true) => Branched(None),
+            _ => Frame::branch_inside(),
         }
     }
 
     /// The same inside a branch, or in a frame that stands in one.
     #[cold]
-    fn branch_inside<R>(f: impl FnOnce() -> R) -> (R, Option<Frame>) {
+    fn branch_inside() -> Branched {
         let former = STACK.try_with(|stack| {
             stack.settle();
             stack.enter_branch()
         });
-        let result = f();
-        let frame = former.ok().and_then(Stack::leave_branch);
-        (result, frame)
+        Branched(former.ok())
     }
 
     /// Looks at the top frame, if there is one. `f` must not look for itself.

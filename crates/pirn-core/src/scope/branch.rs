@@ -92,6 +92,20 @@ pub enum BranchEnd<T> {
     Stalled(Arc<Cause>),
 }
 
+impl<T> BranchEnd<T> {
+    /// The same, elsewhere: so that what a call gives is not moved in one piece with what is written
+    /// here in several, which would be waited for.
+    #[inline]
+    fn moved(self) -> Self {
+        match self {
+            BranchEnd::Value(value) => BranchEnd::Value(value),
+            BranchEnd::Panicked(payload) => BranchEnd::Panicked(payload),
+            BranchEnd::Cancelled(cause) => BranchEnd::Cancelled(cause),
+            BranchEnd::Stalled(cause) => BranchEnd::Stalled(cause),
+        }
+    }
+}
+
 impl<F: Future> Branch<F> {
     /// A branch that runs `body`.
     #[inline]
@@ -112,9 +126,9 @@ impl<F: Future> Branch<F> {
         }
         // A destructor that blocks on a leaf of ours has nobody to go back to.
         let _unbounded = budget::lift();
-        let (dropped, frame) =
-            Frame::branch(|| catch_unwind(AssertUnwindSafe(|| this.body.set(None))));
-        if let Some(scope) = frame.and_then(|frame| frame.scope) {
+        let branch = Frame::branch();
+        let dropped = catch_unwind(AssertUnwindSafe(|| this.body.set(None)));
+        if let Some(scope) = branch.leave().and_then(|frame| frame.scope) {
             let run = Run::of_dropped(scope, Arc::clone(cause));
             run.scope().cancel(Cause::clone(cause));
             *this.run = Some(Box::new(run));
@@ -140,15 +154,34 @@ impl<F: Future> Branch<F> {
         }
         let mut this = self.project();
         assert!(this.body.is_some(), "a branch was polled after its end");
-        let (passed, frame) = Frame::branch(|| poll_and_drop(this.body.as_mut(), cx));
-        if let Some(frame) = frame {
-            return settle(this.body, this.run, frame, passed, cx);
-        }
-        match passed {
-            Pass::Pending => Poll::Pending,
-            Pass::Ready(value) => Poll::Ready(BranchEnd::Value(value)),
-            Pass::Panicked(payload) => Poll::Ready(BranchEnd::Panicked(payload)),
-        }
+        // Each by itself, and the common ones first: what is moved as a whole, though it was written in
+        // pieces, waits for them.
+        let branch = Frame::branch();
+        let (passed, frame) = match poll_and_drop(this.body.as_mut(), cx) {
+            Ok(Poll::Pending) => match branch.leave() {
+                None => return Poll::Pending,
+                Some(frame) => (Pass::Pending, frame),
+            },
+            Ok(Poll::Ready(value)) => match branch.leave() {
+                None => return Poll::Ready(BranchEnd::Value(value)),
+                Some(frame) => (Pass::Ready(value), frame),
+            },
+            Err(payload) => {
+                drop_after_panic(this.body.as_mut());
+                match branch.leave() {
+                    None => return Poll::Ready(BranchEnd::Panicked(payload)),
+                    Some(frame) => (Pass::Panicked(payload), frame),
+                }
+            }
+        };
+        settle(this.body, this.run, frame, passed, cx).map(BranchEnd::moved)
+    }
+
+    #[inline(never)]
+    fn poll_run(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<BranchEnd<F::Output>> {
+        let this = self.project();
+        let run = this.run.as_deref_mut().expect("the caller looked");
+        ended(run, |run| run.poll_lent(this.body, cx))
     }
 }
 
@@ -191,13 +224,13 @@ impl Scope {
     }
 }
 
-/// Polls the body, and drops it in the same frame if that was the last time. The first panic counts.
+/// Polls the body, and drops it in the same frame if that was the last time.
 #[inline]
 fn poll_and_drop<F: Future>(
     mut body: Pin<&mut Option<F>>,
     cx: &mut Context<'_>,
-) -> Pass<F::Output> {
-    let polled = catch_unwind(AssertUnwindSafe(|| {
+) -> Result<Poll<F::Output>, Payload> {
+    catch_unwind(AssertUnwindSafe(|| {
         let there = body.as_mut().as_pin_mut();
         let polled = there.expect("the caller looked").poll(cx);
         if polled.is_ready() {
@@ -205,17 +238,10 @@ fn poll_and_drop<F: Future>(
             body.set(None);
         }
         polled
-    }));
-    match polled {
-        Ok(Poll::Ready(value)) => Pass::Ready(value),
-        Ok(Poll::Pending) => Pass::Pending,
-        Err(payload) => {
-            drop_after_panic(body);
-            Pass::Panicked(payload)
-        }
-    }
+    }))
 }
 
+/// The first panic counts.
 #[cold]
 fn drop_after_panic<F>(mut body: Pin<&mut Option<F>>) {
     let _unbounded = budget::lift();
@@ -263,11 +289,10 @@ impl<F: Future> Future for Branch<F> {
     type Output = BranchEnd<F::Output>;
 
     #[inline]
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.as_mut().project();
-        match this.run {
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match self.run {
             None => self.poll_bare(cx),
-            Some(run) => ended(run, |run| run.poll_lent(this.body, cx)),
+            Some(_) => self.poll_run(cx).map(BranchEnd::moved),
         }
     }
 }

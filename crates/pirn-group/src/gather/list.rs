@@ -69,6 +69,7 @@ async fn gather_results<F: Future>(
 
 /// How one ended. If it was cancelled with the body around, `stalled` is set: then nothing is to be
 /// given as long as that [must stay](stay).
+#[inline]
 pub(crate) fn result<T>(end: BranchEnd<T>, stalled: &mut bool) -> Result<T, JoinError> {
     match end {
         BranchEnd::Value(value) => Ok(value),

@@ -4,25 +4,191 @@
 use super::list::result;
 use super::plain::{self, Sure};
 use super::{Gather, GatherResults};
-use crate::branches::stay;
 use crate::error::GroupError;
 use crate::several::form;
 use crate::tally::Tally;
 use pin_project_lite::pin_project;
-use pirn_core::{Branch, BranchEnd, Cause, JoinError, TaskMeta, budget};
+use pirn_core::{Branch, BranchEnd, Cause, JoinError, Scope, TaskMeta, budget};
 use std::fmt;
-use std::future::{Future, poll_fn};
-use std::pin::{Pin, pin};
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+
+/// Some of a tuple's futures: bit k is the one at k.
+type Places = u16;
+
+pin_project! {
+    /// A gather of a tuple.
+    struct Gathering<S, J> {
+        #[pin]
+        seats: S,
+        judge: J,
+        // Those that have not ended.
+        live: Places,
+        // Whose turn is first.
+        first: u32,
+    }
+}
 
 pin_project! {
     /// One of the futures, and what it gave.
     struct Seat<F: Future, V> {
         #[pin]
         branch: Branch<F>,
-        ended: bool,
         value: Option<V>,
+    }
+}
+
+/// All futures of a tuple.
+trait Seats<J> {
+    type Values;
+    const LEN: u32;
+
+    /// Polls those that are `due`, and says which of them have ended. Ends where the judge has the others
+    /// cancelled.
+    fn poll(self: Pin<&mut Self>, due: Places, cx: &mut Context<'_>, judge: &mut J) -> Places;
+
+    /// Cancels those that are `live`, and says which of them have ended with that.
+    fn cancel(self: Pin<&mut Self>, live: Places, cause: &Arc<Cause>, judge: &mut J) -> Places;
+
+    /// What they gave, once.
+    fn values(self: Pin<&mut Self>) -> Self::Values;
+}
+
+/// Who decides what the ends of the futures come to.
+trait Judge {
+    /// What there is in the end.
+    type Whole<Values>;
+
+    /// True if the others are to be cancelled.
+    fn must_cancel(&self) -> bool;
+
+    /// The cause for which they are from now on.
+    fn cancel(&mut self) -> Arc<Cause>;
+
+    /// All have ended.
+    fn poll_whole<V>(&mut self, values: impl FnOnce() -> V) -> Poll<Self::Whole<V>>;
+}
+
+/// And what is kept of each.
+trait JudgeOf<Output>: Judge {
+    type Value;
+
+    fn end(&mut self, place: usize, end: BranchEnd<Output>) -> Option<Self::Value>;
+}
+
+impl<E: fmt::Display + 'static> Judge for Tally<E> {
+    type Whole<Values> = Result<Values, GroupError<E>>;
+
+    #[inline]
+    fn must_cancel(&self) -> bool {
+        Tally::must_cancel(self)
+    }
+
+    fn cancel(&mut self) -> Arc<Cause> {
+        Tally::cancel(self)
+    }
+
+    #[inline]
+    fn poll_whole<V>(&mut self, values: impl FnOnce() -> V) -> Poll<Self::Whole<V>> {
+        Poll::Ready(ready!(self.poll_finish()).map(|()| values()))
+    }
+}
+
+impl<T, E: fmt::Display + 'static> JudgeOf<Result<T, E>> for Tally<E> {
+    type Value = T;
+
+    #[inline]
+    fn end(&mut self, place: usize, end: BranchEnd<Result<T, E>>) -> Option<T> {
+        Tally::end(self, place, end)
+    }
+}
+
+/// The judge of those who want every end.
+#[derive(Default)]
+struct Lenient {
+    /// One was cancelled with the body around.
+    stalled: bool,
+}
+
+impl Judge for Lenient {
+    type Whole<Values> = Values;
+
+    #[inline]
+    fn must_cancel(&self) -> bool {
+        false
+    }
+
+    fn cancel(&mut self) -> Arc<Cause> {
+        unreachable!("nobody must be cancelled")
+    }
+
+    #[inline]
+    fn poll_whole<V>(&mut self, values: impl FnOnce() -> V) -> Poll<V> {
+        match self.stalled && Scope::must_stay() {
+            true => Poll::Pending,
+            false => Poll::Ready(values()),
+        }
+    }
+}
+
+impl<T> JudgeOf<T> for Lenient {
+    type Value = Result<T, JoinError>;
+
+    #[inline]
+    fn end(&mut self, _: usize, end: BranchEnd<T>) -> Option<Self::Value> {
+        Some(result(end, &mut self.stalled))
+    }
+}
+
+impl<S: Seats<J>, J: Judge> Gathering<S, J> {
+    #[inline]
+    fn new(seats: S, judge: J) -> Self {
+        Gathering {
+            seats,
+            judge,
+            live: (1 << S::LEN) - 1,
+            first: 0,
+        }
+    }
+}
+
+impl<S: Seats<J>, J: Judge> Future for Gathering<S, J> {
+    type Output = J::Whole<S::Values>;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        let budget = budget::refill_if_outermost();
+        loop {
+            // From the first on, and around.
+            let from = Places::MAX << *this.first;
+            let mut turn = from;
+            loop {
+                let due = *this.live & turn;
+                *this.live &= !this.seats.as_mut().poll(due, cx, this.judge);
+                if turn & 1 != 0 {
+                    break;
+                }
+                turn = !from;
+            }
+            if budget::is_spent() {
+                // So that one which would spend all of it leaves the others their turns.
+                *this.first = (*this.first + 1) % S::LEN;
+            }
+            if !this.judge.must_cancel() {
+                break;
+            }
+            let cause = this.judge.cancel();
+            let seats = this.seats.as_mut();
+            *this.live &= !seats.cancel(*this.live, &cause, this.judge);
+        }
+        drop(budget);
+        match *this.live {
+            0 => this.judge.poll_whole(|| this.seats.values()),
+            _ => Poll::Pending,
+        }
     }
 }
 
@@ -31,140 +197,137 @@ impl<F: Future, V> Seat<F, V> {
     fn new(future: F) -> Self {
         Seat {
             branch: Branch::new(future),
-            ended: false,
             value: None,
         }
     }
 
-    /// Ready when it has ended; `take` is then called once.
+    /// True when it has ended.
     #[inline]
-    fn poll(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        take: impl FnOnce(BranchEnd<F::Output>) -> Option<V>,
-    ) -> Poll<()> {
+    fn poll<J>(self: Pin<&mut Self>, place: usize, cx: &mut Context<'_>, judge: &mut J) -> bool
+    where
+        J: JudgeOf<F::Output, Value = V>,
+    {
         let this = self.project();
-        if !*this.ended {
-            let end = ready!(this.branch.poll(cx));
-            *this.ended = true;
-            *this.value = take(end);
-        }
-        Poll::Ready(())
+        let Poll::Ready(end) = this.branch.poll(cx) else {
+            return false;
+        };
+        *this.value = judge.end(place, end);
+        true
     }
 
-    fn cancel(
-        self: Pin<&mut Self>,
-        cause: &Arc<Cause>,
-        take: impl FnOnce(BranchEnd<F::Output>) -> Option<V>,
-    ) {
+    /// True if it has ended with that.
+    fn cancel<J>(self: Pin<&mut Self>, place: usize, cause: &Arc<Cause>, judge: &mut J) -> bool
+    where
+        J: JudgeOf<F::Output, Value = V>,
+    {
         let this = self.project();
-        if *this.ended {
-            return;
-        }
-        if let Some(end) = this.branch.cancel(cause) {
-            *this.ended = true;
-            *this.value = take(end);
-        }
+        let Some(end) = this.branch.cancel(cause) else {
+            return false;
+        };
+        *this.value = judge.end(place, end);
+        true
     }
 
+    #[inline]
     fn value(self: Pin<&mut Self>) -> V {
         let value = self.project().value.take();
-        value.expect("each gave its value")
-    }
-}
-
-/// Goes through `len` futures, from `first` on and around: `poll` polls those whose turn it is. After a
-/// pass in which the task's budget was spent another is the first, so that one which would spend all of
-/// it leaves the others their turns.
-#[inline]
-fn pass(first: &mut usize, len: usize, mut poll: impl FnMut(&dyn Fn(usize) -> bool)) {
-    let from = *first;
-    poll(&|index| index >= from);
-    if from > 0 {
-        poll(&|index| index < from);
-    }
-    if budget::is_spent() {
-        *first = (from + 1) % len;
+        value.expect("a gather was polled after it was ready")
     }
 }
 
 macro_rules! gather {
     ($len:literal: $($F:ident $T:ident $index:literal),+) => {
         #[allow(non_snake_case, reason = "named for their types")]
-        impl<Fails, $($F, $T),+> Gather<form::Tuple> for ($($F,)+)
-        where
-            $($F: Future<Output = Result<$T, Fails>>,)+
-            Fails: fmt::Display + 'static,
-        {
-            type Values = ($($T,)+);
-            type Error = Fails;
-
-            async fn gather(self, meta: TaskMeta) -> Result<Self::Values, GroupError<Fails>> {
-                let ($($F,)+) = self;
-                $(let mut $F = pin!(Seat::new($F));)+
-                let mut tally = Tally::new("gather", meta, $len);
-                let mut first = 0;
-                poll_fn(|cx| {
-                    let _budget = budget::refill_if_outermost();
-                    loop {
-                        pass(&mut first, $len, |turn| {
-                            $(if turn($index) && !tally.must_cancel() {
-                                let _ = $F.as_mut().poll(cx, |end| tally.end($index, end));
-                            })+
-                        });
-                        if !tally.must_cancel() {
-                            break;
-                        }
-                        let cause = tally.cancel();
-                        $($F.as_mut().cancel(&cause, |end| tally.end($index, end));)+
-                    }
-                    match tally.left {
-                        0 => Poll::Ready(()),
-                        _ => Poll::Pending,
-                    }
-                })
-                .await;
-                tally.finish().await?;
-                Ok(($($F.as_mut().value(),)+))
-            }
-        }
-
-        #[allow(non_snake_case, reason = "named for their types")]
-        impl<$($F: Future),+> GatherResults<form::Tuple> for ($($F,)+) {
-            type Values = ($($F::Output,)+);
-            type Ends = ($(Result<$F::Output, JoinError>,)+);
-
-            async fn gather_results(self) -> Self::Ends {
-                let ($($F,)+) = self;
-                $(let mut $F = pin!(Seat::new($F));)+
-                let mut stalled = false;
-                let mut first = 0;
-                poll_fn(|cx| {
-                    let _budget = budget::refill_if_outermost();
-                    let mut left = $len;
-                    pass(&mut first, $len, |turn| {
-                        $(if turn($index) {
-                            let polled = $F.as_mut().poll(cx, |end| Some(result(end, &mut stalled)));
-                            left -= usize::from(polled.is_ready());
-                        })+
-                    });
-                    match left {
-                        0 => Poll::Ready(()),
-                        _ => Poll::Pending,
-                    }
-                })
-                .await;
-                if stalled {
-                    stay().await;
+        const _: () = {
+            pin_project! {
+                struct Row<$($F: Future, $T),+> {
+                    $(#[pin] $F: Seat<$F, $T>,)+
                 }
-                ($($F.as_mut().value(),)+)
             }
 
-            fn join(self, meta: TaskMeta) -> impl Future<Output = Self::Values> {
-                let ($($F,)+) = self;
-                plain::join(($(Sure::new($F),)+), meta)
+            impl<$($F: Future, $T),+> Row<$($F, $T),+> {
+                #[inline]
+                fn new(($($F,)+): ($($F,)+)) -> Self {
+                    Row { $($F: Seat::new($F)),+ }
+                }
             }
-        }
+
+            impl<Who: Judge, $($F: Future, $T),+> Seats<Who> for Row<$($F, $T),+>
+            where
+                $(Who: JudgeOf<$F::Output, Value = $T>,)+
+            {
+                type Values = ($($T,)+);
+                const LEN: u32 = $len;
+
+                #[inline]
+                fn poll(
+                    self: Pin<&mut Self>,
+                    due: Places,
+                    cx: &mut Context<'_>,
+                    judge: &mut Who,
+                ) -> Places {
+                    let this = self.project();
+                    let mut ended = 0;
+                    $(if due & (1 << $index) != 0 && !judge.must_cancel() {
+                        ended |= Places::from(this.$F.poll($index, cx, judge)) << $index;
+                    })+
+                    ended
+                }
+
+                fn cancel(
+                    self: Pin<&mut Self>,
+                    live: Places,
+                    cause: &Arc<Cause>,
+                    judge: &mut Who,
+                ) -> Places {
+                    let this = self.project();
+                    let mut ended = 0;
+                    $(if live & (1 << $index) != 0 {
+                        ended |= Places::from(this.$F.cancel($index, cause, judge)) << $index;
+                    })+
+                    ended
+                }
+
+                #[inline]
+                fn values(self: Pin<&mut Self>) -> Self::Values {
+                    let this = self.project();
+                    ($(this.$F.value(),)+)
+                }
+            }
+
+            impl<Fails, $($F, $T),+> Gather<form::Tuple> for ($($F,)+)
+            where
+                $($F: Future<Output = Result<$T, Fails>>,)+
+                Fails: fmt::Display + 'static,
+            {
+                type Values = ($($T,)+);
+                type Error = Fails;
+
+                #[inline]
+                fn gather(
+                    self,
+                    meta: TaskMeta,
+                ) -> impl Future<Output = Result<Self::Values, GroupError<Fails>>> {
+                    Gathering::new(Row::new(self), Tally::new("gather", meta, $len))
+                }
+            }
+
+            impl<$($F: Future),+> GatherResults<form::Tuple> for ($($F,)+) {
+                type Values = ($($F::Output,)+);
+                type Ends = ($(Result<$F::Output, JoinError>,)+);
+
+                #[inline]
+                fn gather_results(self) -> impl Future<Output = Self::Ends> {
+                    Gathering::new(Row::new(self), Lenient::default())
+                }
+
+                #[inline]
+                fn join(self, meta: TaskMeta) -> impl Future<Output = Self::Values> {
+                    let ($($F,)+) = self;
+                    plain::join(($(Sure::new($F),)+), meta)
+                }
+            }
+        };
     };
 }
 
