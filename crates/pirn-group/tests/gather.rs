@@ -556,6 +556,27 @@ fn after_a_failure_the_others_are_not_polled_but_cancelled_in_the_same_turn() {
 }
 
 #[test]
+fn clean_up_that_does_not_wait_is_done_in_the_turn_of_the_failure() {
+    let log = Log::default();
+    let said = log.clone();
+    let cleaning = async {
+        finally(pending::<()>(), || async move { said.say("cleaned up") }).await;
+        Ok::<(), &str>(())
+    };
+    let fails = async {
+        yield_now().await;
+        Err::<(), _>("no")
+    };
+    let mut all = pin!(Rooted::new(gather((cleaning, fails))));
+    assert!(poll(all.as_mut()).is_pending());
+    let Poll::Ready(Ok(ended)) = poll(all) else {
+        panic!("nobody waits any more")
+    };
+    assert_eq!(ended.unwrap_err().into_errors(), ["no"]);
+    assert_eq!(log.said(), ["cleaned up"]);
+}
+
+#[test]
 fn gathers_move_between_threads_where_their_futures_do() {
     fn is_send<T: Send>(_: T) {}
     let future = || async {
