@@ -6,9 +6,10 @@ use pirn_core::{
     Branch, BranchEnd, Cause, Instant, Kind, Limited, Rooted, Scope, TaskLocal, budget,
     current_cause, current_deadline, finally, finally_in_place, shield,
 };
+use std::cell::Cell;
 use std::future::{Future, pending, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use support::{Gate, Log, Manual, poll, reports};
@@ -96,6 +97,63 @@ fn branches_in_branches_are_a_tree() {
     assert_eq!(depth(&innermost), depth(&outer) + 2);
     outer.cancel(Cause::requested("outer"));
     assert!(innermost.is_cancelled());
+}
+
+#[test]
+fn after_a_branch_that_asked_for_nothing_the_body_is_in_its_own_scope() {
+    let outer = Scope::detached();
+    let run = outer.run(async {
+        let mut ended = pin!(Branch::new(async {}));
+        let mut pends = pin!(Branch::new(pending::<()>()));
+        let mut breaks = pin!(Branch::new(async { panic!("broken") }));
+        let around = || Scope::current().unwrap().parent().is_none();
+        let mut all = Vec::new();
+        poll_fn(|cx| {
+            all.push(ended.as_mut().poll(cx).is_ready() && around());
+            all.push(pends.as_mut().poll(cx).is_pending() && around());
+            all.push(pends.as_mut().cancel(&stop()).is_some() && around());
+            all.push(breaks.as_mut().poll(cx).is_ready() && around());
+            Poll::Ready(())
+        })
+        .await;
+        all
+    });
+    let Poll::Ready(Ok(all)) = poll(pin!(run)) else {
+        panic!("it is ready")
+    };
+    assert_eq!(all, [true; 4]);
+}
+
+/// Ready or broken at once; tells what is left of the budget as it is dropped.
+struct Last<'a>(bool, &'a Cell<Option<bool>>);
+
+impl Future for Last<'_> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
+        assert!(self.0, "broken");
+        Poll::Ready(())
+    }
+}
+
+impl Drop for Last<'_> {
+    fn drop(&mut self) {
+        let spent = budget::poll_spend(&mut Context::from_waker(Waker::noop()));
+        self.1.set(Some(spent.is_ready()));
+    }
+}
+
+#[test]
+fn a_branch_that_has_ended_is_dropped_at_once_whatever_was_spent_of_the_budget() {
+    let _refilled = budget::refill();
+    let mut cx = Context::from_waker(Waker::noop());
+    while budget::poll_spend(&mut cx).is_ready() {}
+    for good in [true, false] {
+        let dropped = Cell::new(None);
+        let mut branch = pin!(Branch::new(Last(good, &dropped)));
+        assert!(branch.as_mut().poll(&mut cx).is_ready());
+        assert_eq!(dropped.get(), Some(true), "{good}");
+    }
 }
 
 #[test]
