@@ -724,20 +724,30 @@ impl LocalHandle {
 }
 
 impl Spawn for LocalHandle {
+    #[inline]
     fn spawn<F>(&self, meta: TaskMeta, f: F) -> Result<(), Refused<F>>
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        self.try_spawn(meta, f).map(Task::detach)
+        match self.vacant_for::<F>(&meta) {
+            Some(vacant) => vacant.spawn_detached(&meta, f),
+            None => self.spawn_anywhere(meta, f)?.detach(),
+        }
+        Ok(())
     }
 }
 
 impl SpawnLocal for LocalHandle {
+    #[inline]
     fn spawn_local<F>(&self, meta: TaskMeta, f: F) -> Result<(), Refused<F>>
     where
         F: Future<Output = ()> + 'static,
     {
-        self.try_spawn_local(meta, f).map(Task::detach)
+        match self.vacant_for::<F>(&meta) {
+            Some(vacant) => vacant.spawn_detached(&meta, f),
+            None => self.spawn_otherwise(meta, f)?.detach(),
+        }
+        Ok(())
     }
 }
 

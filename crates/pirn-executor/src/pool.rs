@@ -674,11 +674,16 @@ impl PoolHandle {
 }
 
 impl Spawn for PoolHandle {
+    #[inline]
     fn spawn<F>(&self, meta: TaskMeta, f: F) -> Result<(), Refused<F>>
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        self.try_spawn(meta, f).map(Task::detach)
+        match Shared::with_core(&self.shared, |core| core?.vacant_for::<F>(&meta)) {
+            Some(vacant) => vacant.spawn_detached(&meta, f),
+            None => Shared::spawn_otherwise(&self.shared, meta, f)?.detach(),
+        }
+        Ok(())
     }
 }
 

@@ -943,3 +943,24 @@ fn tasks_of_any_priority_run_and_go_on() {
         assert_eq!(block_on(&executor, task).unwrap(), 7);
     }
 }
+
+#[test]
+fn a_task_that_never_had_a_handle_runs_or_is_dropped_with_its_executor() {
+    let executor = LocalExecutor::new();
+    let handle = executor.handle();
+    let kept = Arc::new(());
+    for task in [kept.clone(), kept.clone()] {
+        Spawn::spawn(&handle, TaskMeta::here(), async move { drop(task) }).unwrap();
+    }
+    let (named, waits) = (TaskMeta::here().named("waits"), kept.clone());
+    let waits = async move {
+        pending::<()>().await;
+        drop(waits);
+    };
+    SpawnLocal::spawn_local(&handle, named, waits).unwrap();
+    while executor.try_tick() {}
+    assert_eq!(Arc::strong_count(&kept), 2);
+    assert_eq!(executor.statistics().live, 1);
+    drop(executor);
+    assert_eq!(Arc::strong_count(&kept), 1);
+}

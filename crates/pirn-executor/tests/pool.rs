@@ -1123,3 +1123,25 @@ fn what_is_to_begin_eagerly_elsewhere_is_queued() {
     while workers[0].try_tick() {}
     assert!(task.is_finished());
 }
+
+#[test]
+fn a_task_that_never_had_a_handle_runs_or_is_dropped_with_its_executor() {
+    let (executor, mut workers) = PoolExecutor::new(1);
+    let handle = executor.handle();
+    let kept = Arc::new(());
+    let (ends, waits) = (kept.clone(), kept.clone());
+    let spawns = async {
+        Spawn::spawn(&handle, TaskMeta::here(), async move { drop(ends) }).unwrap();
+        let waits = async move {
+            pending::<()>().await;
+            drop(waits);
+        };
+        Spawn::spawn(&handle, TaskMeta::here().named("waits"), waits).unwrap();
+    };
+    workers[0].run(&mut ThreadPark::new(), spawns).unwrap();
+    while workers[0].try_tick() {}
+    assert_eq!(Arc::strong_count(&kept), 2);
+    assert_eq!(executor.statistics().live, 1);
+    drop((executor, workers));
+    assert_eq!(Arc::strong_count(&kept), 1);
+}

@@ -954,13 +954,35 @@ impl<S: Schedule> Vacant<S> {
         future: F,
     ) -> Spawned<F::Output> {
         let task = self.0;
+        Spawned {
+            // SAFETY: passed on.
+            runnable: unsafe { self.put_as::<F, K>(label, meta, future, Snapshot::born) },
+            // SAFETY: the cell was born with a reference for the handle, and its output is `F`'s.
+            task: unsafe { Task::from_ref(task) },
+        }
+    }
+
+    /// As [`put`](Self::put), for a task that is `born` with or without a handle.
+    ///
+    /// # Safety
+    ///
+    /// As [`put`](Self::put).
+    #[inline]
+    unsafe fn put_as<F: Future, K: Sort>(
+        self,
+        label: Label,
+        meta: &TaskMeta,
+        future: F,
+        born: fn(bool) -> Snapshot,
+    ) -> Runnable {
+        let task = self.0;
         let (place, name) = (meta.spawned_at(), meta.name());
         let (label, side) = match SITES.find(place) {
             Some(site) if name.is_none() => (label.at(site), false),
             // SAFETY: the slot is taken, and so in use.
             _ => note(label, place, name, unsafe { &*side::<S>(task) }),
         };
-        let born = Snapshot::born(side);
+        let born = born(side);
         if const { fits::<F>() } {
             let body = ManuallyDrop::new(Rooted::new(future));
             // SAFETY: the slot was taken for this type.
@@ -970,11 +992,7 @@ impl<S: Schedule> Vacant<S> {
             // SAFETY: the slot was taken for this type.
             unsafe { fill::<Boxed<F>, S, K>(task, born, label, Stage { body }) };
         }
-        Spawned {
-            // SAFETY: the cell was born with a reference for the handle, and its output is `F`'s.
-            task: unsafe { Task::from_ref(task) },
-            runnable: Runnable::new(task),
-        }
+        Runnable::new(task)
     }
 
     /// Makes a task of normal priority, and queues it.
@@ -1008,6 +1026,22 @@ impl<S: Schedule> Vacant<S> {
         let scheduler = unsafe { scheduler::<S>(slot) };
         S::schedule(&scheduler, runnable);
         task
+    }
+
+    /// As [`spawn`](Self::spawn), for a task that never has a handle.
+    #[inline]
+    pub(crate) fn spawn_detached<F>(self, meta: &TaskMeta, future: F)
+    where
+        F: Future + 'static,
+        F::Output: 'static,
+    {
+        let slot = self.0;
+        let born = Snapshot::born_detached;
+        // SAFETY: it borrows nothing.
+        let runnable = unsafe { self.put_as::<F, Plain>(Label::next(), meta, future, born) };
+        // SAFETY: the runnable keeps the slot in use while the pointer is copied.
+        let scheduler = unsafe { scheduler::<S>(slot) };
+        S::schedule(&scheduler, runnable);
     }
 }
 

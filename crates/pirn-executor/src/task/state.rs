@@ -162,6 +162,11 @@ impl Snapshot {
         Snapshot(SCHEDULED | HANDLE | if side { SIDE } else { 0 } | (3 * REF))
     }
 
+    /// As [`born`](Self::born), without a handle.
+    pub(crate) const fn born_detached(side: bool) -> Snapshot {
+        Snapshot(SCHEDULED | if side { SIDE } else { 0 } | (2 * REF))
+    }
+
     pub(crate) fn is_complete(self) -> bool {
         self.0 & COMPLETE != 0
     }

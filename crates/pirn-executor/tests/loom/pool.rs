@@ -3,7 +3,7 @@
 use crate::support::{Door, Drops, Flag, Guard, yield_now};
 use pirn_core::shim::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use pirn_core::shim::{Arc, model, thread};
-use pirn_core::{TaskMeta, finally_in_place};
+use pirn_core::{Spawn, TaskMeta, finally_in_place};
 use pirn_executor::{PoolExecutor, PoolHandle, ThreadPark, Worker, spawn, try_spawn};
 use std::future::{Future, pending, poll_fn};
 use std::pin::pin;
@@ -51,6 +51,28 @@ fn a_spawn_from_outside_reaches_a_worker_that_looks_on_before_it_sleeps() {
         let thread = thread::spawn(move || worker.run(&mut ThreadPark::new(), end).unwrap());
         handle.spawn(async move { flag.set() }).detach();
         thread.join().unwrap();
+    });
+}
+
+#[test]
+fn a_task_that_never_had_a_handle_is_run_once_as_its_executor_goes() {
+    model(|| {
+        let (executor, mut workers) = PoolExecutor::new(2);
+        let handle = executor.handle();
+        let drops = Drops::new();
+        let guard = drops.guard();
+        let spawns = async move { Spawn::spawn(&handle, TaskMeta::here(), async { drop(guard) }) };
+        workers[0]
+            .run(&mut ThreadPark::new(), spawns)
+            .unwrap()
+            .unwrap();
+        let mut thief = workers.pop().unwrap();
+        let thread = thread::spawn(move || drive(&mut thief));
+        drive(&mut workers[0]);
+        drop(executor);
+        thread.join().unwrap();
+        drop(workers);
+        assert_eq!(drops.settled(), 1);
     });
 }
 
