@@ -7,6 +7,7 @@ mod in_task;
 mod limit;
 mod owned;
 mod shared;
+mod slot;
 mod start;
 
 pub use child::Child;
@@ -441,8 +442,7 @@ impl<E: fmt::Display + Send + 'static, S: Spawn> TaskGroup<E, S> {
         F: Future<Output = Result<T, E>> + Send + 'static,
         T: Send + 'static,
     {
-        let sink = ToHandle::new();
-        let child = sink.child();
+        let (sink, child) = ToHandle::new();
         self.spawn_to(meta, future, sink)?;
         Ok(child)
     }
@@ -501,8 +501,7 @@ impl<E: fmt::Display + 'static, S: SpawnLocal> TaskGroup<E, S> {
         F: Future<Output = Result<T, E>> + 'static,
         T: 'static,
     {
-        let sink = ToHandle::new();
-        let child = sink.child();
+        let (sink, child) = ToHandle::new();
         let member = Member::new(&self.shared, meta.clone(), future, sink)?;
         match self.spawner.spawn_local(meta, member) {
             Ok(()) => Ok(child),

@@ -143,8 +143,6 @@
 //! the members of a `WaitSet` or of `as_completed` stand still; what `map_limit` runs goes on beside its body.
 //! `docs/combinators.md` compares them with asyncio's, case by case.
 
-#![forbid(unsafe_code)]
-
 mod ambient;
 #[cfg(doc)]
 #[doc = include_str!("../docs/asyncio.md")]

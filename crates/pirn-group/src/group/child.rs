@@ -13,11 +13,11 @@ use crate::catch::drop_quietly;
 use crate::error::ChildError;
 use crate::group::limit::Slot;
 use crate::group::shared::{CLOSED, Inside, Shared, What};
+use crate::group::slot::{self, Giver, Taker};
 use pin_project_lite::pin_project;
 use pirn_core::report::{Report, report};
 use pirn_core::shim::ListLock;
 use pirn_core::shim::atomic::{AtomicBool, Ordering};
-use pirn_core::wake::{discard, wake};
 use pirn_core::{Cause, Kind, Limited, Refused, Scope, TaskMeta, budget};
 use std::fmt;
 use std::future::Future;
@@ -25,7 +25,7 @@ use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker, ready};
+use std::task::{Context, Poll, ready};
 
 /// A handle to a child of a group: await it for the child's value, or ignore it.
 ///
@@ -54,8 +54,8 @@ use std::task::{Context, Poll, Waker, ready};
 /// assert_eq!(sum.unwrap(), 3);
 /// ```
 pub struct Child<T> {
-    // `None` once the result was taken.
-    result: Option<Arc<ResultSlot<T>>>,
+    /// `None` once the result was taken.
+    taker: Option<Taker<Given<T>, Link>>,
 }
 
 /// Where a child's result goes.
@@ -73,29 +73,45 @@ pub(crate) trait Sink {
         false
     }
 
-    /// The child's scope was made.
-    fn link(&self, _: &Scope) {}
+    /// The child's scope was made. Called once, if at all.
+    fn link(&mut self, _: &Scope) {}
 
-    /// Takes the result. Called once, with no lock held.
-    fn fill(&self, result: Result<Self::Value, ChildError>);
+    /// Takes the result, with no lock held, or gives it back if nobody is left to take it.
+    fn fill(
+        self,
+        result: Result<Self::Value, ChildError>,
+    ) -> Option<Result<Self::Value, ChildError>>;
 }
 
 /// To a child's handle.
 pub(crate) struct ToHandle<T, E> {
-    result: Arc<ResultSlot<T>>,
+    giver: Giver<Given<T>, Link>,
+    /// The handle knows the child's scope.
+    linked: bool,
     error: PhantomData<fn(E)>,
 }
 
-/// What a child and its handle share.
-///
-/// The handle takes the result with its slot, without the lock, where the child's side is gone by
-/// then, as a rule. The lock is one whose unlocking is a store: a child takes it once.
-struct ResultSlot<T> {
-    progress: ListLock<Progress<T>>,
-    /// `Link::Asked`, without the lock.
+/// What a handle gets.
+enum Given<T> {
+    Ended(Result<T, ChildError>),
+    Refused(Box<Refusal>),
+}
+
+/// By which a handle cancels its child.
+struct Link {
+    /// `Reach::Asked`, without the lock.
     asked: AtomicBool,
-    /// Not `Progress::Running`, without the lock.
-    ended: AtomicBool,
+    reach: ListLock<Reach>,
+}
+
+enum Reach {
+    /// The child has no scope yet.
+    Unmade,
+    /// With the cause, until whoever makes the scope takes it. (Boxed, since it is as large as all
+    /// the rest of the slot, of which there is one for each child.)
+    Asked(Option<Box<Cause>>),
+    Made(Scope),
+    Ended,
 }
 
 /// Why a child never was. In a group that has ended nobody else learns of it: there it is reported,
@@ -105,38 +121,17 @@ pub(crate) struct Refusal {
     unheard: Option<TaskMeta>,
 }
 
-enum Progress<T> {
-    Running { waker: Option<Waker>, link: Link },
-    Refused(Refusal),
-    Ended(Result<T, ChildError>),
-    Taken,
-}
-
-enum Link {
-    Unmade,
-    /// With the cause, until whoever makes the scope takes it. (Boxed, since it is as large as all
-    /// the rest of the slot, of which there is one for each child.)
-    Asked(Option<Box<Cause>>),
-    Made(Scope),
-}
-
 impl<T, E> ToHandle<T, E> {
-    pub(crate) fn new() -> Self {
-        let running = Progress::Running {
-            waker: None,
-            link: Link::Unmade,
-        };
-        ToHandle {
-            result: ResultSlot::new(running),
+    /// With the handle.
+    #[inline]
+    pub(crate) fn new() -> (Self, Child<T>) {
+        let (giver, taker) = slot::pair(Link::new());
+        let sink = ToHandle {
+            giver,
+            linked: false,
             error: PhantomData,
-        }
-    }
-
-    /// The handle.
-    pub(crate) fn child(&self) -> Child<T> {
-        Child {
-            result: Some(Arc::clone(&self.result)),
-        }
+        };
+        (sink, Child { taker: Some(taker) })
     }
 }
 
@@ -144,27 +139,38 @@ impl<T, E: fmt::Display> Sink for ToHandle<T, E> {
     type Value = T;
     type Error = E;
 
+    #[inline]
     fn is_asked(&self) -> bool {
         // Ordering: Relaxed. Who misses it polls the child beside the cancel, and finds `Asked`
         // under the lock after that.
-        self.result.asked.load(Ordering::Relaxed)
+        self.giver.link().asked.load(Ordering::Relaxed)
     }
 
-    fn link(&self, scope: &Scope) {
-        self.result.link(scope);
+    fn link(&mut self, scope: &Scope) {
+        self.linked = true;
+        self.giver.link().make(scope);
     }
 
-    fn fill(&self, result: Result<T, ChildError>) {
-        self.result.fill(result);
+    // Always: the result is then made in its place.
+    #[inline(always)]
+    fn fill(self, result: Result<T, ChildError>) -> Option<Result<T, ChildError>> {
+        if self.linked {
+            self.giver.link().end();
+        }
+        match self.giver.give(Given::Ended(result))? {
+            Given::Ended(result) => Some(result),
+            Given::Refused(_) => None,
+        }
     }
 }
 
 impl<T> Child<T> {
     /// The child that never was.
     pub(crate) fn refused(refusal: Refusal) -> Self {
-        Child {
-            result: Some(ResultSlot::new(Progress::Refused(refusal))),
-        }
+        let (giver, taker) = slot::pair(Link::new());
+        let left = giver.give(Given::Refused(Box::new(refusal)));
+        debug_assert!(left.is_none(), "the handle is here");
+        Child { taker: Some(taker) }
     }
 
     /// Asks this child alone to end. That is not a failure: its siblings go on.
@@ -172,28 +178,26 @@ impl<T> Child<T> {
     /// Returns true if that is news to it: it has not ended, and was not cancelled before, as far as
     /// it knows.
     pub fn cancel(&self, cause: Cause) -> bool {
-        match &self.result {
-            Some(result) => result.cancel(cause),
-            None => false,
+        match &self.taker {
+            Some(taker) if !taker.has_ended() => taker.link().cancel(cause),
+            _ => false,
         }
     }
 
     /// True once the child has ended.
     pub fn is_finished(&self) -> bool {
-        self.result.as_ref().is_none_or(|result| result.is_ended())
+        self.taker.as_ref().is_none_or(Taker::has_ended)
     }
 
     /// The result, if the child has ended and nobody took it.
+    #[inline]
     pub(crate) fn take(&mut self) -> Option<Result<T, ChildError>> {
-        if !self.result.as_ref()?.is_ended() {
+        if !self.taker.as_ref()?.has_ended() {
             return None;
         }
-        match Arc::try_unwrap(self.result.take()?) {
-            Ok(slot) => slot.progress.into_inner().into_result(),
-            // The child's side is about to let go.
-            Err(slot) => {
-                std::mem::replace(&mut *slot.progress.lock(), Progress::Taken).into_result()
-            }
+        match self.taker.take()?.take()? {
+            Given::Ended(result) => Some(result),
+            Given::Refused(refusal) => Some(Err(ChildError::Refused(refusal.hear()))),
         }
     }
 }
@@ -212,25 +216,16 @@ impl<T> Future for Child<T> {
     /// # Panics
     ///
     /// If polled after it was ready.
+    #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let result = self.result.as_ref();
-        ready!(result.expect(TAKEN).poll_ended(cx));
+        let taker = self.taker.as_mut();
+        ready!(taker.expect(TAKEN).poll_ended(cx));
         ready!(budget::poll_spend(cx));
         Poll::Ready(self.take().expect(TAKEN))
     }
 }
 
 const TAKEN: &str = "a child was polled after it was ready";
-
-impl<T> Progress<T> {
-    fn into_result(self) -> Option<Result<T, ChildError>> {
-        match self {
-            Progress::Refused(refusal) => Some(Err(ChildError::Refused(refusal.hear()))),
-            Progress::Ended(result) => Some(result),
-            Progress::Running { .. } | Progress::Taken => None,
-        }
-    }
-}
 
 impl Refusal {
     pub(crate) fn new(reason: &'static str, unheard: Option<TaskMeta>) -> Self {
@@ -260,92 +255,48 @@ impl Drop for Refusal {
     }
 }
 
-impl<T> ResultSlot<T> {
-    fn new(progress: Progress<T>) -> Arc<Self> {
-        let ended = !matches!(progress, Progress::Running { .. });
-        Arc::new(ResultSlot {
-            progress: ListLock::new(progress),
+impl Link {
+    fn new() -> Self {
+        Link {
             asked: AtomicBool::new(false),
-            ended: AtomicBool::new(ended),
-        })
-    }
-
-    fn is_ended(&self) -> bool {
-        // Ordering: Acquire, pairs with the Release in `fill`: the result is there, and what the
-        // child did before it is visible to who sees this.
-        self.ended.load(Ordering::Acquire)
+            reach: ListLock::new(Reach::Unmade),
+        }
     }
 
     fn cancel(&self, cause: Cause) -> bool {
-        let mut progress = self.progress.lock();
-        let Progress::Running { link, .. } = &mut *progress else {
-            return false;
-        };
-        match link {
-            Link::Unmade => {
-                *link = Link::Asked(Some(Box::new(cause)));
+        let mut reach = self.reach.lock();
+        match &*reach {
+            Reach::Unmade => {
+                *reach = Reach::Asked(Some(Box::new(cause)));
                 // Ordering: Relaxed, see `is_asked`.
                 self.asked.store(true, Ordering::Relaxed);
                 true
             }
-            Link::Asked(_) => false,
-            Link::Made(scope) => {
+            Reach::Asked(_) | Reach::Ended => false,
+            Reach::Made(scope) => {
                 let scope = scope.clone();
-                drop(progress);
+                drop(reach);
                 scope.cancel(cause)
             }
         }
     }
 
-    fn poll_ended(&self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.is_ended() {
-            return Poll::Ready(());
-        }
-        let mut own = Some(cx.waker().clone());
-        let mut progress = self.progress.lock();
-        let polled = match &mut *progress {
-            Progress::Running { waker, .. } => {
-                std::mem::swap(waker, &mut own);
-                Poll::Pending
-            }
-            Progress::Refused(_) | Progress::Ended(_) | Progress::Taken => Poll::Ready(()),
-        };
-        drop(progress);
-        own.into_iter().for_each(discard);
-        polled
-    }
-
-    fn link(&self, scope: &Scope) {
-        let mut progress = self.progress.lock();
-        if let Progress::Running {
-            link: Link::Asked(cause),
-            ..
-        } = &mut *progress
-        {
+    fn make(&self, scope: &Scope) {
+        let mut reach = self.reach.lock();
+        if let Reach::Asked(cause) = &mut *reach {
             // Before anybody else can cancel the scope: the first cause is the one that counts.
             let cause = cause.take();
-            drop(progress);
+            drop(reach);
             cause.map(|cause| scope.cancel(*cause));
-            progress = self.progress.lock();
+            reach = self.reach.lock();
         }
-        if let Progress::Running { link, .. } = &mut *progress {
-            *link = Link::Made(scope.clone());
-        }
+        *reach = Reach::Made(scope.clone());
     }
 
-    fn fill(&self, result: Result<T, ChildError>) {
-        let mut progress = self.progress.lock();
-        let former = std::mem::replace(&mut *progress, Progress::Ended(result));
-        // Ordering: Release, pairs with the Acquire in `is_ended`.
-        self.ended.store(true, Ordering::Release);
-        drop(progress);
-        // The link is dropped here.
-        if let Progress::Running {
-            waker: Some(waker), ..
-        } = former
-        {
-            wake(waker);
-        }
+    /// The child ends, whose scope was made.
+    fn end(&self) {
+        let former = std::mem::replace(&mut *self.reach.lock(), Reach::Ended);
+        drop(former);
     }
 }
 
@@ -395,8 +346,8 @@ struct Live<K: Sink> {
     task: TaskMeta,
 }
 
-enum Outcome<T, E> {
-    Value(T),
+/// How a child ends that gives no value.
+enum Outcome<E> {
     Failed(What<E>),
     Cancelled(Arc<Cause>),
     /// Its executor dropped it; with its scope, if it had one.
@@ -470,17 +421,19 @@ where
                 this.ending.link(this.run.as_ref());
                 return Poll::Pending;
             }
-            Ok(Poll::Ready(Ok(Ok(value)))) => Outcome::Value(value),
+            Ok(Poll::Ready(Ok(Ok(value)))) => {
+                // The body is gone. What else may be left is what a scope keeps, its locals.
+                if this.run.as_ref().get_ref().as_ref().is_some_and(has_scope) {
+                    this.ending.drop_run(this.run);
+                }
+                this.ending.finish_with(value);
+                return Poll::Ready(());
+            }
             Ok(Poll::Ready(Ok(Err(error)))) => Outcome::Failed(What::Error(error)),
             Ok(Poll::Ready(Err(cause))) => Outcome::Cancelled(cause),
             Err(payload) => Outcome::Failed(What::Panic(payload)),
         };
-        // A body that was ready is gone. What else may be left is what a scope keeps, its locals.
-        let is_bare = |run: &Limited<_>| run.scope_if_made().is_none();
-        let ready = matches!(outcome, Outcome::Value(_));
-        if !(ready && this.run.as_ref().get_ref().as_ref().is_some_and(is_bare)) {
-            this.ending.drop_run(this.run);
-        }
+        this.ending.drop_run(this.run);
         this.ending.finish(outcome);
         Poll::Ready(())
     }
@@ -489,6 +442,7 @@ where
 impl<F: Future> Future for Body<F> {
     type Output = F::Output;
 
+    #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
         if let Some(gate) = this.gate {
@@ -539,30 +493,42 @@ impl<K: Sink> Ending<K> {
         drop_quietly(&live.task, || run.set(None));
     }
 
-    fn finish(&mut self, outcome: Outcome<K::Value, K::Error>) {
+    #[inline]
+    fn finish_with(&mut self, value: K::Value) {
+        let Some(live) = self.0.take() else { return };
+        if let Some(left) = live.sink.fill(Ok(value)) {
+            drop_quietly(&live.task, || drop(left));
+        }
+        drop(live.shared);
+    }
+
+    #[cold]
+    fn finish(&mut self, outcome: Outcome<K::Error>) {
         let Some(live) = self.0.take() else { return };
         let Live {
             shared, sink, task, ..
         } = live;
-        let ended = match outcome {
-            Outcome::Value(value) => Ok(value),
+        let cause = match outcome {
             Outcome::Cancelled(cause) => {
                 shared.child_cancelled();
-                Err(cause)
+                cause
             }
             Outcome::Failed(what) => {
                 if let Some(what) = sink.divert(what) {
                     shared.fail(&task, what);
                 }
-                Err(why(&shared))
+                why(&shared)
             }
-            Outcome::Lost(scope) => Err(lost(&shared, scope, &task)),
+            Outcome::Lost(scope) => lost(&shared, scope, &task),
         };
-        sink.fill(ended.map_err(ChildError::Cancelled));
-        // If nobody is left to take the value, it goes here.
-        drop_quietly(&task, || drop(sink));
+        // It has no value whose destructor could panic.
+        drop(sink.fill(Err(ChildError::Cancelled(cause))));
         drop(shared);
     }
+}
+
+fn has_scope<F: Future>(run: &Limited<F>) -> bool {
+    run.scope_if_made().is_some()
 }
 
 /// Why the group is cancelled, after a child failed.

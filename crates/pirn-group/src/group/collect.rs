@@ -279,7 +279,8 @@ impl<T, E: fmt::Display> Sink for ToCollector<T, E> {
     type Value = T;
     type Error = E;
 
-    fn fill(&self, result: Result<T, ChildError>) {
+    fn fill(self, result: Result<T, ChildError>) -> Option<Result<T, ChildError>> {
         self.results.add(self.number, result);
+        None
     }
 }

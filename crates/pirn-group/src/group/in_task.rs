@@ -276,8 +276,7 @@ impl<'env, E: fmt::Display + Send + 'static> TaskGroup<E, InTask<'env>> {
         F: Future<Output = Result<T, E>> + Send + 'env,
         T: Send + 'env,
     {
-        let sink = ToHandle::new();
-        let child = sink.child();
+        let (sink, child) = ToHandle::new();
         self.put(meta, future, sink, |member| Box::pin(member))?;
         Ok(child)
     }
@@ -329,8 +328,7 @@ impl<'env, E: fmt::Display + 'static> TaskGroup<E, InTaskLocal<'env>> {
         F: Future<Output = Result<T, E>> + 'env,
         T: 'env,
     {
-        let sink = ToHandle::new();
-        let child = sink.child();
+        let (sink, child) = ToHandle::new();
         self.put(meta, future, sink, |member| Box::pin(member))?;
         Ok(child)
     }

@@ -228,12 +228,12 @@ impl<E: fmt::Display, S> TaskGroup<E, S> {
         let ready = Arc::new(Ready(Mutex::new(Progress::Waiting(None))));
         let early = Arc::new(Mutex::new(None));
         let future = make(Started(Arc::clone(&ready)));
+        let (handle, child) = ToHandle::new();
         let sink = ToStarter {
             ready: Arc::clone(&ready),
             early: Arc::clone(&early),
-            handle: ToHandle::new(),
+            handle,
         };
-        let child = sink.handle.child();
         spawn(future, sink).map_err(|refused| StartError::Refused(refused.reason()))?;
         Ok(Starting {
             ready,
@@ -272,31 +272,12 @@ impl<V> fmt::Debug for Started<V> {
     }
 }
 
-impl<V, T, E> ToStarter<V, T, E> {
-    /// Says why the child ends, if the starter waits; otherwise gives it back.
-    fn end(&self, early: Early<E>) -> Option<Early<E>> {
-        let mut progress = self.ready.0.lock();
-        let Progress::Waiting(waker) = &mut *progress else {
-            return Some(early);
-        };
-        let waker = waker.take();
-        // In its place before the starter can know of it.
-        *self.early.lock() = Some(early);
-        *progress = Progress::Ended;
-        drop(progress);
-        if let Some(waker) = waker {
-            wake(waker);
-        }
-        None
-    }
-}
-
 impl<V, T, E: fmt::Display> Sink for ToStarter<V, T, E> {
     type Value = T;
     type Error = E;
 
     fn divert(&self, what: What<E>) -> Option<What<E>> {
-        match self.end(Early::Failed(what))? {
+        match self.ready.end(&self.early, Early::Failed(what))? {
             Early::Failed(what) => Some(what),
             Early::Other(_) => None,
         }
@@ -306,19 +287,20 @@ impl<V, T, E: fmt::Display> Sink for ToStarter<V, T, E> {
         self.handle.is_asked()
     }
 
-    fn link(&self, scope: &Scope) {
+    fn link(&mut self, scope: &Scope) {
         self.handle.link(scope);
     }
 
-    fn fill(&self, result: Result<T, ChildError>) {
+    fn fill(self, result: Result<T, ChildError>) -> Option<Result<T, ChildError>> {
         let early = match &result {
             Ok(_) => StartError::NotStarted,
             Err(ChildError::Cancelled(cause)) => StartError::Cancelled(Arc::clone(cause)),
             Err(ChildError::Refused(reason)) => StartError::Refused(reason),
         };
-        self.handle.fill(result);
+        let left = self.handle.fill(result);
         // After a failure that the starter has, this finds nobody.
-        drop(self.end(Early::Other(early)));
+        drop(self.ready.end(&self.early, Early::Other(early)));
+        left
     }
 }
 
@@ -380,6 +362,23 @@ impl<V> Ready<V> {
         drop(progress);
         waker.into_iter().for_each(discard);
         polled
+    }
+
+    /// Says why the child ends, if the starter waits; otherwise gives it back.
+    fn end<E>(&self, place: &Mutex<Option<Early<E>>>, early: Early<E>) -> Option<Early<E>> {
+        let mut progress = self.0.lock();
+        let Progress::Waiting(waker) = &mut *progress else {
+            return Some(early);
+        };
+        let waker = waker.take();
+        // In its place before the starter can know of it.
+        *place.lock() = Some(early);
+        *progress = Progress::Ended;
+        drop(progress);
+        if let Some(waker) = waker {
+            wake(waker);
+        }
+        None
     }
 
     fn take(&self) -> Option<V> {

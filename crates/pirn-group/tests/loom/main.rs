@@ -9,5 +9,6 @@ mod in_task;
 mod owned;
 mod race;
 mod signal;
+mod slot;
 mod start;
 mod token;
