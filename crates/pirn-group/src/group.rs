@@ -4,6 +4,7 @@ mod child;
 mod collect;
 mod end;
 mod in_task;
+mod inside;
 mod limit;
 mod owned;
 mod shared;

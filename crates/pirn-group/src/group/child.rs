@@ -11,8 +11,9 @@
 
 use crate::catch::drop_quietly;
 use crate::error::ChildError;
+use crate::group::inside::Inside;
 use crate::group::limit::Slot;
-use crate::group::shared::{CLOSED, Inside, Shared, What};
+use crate::group::shared::{CLOSED, Shared, What};
 use crate::group::slot::{self, Giver, Taker};
 use pin_project_lite::pin_project;
 use pirn_core::report::{Report, report};
@@ -367,7 +368,7 @@ where
         future: F,
         sink: K,
     ) -> Result<Self, Refused<F>> {
-        let Some(inside) = shared.enter() else {
+        let Some(inside) = Inside::enter(shared) else {
             return Err(Refused::new(CLOSED, future));
         };
         let gate = shared

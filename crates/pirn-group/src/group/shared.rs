@@ -9,7 +9,7 @@
 //! | `count` | meaning | set by |
 //! |---|---|---|
 //! | bit 0, `CLOSED` | the phase is not `Open` | `closed`, under the lock |
-//! | the others | how many children live | `enter`, and `Inside` as it is dropped |
+//! | the others | how many children live | `enter`, and `leave`, `leave_locked` |
 //!
 //! A child that joins others and leaves others behind, in an open group, does not lock: one exchange.
 //! Whatever else moves the count holds the lock: from none to one, from one to none, and all that
@@ -25,7 +25,6 @@ use pirn_core::shim::atomic::AtomicUsize;
 use pirn_core::shim::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use pirn_core::{Cause, ChildGuard, Kind, Payload, Scope, TaskMeta};
 use std::fmt;
-use std::ops::Deref;
 use std::sync::Arc;
 use std::task::Poll;
 
@@ -34,7 +33,7 @@ pub(crate) struct Shared<E> {
     /// The group's own name and place.
     pub(crate) meta: TaskMeta,
     pub(crate) limit: Option<Arc<Limit>>,
-    count: AtomicUsize,
+    pub(super) count: AtomicUsize,
     state: Mutex<State<E>>,
 }
 
@@ -43,6 +42,8 @@ const CHILD: usize = 2;
 
 struct State<E> {
     phase: Phase,
+    /// This group, as long as a child lives: see [`Inside`](super::inside::Inside).
+    keep: Option<Arc<Shared<E>>>,
     /// What keeps the scope waiting: one as long as a child lives; one for each that still does as the group is closed, so that the scope knows how many
     /// there are if its run is dropped.
     guards: Vec<ChildGuard>,
@@ -82,6 +83,7 @@ impl<E> Shared<E> {
             count: AtomicUsize::new(0),
             state: Mutex::new(State {
                 phase: Phase::Open,
+                keep: None,
                 guards: Vec::new(),
                 failures: Vec::new(),
                 cut_off: false,
@@ -90,9 +92,9 @@ impl<E> Shared<E> {
         })
     }
 
-    /// Counts a child in; `None` once the group is closed.
+    /// Counts a child in, and keeps the group until it is counted out. False once the group is closed.
     #[inline]
-    pub(crate) fn enter(self: &Arc<Self>) -> Option<Inside<E>> {
+    pub(super) fn enter(self: &Arc<Self>) -> bool {
         let joined = |count| match count {
             0..CHILD => None,
             _ if count & CLOSED_BIT != 0 => None,
@@ -100,17 +102,17 @@ impl<E> Shared<E> {
         };
         // Ordering: Relaxed, twice: this publishes nothing, and who closes the group reads the count in
         // an exchange, which comes before or after this one.
-        let entered = self.count.fetch_update(Relaxed, Relaxed, joined).is_ok();
-        (entered || self.enter_locked()).then(|| Inside(Arc::clone(self)))
+        self.count.fetch_update(Relaxed, Relaxed, joined).is_ok() || self.enter_locked()
     }
 
     /// Counts the first child in. False if the group is closed.
     #[cold]
-    fn enter_locked(&self) -> bool {
+    fn enter_locked(self: &Arc<Self>) -> bool {
         let mut state = self.state.lock();
         if state.phase != Phase::Open {
             return false;
         }
+        state.keep.get_or_insert_with(|| Arc::clone(self));
         if state.guards.is_empty() {
             state.guards.push(self.scope.enter());
         }
@@ -119,31 +121,21 @@ impl<E> Shared<E> {
         true
     }
 
-    /// Counts a child out.
-    #[inline]
-    fn leave(&self) {
-        let left = |count| match count {
-            0..=CHILD => None,
-            _ if count & CLOSED_BIT != 0 => None,
-            _ => Some(count - CHILD),
-        };
-        // Ordering: Release, pairs with the Acquire in `leave_locked`: what a child did comes before
-        // the end of the group, which comes after the last child. Relaxed, nothing is read.
-        if self.count.fetch_update(Release, Relaxed, left).is_err() {
-            self.leave_locked();
-        }
-    }
-
+    /// Counts a child out that may be the last, and gives what is then to be dropped: the guard that
+    /// kept the scope waiting, if there is one, and at last what keeps the group.
     #[cold]
-    fn leave_locked(&self) {
+    pub(super) fn leave_locked(&self) -> (Option<ChildGuard>, Option<Arc<Self>>) {
         let mut state = self.state.lock();
         // Ordering: AcqRel. Acquire, pairs with the Release in `leave`. Release, pairs with the Acquire
         // in `live`.
         let live = self.count.fetch_sub(CHILD, AcqRel) / CHILD - 1;
         let last = live < state.guards.len();
         let guard = if last { state.guards.pop() } else { None };
-        drop(state);
-        drop(guard);
+        let keep = match live {
+            0 => state.keep.take(),
+            _ => state.keep.clone(),
+        };
+        (guard, keep)
     }
 
     /// How many children live.
@@ -242,22 +234,18 @@ impl<E: fmt::Display> Shared<E> {
     }
 }
 
-/// The group, in the hands of a child that is counted in until this is dropped.
-pub(crate) struct Inside<E>(Arc<Shared<E>>);
-
-impl<E> Deref for Inside<E> {
-    type Target = Shared<E>;
-
-    fn deref(&self) -> &Shared<E> {
-        &self.0
-    }
-}
-
-impl<E> Drop for Inside<E> {
-    #[inline]
-    fn drop(&mut self) {
-        self.0.leave();
-    }
+/// Counts a child out. False if that is to be done under the lock: it may be the last, or the group is
+/// closed. If it is true the group may be gone.
+#[inline]
+pub(super) fn leave(count: &AtomicUsize) -> bool {
+    let left = |count| match count {
+        0..=CHILD => None,
+        _ if count & CLOSED_BIT != 0 => None,
+        _ => Some(count - CHILD),
+    };
+    // Ordering: Release, pairs with the Acquire in `leave_locked`: what a child did comes before the
+    // end of the group, which comes after the last child. Relaxed, nothing is read.
+    count.fetch_update(Release, Relaxed, left).is_ok()
 }
 
 impl<E: fmt::Display> Failed<E> {
