@@ -6,6 +6,7 @@ mod gather;
 mod group;
 mod hand;
 mod in_task;
+mod inside;
 mod owned;
 mod race;
 mod signal;
