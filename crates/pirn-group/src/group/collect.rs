@@ -4,7 +4,7 @@ use super::child::Sink;
 use super::{Ambient, TaskGroup};
 use crate::error::ChildError;
 use pirn_core::report::{Report, report};
-use pirn_core::shim::Mutex;
+use pirn_core::shim::ListLock;
 use pirn_core::wake::{discard, wake};
 use pirn_core::{Refused, Spawn, TaskMeta, budget};
 use std::collections::VecDeque;
@@ -47,7 +47,8 @@ pub struct Collector<T, E, S = Ambient> {
     results: Arc<Results<T>>,
 }
 
-struct Results<T>(Mutex<State<T>>);
+/// Under a lock whose unlocking is a store: each child takes it twice, and so does who takes the result.
+struct Results<T>(ListLock<State<T>>);
 
 struct State<T> {
     /// How many children there were, refused ones included.
@@ -77,7 +78,7 @@ impl<E, S: Clone> TaskGroup<E, S> {
         };
         Collector {
             group: self.clone(),
-            results: Arc::new(Results(Mutex::new(state))),
+            results: Arc::new(Results(ListLock::new(state))),
         }
     }
 }
@@ -221,6 +222,13 @@ impl<T, E, S> fmt::Debug for Collector<T, E, S> {
     }
 }
 
+impl<T> State<T> {
+    /// There is a result, or there is none to come.
+    fn is_ready(&self) -> bool {
+        !self.ended.is_empty() || self.taken == self.spawned
+    }
+}
+
 impl<T> Results<T> {
     fn next_number(&self) -> usize {
         let mut state = self.0.lock();
@@ -238,16 +246,18 @@ impl<T> Results<T> {
         }
     }
 
-    /// Ready if there is a result, or there is none to come.
     fn poll_ended(&self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.0.lock().is_ready() {
+            return Poll::Ready(());
+        }
         let mut waker = Some(cx.waker().clone());
         let mut state = self.0.lock();
-        let polled = match state.ended.is_empty() && state.taken < state.spawned {
-            true => {
+        let polled = match state.is_ready() {
+            true => Poll::Ready(()),
+            false => {
                 std::mem::swap(&mut state.waker, &mut waker);
                 Poll::Pending
             }
-            false => Poll::Ready(()),
         };
         drop(state);
         waker.into_iter().for_each(discard);
