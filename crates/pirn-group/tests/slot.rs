@@ -1,0 +1,109 @@
+//! What a child leaves to its handle, on an executor that is driven by hand.
+
+mod support;
+
+use pirn_core::Cause;
+use pirn_group::{Child, GroupBuilder, OwnedGroup};
+use std::future::{Future, pending};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use support::{Flag, Gate, Hand, Log, OnDrop, reports};
+
+type Group = OwnedGroup<&'static str, Hand>;
+
+fn open(hand: &Hand) -> Group {
+    GroupBuilder::on(hand.clone()).open()
+}
+
+fn poll<T>(child: &mut Child<T>, waker: &Waker) -> Option<T> {
+    match Pin::new(child).poll(&mut Context::from_waker(waker)) {
+        Poll::Ready(ended) => ended.ok(),
+        Poll::Pending => None,
+    }
+}
+
+#[test]
+fn a_handle_that_is_dropped_lets_its_waker_go_though_the_child_lives() {
+    let (hand, (flag, waker)) = (Hand::default(), Flag::new());
+    let group = open(&hand);
+    let mut child = group.spawn(pending::<Result<(), _>>());
+    hand.settle();
+    assert!(poll(&mut child, &waker).is_none());
+    drop(waker);
+    assert_eq!(Arc::strong_count(&flag), 2);
+    drop(child);
+    assert_eq!((Arc::strong_count(&flag), group.live()), (1, 1));
+}
+
+#[test]
+fn who_polled_last_is_woken_and_the_wakers_of_the_others_are_gone() {
+    let (hand, gate) = (Hand::default(), Gate::default());
+    let (early, late) = (Flag::new(), Flag::new());
+    let group = open(&hand);
+    let passed = gate.passed();
+    let mut child = group.spawn(async move {
+        passed.await;
+        Ok(5)
+    });
+    hand.settle();
+    for (_, waker) in [&early, &late, &late] {
+        assert!(poll(&mut child, waker).is_none());
+    }
+    assert_eq!(Arc::strong_count(&early.0), 2);
+    gate.open();
+    hand.settle();
+    assert_eq!((early.0.take(), late.0.take()), (false, true));
+    assert_eq!(Arc::strong_count(&late.0), 2);
+    assert_eq!(poll(&mut child, &late.1), Some(5));
+    assert!(child.is_finished());
+    hand.finish(group.join()).unwrap();
+}
+
+#[test]
+fn a_value_that_nobody_takes_goes_with_the_last_of_child_and_handle() {
+    let (hand, log) = (Hand::default(), Log::default());
+    let group = open(&hand);
+    let value = log.on_drop("of the first");
+    let first = group.spawn(async move { Ok(value) });
+    let value = log.on_drop("of the second");
+    drop(group.spawn(async move { Ok(value) }));
+    hand.settle();
+    assert_eq!(log.said(), ["of the second"]);
+    drop(first);
+    assert_eq!(log.said(), ["of the second", "of the first"]);
+    hand.finish(group.join()).unwrap();
+}
+
+#[test]
+fn a_destructor_of_a_value_that_nobody_takes_may_panic() {
+    struct Bomb(OnDrop);
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            self.0.is_there();
+            panic!("boom");
+        }
+    }
+    // From now on they are kept.
+    reports();
+    let (hand, log) = (Hand::default(), Log::default());
+    let group = open(&hand);
+    let bomb = Bomb(log.on_drop("bomb"));
+    drop(group.spawn(async move { Ok(bomb) }));
+    hand.settle();
+    assert_eq!((log.said().len(), group.live()), (1, 0));
+    assert!(reports().iter().any(|report| report.contains("boom")));
+    hand.finish(group.join()).unwrap();
+}
+
+#[test]
+fn a_handle_of_a_child_that_has_ended_cancels_nothing() {
+    let hand = Hand::default();
+    let group = open(&hand);
+    let mut child = group.spawn(async { Ok(5) });
+    hand.settle();
+    assert!(!child.cancel(Cause::requested("too late")));
+    assert_eq!(poll(&mut child, Waker::noop()), Some(5));
+    assert!(!child.cancel(Cause::requested("later still")));
+    hand.finish(group.join()).unwrap();
+}
