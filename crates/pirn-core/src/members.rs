@@ -12,7 +12,8 @@
 //! What was taken and not yet polled, because the caller broke off, is kept beside in words that only
 //! the owner touches. A new member is put there, so a first poll costs no atomic access. Nor does a
 //! wake by the thread that polls members of the same chunk at that moment, which is how one yields: it
-//! finds its name there, and the pass looks for what it left.
+//! finds its name there, and the pass looks for what it left. Who is due when a pass has ended was woken
+//! in it, by its thread: the pass wakes the task for them, once.
 //!
 //! | file | what is there |
 //! |---|---|
@@ -29,7 +30,7 @@ use crate::budget;
 use crate::shim::{Arc, choose};
 use alloc::vec::Vec;
 use bell::{Bell, Identity};
-use chunk::Chunk;
+use chunk::{Chunk, Vacancy};
 use core::fmt;
 use core::future::Future;
 use core::ops::ControlFlow;
@@ -86,9 +87,14 @@ const FIRST: usize = choose(4, 1);
 /// ```
 pub struct Members<F> {
     groups: Vec<Group<F>>,
-    len: usize,
+    count: Count,
     /// How many members the set was made for.
     expected: usize,
+}
+
+struct Count {
+    /// How many members there are.
+    len: usize,
     /// The key at which the next pass begins. During a pass, 0 until that is known.
     next: usize,
 }
@@ -122,22 +128,21 @@ impl<F> Members<F> {
     pub const fn with_capacity(members: usize) -> Self {
         Members {
             groups: Vec::new(),
-            len: 0,
+            count: Count { len: 0, next: 0 },
             expected: members,
-            next: 0,
         }
     }
 
     /// How many members there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.len
+        self.count.len
     }
 
     /// True if there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.len == 0
+        self.count.len == 0
     }
 
     /// Adds a member, to be polled in the next pass, and gives its key. It wakes nobody: the set is
@@ -148,15 +153,15 @@ impl<F> Members<F> {
             Some(at) => at,
             None => self.grow(),
         };
-        self.len += 1;
-        let slot = self.groups[at].insert(future);
-        at * GROUP * CHUNK + slot
+        let (place, vacancy) = self.groups[at].vacancy();
+        self.count.len += 1;
+        at * GROUP * CHUNK + place * CHUNK + vacancy.fill(future)
     }
 
     /// Adds a chunk, and says in which group.
     #[cold]
     fn grow(&mut self) -> usize {
-        let slots = match self.expected.checked_sub(self.len) {
+        let slots = match self.expected.checked_sub(self.count.len) {
             Some(more) if more > 0 => more,
             _ => {
                 let last = self.groups.last().and_then(|group| group.chunks.last());
@@ -184,7 +189,7 @@ impl<F> Members<F> {
             chunk.get(key % CHUNK).is_some()
         });
         if removed {
-            self.len -= 1;
+            self.count.len -= 1;
             self.groups[key / (GROUP * CHUNK)].remove(key / CHUNK % GROUP, key % CHUNK);
         }
         removed
@@ -246,29 +251,15 @@ impl<F: Future> Members<F> {
         cx: &mut Context<'_>,
         mut ended: impl FnMut(usize, F::Output) -> ControlFlow<B>,
     ) -> Poll<Option<B>> {
-        for group in &mut self.groups {
-            group.due |= group.bell.answer(cx.waker(), &mut group.known);
-        }
-        let start = core::mem::take(&mut self.next);
-        let was_spent = budget::is_spent();
-        let mut again = false;
-        let mut broken = self.sweep(start, usize::MAX, &mut again, &mut ended);
-        if broken.is_none() && start > 0 {
-            broken = self.sweep(0, start, &mut again, &mut ended);
-        }
-        match broken {
-            Some(broken) => return Poll::Ready(Some(broken)),
-            None if self.len == 0 => return Poll::Ready(None),
-            None => {}
-        }
-        if was_spent {
-            // Nobody had a turn.
-            self.next = start;
-        }
-        if again {
-            cx.waker().wake_by_ref();
-        }
-        Poll::Pending
+        let mut broken = None;
+        let mut ended = |key, output| match ended(key, output) {
+            ControlFlow::Continue(()) => ControlFlow::Continue(()),
+            ControlFlow::Break(with) => {
+                broken = Some(with);
+                ControlFlow::Break(())
+            }
+        };
+        self.pass(cx, &mut ended).map(|()| broken)
     }
 
     /// As [`poll_until`](Self::poll_until), to the end of the pass. Ready when no member is left.
@@ -290,82 +281,143 @@ impl<F: Future> Members<F> {
         self.poll_until(cx, |key, output| ControlFlow::Break((key, output)))
     }
 
-    /// Polls the members that are due, from the key `start` to before `end`. `again` is set if some
-    /// were woken by this thread meanwhile, of which nobody has told the task.
-    fn sweep<B>(
+    /// A pass. Ready when it was broken off, and when no member is left.
+    fn pass(&mut self, cx: &mut Context<'_>, ended: &mut Ended<'_, F::Output>) -> Poll<()> {
+        for group in &mut self.groups {
+            group.due |= group.bell.answer(cx.waker(), &mut group.known);
+        }
+        let start = core::mem::take(&mut self.count.next);
+        let was_spent = budget::is_spent();
+        let (mut begin, mut end) = (start, usize::MAX);
+        loop {
+            if self.sweep(begin, end, ended).is_break() {
+                return Poll::Ready(());
+            }
+            if begin == 0 {
+                break;
+            }
+            (begin, end) = (0, start);
+        }
+        if self.count.len == 0 {
+            return Poll::Ready(());
+        }
+        if was_spent {
+            // Nobody had a turn.
+            self.count.next = start;
+        }
+        if self.groups.iter().any(|group| group.due != 0) {
+            // They were woken by this thread meanwhile, of which nobody has told the task.
+            cx.waker().wake_by_ref();
+        }
+        Poll::Pending
+    }
+
+    /// Polls the members that are due, from the key `start` to before `end`. Those who are due after it
+    /// were woken meanwhile.
+    #[inline]
+    fn sweep(
         &mut self,
         start: usize,
         end: usize,
-        again: &mut bool,
-        ended: &mut impl FnMut(usize, F::Output) -> ControlFlow<B>,
-    ) -> Option<B> {
+        ended: &mut Ended<'_, F::Output>,
+    ) -> ControlFlow<()> {
         const SPAN: usize = GROUP * CHUNK;
-        let groups = self.groups.iter_mut().enumerate();
-        for (at, group) in groups.skip(start / SPAN) {
-            let first = at * SPAN;
-            if first >= end {
-                break;
+        let mut key = start - start % SPAN;
+        let groups = self.groups.get_mut(start / SPAN..).unwrap_or_default();
+        for group in groups {
+            let mut chunks = group.due;
+            if start > key {
+                chunks &= from((start - key) / CHUNK);
             }
-            let begin = start.saturating_sub(first);
-            let mut chunks = group.due & from(begin / CHUNK);
             while chunks != 0 {
                 let place = chunks.trailing_zeros() as usize;
                 chunks &= chunks - 1;
-                let first = first + place * CHUNK;
+                let first = key + place * CHUNK;
                 if first >= end {
-                    break;
+                    return ControlFlow::Continue(());
                 }
-                let mask = from(start.saturating_sub(first)) & before(end - first);
-                let visit = Visit::new(&mut group.chunks[place], again);
-                visit.chunk.take_woken();
-                while visit.chunk.due & mask != 0 {
-                    let index = (visit.chunk.due & mask).trailing_zeros() as usize;
-                    let polled = visit.chunk.poll(index);
-                    if self.next == 0 && budget::is_spent() {
-                        // The others have it first in the next pass.
-                        self.next = first + index + 1;
-                    }
-                    let Poll::Ready(output) = polled else {
-                        continue;
-                    };
-                    // Counted before its destructor runs, which may panic.
-                    self.len -= 1;
-                    group.roomy |= 1 << place;
-                    visit.chunk.remove(index);
-                    if let ControlFlow::Break(broken) = ended(first + index, output) {
-                        self.next = first + index + 1;
-                        return Some(broken);
-                    }
-                }
-                drop(visit);
-                let chunk = &group.chunks[place];
-                if chunk.due == 0 {
-                    group.due &= !(1 << place);
-                }
+                let whole = start <= first && end - first >= CHUNK;
+                let mask = if whole {
+                    usize::MAX
+                } else {
+                    between(start.saturating_sub(first), end - first)
+                };
+                group.visit(place, mask, first, &mut self.count, ended)?;
+            }
+            key += SPAN;
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+/// What is done with what members give, by their keys.
+type Ended<'a, T> = dyn FnMut(usize, T) -> ControlFlow<()> + 'a;
+
+impl<F: Future> Group<F> {
+    /// Polls the members of the chunk `place` that are due, and in `mask`. The key of the first of the
+    /// chunk is `first`.
+    #[inline(never)]
+    fn visit(
+        &mut self,
+        place: usize,
+        mask: usize,
+        first: usize,
+        count: &mut Count,
+        ended: &mut Ended<'_, F::Output>,
+    ) -> ControlFlow<()> {
+        let chunk = &mut self.chunks[place];
+        let visit = Visit::new(chunk);
+        while visit.chunk.due & mask != 0 {
+            let index = (visit.chunk.due & mask).trailing_zeros() as usize;
+            let polled = visit.chunk.poll(index);
+            if count.next == 0 && budget::is_spent() {
+                // The others have it first in the next pass.
+                count.next = first + index + 1;
+            }
+            if polled.is_pending() {
+                // There is nothing to drop.
+                core::mem::forget(polled);
+                continue;
+            }
+            // Counted before its destructor runs, which may panic.
+            count.len -= 1;
+            self.roomy |= visit.chunk.bit();
+            visit.chunk.remove(index);
+            // What it gave is moved only now: right after it was written, in pieces, it would be waited
+            // for.
+            if let Poll::Ready(ControlFlow::Break(())) =
+                polled.map(|output| ended(first + index, output))
+            {
+                count.next = first + index + 1;
+                return ControlFlow::Break(());
             }
         }
-        None
+        drop(visit);
+        if chunk.due == 0 {
+            self.due &= !chunk.bit();
+        }
+        ControlFlow::Continue(())
     }
 }
 
 /// A chunk while its members are polled, also if one of them panics.
 struct Visit<'a, F> {
     chunk: &'a mut Chunk<F>,
-    again: &'a mut bool,
 }
 
 impl<'a, F> Visit<'a, F> {
     #[inline]
-    fn new(chunk: &'a mut Chunk<F>, again: &'a mut bool) -> Self {
+    fn new(chunk: &'a mut Chunk<F>) -> Self {
         chunk.begin();
-        Visit { chunk, again }
+        chunk.take_woken();
+        Visit { chunk }
     }
 }
 
 impl<F> Drop for Visit<'_, F> {
     #[inline]
     fn drop(&mut self) {
-        *self.again |= self.chunk.end();
+        self.chunk.end();
     }
 }
 
@@ -375,9 +427,10 @@ fn from(index: usize) -> usize {
     usize::MAX.checked_shl(bits).unwrap_or(0)
 }
 
-/// The bits before `index`.
-fn before(index: usize) -> usize {
-    !from(index)
+/// The bits from `start` to before `end`.
+#[cold]
+fn between(start: usize, end: usize) -> usize {
+    from(start) & !from(end)
 }
 
 impl<F> Group<F> {
@@ -398,17 +451,16 @@ impl<F> Group<F> {
         self.roomy |= 1 << place;
     }
 
-    /// Puts a member into the first free slot, and says which: counted in this group.
-    fn insert(&mut self, future: F) -> usize {
+    /// The first free slot, which is to be filled, and in which chunk it is.
+    fn vacancy(&mut self) -> (usize, Vacancy<'_, F>) {
         let place = self.roomy.trailing_zeros() as usize;
-        let chunk = &mut self.chunks[place];
-        let index = chunk.vacancy().expect("a roomy chunk has a free slot");
-        chunk.insert(index, future);
-        if chunk.vacancy().is_none() {
+        let vacancy = self.chunks[place].vacancy();
+        let vacancy = vacancy.expect("a roomy chunk has a free slot");
+        if vacancy.is_last() {
             self.roomy &= !(1 << place);
         }
         self.due |= 1 << place;
-        place * CHUNK + index
+        (place, vacancy)
     }
 
     fn remove(&mut self, place: usize, index: usize) {
@@ -430,7 +482,7 @@ impl<F> Unpin for Members<F> {}
 impl<F> fmt::Debug for Members<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Members")
-            .field("len", &self.len)
+            .field("len", &self.count.len)
             .finish_non_exhaustive()
     }
 }

@@ -152,6 +152,48 @@ fn one_that_wakes_itself_waits_for_the_next_pass() {
 }
 
 #[test]
+fn who_is_due_after_a_pass_that_went_around_has_the_task_woken_once() {
+    for (first, yields) in [(0, 1), (0, 129), (70, 3), (70, 69), (70, 71), (70, 129)] {
+        let (started, awake) = (Cell::new(false), Cell::new(false));
+        let (shown, polls) = (RefCell::new(None), Cell::new(0));
+        let mut set = Members::with_capacity(130);
+        for number in 0..130 {
+            let (started, awake, shown, polls) = (&started, &awake, &shown, &polls);
+            set.push(poll_fn(move |cx| {
+                if number == yields {
+                    polls.set(polls.get() + 1);
+                    *shown.borrow_mut() = Some(cx.waker().clone());
+                    if awake.get() {
+                        cx.waker().wake_by_ref();
+                    }
+                }
+                match number == first && started.get() {
+                    true => Poll::Ready(()),
+                    false => Poll::Pending,
+                }
+            }));
+        }
+        let (counter, waker) = Counter::new();
+        let mut cx = Context::from_waker(&waker);
+        assert!(set.poll_next(&mut cx).is_pending());
+        started.set(true);
+        set.mark_all();
+        // It is broken off at the member after which the next begins.
+        assert_eq!(set.poll_next(&mut cx), Poll::Ready(Some((first, ()))));
+        awake.set(true);
+        shown.borrow().as_ref().unwrap().wake_by_ref();
+        let before = (polls.get(), counter.wakes());
+        assert!(set.poll_next(&mut cx).is_pending());
+        assert_eq!((polls.get(), counter.wakes()), (before.0 + 1, before.1 + 1));
+        awake.set(false);
+        for _ in 0..2 {
+            assert!(set.poll_next(&mut cx).is_pending());
+            assert_eq!((polls.get(), counter.wakes()), (before.0 + 2, before.1 + 1));
+        }
+    }
+}
+
+#[test]
 fn a_new_member_is_polled_in_the_next_pass() {
     let (mut set, desk) = set(70);
     assert!(pass(&mut set, Waker::noop()).0.is_pending());

@@ -22,11 +22,12 @@
 //!
 //! | `Chunk` | meaning | set by | cleared by |
 //! |---|---|---|---|
-//! | `live`, bit i | slot i holds a future, pinned | `insert` | `remove`, before it is dropped |
-//! | `due`, bit i | member i is to be polled in this pass | `insert`, `take_woken` | `poll` |
+//! | `live`, bit i | slot i holds a future, pinned | `fill` | `remove`, before it is dropped |
+//! | `due`, bit i | member i is to be polled in this pass | `fill`, `take_woken`, `end` | `poll` |
 //!
 //! Who finds a bit of `woken` clear, and sets the first, rings the bell; the others have set theirs
-//! before that one is taken. A waker that outlives its member may wake the next one in its slot,
+//! before that one is taken. So in a pass a look at the word is enough where it is empty: whose ring the
+//! pass has answered is in it, and who comes later rings for the next. A waker that outlives its member may wake the next one in its slot,
 //! which is polled once in vain.
 
 use super::CHUNK;
@@ -114,13 +115,18 @@ impl<F> Chunk<F> {
     }
 
     /// The first free slot.
-    pub(super) fn vacancy(&self) -> Option<usize> {
-        let free = (!self.live).trailing_zeros() as usize;
-        (free < self.slots).then_some(free)
+    pub(super) fn vacancy(&mut self) -> Option<Vacancy<'_, F>> {
+        let index = (!self.live).trailing_zeros() as usize;
+        (index < self.slots).then(|| Vacancy { chunk: self, index })
     }
 
     pub(super) fn live(&self) -> usize {
         self.live
+    }
+
+    /// Of this chunk in the words of its group.
+    pub(super) fn bit(&self) -> usize {
+        1 << self.header().place
     }
 
     fn header(&self) -> &Header {
@@ -132,16 +138,6 @@ impl<F> Chunk<F> {
     fn slot(&self, index: usize) -> *mut F {
         let slots = self.header.as_ptr().wrapping_byte_add(Self::OFFSET);
         slots.cast::<F>().wrapping_add(index)
-    }
-
-    /// Puts a member into the free slot `index`, to be polled in the next pass.
-    pub(super) fn insert(&mut self, index: usize, future: F) {
-        assert!(index < self.slots && self.live & (1 << index) == 0);
-        // SAFETY: the slot lies in this chunk's memory and is aligned, by `OFFSET` and the layout;
-        // nothing is in it, as `live` says.
-        unsafe { self.slot(index).write(future) };
-        self.live |= 1 << index;
-        self.due |= 1 << index;
     }
 
     /// The member in slot `index`.
@@ -169,11 +165,42 @@ impl<F> Chunk<F> {
 
     /// Adds those who were woken to those who are due.
     pub(super) fn take_woken(&mut self) {
+        // Ordering: Relaxed. Whoever rang before the bell was answered has set a bit that is seen here;
+        // who sets one after this look rings for the next pass.
+        if self.header().woken.load(Ordering::Relaxed) == 0 {
+            return;
+        }
         // Ordering: AcqRel. Acquire, pairs with the Release in `wake_by_ref`; what was done before
         // the wake is visible to the poll. Release, pairs with the Acquire there: who finds the
         // word clear rings after the bell was answered.
         let woken = self.header().woken.swap(0, Ordering::AcqRel);
         self.due |= woken & self.live;
+    }
+}
+
+/// A free slot.
+pub(super) struct Vacancy<'a, F> {
+    chunk: &'a mut Chunk<F>,
+    index: usize,
+}
+
+impl<F> Vacancy<'_, F> {
+    /// True if the chunk has no other.
+    pub(super) fn is_last(&self) -> bool {
+        let live = self.chunk.live | 1 << self.index;
+        live.trailing_ones() as usize == self.chunk.slots
+    }
+
+    /// Puts a member there, to be polled in the next pass: its index.
+    #[inline]
+    pub(super) fn fill(self, future: F) -> usize {
+        let Vacancy { chunk, index } = self;
+        // SAFETY: the slot lies in the chunk's memory and is aligned, by `OFFSET` and the layout;
+        // nothing is in it, as `live` said when this was made, which has the chunk since.
+        unsafe { chunk.slot(index).write(future) };
+        chunk.live |= 1 << index;
+        chunk.due |= 1 << index;
+        index
     }
 }
 
@@ -187,20 +214,18 @@ impl<F> Chunk<F> {
         self.header().poller.store(name, Ordering::Relaxed);
     }
 
-    /// It has polled. True if it woke members meanwhile, who are due from now on.
+    /// It has polled. Members that it woke meanwhile are due from now on.
     #[inline]
-    pub(super) fn end(&mut self) -> bool {
+    pub(super) fn end(&mut self) {
         let header = self.header();
         // Ordering: Relaxed, as in `begin`; only this thread sets and clears the bits.
         header.poller.store(0, Ordering::Relaxed);
         let woken = header.woken_here.load(Ordering::Relaxed);
-        if woken == 0 {
-            return false;
+        if woken != 0 {
+            // Ordering: as above.
+            header.woken_here.store(0, Ordering::Relaxed);
+            self.due |= woken & self.live;
         }
-        // Ordering: as above.
-        header.woken_here.store(0, Ordering::Relaxed);
-        self.due |= woken & self.live;
-        true
     }
 }
 
@@ -269,6 +294,18 @@ impl Header {
         (unsafe { NonNull::new_unchecked(header) }, index)
     }
 
+    /// Member `index` was woken, and not by the thread that polls it now.
+    #[inline(never)]
+    fn wake(&self, index: usize) {
+        // Ordering: AcqRel. Release, pairs with the Acquire in `take_woken`; what was done before the
+        // wake is visible to the poll. Acquire, pairs with the Release there: who finds the word clear
+        // rings after the bell was answered.
+        if self.woken.fetch_or(1 << index, Ordering::AcqRel) == 0 {
+            // SAFETY: the bell is written only by whoever frees the header, which a share keeps.
+            self.bell.with(|bell| unsafe { (*bell).ring(self.place) });
+        }
+    }
+
     /// Gives up a share, and frees the memory with the last.
     ///
     /// # Safety
@@ -334,15 +371,7 @@ unsafe fn wake_by_ref(mark: *const ()) {
         header.woken_here.store(woken, Ordering::Relaxed);
         return;
     }
-    // Ordering: AcqRel. Release, pairs with the Acquire in `take_woken`; what was done before the
-    // wake is visible to the poll. Acquire, pairs with the Release there: who finds the word clear
-    // rings after the bell was answered.
-    if header.woken.fetch_or(1 << index, Ordering::AcqRel) == 0 {
-        // SAFETY: the bell is written only by whoever frees the header, which a share keeps.
-        header
-            .bell
-            .with(|bell| unsafe { (*bell).ring(header.place) });
-    }
+    header.wake(index);
 }
 
 unsafe fn discard(mark: *const ()) {

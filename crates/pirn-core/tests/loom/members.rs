@@ -381,6 +381,46 @@ fn a_member_that_wakes_itself_as_another_thread_wakes_it_is_polled_again() {
 }
 
 #[test]
+fn a_member_that_is_woken_elsewhere_as_others_of_its_chunk_yield_is_polled() {
+    shim::model(|| {
+        let flag = Arc::new(AtomicBool::new(false));
+        let (seen, shown) = (Arc::clone(&flag), Rc::new(RefCell::new(None)));
+        let shows = Rc::clone(&shown);
+        let (mut yields, mut polled) = (2, false);
+        let mut members: Members<Pin<Box<dyn Future<Output = ()>>>> = Members::with_capacity(2);
+        members.push(Box::pin(poll_fn(move |cx| {
+            if yields == 0 {
+                return Poll::Ready(());
+            }
+            yields -= 1;
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        })));
+        members.push(Box::pin(poll_fn(move |cx| {
+            // Ordering: Relaxed, as in `Waits`.
+            if seen.load(Relaxed) {
+                return Poll::Ready(());
+            }
+            assert!(!polled, "polled without a wake that came after its flag");
+            polled = true;
+            shows.borrow_mut().replace(cx.waker().clone());
+            Poll::Pending
+        })));
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(members.poll_all(&mut cx, |_, ()| ()).is_pending());
+        let waker = shown.take().unwrap();
+        let thread = thread::spawn(move || {
+            // Ordering: Relaxed, as in `Waits`.
+            flag.store(true, Relaxed);
+            waker.wake();
+        });
+        // The chunk is due for the other's sake.
+        block_on(poll_fn(|cx| members.poll_all(cx, |_, ()| ())));
+        thread.join().unwrap();
+    });
+}
+
+#[test]
 fn a_thread_that_polled_the_set_before_wakes_as_others_do() {
     shim::model(|| {
         let count = Count::new();
