@@ -117,7 +117,10 @@ impl<F> Chunk<F> {
     /// The first free slot.
     pub(super) fn vacancy(&mut self) -> Option<Vacancy<'_, F>> {
         let index = (!self.live).trailing_zeros() as usize;
-        (index < self.slots).then(|| Vacancy { chunk: self, index })
+        match index < self.slots {
+            true => Some(Vacancy { chunk: self, index }),
+            false => None,
+        }
     }
 
     pub(super) fn live(&self) -> usize {
