@@ -256,6 +256,7 @@ impl<T> Results<T> {
             true => Poll::Ready(()),
             false => {
                 std::mem::swap(&mut state.waker, &mut waker);
+                budget::inspect::say("the results of its group's children");
                 Poll::Pending
             }
         };

@@ -23,7 +23,7 @@ use pirn_core::report::{Report, report};
 use pirn_core::shim::Mutex;
 use pirn_core::shim::atomic::AtomicUsize;
 use pirn_core::shim::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
-use pirn_core::{Cause, ChildGuard, Kind, Payload, Scope, TaskMeta};
+use pirn_core::{Cause, ChildGuard, Kind, Payload, Scope, TaskMeta, budget};
 use std::fmt;
 use std::sync::Arc;
 use std::task::Poll;
@@ -175,6 +175,7 @@ impl<E> Shared<E> {
         let mut state = self.state.lock();
         // Ordering: Relaxed. That nobody lives is certain under the lock, and was written under it.
         if self.count.load(Relaxed) >= CHILD {
+            budget::inspect::say("the children of its group");
             return Poll::Pending;
         }
         self.closed(&mut state);

@@ -23,6 +23,7 @@
 //! handle waits, its waker is the child's from the end on: the child takes it out, leaves, and wakes
 //! last of all. Who finds the other gone frees the slot, without a further change of the word.
 
+use pirn_core::budget;
 use pirn_core::shim::atomic::{AtomicU8, Ordering};
 use pirn_core::shim::{IS_LOOM, UnsafeCell};
 use pirn_core::wake::{discard, wake};
@@ -217,7 +218,10 @@ impl<T, L> Taker<T, L> {
         }
         // From what it was just now, but for a child that has ended: no look is needed.
         match slot.turn_from(Snapshot::NEW, Snapshot::arm) {
-            true => Poll::Pending,
+            true => {
+                budget::inspect::say("the end of a child of its group");
+                Poll::Pending
+            }
             false => Poll::Ready(()),
         }
     }

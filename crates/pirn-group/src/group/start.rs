@@ -355,6 +355,7 @@ impl<V> Ready<V> {
         let polled = match &mut *progress {
             Progress::Waiting(slot) => {
                 std::mem::swap(slot, &mut waker);
+                budget::inspect::say("a child that is not ready yet");
                 Poll::Pending
             }
             Progress::Said(_) | Progress::Ended | Progress::Over => Poll::Ready(()),
