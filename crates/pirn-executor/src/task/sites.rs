@@ -49,9 +49,25 @@ impl<const N: usize> Sites<N> {
         ptr::eq(self.0[first].load(Relaxed), place).then_some(first)
     }
 
+    /// The number of a place, which is put in if there is room.
+    #[cold]
+    pub fn number(&self, place: &'static Location<'static>) -> usize {
+        let first = Self::first(place);
+        let numbers = (first..first + LOOKS).map(|number| number % N);
+        for number in numbers.filter(|&number| number != NONE) {
+            if self.place(number).is_none() && self.put(number, place) {
+                return number;
+            }
+            if self.place(number) == Some(place) {
+                return number;
+            }
+        }
+        NONE
+    }
+
     /// The place of a number, which `number` gave.
     pub fn place(&self, number: usize) -> Option<&'static Location<'static>> {
-        // Ordering: Acquire, pairs with the Release in `number`; publishes the place.
+        // Ordering: Acquire, pairs with the Release in `put`; publishes the place.
         let there = self.0.get(number)?.load(Acquire);
         // SAFETY: null, or from a reference that lives for ever, to what does not change.
         unsafe { there.as_ref() }
@@ -61,10 +77,18 @@ impl<const N: usize> Sites<N> {
     #[track_caller]
     pub fn fill(&self) {
         let place = Location::caller();
-        for entry in &self.0[NONE + 1..] {
-            // Ordering: Release, as in `number`. Failure Relaxed: it is taken already.
-            let _ = entry.compare_exchange(ptr::null_mut(), entry_of(place), Release, Relaxed);
+        for number in NONE + 1..N {
+            self.put(number, place);
         }
+    }
+
+    /// Puts a place where none was. False if there was one.
+    fn put(&self, number: usize, place: &'static Location<'static>) -> bool {
+        let (none, some) = (ptr::null_mut(), ptr::from_ref(place).cast_mut());
+        // Ordering: Release, pairs with the Acquire in `place`; publishes the place. Failure Relaxed:
+        // who asks what is there loads it again.
+        let put = self.0[number].compare_exchange(none, some, Release, Relaxed);
+        put.is_ok()
     }
 
     /// Where a place lies if there is room.
@@ -75,42 +99,10 @@ impl<const N: usize> Sites<N> {
         let spread = both.wrapping_mul(0x9e37_79b9_7f4a_7c15);
         (spread >> (u64::BITS - N.trailing_zeros())) as usize
     }
-
-    /// The number of a place, which is put in if there is room.
-    #[cold]
-    pub fn number(&self, place: &'static Location<'static>) -> usize {
-        let first = Self::first(place);
-        let numbers = (first..first + LOOKS).map(|number| number % N);
-        for number in numbers.filter(|&number| number != NONE) {
-            let mut there = self.place(number);
-            if there.is_none() {
-                // Ordering: Release, pairs with the Acquire in `place`; publishes the place. Failure
-                // Relaxed: it is loaded again.
-                let put = self.0[number].compare_exchange(
-                    ptr::null_mut(),
-                    entry_of(place),
-                    Release,
-                    Relaxed,
-                );
-                there = match put {
-                    Ok(_) => return number,
-                    Err(_) => self.place(number),
-                };
-            }
-            if there == Some(place) {
-                return number;
-            }
-        }
-        NONE
-    }
 }
 
 /// [Fills](Sites::fill) the table of this program.
 #[track_caller]
 pub fn fill() {
     SITES.fill();
-}
-
-fn entry_of(place: &'static Location<'static>) -> *mut Location<'static> {
-    ptr::from_ref(place).cast_mut()
 }
