@@ -5,7 +5,7 @@
 mod counting;
 
 use counting::{allocated, bytes};
-use pirn_core::{Park, ParkError, Until};
+use pirn_core::{Park, ParkError, Spawn, TaskMeta, Until};
 use pirn_executor::{LocalExecutor, PoolExecutor, Task, ThreadPark, Worker, spawn};
 use std::cell::RefCell;
 use std::future::{Future, pending, poll_fn};
@@ -101,6 +101,34 @@ fn a_pool_s_tasks_use_the_memory_of_those_that_ended() {
         round(&mut workers[worker]);
     }
     let again = allocations(|| round(&mut workers[0]));
+    assert!(again < TASKS / 10, "{again}");
+}
+
+#[test]
+fn tasks_that_never_had_a_handle_give_their_memory_back_as_well() {
+    const TASKS: usize = 1_000;
+    fn spawn_on(handle: &impl Spawn) {
+        (0..TASKS).for_each(|_| Spawn::spawn(handle, TaskMeta::here(), async {}).unwrap());
+    }
+    let executor = LocalExecutor::new();
+    let round = || {
+        spawn_on(&executor.handle());
+        while executor.try_tick() {}
+    };
+    round();
+    assert_eq!(allocations(round), 0);
+
+    let (executor, mut workers) = PoolExecutor::new(1);
+    let (handle, worker) = (executor.handle(), &mut workers[0]);
+    let mut round = || {
+        let spawns = async { spawn_on(&handle) };
+        worker.run(&mut ThreadPark::new(), spawns).unwrap();
+        let mut cx = Context::from_waker(Waker::noop());
+        while worker.poll_tick(&mut cx).is_ready() {}
+    };
+    round();
+    round();
+    let again = allocations(round);
     assert!(again < TASKS / 10, "{again}");
 }
 

@@ -107,3 +107,17 @@ fn a_handle_of_a_child_that_has_ended_cancels_nothing() {
     assert!(!child.cancel(Cause::requested("later still")));
     hand.finish(group.join()).unwrap();
 }
+
+#[test]
+fn a_handle_keeps_nothing_of_the_scope_of_a_child_that_has_ended() {
+    let hand = Hand::default();
+    let group = open(&hand);
+    let child = group.spawn(pending::<Result<(), _>>());
+    hand.settle();
+    group.cancel(Cause::requested("stop"));
+    hand.settle();
+    assert!(child.is_finished());
+    let cause = group.scope().cause().unwrap();
+    // The group's scope has it, the child's result, and this.
+    assert_eq!(Arc::strong_count(&cause), 3);
+}
