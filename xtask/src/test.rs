@@ -46,6 +46,12 @@ pub fn run(mut arguments: lexopt::Parser) -> Result {
             }
             Ok(Outcome::Done)
         });
+        steps.run("ten million operations on the wheel", || {
+            let mut command = process::cargo();
+            command.args(["test", "-p", "pirn-timer", "--release", "--test", "wheel"]);
+            process::run(command.env("PIRN_STRESS", "50"))?;
+            Ok(Outcome::Done)
+        });
         steps.run("AddressSanitizer", address_sanitizer);
         interop::add_steps(&mut steps);
         steps.run("weaken", || {

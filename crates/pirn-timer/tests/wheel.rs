@@ -187,7 +187,7 @@ fn vain_turns_are_rare_among_many_timers() {
 }
 
 #[test]
-fn a_million_timers_grow_the_wheel_once() {
+fn a_million_timers_come_and_go_twice() {
     let mut wheel = Wheel::new();
     for round in 0..2u64 {
         let keys: Vec<Key> = (0..1_000_000u64)

@@ -3,10 +3,10 @@
 use crate::support::{Door, Drops, Flag, Guard, yield_now};
 use pirn_core::shim::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use pirn_core::shim::{Arc, model, thread};
-use pirn_core::{Spawn, TaskMeta, finally_in_place};
-use pirn_executor::{PoolExecutor, PoolHandle, ThreadPark, Worker, spawn, try_spawn};
+use pirn_core::{Cause, JoinError, Spawn, TaskMeta, finally_in_place};
+use pirn_executor::{PoolExecutor, PoolHandle, Task, ThreadPark, Worker, spawn, try_spawn};
 use std::future::{Future, pending, poll_fn};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
@@ -328,6 +328,93 @@ fn a_shutdown_that_meets_the_end_of_the_last_task_ends() {
         let left = one.run(&mut ThreadPark::new(), executor.shutdown(pending::<()>()));
         assert!(left.unwrap().is_empty());
         drop(thread.join().unwrap());
+    });
+}
+
+/// A pool's task that waits for the flag, polled once.
+fn started(executor: &PoolExecutor, worker: &mut Worker, flag: &Flag, drops: &Drops) -> Task<u32> {
+    let (wait, mut guard) = (flag.wait(), drops.guard());
+    let task = executor.handle().spawn(async move {
+        guard.touch();
+        wait.await;
+        guard.touch();
+        7
+    });
+    drive(worker);
+    task
+}
+
+/// How a task ended that may have been cancelled.
+fn check_end(task: &mut Task<u32>) {
+    assert!(task.is_finished());
+    match Pin::new(task).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(Ok(value)) => assert_eq!(value, 7),
+        Poll::Ready(Err(JoinError::Cancelled(cause))) => assert_eq!(cause.text(), "the model"),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_cancel_by_the_handle_against_a_run_against_a_wake_ends_the_task_once() {
+    model(|| {
+        let (executor, mut workers) = PoolExecutor::new(1);
+        let mut worker = workers.remove(0);
+        let (flag, drops) = (Flag::new(), Drops::new());
+        let task = started(&executor, &mut worker, &flag, &drops);
+        let waker = thread::spawn(move || flag.set());
+        let runner = thread::spawn(move || {
+            drive(&mut worker);
+            worker
+        });
+        let mut task = task.cancel(Cause::requested("the model"));
+        waker.join().unwrap();
+        let mut worker = runner.join().unwrap();
+        drive(&mut worker);
+        check_end(&mut task);
+        assert_eq!(drops.settled(), 1);
+        drop((worker, executor));
+    });
+}
+
+#[test]
+fn a_handle_that_cancels_and_goes_as_the_task_ends_leaves_nothing() {
+    model(|| {
+        let (executor, mut workers) = PoolExecutor::new(1);
+        let mut worker = workers.remove(0);
+        let (flag, drops) = (Flag::new(), Drops::new());
+        let task = started(&executor, &mut worker, &flag, &drops);
+        flag.set();
+        let runner = thread::spawn(move || {
+            drive(&mut worker);
+            worker
+        });
+        drop(task.cancel(Cause::requested("the model")));
+        let mut worker = runner.join().unwrap();
+        drive(&mut worker);
+        assert_eq!(drops.settled(), 1);
+        drop((worker, executor));
+    });
+}
+
+#[test]
+fn who_awaits_a_pool_s_task_is_woken_as_it_is_cancelled() {
+    model(|| {
+        let (executor, mut workers) = PoolExecutor::new(1);
+        let mut worker = workers.remove(0);
+        let (flag, drops) = (Flag::new(), Drops::new());
+        let task = started(&executor, &mut worker, &flag, &drops);
+        let (end, ended) = Flag::pair();
+        let runner = thread::spawn(move || {
+            worker.run(&mut ThreadPark::new(), ended.wait()).unwrap();
+            worker
+        });
+        let task = task.cancel(Cause::requested("the model"));
+        let joined = pirn_core::shim::block_on(task);
+        assert!(matches!(joined, Err(JoinError::Cancelled(_))));
+        end.set();
+        let worker = runner.join().unwrap();
+        assert_eq!(drops.settled(), 1);
+        drop((worker, executor, flag));
     });
 }
 
