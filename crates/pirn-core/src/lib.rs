@@ -75,6 +75,9 @@ mod clock;
 #[cfg(feature = "std")]
 pub mod context;
 mod error;
+#[cfg(feature = "std")]
+#[doc(hidden)]
+pub mod large;
 mod members;
 #[cfg(feature = "std")]
 mod park;

@@ -1,8 +1,10 @@
 //! The executor around the caller.
 
+use crate::entry::or_ended;
 use crate::local::{self, LocalHandle};
 use crate::pool::{self, Core};
 use crate::task::{Aside, Task, TaskInfo, Vacant};
+use pirn_core::large::{hand_on, unboxed};
 use pirn_core::shim::per_thread;
 use pirn_core::{Detached, Locals, Priority, Refused, TaskMeta};
 use std::cell::RefCell;
@@ -92,8 +94,7 @@ where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
-    let meta = TaskMeta::here();
-    try_spawn(meta.clone(), future).unwrap_or_else(|refusal| Task::refused(meta, refusal.reason()))
+    hand_on(TaskMeta::here(), future, or_ended(put), or_ended(put))
 }
 
 /// As [`spawn`], with a name and place of the caller's choice, and the future back if it is
@@ -113,6 +114,15 @@ where
 /// assert!(refused.reason().contains("no executor"));
 /// ```
 pub fn try_spawn<F>(meta: TaskMeta, future: F) -> Result<Task<F::Output>, Refused<F>>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    hand_on(meta, future, put, unboxed(put))
+}
+
+#[inline]
+fn put<F>(meta: TaskMeta, future: F) -> Result<Task<F::Output>, Refused<F>>
 where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
@@ -155,8 +165,12 @@ where
     F::Output: Send + 'static,
 {
     let meta = TaskMeta::here().with_priority(priority);
-    spawn_otherwise(meta.clone(), future)
-        .unwrap_or_else(|refusal| Task::refused(meta, refusal.reason()))
+    hand_on(
+        meta,
+        future,
+        or_ended(spawn_otherwise),
+        or_ended(spawn_otherwise),
+    )
 }
 
 #[cold]
@@ -197,9 +211,12 @@ where
     F: Future + 'static,
     F::Output: 'static,
 {
-    let meta = TaskMeta::here();
-    try_spawn_local(meta.clone(), future)
-        .unwrap_or_else(|refusal| Task::refused(meta, refusal.reason()))
+    hand_on(
+        TaskMeta::here(),
+        future,
+        or_ended(put_local),
+        or_ended(put_local),
+    )
 }
 
 /// Spawns a task on the current-thread executor that runs the caller, and polls it once before this
@@ -243,9 +260,12 @@ where
     F: Future + 'static,
     F::Output: 'static,
 {
-    let meta = TaskMeta::here();
-    try_spawn_eager(meta.clone(), future)
-        .unwrap_or_else(|refusal| Task::refused(meta, refusal.reason()))
+    hand_on(
+        TaskMeta::here(),
+        future,
+        or_ended(put_eager),
+        or_ended(put_eager),
+    )
 }
 
 /// As [`spawn_eager`], with a name and place of the caller's choice, and the future back, unpolled,
@@ -269,9 +289,17 @@ where
     F: Future + 'static,
     F::Output: 'static,
 {
+    hand_on(meta, future, put_eager, unboxed(put_eager))
+}
+
+fn put_eager<F>(meta: TaskMeta, future: F) -> Result<Task<F::Output>, Refused<F>>
+where
+    F: Future + 'static,
+    F::Output: 'static,
+{
     // A copy: the poll is user code, which may not run inside `with`.
     match with(|current| current.cloned()) {
-        Some(Current::Local(executor)) => executor.try_spawn_eager(meta, future),
+        Some(Current::Local(executor)) => executor.put_eager(meta, future),
         Some(Current::Worker(_)) => Err(Refused::new(NOT_LOCAL, future)),
         None => Err(Refused::new(NONE, future)),
     }
@@ -296,6 +324,15 @@ where
 /// assert_eq!(future.as_mut().poll(&mut cx), std::task::Poll::Ready(5));
 /// ```
 pub fn try_spawn_local<F>(meta: TaskMeta, future: F) -> Result<Task<F::Output>, Refused<F>>
+where
+    F: Future + 'static,
+    F::Output: 'static,
+{
+    hand_on(meta, future, put_local, unboxed(put_local))
+}
+
+#[inline]
+fn put_local<F>(meta: TaskMeta, future: F) -> Result<Task<F::Output>, Refused<F>>
 where
     F: Future + 'static,
     F::Output: 'static,
@@ -332,9 +369,13 @@ where
     F: Future + 'static,
     F::Output: 'static,
 {
-    let meta = TaskMeta::here();
-    try_spawn_local_at(priority, meta.clone(), future)
-        .unwrap_or_else(|refusal| Task::refused(meta, refusal.reason()))
+    let meta = TaskMeta::here().with_priority(priority);
+    hand_on(
+        meta,
+        future,
+        or_ended(spawn_local_otherwise),
+        or_ended(spawn_local_otherwise),
+    )
 }
 
 /// As [`spawn_local_at`], with a name and place of the caller's choice, and the future back if it is
@@ -361,7 +402,13 @@ where
     F: Future + 'static,
     F::Output: 'static,
 {
-    spawn_local_otherwise(meta.with_priority(priority), future)
+    let meta = meta.with_priority(priority);
+    hand_on(
+        meta,
+        future,
+        spawn_local_otherwise,
+        unboxed(spawn_local_otherwise),
+    )
 }
 
 #[cold]

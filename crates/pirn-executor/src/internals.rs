@@ -1,5 +1,6 @@
-//! Parts of the schedulers for their models. Exempt from semver.
+//! Parts of the schedulers for their models, and of the ways in for the facade. Exempt from semver.
 
+pub use crate::entry::or_ended;
 pub use crate::pool::claimed::Claimed;
 pub use crate::pool::deque::{CAPACITY, Local, Stealer, Word, deque};
 pub use crate::pool::idle::{Idle, Woken};

@@ -86,6 +86,7 @@
 
 mod bound;
 mod current;
+mod entry;
 mod gate;
 mod hooks;
 #[doc(hidden)]

@@ -21,11 +21,13 @@ pub use order::Order;
 pub use scoped::ScopedExecutor;
 
 use crate::current::{Current, Enter};
+use crate::entry::or_ended;
 use crate::gate::Gate;
 use crate::hooks::Hooks;
 use crate::task::{Spawned, Task, TaskInfo, Vacant};
 use crate::unparker::Unparker;
 use order::Chooser;
+use pirn_core::large::{hand_on, unboxed};
 use pirn_core::shim::Arc;
 use pirn_core::{
     Cause, Kind, Locals, Park, ParkError, Priority, Refused, Spawn, SpawnLocal, TaskMeta, Until,
@@ -474,9 +476,12 @@ impl LocalHandle {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        let meta = TaskMeta::here();
-        self.try_spawn(meta.clone(), future)
-            .unwrap_or_else(|refusal| Task::refused(meta, refusal.reason()))
+        hand_on(
+            TaskMeta::here(),
+            future,
+            or_ended(|meta, future| self.put(meta, future)),
+            or_ended(|meta, future| self.put(meta, future)),
+        )
     }
 
     /// As [`spawn`](Self::spawn), with a name and place of the caller's choice.
@@ -485,6 +490,32 @@ impl LocalHandle {
     ///
     /// [`Refused`], with the future, if the executor is shut down or gone.
     pub fn try_spawn<F>(&self, meta: TaskMeta, future: F) -> Result<Task<F::Output>, Refused<F>>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        hand_on(
+            meta,
+            future,
+            |meta, future| self.put(meta, future),
+            unboxed(|meta, future| self.put(meta, future)),
+        )
+    }
+
+    #[inline]
+    fn put_detached<F>(&self, meta: TaskMeta, future: F) -> Result<(), Refused<F>>
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        match self.vacant_for::<F>(&meta) {
+            Some(vacant) => vacant.spawn_detached(&meta, future),
+            None => self.spawn_anywhere(meta, future)?.detach(),
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn put<F>(&self, meta: TaskMeta, future: F) -> Result<Task<F::Output>, Refused<F>>
     where
         F: Future + Send + 'static,
         F::Output: Send + 'static,
@@ -515,8 +546,12 @@ impl LocalHandle {
         F::Output: Send + 'static,
     {
         let meta = TaskMeta::here().with_priority(priority);
-        self.spawn_anywhere(meta.clone(), future)
-            .unwrap_or_else(|refusal| Task::refused(meta, refusal.reason()))
+        hand_on(
+            meta,
+            future,
+            or_ended(|meta, future| self.spawn_anywhere(meta, future)),
+            or_ended(|meta, future| self.spawn_anywhere(meta, future)),
+        )
     }
 
     #[cold]
@@ -559,9 +594,12 @@ impl LocalHandle {
         F: Future + 'static,
         F::Output: 'static,
     {
-        let meta = TaskMeta::here();
-        self.try_spawn_local(meta.clone(), future)
-            .unwrap_or_else(|refusal| Task::refused(meta, refusal.reason()))
+        hand_on(
+            TaskMeta::here(),
+            future,
+            or_ended(|meta, future| self.put_local(meta, future)),
+            or_ended(|meta, future| self.put_local(meta, future)),
+        )
     }
 
     /// As [`spawn_local`](Self::spawn_local), with a name and place of the caller's choice.
@@ -574,6 +612,32 @@ impl LocalHandle {
         meta: TaskMeta,
         future: F,
     ) -> Result<Task<F::Output>, Refused<F>>
+    where
+        F: Future + 'static,
+        F::Output: 'static,
+    {
+        hand_on(
+            meta,
+            future,
+            |meta, future| self.put_local(meta, future),
+            unboxed(|meta, future| self.put_local(meta, future)),
+        )
+    }
+
+    #[inline]
+    fn put_local_detached<F>(&self, meta: TaskMeta, future: F) -> Result<(), Refused<F>>
+    where
+        F: Future<Output = ()> + 'static,
+    {
+        match self.vacant_for::<F>(&meta) {
+            Some(vacant) => vacant.spawn_detached(&meta, future),
+            None => self.spawn_otherwise(meta, future)?.detach(),
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn put_local<F>(&self, meta: TaskMeta, future: F) -> Result<Task<F::Output>, Refused<F>>
     where
         F: Future + 'static,
         F::Output: 'static,
@@ -605,9 +669,13 @@ impl LocalHandle {
         F: Future + 'static,
         F::Output: 'static,
     {
-        let meta = TaskMeta::here();
-        self.try_spawn_local_at(priority, meta.clone(), future)
-            .unwrap_or_else(|refusal| Task::refused(meta, refusal.reason()))
+        let meta = TaskMeta::here().with_priority(priority);
+        hand_on(
+            meta,
+            future,
+            or_ended(|meta, future| self.spawn_otherwise(meta, future)),
+            or_ended(|meta, future| self.spawn_otherwise(meta, future)),
+        )
     }
 
     /// As [`spawn_local_at`](Self::spawn_local_at), with a name and place of the caller's choice.
@@ -625,7 +693,13 @@ impl LocalHandle {
         F: Future + 'static,
         F::Output: 'static,
     {
-        self.spawn_otherwise(meta.with_priority(priority), future)
+        let meta = meta.with_priority(priority);
+        hand_on(
+            meta,
+            future,
+            |meta, future| self.spawn_otherwise(meta, future),
+            unboxed(|meta, future| self.spawn_otherwise(meta, future)),
+        )
     }
 
     /// As [`spawn_local`](Self::spawn_local), and polls the task once before it returns: see
@@ -646,9 +720,12 @@ impl LocalHandle {
         F: Future + 'static,
         F::Output: 'static,
     {
-        let meta = TaskMeta::here();
-        self.try_spawn_eager(meta.clone(), future)
-            .unwrap_or_else(|refusal| Task::refused(meta, refusal.reason()))
+        hand_on(
+            TaskMeta::here(),
+            future,
+            or_ended(|meta, future| self.put_eager(meta, future)),
+            or_ended(|meta, future| self.put_eager(meta, future)),
+        )
     }
 
     /// As [`spawn_eager`](Self::spawn_eager), with a name and place of the caller's choice.
@@ -658,6 +735,23 @@ impl LocalHandle {
     /// [`Refused`], with the future unpolled, on another thread, or if the executor is shut down or
     /// gone.
     pub fn try_spawn_eager<F>(
+        &self,
+        meta: TaskMeta,
+        future: F,
+    ) -> Result<Task<F::Output>, Refused<F>>
+    where
+        F: Future + 'static,
+        F::Output: 'static,
+    {
+        hand_on(
+            meta,
+            future,
+            |meta, future| self.put_eager(meta, future),
+            unboxed(|meta, future| self.put_eager(meta, future)),
+        )
+    }
+
+    pub(crate) fn put_eager<F>(
         &self,
         meta: TaskMeta,
         future: F,
@@ -730,11 +824,12 @@ impl Spawn for LocalHandle {
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        match self.vacant_for::<F>(&meta) {
-            Some(vacant) => vacant.spawn_detached(&meta, f),
-            None => self.spawn_anywhere(meta, f)?.detach(),
-        }
-        Ok(())
+        hand_on(
+            meta,
+            f,
+            |meta, f| self.put_detached(meta, f),
+            unboxed(|meta, f| self.put_detached(meta, f)),
+        )
     }
 }
 
@@ -744,11 +839,12 @@ impl SpawnLocal for LocalHandle {
     where
         F: Future<Output = ()> + 'static,
     {
-        match self.vacant_for::<F>(&meta) {
-            Some(vacant) => vacant.spawn_detached(&meta, f),
-            None => self.spawn_otherwise(meta, f)?.detach(),
-        }
-        Ok(())
+        hand_on(
+            meta,
+            f,
+            |meta, f| self.put_local_detached(meta, f),
+            unboxed(|meta, f| self.put_local_detached(meta, f)),
+        )
     }
 }
 

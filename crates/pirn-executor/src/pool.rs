@@ -66,6 +66,7 @@ pub(crate) use self::core::Core;
 pub(crate) use deque::Word;
 
 use crate::current::{self, Current};
+use crate::entry::or_ended;
 use crate::gate::Gate;
 use crate::hooks::{Ended, Hooks, tell};
 use crate::priority::Lane;
@@ -76,6 +77,7 @@ use deque::Stealer;
 use idle::Idle;
 use injector::Injector;
 use lanes::Lanes;
+use pirn_core::large::{hand_on, unboxed};
 use pirn_core::shim::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, fence};
 use pirn_core::shim::{Arc, Mutex, choose};
 use pirn_core::{Cause, Kind, Locals, Priority, Refused, Spawn, TaskMeta};
@@ -310,11 +312,14 @@ impl PoolExecutor {
     /// How long a worker looks on before it sleeps, if [`set_spin`](Self::set_spin) says nothing.
     pub const SPIN: Duration = Duration::from_micros(choose(20, 0) as u64);
 
+    /// How many workers an executor may have.
+    pub const MAX_WORKERS: usize = Idle::MAX_WORKERS;
+
     /// An executor with `workers` workers, each to be driven by a thread of the caller's.
     ///
     /// # Panics
     ///
-    /// If `workers` is zero, or 2^15 or more.
+    /// If `workers` is zero, or more than [`MAX_WORKERS`](Self::MAX_WORKERS): nothing was made then.
     pub fn new(workers: usize) -> (PoolExecutor, Vec<Worker>) {
         PoolExecutor::of(workers, None)
     }
@@ -362,6 +367,11 @@ impl PoolExecutor {
             Some(_) => Gate::Told,
         };
         assert!(workers > 0, "an executor without workers runs nothing");
+        // Before anything is made for each of them.
+        assert!(
+            workers <= Self::MAX_WORKERS,
+            "a pool has less than 2^15 workers, not {workers}"
+        );
         let (locals, stealers): (Vec<_>, Vec<_>) = (0..workers).map(|_| deque::deque()).unzip();
         let shared = Arc::new(Shared {
             seats: stealers.into_iter().map(Seat::new).collect(),
@@ -505,9 +515,12 @@ impl PoolHandle {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        let meta = TaskMeta::here();
-        self.try_spawn(meta.clone(), future)
-            .unwrap_or_else(|refusal| Task::refused(meta, refusal.reason()))
+        hand_on(
+            TaskMeta::here(),
+            future,
+            or_ended(|meta, future| self.put(meta, future)),
+            or_ended(|meta, future| self.put(meta, future)),
+        )
     }
 
     /// As [`spawn`](Self::spawn), with a name and place of the caller's choice.
@@ -516,6 +529,33 @@ impl PoolHandle {
     ///
     /// [`Refused`], with the future, if the executor is shut down or gone.
     pub fn try_spawn<F>(&self, meta: TaskMeta, future: F) -> Result<Task<F::Output>, Refused<F>>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        hand_on(
+            meta,
+            future,
+            |meta, future| self.put(meta, future),
+            unboxed(|meta, future| self.put(meta, future)),
+        )
+    }
+
+    #[inline]
+    fn put_detached<F>(&self, meta: TaskMeta, future: F) -> Result<(), Refused<F>>
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let shared = &self.shared;
+        match Shared::with_core(shared, |core| core?.vacant_for::<F>(&meta)) {
+            Some(vacant) => vacant.spawn_detached(&meta, future),
+            None => Shared::spawn_otherwise(shared, meta, future)?.detach(),
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn put<F>(&self, meta: TaskMeta, future: F) -> Result<Task<F::Output>, Refused<F>>
     where
         F: Future + Send + 'static,
         F::Output: Send + 'static,
@@ -547,8 +587,13 @@ impl PoolHandle {
         F::Output: Send + 'static,
     {
         let meta = TaskMeta::here().with_priority(priority);
-        Shared::spawn_otherwise(&self.shared, meta.clone(), future)
-            .unwrap_or_else(|refusal| Task::refused(meta, refusal.reason()))
+        let shared = &self.shared;
+        hand_on(
+            meta,
+            future,
+            or_ended(|meta, future| Shared::spawn_otherwise(shared, meta, future)),
+            or_ended(|meta, future| Shared::spawn_otherwise(shared, meta, future)),
+        )
     }
 
     /// As [`spawn`](Self::spawn), and on one of this pool's workers polls the task once before it
@@ -580,9 +625,12 @@ impl PoolHandle {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        let meta = TaskMeta::here();
-        self.try_spawn_eager(meta.clone(), future)
-            .unwrap_or_else(|refusal| Task::refused(meta, refusal.reason()))
+        hand_on(
+            TaskMeta::here(),
+            future,
+            or_ended(|meta, future| self.put_eager(meta, future)),
+            or_ended(|meta, future| self.put_eager(meta, future)),
+        )
     }
 
     /// As [`spawn_eager`](Self::spawn_eager), with a name and place of the caller's choice.
@@ -595,6 +643,19 @@ impl PoolHandle {
         meta: TaskMeta,
         future: F,
     ) -> Result<Task<F::Output>, Refused<F>>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        hand_on(
+            meta,
+            future,
+            |meta, future| self.put_eager(meta, future),
+            unboxed(|meta, future| self.put_eager(meta, future)),
+        )
+    }
+
+    fn put_eager<F>(&self, meta: TaskMeta, future: F) -> Result<Task<F::Output>, Refused<F>>
     where
         F: Future + Send + 'static,
         F::Output: Send + 'static,
@@ -680,11 +741,12 @@ impl Spawn for PoolHandle {
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        match Shared::with_core(&self.shared, |core| core?.vacant_for::<F>(&meta)) {
-            Some(vacant) => vacant.spawn_detached(&meta, f),
-            None => Shared::spawn_otherwise(&self.shared, meta, f)?.detach(),
-        }
-        Ok(())
+        hand_on(
+            meta,
+            f,
+            |meta, f| self.put_detached(meta, f),
+            unboxed(|meta, f| self.put_detached(meta, f)),
+        )
     }
 }
 

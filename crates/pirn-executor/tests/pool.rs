@@ -1145,3 +1145,10 @@ fn a_task_that_never_had_a_handle_runs_or_is_dropped_with_its_executor() {
     drop((executor, workers));
     assert_eq!(Arc::strong_count(&kept), 1);
 }
+
+#[test]
+fn too_many_workers_are_refused_before_one_is_made() {
+    let payload = std::panic::catch_unwind(|| PoolExecutor::new(usize::MAX)).unwrap_err();
+    let text = pirn_core::panic_message(&*payload);
+    assert!(text.contains("less than 2^15 workers, not"), "{text}");
+}

@@ -20,7 +20,8 @@ use std::future::Future;
 ///
 /// Each future has a cancel scope of its own, made when something in it asks for one. A member of a
 /// list is polled only when it was woken, and one that sleeps costs nothing; those of a tuple share
-/// the task's waker.
+/// the task's waker. Those of a tuple lie in the future that is returned, and move with it: a future of
+/// many kilobytes is better [boxed](Box::pin) before.
 ///
 /// # Errors
 ///

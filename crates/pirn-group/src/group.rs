@@ -24,6 +24,7 @@ use child::{Member, Refusal, Sink, ToHandle};
 use end::end;
 use in_task::Children;
 use pin_project_lite::pin_project;
+use pirn_core::large::{hand_on, unboxed};
 use pirn_core::{
     Cause, Grace, Priority, Refused, Scope, Spawn, SpawnLocal, TaskMeta, budget, shield,
 };
@@ -427,7 +428,12 @@ impl<E: fmt::Display + Send + 'static, S: Spawn> TaskGroup<E, S> {
         F: Future<Output = Result<T, E>> + Send + 'static,
         T: Send + 'static,
     {
-        self.or_refused(&meta, self.try_spawn(meta.clone(), future))
+        hand_on(
+            meta,
+            future,
+            |meta, future| self.put_or_refused(meta, future),
+            |meta, future| self.put_or_refused(meta, future),
+        )
     }
 
     /// As [`spawn`](Self::spawn), with a name and place of the caller's choice, and the future back
@@ -439,6 +445,29 @@ impl<E: fmt::Display + Send + 'static, S: Spawn> TaskGroup<E, S> {
     /// error or was cancelled, or has returned and no child lived any more, or it was closed; or if
     /// the executor takes no more tasks.
     pub fn try_spawn<F, T>(&self, meta: TaskMeta, future: F) -> Result<Child<T>, Refused<F>>
+    where
+        F: Future<Output = Result<T, E>> + Send + 'static,
+        T: Send + 'static,
+    {
+        hand_on(
+            meta,
+            future,
+            |meta, future| self.put_child(meta, future),
+            unboxed(|meta, future| self.put_child(meta, future)),
+        )
+    }
+
+    #[inline]
+    fn put_or_refused<F, T>(&self, meta: TaskMeta, future: F) -> Child<T>
+    where
+        F: Future<Output = Result<T, E>> + Send + 'static,
+        T: Send + 'static,
+    {
+        self.or_refused(&meta, self.put_child(meta.clone(), future))
+    }
+
+    #[inline]
+    fn put_child<F, T>(&self, meta: TaskMeta, future: F) -> Result<Child<T>, Refused<F>>
     where
         F: Future<Output = Result<T, E>> + Send + 'static,
         T: Send + 'static,
@@ -489,7 +518,12 @@ impl<E: fmt::Display + 'static, S: SpawnLocal> TaskGroup<E, S> {
         T: 'static,
     {
         let meta = TaskMeta::here();
-        self.or_refused(&meta, self.try_spawn_local(meta.clone(), future))
+        hand_on(
+            meta,
+            future,
+            |meta, future| self.or_refused(&meta, self.put_local_child(meta.clone(), future)),
+            |meta, future| self.or_refused(&meta, self.put_local_child(meta.clone(), future)),
+        )
     }
 
     /// As [`try_spawn`](Self::try_spawn), for a child that need not be `Send`.
@@ -498,6 +532,19 @@ impl<E: fmt::Display + 'static, S: SpawnLocal> TaskGroup<E, S> {
     ///
     /// As [`try_spawn`](Self::try_spawn).
     pub fn try_spawn_local<F, T>(&self, meta: TaskMeta, future: F) -> Result<Child<T>, Refused<F>>
+    where
+        F: Future<Output = Result<T, E>> + 'static,
+        T: 'static,
+    {
+        hand_on(
+            meta,
+            future,
+            |meta, future| self.put_local_child(meta, future),
+            unboxed(|meta, future| self.put_local_child(meta, future)),
+        )
+    }
+
+    fn put_local_child<F, T>(&self, meta: TaskMeta, future: F) -> Result<Child<T>, Refused<F>>
     where
         F: Future<Output = Result<T, E>> + 'static,
         T: 'static,

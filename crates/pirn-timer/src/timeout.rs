@@ -20,6 +20,9 @@ use std::time::Duration;
 ///
 /// A cancel from outside ends the body all the same, and is never taken for the timeout's own.
 ///
+/// The body lies in the future that is returned, and moves with it: one of many kilobytes is better
+/// [boxed](Box::pin) before.
+///
 /// # Cancel safety
 ///
 /// Dropping the future drops the body; clean-up that is left goes to the scope around.

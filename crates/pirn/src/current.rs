@@ -1,7 +1,7 @@
 //! Which runtime runs on this thread.
 
 use pirn_core::{Refused, TaskMeta, context};
-use pirn_executor::{PoolHandle, Priority, Task, TaskId, TaskInfo};
+use pirn_executor::{PoolHandle, Task, TaskId, TaskInfo};
 use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::marker::PhantomData;
@@ -69,18 +69,6 @@ impl Drop for Entered {
     }
 }
 
-#[track_caller]
-pub(crate) fn spawn<F>(future: F) -> Task<F::Output>
-where
-    F: Future + Send + 'static,
-    F::Output: Send + 'static,
-{
-    match POOL.with_borrow(Option::clone) {
-        Some(pool) => pool.spawn(future),
-        None => pirn_executor::spawn(future),
-    }
-}
-
 pub(crate) fn try_spawn<F>(meta: TaskMeta, future: F) -> Result<Task<F::Output>, Refused<F>>
 where
     F: Future + Send + 'static,
@@ -89,18 +77,6 @@ where
     match POOL.with_borrow(Option::clone) {
         Some(pool) => pool.try_spawn(meta, future),
         None => pirn_executor::try_spawn(meta, future),
-    }
-}
-
-#[track_caller]
-pub(crate) fn spawn_at<F>(priority: Priority, future: F) -> Task<F::Output>
-where
-    F: Future + Send + 'static,
-    F::Output: Send + 'static,
-{
-    match POOL.with_borrow(Option::clone) {
-        Some(pool) => pool.spawn_at(priority, future),
-        None => pirn_executor::spawn_at(priority, future),
     }
 }
 

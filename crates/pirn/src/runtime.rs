@@ -16,9 +16,10 @@ use crate::slow::{self, Measured, SlowPolls};
 use crate::workers::Workers;
 use pirn_core::calls::CallQueue;
 use pirn_core::context::{self, Handles};
+use pirn_core::large::hand_on;
 use pirn_core::report::{Report, report};
 use pirn_core::{Cause, Kind, ParkError, Rooted, Scope, Spawn, TaskMeta};
-use pirn_executor::{LocalExecutor, Order, Task, TaskInfo, ThreadPark};
+use pirn_executor::{LocalExecutor, Order, PoolExecutor, Task, TaskInfo, ThreadPark};
 use pirn_io::blocking::{BlockingPool, Unfinished};
 use pirn_io::{Handle as Reactor, ReactorPark};
 use pirn_timer::{Monotonic, TimeSource, Timer, TimerPark};
@@ -277,12 +278,17 @@ impl Builder {
     ///
     /// # Panics
     ///
-    /// If it is 0: that is [`current_thread`](Self::current_thread).
+    /// If it is 0: that is [`current_thread`](Self::current_thread). If it is more than
+    /// [`PoolExecutor::MAX_WORKERS`].
     #[track_caller]
     pub fn workers(self, workers: usize) -> Self {
         assert!(
             workers > 0,
             "a pool needs at least one worker, not 0; or use `current_thread`"
+        );
+        assert!(
+            workers <= PoolExecutor::MAX_WORKERS,
+            "a pool has less than 2^15 workers, not {workers}"
         );
         Builder { workers, ..self }
     }
@@ -501,13 +507,21 @@ impl Runtime {
     /// If `main` panics.
     #[track_caller]
     pub fn run<F: Future>(&mut self, main: F) -> Result<F::Output, RunError> {
+        let with = (self, TaskMeta::here());
+        hand_on(with, main, Runtime::run_main, Runtime::run_main)
+    }
+
+    fn run_main<F: Future>(
+        (this, meta): (&mut Self, TaskMeta),
+        main: F,
+    ) -> Result<F::Output, RunError> {
         let _running = Running::new().ok_or(RunError::Nested)?;
         let main = Rooted::new(Measured {
             main,
-            limit: self.slow_polls,
-            meta: TaskMeta::here().named("main"),
+            limit: this.slow_polls,
+            meta: meta.named("main"),
         });
-        let ended = self.enter(|local, threads| match threads {
+        let ended = this.enter(|local, threads| match threads {
             Threads::Current(driver) => local.run(driver, main),
             Threads::Pool(park, _) => local.run(park, main),
         });

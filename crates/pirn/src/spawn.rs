@@ -1,6 +1,9 @@
 //! Spawning on the runtime that runs here.
 
+use crate::current;
+use pirn_core::large::{hand_on, unboxed};
 use pirn_core::{Refused, TaskMeta};
+use pirn_executor::internals::or_ended;
 use pirn_executor::{Priority, Task, TaskInfo};
 use std::future::Future;
 
@@ -26,7 +29,13 @@ where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
-    crate::current::spawn(future)
+    let meta = TaskMeta::here();
+    hand_on(
+        meta,
+        future,
+        or_ended(current::try_spawn),
+        or_ended(current::try_spawn),
+    )
 }
 
 /// As [`spawn`], for a task that goes before the others, or after them.
@@ -53,7 +62,13 @@ where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
-    crate::current::spawn_at(priority, future)
+    let meta = TaskMeta::here().with_priority(priority);
+    hand_on(
+        meta,
+        future,
+        or_ended(current::try_spawn),
+        or_ended(current::try_spawn),
+    )
 }
 
 /// As [`spawn`], with a name, a priority and a place of the caller's choice, and the future back if it is
@@ -82,7 +97,12 @@ where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
-    crate::current::try_spawn(meta, future)
+    hand_on(
+        meta,
+        future,
+        current::try_spawn,
+        unboxed(current::try_spawn),
+    )
 }
 
 /// Starts a task that stays on this thread, so that its future need not be `Send`.
@@ -192,5 +212,5 @@ where
 /// });
 /// ```
 pub fn tasks() -> Vec<TaskInfo> {
-    crate::current::tasks()
+    current::tasks()
 }

@@ -241,6 +241,14 @@ fn zero_workers_and_zero_threads_are_refused_at_the_callers_place() {
 }
 
 #[test]
+fn too_many_workers_are_refused_at_the_callers_place() {
+    let build = || drop(Runtime::builder().workers(1 << 15));
+    let payload = catch_unwind(build).unwrap_err();
+    let text = pirn_core::panic_message(&*payload);
+    assert_eq!(text, "a pool has less than 2^15 workers, not 32768");
+}
+
+#[test]
 fn tasks_with_a_priority_run_on_every_runtime() {
     for mut runtime in runtimes() {
         let sum = runtime.run(async {

@@ -31,7 +31,9 @@
 //! it outlives.
 
 use super::{LocalExecutor, LocalHandle, LocalStatistics, Order};
+use crate::entry::or_ended;
 use crate::task::{Spawned, Task, TaskInfo};
+use pirn_core::large::{hand_on, unboxed};
 use pirn_core::{Park, ParkError, Priority, Refused, TaskMeta};
 use std::fmt;
 use std::future::Future;
@@ -128,9 +130,12 @@ impl<'env> ScopedExecutor<'env> {
         F: Future + 'env,
         F::Output: 'env,
     {
-        let meta = TaskMeta::here();
-        self.try_spawn(meta.clone(), future)
-            .unwrap_or_else(|refusal| Task::refused(meta, refusal.reason()))
+        hand_on(
+            TaskMeta::here(),
+            future,
+            or_ended(|meta, future| self.put(meta, future)),
+            or_ended(|meta, future| self.put(meta, future)),
+        )
     }
 
     /// As [`spawn`](Self::spawn), with a name and place of the caller's choice.
@@ -140,6 +145,19 @@ impl<'env> ScopedExecutor<'env> {
     /// [`Refused`], with the future, if the executor takes no tasks. As yet it always does: it is not
     /// shut down before it is dropped.
     pub fn try_spawn<F>(&self, meta: TaskMeta, future: F) -> Result<Task<F::Output>, Refused<F>>
+    where
+        F: Future + 'env,
+        F::Output: 'env,
+    {
+        hand_on(
+            meta,
+            future,
+            |meta, future| self.put(meta, future),
+            unboxed(|meta, future| self.put(meta, future)),
+        )
+    }
+
+    fn put<F>(&self, meta: TaskMeta, future: F) -> Result<Task<F::Output>, Refused<F>>
     where
         F: Future + 'env,
         F::Output: 'env,

@@ -98,13 +98,19 @@ pub enum Woken {
 }
 
 impl Idle {
+    /// How many workers there may be: both counts have as many bits.
+    pub const MAX_WORKERS: usize = (1 << 15) - 1;
+
     /// For so many workers, all of them busy.
     ///
     /// # Panics
     ///
-    /// If there are 2^15 workers or more.
+    /// If there are more than [`MAX_WORKERS`](Self::MAX_WORKERS).
     pub fn new(workers: usize) -> Idle {
-        assert!(workers < 1 << 15, "a pool has less than 2^15 workers");
+        assert!(
+            workers <= Self::MAX_WORKERS,
+            "a pool has less than 2^15 workers"
+        );
         Idle {
             counts: AtomicU32::new(0),
             sleepers: Mutex::new(Vec::with_capacity(workers)),

@@ -38,6 +38,7 @@ mod rest;
 
 use self::rest::Sorted;
 use super::cell::{Header, Ref};
+use pirn_core::large;
 use pirn_core::shim::atomic::{AtomicPtr, AtomicU32, AtomicUsize};
 use pirn_core::shim::{Arc, IS_LOOM, Mutex, choose, load_before_store};
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
@@ -50,7 +51,7 @@ const PAGE: usize = choose(8 << 10, 16 << 10);
 /// Slots come in multiples of this.
 pub(super) const GRAIN: usize = 8;
 /// The largest slot.
-pub(super) const LARGEST: usize = choose(1 << 10, 4 << 10);
+pub(super) const LARGEST: usize = choose(large::LARGEST, 4 << 10);
 /// Where the first slot is.
 const FIRST: usize = 64;
 /// What slots may be aligned to. The size of a type is a multiple of its alignment, so that slots of

@@ -3,6 +3,7 @@
 use super::child::Sink;
 use super::{Ambient, TaskGroup};
 use crate::error::ChildError;
+use pirn_core::large::hand_on;
 use pirn_core::report::{Report, report};
 use pirn_core::shim::ListLock;
 use pirn_core::wake::{discard, wake};
@@ -108,6 +109,18 @@ where
     }
 
     fn spawn_as<F>(&self, meta: TaskMeta, future: F) -> usize
+    where
+        F: Future<Output = Result<T, E>> + Send + 'static,
+    {
+        hand_on(
+            meta,
+            future,
+            |meta, future| self.put(meta, future),
+            |meta, future| self.put(meta, future),
+        )
+    }
+
+    fn put<F>(&self, meta: TaskMeta, future: F) -> usize
     where
         F: Future<Output = Result<T, E>> + Send + 'static,
     {

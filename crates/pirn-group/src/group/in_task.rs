@@ -18,7 +18,8 @@ use super::child::{Child, Member, Sink, ToHandle};
 use super::shared::Shared;
 use super::{GroupBuilder, TaskGroup, run};
 use crate::error::GroupError;
-use pirn_core::{Locals, Refused, TaskMeta};
+use pirn_core::large::{Large, hand_on, unboxed};
+use pirn_core::{Carried, Locals, Refused, TaskMeta};
 use room::Room;
 use std::fmt;
 use std::future::Future;
@@ -250,8 +251,12 @@ impl<'env, E: fmt::Display + Send + 'static> TaskGroup<E, InTask<'env>> {
         F: Future<Output = Result<T, E>> + Send + 'env,
         T: Send + 'env,
     {
-        let meta = TaskMeta::here();
-        self.or_refused(&meta, self.try_spawn(meta.clone(), future))
+        self.spawn_in(
+            TaskMeta::here(),
+            future,
+            |child| Box::pin(child),
+            |child| Box::pin(child),
+        )
     }
 
     /// As [`spawn`](Self::spawn), with a name, for errors.
@@ -262,7 +267,12 @@ impl<'env, E: fmt::Display + Send + 'static> TaskGroup<E, InTask<'env>> {
         T: Send + 'env,
     {
         let meta = TaskMeta::here().named(name);
-        self.or_refused(&meta, self.try_spawn(meta.clone(), future))
+        self.spawn_in(
+            meta,
+            future,
+            |child| Box::pin(child),
+            |child| Box::pin(child),
+        )
     }
 
     /// As [`spawn`](Self::spawn), with a name and place of the caller's choice, and the future back
@@ -276,9 +286,12 @@ impl<'env, E: fmt::Display + Send + 'static> TaskGroup<E, InTask<'env>> {
         F: Future<Output = Result<T, E>> + Send + 'env,
         T: Send + 'env,
     {
-        let (sink, child) = ToHandle::new();
-        self.put(meta, future, sink, |member| Box::pin(member))?;
-        Ok(child)
+        hand_on(
+            meta,
+            future,
+            |meta, future| self.put_child(meta, future, |child| Box::pin(child)),
+            unboxed(|meta, future| self.put_child(meta, future, |child| Box::pin(child))),
+        )
     }
 }
 
@@ -291,8 +304,12 @@ impl<'env, E: fmt::Display + 'static> TaskGroup<E, InTaskLocal<'env>> {
         F: Future<Output = Result<T, E>> + 'env,
         T: 'env,
     {
-        let meta = TaskMeta::here();
-        self.or_refused(&meta, self.try_spawn_local(meta.clone(), future))
+        self.spawn_in(
+            TaskMeta::here(),
+            future,
+            |child| Box::pin(child),
+            |child| Box::pin(child),
+        )
     }
 
     /// As [`spawn_local`](Self::spawn_local), with a name, for errors.
@@ -314,7 +331,12 @@ impl<'env, E: fmt::Display + 'static> TaskGroup<E, InTaskLocal<'env>> {
         T: 'env,
     {
         let meta = TaskMeta::here().named(name);
-        self.or_refused(&meta, self.try_spawn_local(meta.clone(), future))
+        self.spawn_in(
+            meta,
+            future,
+            |child| Box::pin(child),
+            |child| Box::pin(child),
+        )
     }
 
     /// As [`spawn_local`](Self::spawn_local), with a name and place of the caller's choice, and the
@@ -328,20 +350,56 @@ impl<'env, E: fmt::Display + 'static> TaskGroup<E, InTaskLocal<'env>> {
         F: Future<Output = Result<T, E>> + 'env,
         T: 'env,
     {
-        let (sink, child) = ToHandle::new();
-        self.put(meta, future, sink, |member| Box::pin(member))?;
-        Ok(child)
+        hand_on(
+            meta,
+            future,
+            |meta, future| self.put_child(meta, future, |child| Box::pin(child)),
+            unboxed(|meta, future| self.put_child(meta, future, |child| Box::pin(child))),
+        )
     }
 }
 
 impl<E: fmt::Display + 'static, C: ?Sized> TaskGroup<E, Within<C>> {
+    /// Spawns a child, which goes into the room in the box that `small` makes, or `large` if it is.
+    fn spawn_in<F, T>(
+        &self,
+        meta: TaskMeta,
+        future: F,
+        small: impl FnOnce(Carried<Member<F, ToHandle<T, E>>>) -> Pin<Box<C>>,
+        large: impl FnOnce(Carried<Member<Large<F>, ToHandle<T, E>>>) -> Pin<Box<C>>,
+    ) -> Child<T>
+    where
+        F: Future<Output = Result<T, E>>,
+    {
+        hand_on(
+            meta,
+            future,
+            |meta, future| self.or_refused(&meta, self.put_child(meta.clone(), future, small)),
+            |meta, future| self.or_refused(&meta, self.put_child(meta.clone(), future, large)),
+        )
+    }
+
+    fn put_child<F, T>(
+        &self,
+        meta: TaskMeta,
+        future: F,
+        boxed: impl FnOnce(Carried<Member<F, ToHandle<T, E>>>) -> Pin<Box<C>>,
+    ) -> Result<Child<T>, Refused<F>>
+    where
+        F: Future<Output = Result<T, E>>,
+    {
+        let (sink, child) = ToHandle::new();
+        self.put(meta, future, sink, boxed)?;
+        Ok(child)
+    }
+
     /// Puts a child whose result goes to `sink` into the room, in the box that `boxed` makes.
     fn put<F, K>(
         &self,
         meta: TaskMeta,
         future: F,
         sink: K,
-        boxed: impl FnOnce(pirn_core::Carried<Member<F, K>>) -> Pin<Box<C>>,
+        boxed: impl FnOnce(Carried<Member<F, K>>) -> Pin<Box<C>>,
     ) -> Result<(), Refused<F>>
     where
         F: Future<Output = Result<K::Value, E>>,

@@ -11,6 +11,7 @@ use super::TaskGroup;
 use super::child::{Child, Sink, ToHandle};
 use super::shared::{Shared, What};
 use crate::error::ChildError;
+use pirn_core::large::hand_on;
 use pirn_core::shim::Mutex;
 use pirn_core::wake::{discard, wake};
 use pirn_core::{Cause, Kind, Refused, Scope, Spawn, TaskMeta, budget};
@@ -209,18 +210,26 @@ impl<E: fmt::Display + Send + 'static, S: Spawn> TaskGroup<E, S> {
         V: Send + 'static,
         T: Send + 'static,
     {
-        let spawn = |future, sink| self.spawn_to(meta.clone(), future, sink);
+        let spawn = |future, sink| {
+            hand_on(
+                sink,
+                future,
+                |sink, future| reason(self.spawn_to(meta.clone(), future, sink)),
+                |sink, future| reason(self.spawn_to(meta.clone(), future, sink)),
+            )
+        };
         self.starting(&meta, make, spawn)?.await
     }
 }
 
 impl<E: fmt::Display, S> TaskGroup<E, S> {
-    /// Makes a child, and has it spawned by `spawn`, with its result going to the sink.
+    /// Makes a child, and has it spawned by `spawn`, with its result going to the sink, or hears why
+    /// not.
     pub(super) fn starting<V, T, F, Fut>(
         &self,
         meta: &TaskMeta,
         make: F,
-        spawn: impl FnOnce(Fut, ToStarter<V, T, E>) -> Result<(), Refused<Fut>>,
+        spawn: impl FnOnce(Fut, ToStarter<V, T, E>) -> Result<(), &'static str>,
     ) -> Result<Starting<V, T, E>, StartError<E>>
     where
         F: FnOnce(Started<V>) -> Fut,
@@ -234,7 +243,7 @@ impl<E: fmt::Display, S> TaskGroup<E, S> {
             early: Arc::clone(&early),
             handle,
         };
-        spawn(future, sink).map_err(|refused| StartError::Refused(refused.reason()))?;
+        spawn(future, sink).map_err(StartError::Refused)?;
         Ok(Starting {
             ready,
             early,
@@ -243,6 +252,11 @@ impl<E: fmt::Display, S> TaskGroup<E, S> {
             task: meta.clone(),
         })
     }
+}
+
+/// Why a child was refused, without its future.
+pub(super) fn reason<F>(spawned: Result<(), Refused<F>>) -> Result<(), &'static str> {
+    spawned.map_err(|refused| refused.reason())
 }
 
 impl<V> Started<V> {

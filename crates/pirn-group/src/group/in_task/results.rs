@@ -5,7 +5,8 @@ use super::{InTask, InTaskLocal, Within};
 use crate::group::TaskGroup;
 use crate::group::child::{Child, Member};
 use crate::group::collect::{Collector, ToCollector};
-use crate::group::start::{StartError, Started, ToStarter};
+use crate::group::start::{StartError, Started, ToStarter, reason};
+use pirn_core::large::{Large, hand_on};
 use pirn_core::{Carried, TaskMeta};
 use std::fmt;
 use std::future::Future;
@@ -64,7 +65,10 @@ impl<'env, E: fmt::Display + Send + 'static> TaskGroup<E, InTask<'env>> {
         T: Send + 'env,
     {
         let meta = TaskMeta::here();
-        async move { self.start_in(meta, make, |child| Box::pin(child)).await }
+        async move {
+            self.start_in(meta, make, |child| Box::pin(child), |child| Box::pin(child))
+                .await
+        }
     }
 
     /// As `start`, with a name, for errors.
@@ -106,7 +110,10 @@ impl<'env, E: fmt::Display + Send + 'static> TaskGroup<E, InTask<'env>> {
         T: Send + 'env,
     {
         let meta = TaskMeta::here().named(name);
-        async move { self.start_in(meta, make, |child| Box::pin(child)).await }
+        async move {
+            self.start_in(meta, make, |child| Box::pin(child), |child| Box::pin(child))
+                .await
+        }
     }
 }
 
@@ -156,7 +163,10 @@ impl<'env, E: fmt::Display + 'static> TaskGroup<E, InTaskLocal<'env>> {
         T: 'env,
     {
         let meta = TaskMeta::here();
-        async move { self.start_in(meta, make, |child| Box::pin(child)).await }
+        async move {
+            self.start_in(meta, make, |child| Box::pin(child), |child| Box::pin(child))
+                .await
+        }
     }
 
     /// As [`start_local`](Self::start_local), with a name, for errors.
@@ -194,7 +204,10 @@ impl<'env, E: fmt::Display + 'static> TaskGroup<E, InTaskLocal<'env>> {
         T: 'env,
     {
         let meta = TaskMeta::here().named(name);
-        async move { self.start_in(meta, make, |child| Box::pin(child)).await }
+        async move {
+            self.start_in(meta, make, |child| Box::pin(child), |child| Box::pin(child))
+                .await
+        }
     }
 }
 
@@ -224,7 +237,12 @@ where
     where
         F: Future<Output = Result<T, E>> + Send + 'env,
     {
-        self.spawn_in(TaskMeta::here(), future, |child| Box::pin(child))
+        self.spawn_in(
+            TaskMeta::here(),
+            future,
+            |child| Box::pin(child),
+            |child| Box::pin(child),
+        )
     }
 
     /// As `spawn`, with a name, for errors.
@@ -234,7 +252,12 @@ where
         F: Future<Output = Result<T, E>> + Send + 'env,
     {
         let meta = TaskMeta::here().named(name);
-        self.spawn_in(meta, future, |child| Box::pin(child))
+        self.spawn_in(
+            meta,
+            future,
+            |child| Box::pin(child),
+            |child| Box::pin(child),
+        )
     }
 }
 
@@ -271,7 +294,12 @@ impl<'env, T: 'env, E: fmt::Display + 'static> Collector<T, E, InTaskLocal<'env>
     where
         F: Future<Output = Result<T, E>> + 'env,
     {
-        self.spawn_in(TaskMeta::here(), future, |child| Box::pin(child))
+        self.spawn_in(
+            TaskMeta::here(),
+            future,
+            |child| Box::pin(child),
+            |child| Box::pin(child),
+        )
     }
 
     /// As [`spawn_local`](Self::spawn_local), with a name, for errors.
@@ -281,7 +309,12 @@ impl<'env, T: 'env, E: fmt::Display + 'static> Collector<T, E, InTaskLocal<'env>
         F: Future<Output = Result<T, E>> + 'env,
     {
         let meta = TaskMeta::here().named(name);
-        self.spawn_in(meta, future, |child| Box::pin(child))
+        self.spawn_in(
+            meta,
+            future,
+            |child| Box::pin(child),
+            |child| Box::pin(child),
+        )
     }
 }
 
@@ -290,19 +323,42 @@ impl<E: fmt::Display + 'static, C: ?Sized> TaskGroup<E, Within<C>> {
         &self,
         meta: TaskMeta,
         make: F,
-        boxed: impl FnOnce(Carried<Member<Fut, ToStarter<V, T, E>>>) -> Pin<Box<C>>,
+        small: impl FnOnce(Carried<Member<Fut, ToStarter<V, T, E>>>) -> Pin<Box<C>>,
+        large: impl FnOnce(Carried<Member<Large<Fut>, ToStarter<V, T, E>>>) -> Pin<Box<C>>,
     ) -> Result<(V, Child<T>), StartError<E>>
     where
         F: FnOnce(Started<V>) -> Fut,
         Fut: Future<Output = Result<T, E>>,
     {
-        let spawn = |future, sink| self.put(meta.clone(), future, sink, boxed);
+        let spawn = |future, sink| {
+            hand_on(
+                sink,
+                future,
+                |sink, future| reason(self.put(meta.clone(), future, sink, small)),
+                |sink, future| reason(self.put(meta.clone(), future, sink, large)),
+            )
+        };
         self.starting(&meta, make, spawn)?.await
     }
 }
 
 impl<T, E: fmt::Display + 'static, C: ?Sized> Collector<T, E, Within<C>> {
     fn spawn_in<F: Future<Output = Result<T, E>>>(
+        &self,
+        meta: TaskMeta,
+        future: F,
+        small: impl FnOnce(Carried<Member<F, ToCollector<T, E>>>) -> Pin<Box<C>>,
+        large: impl FnOnce(Carried<Member<Large<F>, ToCollector<T, E>>>) -> Pin<Box<C>>,
+    ) -> usize {
+        hand_on(
+            meta,
+            future,
+            |meta, future| self.put_in(meta, future, small),
+            |meta, future| self.put_in(meta, future, large),
+        )
+    }
+
+    fn put_in<F: Future<Output = Result<T, E>>>(
         &self,
         meta: TaskMeta,
         future: F,
