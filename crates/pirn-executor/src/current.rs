@@ -378,39 +378,6 @@ where
     )
 }
 
-/// As [`spawn_local_at`], with a name and place of the caller's choice, and the future back if it is
-/// refused.
-///
-/// # Errors
-///
-/// As [`try_spawn_local`].
-///
-/// # Examples
-///
-/// ```
-/// use pirn_core::TaskMeta;
-/// use pirn_executor::{Priority, try_spawn_local_at};
-///
-/// assert!(try_spawn_local_at(Priority::Low, TaskMeta::here(), async {}).is_err());
-/// ```
-pub fn try_spawn_local_at<F>(
-    priority: Priority,
-    meta: TaskMeta,
-    future: F,
-) -> Result<Task<F::Output>, Refused<F>>
-where
-    F: Future + 'static,
-    F::Output: 'static,
-{
-    let meta = meta.with_priority(priority);
-    hand_on(
-        meta,
-        future,
-        spawn_local_otherwise,
-        unboxed(spawn_local_otherwise),
-    )
-}
-
 #[cold]
 fn spawn_local_otherwise<F>(meta: TaskMeta, future: F) -> Result<Task<F::Output>, Refused<F>>
 where

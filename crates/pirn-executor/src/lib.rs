@@ -99,7 +99,7 @@ mod unparker;
 
 pub use current::{
     spawn, spawn_at, spawn_eager, spawn_local, spawn_local_at, tasks, try_spawn, try_spawn_eager,
-    try_spawn_local, try_spawn_local_at,
+    try_spawn_local,
 };
 pub use hooks::{Ended, Hooks};
 pub use local::{

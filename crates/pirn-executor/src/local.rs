@@ -678,30 +678,6 @@ impl LocalHandle {
         )
     }
 
-    /// As [`spawn_local_at`](Self::spawn_local_at), with a name and place of the caller's choice.
-    ///
-    /// # Errors
-    ///
-    /// As [`try_spawn_local`](Self::try_spawn_local).
-    pub fn try_spawn_local_at<F>(
-        &self,
-        priority: Priority,
-        meta: TaskMeta,
-        future: F,
-    ) -> Result<Task<F::Output>, Refused<F>>
-    where
-        F: Future + 'static,
-        F::Output: 'static,
-    {
-        let meta = meta.with_priority(priority);
-        hand_on(
-            meta,
-            future,
-            |meta, future| self.spawn_otherwise(meta, future),
-            unboxed(|meta, future| self.spawn_otherwise(meta, future)),
-        )
-    }
-
     /// As [`spawn_local`](Self::spawn_local), and polls the task once before it returns: see
     /// [`spawn_eager`](crate::spawn_eager()).
     ///

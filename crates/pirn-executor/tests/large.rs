@@ -7,8 +7,8 @@
 use pirn_core::{Spawn, SpawnLocal, TaskMeta};
 use pirn_executor::{
     Hooks, LocalExecutor, LocalHandle, Order, PoolExecutor, PoolHandle, Priority, ScopedExecutor,
-    ThreadPark, spawn, spawn_at, spawn_eager, spawn_local, spawn_local_at, try_spawn, try_spawn_at,
-    try_spawn_eager, try_spawn_local, try_spawn_local_at,
+    ThreadPark, spawn, spawn_at, spawn_eager, spawn_local, spawn_local_at, try_spawn,
+    try_spawn_eager, try_spawn_local,
 };
 use std::future::Future;
 use std::pin::Pin;
@@ -56,9 +56,6 @@ const FREE: Ways<()> = &[
     ("spawn", |_| spawn(large()).detach()),
     ("try_spawn", |_| drop(try_spawn(meta(), large()))),
     ("spawn_at", |_| spawn_at(Priority::Low, large()).detach()),
-    ("try_spawn_at", |_| {
-        drop(try_spawn_at(Priority::Low, meta(), large()));
-    }),
 ];
 
 const FREE_LOCAL: Ways<()> = &[
@@ -68,9 +65,6 @@ const FREE_LOCAL: Ways<()> = &[
     }),
     ("spawn_local_at", |_| {
         spawn_local_at(Priority::High, large()).detach();
-    }),
-    ("try_spawn_local_at", |_| {
-        drop(try_spawn_local_at(Priority::High, meta(), large()));
     }),
     ("spawn_eager", |_| spawn_eager(large()).detach()),
     ("try_spawn_eager", |_| {
@@ -105,9 +99,6 @@ const LOCAL: Ways<LocalExecutor> = &[
     ("LocalExecutor::spawn_at", |e| {
         e.spawn_at(Priority::High, large()).detach();
     }),
-    ("LocalExecutor::try_spawn_at", |e| {
-        drop(e.try_spawn_at(Priority::High, meta(), large()));
-    }),
     ("LocalHandle::spawn_local", |e| {
         e.handle().spawn_local(large()).detach();
     }),
@@ -129,9 +120,6 @@ const HANDLE: Ways<LocalHandle> = &[
     }),
     ("LocalHandle::spawn_at", |h| {
         h.spawn_at(Priority::Low, large()).detach();
-    }),
-    ("LocalHandle::try_spawn_at", |h| {
-        drop(h.try_spawn_at(Priority::Low, meta(), large()));
     }),
     ("Spawn for LocalHandle", |h| {
         drop(Spawn::spawn(h, meta(), large()));
@@ -175,9 +163,6 @@ const POOL: Ways<PoolHandle> = &[
     }),
     ("PoolHandle::spawn_at", |h| {
         h.spawn_at(Priority::High, large()).detach();
-    }),
-    ("PoolHandle::try_spawn_at", |h| {
-        drop(h.try_spawn_at(Priority::High, meta(), large()));
     }),
     ("PoolHandle::spawn_eager", |h| {
         h.spawn_eager(large()).detach();
