@@ -471,6 +471,24 @@ impl Scope {
         Some(Grace::DEFAULT)
     }
 
+    /// True once its run has ended or was dropped: nobody waits for what is left in here any more, and
+    /// what is handed over goes to a scope around.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pirn_core::{Scope, shim::block_on};
+    ///
+    /// let scope = Scope::detached();
+    /// let ended = block_on(scope.run(async { Scope::current().unwrap().has_ended() }));
+    /// assert!(!ended.unwrap());
+    /// assert!(scope.has_ended());
+    /// ```
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        self.0.state.lock().post == Post::Ended
+    }
+
     /// Counts a child in, until the guard is dropped: the scope's run does not end before.
     ///
     /// Keep the guard inside the child's future, so that it goes with it however it ends.

@@ -32,9 +32,28 @@
 //! |---|---|---|
 //! | it returns | | has run |
 //! | [`close`](FromFn::close) | is cancelled, as any body | awaited, then `close` returns |
-//! | the stream is dropped | is dropped | handed over to the scope around, whose run awaits it |
-//! | the scope around is cancelled | is cancelled | awaited, if the stream is being polled |
+//! | the stream is dropped | is dropped | handed over to the scope it belongs to, whose run awaits it |
+//! | the scope it belongs to is cancelled | is cancelled | awaited, if the stream is being polled |
+//! | a scope around one `next` alone is cancelled, by a timeout say | stands still | |
 //! | it panics | | handed over likewise; the panic goes on, and the stream has ended |
+//!
+//! It belongs to the scope in which the stream was *made*, not to that in which it is polled first: a
+//! `timeout`, a `race` or a `move_on_after` around one `next` gives up that wait and no more, be it the
+//! first or a later one, and the item is there for the next. So the limits of whoever asks are not the
+//! generator's: its deadline is that of the scope in which the stream was made. If that has ended by
+//! the first poll, the stream was given away, as the value of a `timeout` that opened it, say; then the
+//! nearest scope around that has not ended counts. A stream that was made outside every scope belongs to
+//! the runtime, where there is one: a cancel of the task that polls it drops it with the task.
+//!
+//! The price is a stream that goes, by value, into a scope that it was not made in: `timeout(limit,
+//! pages().collect::<Vec<_>>())`. If that is cut, the stream is dropped, and its clean-up is awaited by
+//! the scope in which it was made, not by the timeout; and what can only run
+//! [in place](pirn_core::finally_in_place) is lost, which is reported. Make the stream inside, in an
+//! `async` block, where the timeout is to await it.
+//!
+//! An end that is not the generator's own is told by [`cause`](FromFn::cause): who polls the stream
+//! elsewhere, in a shield or in another task, may go on when its scope is cancelled, and is then given
+//! `None`.
 //!
 //! What is around the closure in one poll may not be around it in the next: a timeout in it goes on
 //! while the consumer is busy with an item, and fires when the stream is polled next.
@@ -55,7 +74,7 @@ use futures_core::stream::{FusedStream, Stream};
 use pin_project_lite::pin_project;
 use pirn_core::shim::ListLock;
 use pirn_core::wake::{Identity, discard, wake};
-use pirn_core::{Cause, Instant, Limited, budget};
+use pirn_core::{Cause, Limited, Scope, budget, context};
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -70,8 +89,10 @@ use std::task::{Context, Poll, Waker, ready};
 ///
 /// # Cancel safety
 ///
-/// Dropping a future of its next item loses nothing. Dropping the stream drops the generator where it
-/// waits; clean-up that it left behind goes to the scope around.
+/// Dropping a future of its next item loses nothing; nor does a scope around it that ends, unless the
+/// stream was made in there: the generator stands still until the stream is polled again. Dropping the
+/// stream drops the generator where it waits; clean-up that it left behind goes to the scope in which
+/// the stream was made.
 ///
 /// # Examples
 ///
@@ -378,6 +399,33 @@ impl<T, F: Future<Output = ()>> FromFn<T, F> {
         generator.as_mut().cancel();
         poll_fn(|cx| generator.as_mut().poll_close(cx)).await;
     }
+
+    /// Why the generator was cancelled, if it was and has ended: by [`close`](Self::close), with the
+    /// scope that it belongs to, or by itself. `None` where it has returned, or goes on.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use futures::StreamExt;
+    /// use pirn_group::stream;
+    /// use std::pin::pin;
+    ///
+    /// # futures::executor::block_on(async {
+    /// let mut numbers = pin!(stream::from_fn(async |yielder| {
+    ///     for n in 0..9 {
+    ///         yielder.yield_(n).await;
+    ///     }
+    /// }));
+    /// assert_eq!(numbers.next().await, Some(0));
+    /// numbers.as_mut().close().await;
+    /// assert_eq!(numbers.next().await, None); // as at its end,
+    /// assert_eq!(numbers.cause().unwrap().text(), "the stream was closed"); // which it was not
+    /// # });
+    /// ```
+    #[must_use]
+    pub fn cause(&self) -> Option<&Cause> {
+        self.generator.cause.as_deref()
+    }
 }
 
 impl<T, E, F: Future<Output = Result<(), E>>> TryFromFn<T, F> {
@@ -413,6 +461,34 @@ impl<T, E, F: Future<Output = Result<(), E>>> TryFromFn<T, F> {
         generator.as_mut().cancel();
         let ended = poll_fn(|cx| generator.as_mut().poll_close(cx)).await;
         ended.unwrap_or(Ok(()))
+    }
+
+    /// Why the generator was cancelled, if it was and has ended: by [`close`](Self::close), with the
+    /// scope that it belongs to, or by itself. `None` where it has returned, or goes on.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use futures::StreamExt;
+    /// use pirn_group::stream;
+    /// use std::pin::pin;
+    ///
+    /// # futures::executor::block_on(async {
+    /// let mut numbers = pin!(stream::try_from_fn(async |yielder| {
+    ///     for n in 0..9 {
+    ///         yielder.yield_(n).await;
+    ///     }
+    ///     Ok::<(), &str>(())
+    /// }));
+    /// assert_eq!(numbers.next().await, Some(Ok(0)));
+    /// numbers.as_mut().close().await.unwrap();
+    /// assert_eq!(numbers.next().await, None); // as at its end,
+    /// assert_eq!(numbers.cause().unwrap().text(), "the stream was closed"); // which it was not
+    /// # });
+    /// ```
+    #[must_use]
+    pub fn cause(&self) -> Option<&Cause> {
+        self.generator.cause.as_deref()
     }
 }
 
@@ -477,6 +553,8 @@ pin_project! {
         slot: Slot<T>,
         // The end, if it could not yet be told.
         end: Option<Option<F::Output>>,
+        // Why it was cancelled.
+        cause: Option<Arc<Cause>>,
         // The slot is full, and the last poll had no budget left to give the item.
         left: bool,
         #[pin]
@@ -487,8 +565,8 @@ pin_project! {
 pin_project! {
     #[project = StateProj]
     enum State<F: Future> {
-        // Moved into its run at the first poll, which makes the scope there.
-        Unpolled { future: Option<F> },
+        // Moved into its run at the first poll.
+        Unpolled { future: Option<F>, made_in: Option<Scope> },
         Running { #[pin] run: Limited<F> },
         Ended,
     }
@@ -496,12 +574,15 @@ pin_project! {
 
 impl<T, F: Future> Generator<T, F> {
     fn new(slot: Slot<T>, future: F) -> Self {
-        let future = Some(future);
         Generator {
             slot,
             end: None,
+            cause: None,
             left: false,
-            state: State::Unpolled { future },
+            state: State::Unpolled {
+                future: Some(future),
+                made_in: Scope::current(),
+            },
         }
     }
 
@@ -509,9 +590,23 @@ impl<T, F: Future> Generator<T, F> {
         matches!(self.state, State::Ended) && self.end.is_none() && !self.left
     }
 
+    /// True while there may be clean-up of a cancelled generator to wait for.
+    fn is_cancelled(&self) -> bool {
+        match &self.state {
+            // It is there after a poll that was pending.
+            State::Running { run } => run.scope_if_made().is_some_and(Scope::is_cancelled),
+            State::Unpolled { .. } | State::Ended => false,
+        }
+    }
+
     fn poll_step(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Step<T, F::Output>> {
-        // In a cancelled body the generator is polled for its clean-up, whatever is left.
         let frozen = budget::is_frozen();
+        if frozen && !self.is_cancelled() {
+            // The wait is cancelled, and the generator is not: what it does, and an item that is left,
+            // are for the next. (Not polled, it does not hold up the body around.)
+            return Poll::Pending;
+        }
+        // In a cancelled body the generator is polled for its clean-up, whatever is left.
         if !self.left || frozen {
             self.as_mut().poll_run(cx);
         }
@@ -542,12 +637,10 @@ impl<T, F: Future> Generator<T, F> {
     /// Polls what is left of the generator, and keeps its end.
     fn poll_run(self: Pin<&mut Self>, cx: &mut Context<'_>) {
         let mut this = self.project();
-        if let StateProj::Unpolled { future } = this.state.as_mut().project() {
+        if let StateProj::Unpolled { future, made_in } = this.state.as_mut().project() {
             let future = future.take().expect("there until the first poll");
-            match Limited::until(Instant::NEVER, future) {
-                Ok(run) => this.state.set(State::Running { run }),
-                Err((missing, _)) => unreachable!("no deadline, and yet {missing}"),
-            }
+            let run = Limited::child_of(&home(made_in.take()), future);
+            this.state.set(State::Running { run });
         }
         let StateProj::Running { run } = this.state.as_mut().project() else {
             return;
@@ -561,19 +654,29 @@ impl<T, F: Future> Generator<T, F> {
             }
         };
         if let Poll::Ready(ended) = polled {
-            *this.end = Some(ended.ok());
+            *this.end = Some(match ended {
+                Ok(value) => Some(value),
+                Err(cause) => {
+                    *this.cause = Some(cause);
+                    None
+                }
+            });
             this.state.set(State::Ended);
         }
     }
 
     fn cancel(self: Pin<&mut Self>) {
         let mut this = self.project();
+        let cause = Cause::requested("the stream was closed");
         match this.state.as_mut().project() {
-            StateProj::Unpolled { .. } => this.state.set(State::Ended),
+            StateProj::Unpolled { .. } => {
+                *this.cause = Some(Arc::new(cause));
+                this.state.set(State::Ended);
+            }
             StateProj::Running { run } => {
                 // It is there after a poll that was pending.
                 if let Some(scope) = run.scope_if_made() {
-                    scope.cancel(Cause::requested("the stream was closed"));
+                    scope.cancel(cause);
                 }
             }
             StateProj::Ended => {}
@@ -595,4 +698,15 @@ impl<T, F: Future> Generator<T, F> {
             }
         }
     }
+}
+
+/// The scope that a generator belongs to, of that in which its stream was made: the nearest that has
+/// not ended by the first poll.
+fn home(made_in: Option<Scope>) -> Scope {
+    let mut home = made_in;
+    while let Some(ended) = home.as_ref().filter(|scope| scope.has_ended()) {
+        home = ended.parent().cloned();
+    }
+    home.or_else(context::reaper)
+        .unwrap_or_else(Scope::detached)
 }

@@ -500,3 +500,299 @@ fn a_yield_that_is_polled_with_the_streams_own_waker_wakes_nobody() {
     }
     assert_eq!(count.0.load(std::sync::atomic::Ordering::SeqCst), 0);
 }
+
+// A scope around one wait that ends before the stream does.
+
+/// Polls `future` in a scope of its own, and cancels that.
+async fn cut(future: impl Future) {
+    let limit = Scope::new();
+    let ended = limit.run(async {
+        let mut future = pin!(future);
+        poll_fn(|cx| {
+            assert!(future.as_mut().poll(cx).is_pending());
+            limit.cancel(Cause::requested("time is up"));
+            Poll::<()>::Pending
+        })
+        .await;
+    });
+    assert_eq!(ended.await.unwrap_err().text(), "time is up");
+}
+
+/// Runs `body`, which waits for nothing that it does not do itself.
+fn in_a_scope(body: impl Future<Output = ()>) {
+    assert!(matches!(
+        poll(pin!(Scope::detached().run(body))),
+        Poll::Ready(Ok(()))
+    ));
+}
+
+/// Gives 0 to 2, each when `gate` of that number is open; says how it ends.
+fn gated(log: &Log, gates: &[CancelToken; 3]) -> FromFn<u32, impl Future<Output = ()> + use<>> {
+    let (log, gates) = (log.clone(), gates.clone());
+    from_fn(async move |yielder: &mut Yielder<u32>| {
+        let last = log.clone();
+        let work = async {
+            let _held = log.on_drop("released");
+            for (n, gate) in (0..).zip(&gates) {
+                gate.cancelled().await;
+                yielder.yield_(n).await;
+            }
+        };
+        finally_in_place(work, async || last.say("cleaned")).await;
+    })
+}
+
+#[test]
+fn a_scope_that_ends_around_one_wait_neither_cancels_the_generator_nor_loses_an_item() {
+    let (log, gates) = (Log::default(), [(); 3].map(|()| CancelToken::new()));
+    in_a_scope(async {
+        let mut stream = pin!(gated(&log, &gates));
+        for n in 0..3 {
+            // The first poll of all is among them.
+            cut(stream.next()).await;
+            cut(async {
+                shield(cut(stream.next())).await;
+                pending::<()>().await;
+            })
+            .await;
+            assert_eq!(log.said(), [""; 0], "what it holds, it keeps");
+            gates[n as usize].cancel("open");
+            assert_eq!(stream.next().await, Some(n));
+        }
+        assert_eq!(stream.next().await, None);
+        assert!(stream.cause().is_none());
+        assert_eq!(log.said(), ["released", "cleaned"]);
+    });
+}
+
+#[test]
+fn so_do_a_timeout_and_a_lost_race() {
+    let ms = std::time::Duration::from_millis;
+    pirn_sim::Sim::new().run(async move {
+        let mut ticks = pin!(from_fn(async |yielder| {
+            for n in 0..3 {
+                pirn_timer::sleep(ms(10)).await;
+                yielder.yield_(n).await;
+            }
+        }));
+        assert!(pirn_timer::timeout(ms(3), ticks.next()).await.is_err());
+        assert_eq!(ticks.next().await, Some(0));
+        assert_eq!(pirn_timer::now().as_nanos(), 10_000_000, "it went on");
+        let late = async {
+            pirn_timer::sleep(ms(3)).await;
+            Some(9)
+        };
+        let won = pirn_group::race((ticks.next(), late)).await;
+        assert_eq!(won.unwrap(), Some(9));
+        assert_eq!(ticks.next().await, Some(1));
+        let ended = pirn_timer::move_on_after(ms(3), async |_| ticks.next().await).await;
+        assert_eq!(ended, None);
+        assert_eq!(ticks.next().await, Some(2));
+        assert_eq!(ticks.next().await, None);
+    });
+}
+
+#[test]
+fn a_shield_in_a_generator_that_is_not_cancelled_does_not_hold_up_who_gives_up() {
+    let (log, gate) = (Log::default(), CancelToken::new());
+    in_a_scope(async {
+        let mut stream = pin!(from_fn(async |yielder| {
+            shield(gate.cancelled()).await;
+            yielder.yield_("item").await;
+        }));
+        cut(stream.next()).await;
+        log.say("gave up");
+        gate.cancel("open");
+        assert_eq!(stream.next().await, Some("item"));
+    });
+    assert_eq!(log.said(), ["gave up"]);
+}
+
+#[test]
+fn an_item_that_was_left_for_want_of_budget_is_there_after_a_cut() {
+    in_a_scope(async {
+        // One that has ended is left as well.
+        for last in [false, true] {
+            let mut stream = pin!(from_fn(async |yielder: &mut Yielder<u32>| {
+                let mut yielding = Box::pin(yielder.yield_(1));
+                poll_fn(|cx| Poll::Ready(yielding.as_mut().poll(cx).is_pending())).await;
+                if !last {
+                    yielding.await;
+                }
+            }));
+            let _budget = budget::refill();
+            poll_fn(|cx| {
+                while budget::poll_spend(cx).is_ready() {}
+                Poll::Ready(())
+            })
+            .await;
+            cut(stream.next()).await;
+            let _budget = budget::refill();
+            assert_eq!(stream.next().await, Some(1));
+            assert_eq!(stream.next().await, None);
+        }
+    });
+}
+
+#[test]
+fn a_cancel_of_the_scope_it_was_made_in_awaits_the_clean_up_through_an_inner_one() {
+    let (log, gate, scope) = (Log::default(), CancelToken::new(), Scope::detached());
+    let mut run = pin!(scope.run(async {
+        let mut stream = pin!(from_fn(async |_: &mut Yielder<u8>| {
+            finally_in_place(pending::<()>(), async || {
+                log.say("cleaning");
+                gate.cancelled().await;
+                log.say("cleaned");
+            })
+            .await;
+        }));
+        cut(stream.next()).await;
+        let _ = Scope::new().run(stream.next()).await;
+        panic!("it went on");
+    }));
+    assert!(poll(run.as_mut()).is_pending());
+    scope.cancel(Cause::requested("stop"));
+    assert!(poll(run.as_mut()).is_pending());
+    assert_eq!(log.said(), ["cleaning"]);
+    gate.cancel("open");
+    assert!(matches!(poll(run), Poll::Ready(Err::<(), _>(cause)) if cause.text() == "stop"));
+    assert_eq!(log.said(), ["cleaned"]);
+}
+
+#[test]
+fn who_goes_on_as_the_generator_is_cancelled_is_told_why_it_ended() {
+    let (log, scope) = (Log::default(), Scope::detached());
+    let mut run = pin!(scope.run(async {
+        let mut stream = pin!(endless(&log, &CancelToken::new()));
+        assert_eq!(stream.next().await, Some(0));
+        let mut failing = pin!(try_from_fn(async |_: &mut Yielder<u8>| {
+            pending::<Result<(), &str>>().await
+        }));
+        shield(async {
+            scope.cancel(Cause::requested("stop"));
+            // The clean-up waits, and this with it: what is left is dropped with the stream.
+            assert!(poll_fn(|cx| Poll::Ready(stream.as_mut().poll_next(cx).is_pending())).await);
+            assert_eq!(failing.next().await, None);
+            assert_eq!(failing.cause().unwrap().text(), "stop");
+            log.say("told");
+        })
+        .await;
+        panic!("it went on");
+    }));
+    assert!(poll(run.as_mut()).is_pending());
+    assert_eq!(log.said(), ["dropped", "cleaning", "told"]);
+}
+
+#[test]
+fn a_stream_that_was_given_out_of_a_scope_that_has_ended_belongs_to_the_one_around() {
+    in_a_scope(async {
+        let inner = Scope::new();
+        let made = inner.run(async {
+            from_fn(async |yielder| {
+                yielder.yield_(1).await;
+                pending().await
+            })
+        });
+        let mut stream = pin!(made.await.unwrap());
+        inner.cancel(Cause::requested("late"));
+        cut(async {
+            assert_eq!(stream.next().await, Some(1));
+            stream.next().await
+        })
+        .await;
+        assert!(!stream.is_terminated() && stream.cause().is_none());
+    });
+}
+
+#[test]
+fn a_stream_that_is_polled_in_another_task_cleans_up_in_the_scope_it_was_made_in() {
+    let (log, gate, scope) = (Log::default(), CancelToken::new(), Scope::detached());
+    let made = Cell::new(None);
+    let mut maker = pin!(scope.run(async {
+        made.set(Some(endless(&log, &gate)));
+        pending::<()>().await;
+    }));
+    assert!(poll(maker.as_mut()).is_pending());
+    let stream = made.take().unwrap();
+    let mut task = Box::pin(Rooted::new(async move {
+        let mut stream = pin!(stream);
+        assert_eq!(stream.next().await, Some(0));
+        cut(poll_fn(|cx| {
+            let mut again = Context::from_waker(cx.waker());
+            let _frozen = stream.as_mut().poll_next(&mut again);
+            Poll::<()>::Pending
+        }))
+        .await;
+        assert_eq!(stream.next().await, Some(2), "one was taken before the cut");
+        pending::<()>().await;
+    }));
+    assert!(poll(task.as_mut()).is_pending());
+    drop(task);
+    assert_eq!(log.said(), ["dropped"]);
+    assert!(poll(maker.as_mut()).is_pending());
+    scope.cancel(Cause::requested("stop"));
+    assert!(poll(maker.as_mut()).is_pending());
+    assert_eq!(log.said(), ["cleaning"]);
+    gate.cancel("open");
+    assert!(poll(maker).is_ready());
+    assert_eq!(log.said(), ["cleaned"]);
+}
+
+#[test]
+fn a_cancel_where_it_was_made_ends_a_stream_that_is_polled_in_another_task() {
+    let (log, gate, scope) = (Log::default(), CancelToken::new(), Scope::detached());
+    let made = Cell::new(None);
+    let mut maker = pin!(scope.run(async {
+        made.set(Some(endless(&log, &gate)));
+        pending::<()>().await;
+    }));
+    assert!(poll(maker.as_mut()).is_pending());
+    let mut stream = pin!(made.take().unwrap());
+    let mut task = pin!(Rooted::new(async {
+        assert_eq!(stream.next().await, Some(0));
+        gate.cancelled().await;
+        assert_eq!(stream.next().await, None);
+        assert_eq!(stream.cause().unwrap().text(), "stop");
+        log.say("told");
+    }));
+    assert!(poll(task.as_mut()).is_pending());
+    scope.cancel(Cause::requested("stop"));
+    gate.cancel("open");
+    assert!(poll(task).is_ready());
+    assert_eq!(log.said(), ["dropped", "cleaning", "cleaned", "told"]);
+}
+
+#[test]
+fn a_stream_that_is_dropped_with_a_body_that_it_was_not_made_in_is_cleaned_up_after_outside() {
+    let (log, gate, scope) = (Log::default(), CancelToken::new(), Scope::detached());
+    let (said, opened) = (log.clone(), gate.clone());
+    let mut run = pin!(scope.run(async move {
+        let stream = endless(&said, &opened);
+        cut(async move {
+            let mut stream = pin!(stream);
+            assert_eq!(stream.next().await, Some(0));
+            pending::<()>().await;
+        })
+        .await;
+        said.say("body ends");
+    }));
+    assert!(poll(run.as_mut()).is_pending());
+    assert_eq!(log.said(), ["dropped", "body ends", "cleaning"]);
+    gate.cancel("open");
+    assert!(matches!(poll(run), Poll::Ready(Ok(()))));
+    assert_eq!(log.said(), ["cleaned"]);
+}
+
+#[test]
+fn a_stream_that_was_made_outside_every_scope_is_not_cut_either() {
+    let gates = [(); 3].map(|()| CancelToken::new());
+    let mut stream = pin!(gated(&Log::default(), &gates));
+    in_a_scope(async {
+        cut(stream.next()).await;
+        gates[0].cancel("open");
+        assert_eq!(stream.next().await, Some(0));
+        cut(stream.next()).await;
+    });
+    gates[1].cancel("open");
+    assert_eq!(next(&mut stream), Poll::Ready(Some(1)));
+}
