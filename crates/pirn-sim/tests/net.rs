@@ -850,3 +850,61 @@ fn a_stream_may_be_used_by_a_task_on_any_thread() {
         is_send(network);
     });
 }
+
+#[test]
+fn a_host_whose_ports_are_all_in_use_says_so_and_has_them_again() {
+    Sim::new().run(async {
+        let network = Network::new(1);
+        let listener = network.host("server").listen(80).unwrap();
+        let client = network.host("client");
+        let mut sockets = Vec::new();
+        for port in 49_152..65_534 {
+            sockets.push(client.bind(port).unwrap());
+        }
+        // Two are left: one is given to a connection, and one to somebody who is still to connect.
+        let stream = client.connect(("server", 80)).await.unwrap();
+        assert!(stream.local_addr().port() >= 65_534);
+        let mut connecting = Box::pin(client.connect(("server", 80)));
+        assert!(futures::poll!(connecting.as_mut()).is_pending());
+        let error = client.connect(("server", 80)).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::AddrNotAvailable);
+        assert_eq!(
+            error.to_string(),
+            "client could not connect to server:80: client has no free port: its 16384 are in use"
+        );
+        for error in [client.listen(0).unwrap_err(), client.bind(0).unwrap_err()] {
+            assert_eq!(error.kind(), ErrorKind::AddrNotAvailable);
+        }
+        assert!(client.listen(81).is_ok(), "none of them");
+        drop(connecting);
+        drop(client.connect(("server", 80)).await.unwrap());
+        let (theirs, _) = listener.accept().await.unwrap();
+        // The second is accepted by nobody: its port is free with the listener.
+        assert!(client.bind(0).is_err());
+        drop(listener);
+        drop(client.bind(0).unwrap());
+        // The first is free once both ends are gone.
+        let held = client.bind(0).unwrap();
+        drop(stream);
+        assert!(client.bind(0).is_err());
+        drop(theirs);
+        assert!(client.bind(0).is_ok());
+        drop(held);
+    });
+}
+
+#[test]
+fn connections_beside_do_not_make_another_one_dear() {
+    Sim::new().run(async {
+        let network = Network::new(1);
+        let (client, server) = (network.host("client"), network.host("server"));
+        let listener = server.listen(80).unwrap();
+        let mut streams = Vec::new();
+        for _ in 0..16_384 {
+            let stream = client.connect(("server", 80)).await.unwrap();
+            streams.push((stream, listener.accept().await.unwrap()));
+        }
+        let error = client.connect(("server", 80)).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::AddrNotAvailable);
+    });
+}

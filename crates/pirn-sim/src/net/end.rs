@@ -51,7 +51,9 @@ impl End {
                 .remove(&id)
                 .expect("a connection stays until both ends are gone");
             let result = act(state, &mut connection, now, later);
-            if connection.gone != [true; 2] {
+            if connection.gone == [true; 2] {
+                state.give_back(&connection.ends[0]);
+            } else {
                 state.connections.insert(id, connection);
             }
             result

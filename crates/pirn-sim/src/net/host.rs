@@ -53,18 +53,20 @@ impl Host {
     ///
     /// # Errors
     ///
-    /// [`AddrInUse`](io::ErrorKind::AddrInUse), if somebody listens there.
+    /// [`AddrInUse`](io::ErrorKind::AddrInUse), if somebody listens there;
+    /// [`AddrNotAvailable`](io::ErrorKind::AddrNotAvailable), if none is free.
     pub fn listen(&self, port: u16) -> io::Result<Listener> {
-        Listener::new(&self.network, self.at(port))
+        Listener::new(&self.network, self.at(port)?)
     }
 
     /// Sends and receives datagrams at `port`; at 0, at one that is free.
     ///
     /// # Errors
     ///
-    /// [`AddrInUse`](io::ErrorKind::AddrInUse), if somebody does so there.
+    /// [`AddrInUse`](io::ErrorKind::AddrInUse), if somebody does so there;
+    /// [`AddrNotAvailable`](io::ErrorKind::AddrNotAvailable), if none is free.
     pub fn bind(&self, port: u16) -> io::Result<Datagrams> {
-        Datagrams::new(&self.network, self.at(port))
+        Datagrams::new(&self.network, self.at(port)?)
     }
 
     /// Connects to a port of a host.
@@ -77,7 +79,9 @@ impl Host {
     /// [`NotFound`](io::ErrorKind::NotFound), if the network has no such host;
     /// [`ConnectionRefused`](io::ErrorKind::ConnectionRefused), if nobody listens there;
     /// [`TimedOut`](io::ErrorKind::TimedOut), if there was no answer for as long as the
-    /// [patience](super::Conditions::patience) lasts.
+    /// [patience](super::Conditions::patience) lasts;
+    /// [`AddrNotAvailable`](io::ErrorKind::AddrNotAvailable), if this host has no free port: it has
+    /// 16,384, from 49152 on, and each is in use until both ends of its connection are gone.
     ///
     /// # Cancel safety
     ///
@@ -119,30 +123,34 @@ impl Host {
         let mut trying = pin!(self.try_connect(&to));
         let mut waited = sleep(patience);
         let made = poll_fn(|cx| match trying.as_mut().poll(cx) {
-            Poll::Ready(made) => Poll::Ready(made.ok_or(io::ErrorKind::ConnectionRefused)),
+            Poll::Ready(made) => Poll::Ready(made),
             Poll::Pending => {
                 let waited = Pin::new(&mut waited).poll(cx);
-                waited.map(|()| Err(io::ErrorKind::TimedOut))
+                waited.map(|()| Err(io::ErrorKind::TimedOut.into()))
             }
         });
-        made.await.map_err(|kind| match kind {
-            io::ErrorKind::TimedOut => failed(kind, "there is no answer"),
-            _ => failed(kind, "nobody listens there"),
+        made.await.map_err(|error| match error.kind() {
+            kind @ io::ErrorKind::TimedOut => failed(kind, "there is no answer"),
+            kind @ io::ErrorKind::ConnectionRefused => failed(kind, "nobody listens there"),
+            kind => failed(kind, &error.to_string()),
         })
     }
 
-    /// `None` if it is refused.
-    async fn try_connect(&self, to: &Address) -> Option<Stream> {
+    async fn try_connect(&self, to: &Address) -> io::Result<Stream> {
         let (here, there) = (&self.name, &to.host);
-        let (port, mut again) = self.network.enter(|state, _| {
+        let (local, mut again) = self.network.enter(|state, _| {
             let again = state.conditions(here, there).retransmission;
-            (state.free_port(here), again)
+            (state.take_port(here), again)
         });
-        let local = self.at(port);
+        let mut port = Port {
+            network: &self.network,
+            local: local?,
+            is_connected: false,
+        };
         loop {
             let asked = self.arrival(here, there).await;
             sleep_until(asked).await;
-            let answer = self.ask(&local, to);
+            let answer = self.ask(&mut port, to);
             if matches!(answer, Answer::None) {
                 sleep(again).await;
                 again = again.saturating_mul(2);
@@ -151,8 +159,8 @@ impl Host {
             let answered = self.arrival(there, here).await;
             sleep_until(answered).await;
             return match answer {
-                Answer::Made(stream) => Some(stream),
-                _ => None,
+                Answer::Made(stream) => Ok(stream),
+                _ => Err(io::ErrorKind::ConnectionRefused.into()),
             };
         }
     }
@@ -175,8 +183,9 @@ impl Host {
     }
 
     /// A word has arrived there that asks for a connection.
-    fn ask(&self, local: &Address, to: &Address) -> Answer {
+    fn ask(&self, port: &mut Port<'_>, to: &Address) -> Answer {
         self.network.enter(|state, later| {
+            let local = &port.local;
             if state.are_parted(&local.host, &to.host) {
                 return Answer::None;
             }
@@ -187,6 +196,7 @@ impl Host {
                 return Answer::None;
             }
             let id = state.add_connection([local.clone(), to.clone()]);
+            port.is_connected = true;
             let theirs = Stream::new(&self.network, id, 1, [to, local]);
             if let Some(backlog) = state.backlogs.get_mut(to) {
                 backlog.waiting.push_back(theirs);
@@ -196,13 +206,27 @@ impl Host {
         })
     }
 
-    fn at(&self, port: u16) -> Address {
+    fn at(&self, port: u16) -> io::Result<Address> {
         let host = self.name.clone();
-        let port = match port {
+        match port {
             0 => self.network.enter(|state, _| state.free_port(&host)),
-            port => port,
-        };
-        Address { host, port }
+            port => Ok(Address { host, port }),
+        }
+    }
+}
+
+/// Of one who connects: given back, unless a connection has it by then.
+struct Port<'a> {
+    network: &'a Shared,
+    local: Address,
+    is_connected: bool,
+}
+
+impl Drop for Port<'_> {
+    fn drop(&mut self) {
+        if !self.is_connected {
+            self.network.enter(|state, _| state.give_back(&self.local));
+        }
     }
 }
 

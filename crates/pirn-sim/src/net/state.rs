@@ -8,12 +8,14 @@ use super::pipe::Pipe;
 use crate::random::Random;
 use pirn_core::Instant;
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Waker;
 use std::time::Duration;
 
-/// The first of the ports for those who do not care which.
+/// The first of the ports for those who do not care which; the others come after it.
 const FIRST_FREE: u16 = 49152;
+const FREE: usize = (u16::MAX - FIRST_FREE) as usize + 1;
 
 /// The network, for all handles.
 pub(super) struct Shared(Mutex<State>);
@@ -33,6 +35,8 @@ pub(super) struct State {
     pub(super) inboxes: BTreeMap<Address, Inbox>,
     pub(super) connections: BTreeMap<u64, Connection>,
     next_connection: u64,
+    /// From where somebody connects, or has connected.
+    outgoing: BTreeSet<Address>,
     /// Who waits until hosts are not parted any more.
     hopeful: Vec<Waker>,
 }
@@ -80,6 +84,7 @@ impl Shared {
             inboxes: BTreeMap::new(),
             connections: BTreeMap::new(),
             next_connection: 0,
+            outgoing: BTreeSet::new(),
             hopeful: Vec::new(),
         }))
     }
@@ -207,22 +212,41 @@ impl State {
     }
 
     /// A port of this host for one who does not care which.
-    pub(super) fn free_port(&mut self, host: &Arc<str>) -> u16 {
-        loop {
-            let next = self.hosts.entry(host.clone()).or_insert(FIRST_FREE);
-            let port = *next;
-            *next = next.checked_add(1).unwrap_or(FIRST_FREE);
-            let address = Address {
-                host: host.clone(),
-                port,
-            };
+    ///
+    /// # Errors
+    ///
+    /// `AddrNotAvailable`, if none is free.
+    pub(super) fn free_port(&mut self, host: &Arc<str>) -> io::Result<Address> {
+        let next = self.hosts.entry(host.clone()).or_insert(FIRST_FREE);
+        let mut address = Address {
+            host: host.clone(),
+            port: *next,
+        };
+        for _ in 0..FREE {
+            let port = address.port.checked_add(1).unwrap_or(FIRST_FREE);
             let is_used = self.backlogs.contains_key(&address)
                 || self.inboxes.contains_key(&address)
-                || self.connections.values().any(|c| c.ends[0] == address);
+                || self.outgoing.contains(&address);
             if !is_used {
-                return port;
+                *next = port;
+                return Ok(address);
             }
+            address.port = port;
         }
+        let what = format!("{host} has no free port: its {FREE} are in use");
+        Err(io::Error::new(io::ErrorKind::AddrNotAvailable, what))
+    }
+
+    /// Such a port, for one who connects from there: taken until it is given back.
+    pub(super) fn take_port(&mut self, host: &Arc<str>) -> io::Result<Address> {
+        let address = self.free_port(host)?;
+        self.outgoing.insert(address.clone());
+        Ok(address)
+    }
+
+    /// No connection came of it, or both ends of that are gone.
+    pub(super) fn give_back(&mut self, port: &Address) {
+        self.outgoing.remove(port);
     }
 
     /// Parts two sets of hosts: what is on the way between them is held, datagrams are lost.
