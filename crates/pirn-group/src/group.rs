@@ -161,8 +161,10 @@ impl<S> GroupBuilder<S> {
         }
     }
 
-    /// Lets at most `children` run at once. The others wait, in the order in which they were
-    /// spawned, as tasks that have not started. With 0 none ever starts.
+    /// Lets at most `children` run at once. The others wait as tasks that have not started: in the
+    /// order in which the executor first polled them, which need not be that in which they were
+    /// spawned. So one with a [priority](TaskGroup::spawn_at) may start before an older one, and one
+    /// that the executor does not poll keeps no slot from the others. With 0 none ever starts.
     pub fn limit(self, children: usize) -> Self {
         GroupBuilder {
             limit: Some(children),

@@ -352,19 +352,49 @@ fn with_a_runtime_the_ambient_group_uses_it() {
 
 // Limits.
 
+/// An executor that keeps what it is given, to be polled one by one.
+#[derive(Clone, Default)]
+struct Held(Arc<Mutex<Vec<BoxTask>>>);
+
+impl Spawn for Held {
+    fn spawn<F>(&self, _: TaskMeta, f: F) -> Result<(), Refused<F>>
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        self.0.lock().unwrap().push(Box::pin(f));
+        Ok(())
+    }
+}
+
+#[test]
+fn children_get_their_slots_in_the_order_of_their_first_polls_and_one_unpolled_keeps_none() {
+    let (held, log) = (Held::default(), Log::default());
+    let group = GroupBuilder::on(held.clone()).limit(1).open::<&str>();
+    for name in ["never polled", "second", "third", "fourth"] {
+        let log = log.clone();
+        group.spawn(async move {
+            log.say(name);
+            yield_now().await;
+            Ok(())
+        });
+    }
+    let mut tasks = std::mem::take(&mut *held.0.lock().unwrap());
+    for first in [2, 1, 3] {
+        assert!(poll(tasks[first].as_mut()).is_pending());
+    }
+    assert_eq!(log.said(), ["third"]);
+    assert!(poll(tasks[2].as_mut()).is_ready());
+    for polled_again in [3, 1, 3] {
+        let _ = poll(tasks[polled_again].as_mut());
+    }
+    assert_eq!(log.said(), ["third", "second"]);
+    assert!(poll(tasks[1].as_mut()).is_ready());
+    assert!(poll(tasks[3].as_mut()).is_pending());
+    assert_eq!(log.said(), ["third", "second", "fourth"]);
+}
+
 #[test]
 fn a_cancelled_child_keeps_its_slot_until_its_destructors_have_run() {
-    #[derive(Clone, Default)]
-    struct Held(Arc<Mutex<Vec<BoxTask>>>);
-    impl Spawn for Held {
-        fn spawn<F>(&self, _: TaskMeta, f: F) -> Result<(), Refused<F>>
-        where
-            F: Future<Output = ()> + Send + 'static,
-        {
-            self.0.lock().unwrap().push(Box::pin(f));
-            Ok(())
-        }
-    }
     struct Asks(Arc<Flag>, Arc<AtomicUsize>);
     impl Drop for Asks {
         fn drop(&mut self) {

@@ -1,4 +1,6 @@
-//! How many children run at once: slots, given in the order in which they were asked for.
+//! How many children run at once: slots, given in the order in which they were asked for, which is
+//! that of the children's first polls. Not that of their spawning: a slot kept for one whose executor
+//! does not poll it would stop the others.
 
 use pirn_core::wait::{Door, Policy, WaitList, Waiter};
 use std::future::poll_fn;
@@ -38,7 +40,7 @@ impl Limit {
         Arc::new(Limit(WaitList::new(Slots, slots)))
     }
 
-    /// Waits for a slot.
+    /// Waits for a slot, from the first poll on.
     pub(crate) async fn slot(self: Arc<Self>) -> Slot {
         {
             let mut waiter = pin!(Waiter::new(&self.0, 0, ()));
