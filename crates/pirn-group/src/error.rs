@@ -74,7 +74,7 @@ impl<E: fmt::Display> fmt::Display for Failure<E> {
 impl<E: fmt::Debug + fmt::Display> Error for Failure<E> {}
 
 /// Why a group gave no value: all the failures in it, in the order in which they occurred; or,
-/// without a failure, the cause for which it was cancelled, or what it missed.
+/// without a failure, the cause for which it was cancelled, what it missed, or that nobody was in it.
 ///
 /// Handlers each take their part of it and let the rest go on, as asyncio's `except*`: by
 /// [`split`](Self::split), [`split_by`](Self::split_by) and [`split_map`](Self::split_map).
@@ -139,6 +139,12 @@ impl<E> GroupError<E> {
         }
     }
 
+    pub(crate) fn refused(reason: &'static str) -> Self {
+        GroupError {
+            tree: Tree::stopped(Stop::Refused(reason)),
+        }
+    }
+
     /// The failures, in the order in which they occurred, those of nested groups in their place.
     pub fn iter(&self) -> std::vec::IntoIter<&Failure<E>> {
         self.tree.leaves().collect::<Vec<_>>().into_iter()
@@ -150,7 +156,8 @@ impl<E> GroupError<E> {
         self.tree.leaves().count()
     }
 
-    /// True if there is no failure: the group was cancelled, or there was no runtime.
+    /// True if there is no failure: the group was cancelled, or there was no runtime, or nobody in a
+    /// race.
     pub fn is_empty(&self) -> bool {
         self.first().is_none()
     }
@@ -172,6 +179,28 @@ impl<E> GroupError<E> {
     pub fn missing(&self) -> Option<Missing> {
         match self.tree.stop() {
             Some(Stop::Missing(missing)) => Some(*missing),
+            _ => None,
+        }
+    }
+
+    /// Why there was nothing to do: nobody was in the race of [`first_ok`](crate::first_ok) or
+    /// [`staggered_race`](crate::staggered_race). As [`JoinError::Refused`] of [`race`](crate::race).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # futures::executor::block_on(async {
+    /// use std::future::Ready;
+    ///
+    /// let nobody: [Ready<Result<(), &str>>; 0] = [];
+    /// let error = pirn_group::first_ok(nobody).await.unwrap_err();
+    /// assert_eq!(error.refusal(), Some("nobody was in the race"));
+    /// assert!(error.is_empty() && error.cause().is_none());
+    /// # });
+    /// ```
+    pub fn refusal(&self) -> Option<&'static str> {
+        match self.tree.stop() {
+            Some(Stop::Refused(reason)) => Some(reason),
             _ => None,
         }
     }

@@ -7,7 +7,7 @@ pub use staggered::staggered_race;
 use crate::branches::{Branches, decided, stay};
 use crate::error::GroupError;
 use crate::several::Several;
-use crate::tally::Tally;
+use crate::tally::{NOBODY, Tally};
 use pirn_core::report::{Report, report};
 use pirn_core::{BranchEnd, Cause, JoinError, Payload, TaskMeta};
 use std::fmt;
@@ -85,7 +85,7 @@ where
             Some(Err(payload)) => resume_unwind(payload),
             None => Err(match stalled.or(alone) {
                 Some(cause) => JoinError::Cancelled(cause),
-                None => JoinError::Refused("nobody was in the race"),
+                None => JoinError::Refused(NOBODY),
             }),
         }
     }
@@ -122,7 +122,8 @@ async fn drain<F: Future>(branches: &mut Branches<F>, cause: &Arc<Cause>, meta: 
 ///
 /// # Errors
 ///
-/// If none succeeds, every error, in the order in which they came.
+/// If none succeeds, every error, in the order in which they came; a [refusal](GroupError::refusal) if
+/// there were none.
 ///
 /// # Panics
 ///

@@ -12,6 +12,9 @@ use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::task::Poll;
 
+/// Of a race without runners.
+pub(crate) const NOBODY: &str = "nobody was in the race";
+
 pub(crate) struct Tally<E> {
     /// What the futures are called, with their number.
     what: &'static str,
@@ -186,9 +189,10 @@ impl<E: fmt::Display + 'static> Tally<E> {
             self.trouble = Some(trouble);
             return Poll::Pending;
         }
-        let nobody = || decided("there was nobody", &self.meta);
-        let cause = trouble.stalled.or(trouble.cause).unwrap_or_else(nobody);
-        Poll::Ready(GroupError::cancelled(cause))
+        match trouble.stalled.or(trouble.cause) {
+            Some(cause) => Poll::Ready(GroupError::cancelled(cause)),
+            None => Poll::Ready(GroupError::refused(NOBODY)),
+        }
     }
 }
 

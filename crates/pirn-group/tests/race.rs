@@ -99,6 +99,24 @@ fn one_that_is_cancelled_on_its_own_is_out_of_the_race() {
 }
 
 #[test]
+fn a_race_without_runners_says_so_and_not_that_it_was_cancelled() {
+    let nobody = || Vec::<std::future::Ready<Result<(), &str>>>::new();
+    let text = "nobody was in the race";
+    let race = finish(race(nobody())).unwrap_err();
+    assert!(matches!(race, JoinError::Refused(reason) if reason == text));
+    for error in [
+        finish(first_ok(nobody())).unwrap_err(),
+        finish(staggered_race(nobody(), yield_now)).unwrap_err(),
+    ] {
+        assert!(error.is_empty() && error.cause().is_none());
+        assert_eq!(error.refusal(), Some(text));
+        assert_eq!(error.to_string(), text);
+        let nested = error.map(|error| error).nest(Err);
+        assert_eq!(nested.refusal(), Some(text));
+    }
+}
+
+#[test]
 fn a_panic_that_comes_first_goes_on_and_a_losers_is_reported() {
     reports();
     let (log, gate) = (Log::default(), Gate::default());

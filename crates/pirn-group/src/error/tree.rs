@@ -32,6 +32,7 @@ pub(super) enum Part<E> {
 pub(super) enum Stop {
     Cancelled(Arc<Cause>),
     Missing(Missing),
+    Refused(&'static str),
 }
 
 impl<E> Default for Tree<E> {
@@ -203,6 +204,7 @@ fn headline<E>(
     match (first, children) {
         (Some(Part::Stop(Stop::Missing(missing))), _) => write!(f, "{missing}"),
         (Some(Part::Stop(Stop::Cancelled(cause))), _) => write!(f, "the group was {cause}"),
+        (Some(Part::Stop(Stop::Refused(reason))), _) => f.write_str(reason),
         (_, 1) => f.write_str("1 task of a group failed"),
         (_, failed) => write!(f, "{failed} tasks of a group failed"),
     }

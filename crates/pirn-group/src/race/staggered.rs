@@ -28,7 +28,8 @@ enum Turn<T> {
 ///
 /// # Errors
 ///
-/// If none succeeds, every error, in the order in which they came.
+/// If none succeeds, every error, in the order in which they came; a [refusal](GroupError::refusal) if
+/// there were no attempts.
 ///
 /// # Panics
 ///
