@@ -28,7 +28,7 @@ pub enum Report {
         /// The error.
         error: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// A clean-up that did not run to its end.
+    /// A clean-up that did not run to its end, or a shield whose grace period was over.
     CleanupLost {
         /// Why not: "its grace period was over", "no scope was there to run it".
         reason: &'static str,

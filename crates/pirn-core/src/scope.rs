@@ -142,6 +142,8 @@ struct State {
     grace: Grace,
     children: Slots<Weak<Node>>,
     post: Post,
+    /// The run dropped its body although regions in it were under way: the grace was over.
+    cut_off: bool,
     /// The run's waker. Taken out by whoever moves the signal.
     run_waker: Option<Waker>,
     /// Wakers of [`Cancelled`] futures and held regions. Taken out by a cancel.
@@ -258,6 +260,7 @@ impl Scope {
                 grace: Grace::Inherit,
                 children: Slots::new(),
                 post,
+                cut_off: false,
                 run_waker: None,
                 watchers: Slots::new(),
                 waking: 0,
@@ -628,6 +631,16 @@ impl Scope {
     /// True while somebody who cancelled has not yet woken all watchers.
     fn is_waking(&self) -> bool {
         self.0.state.lock().waking > 0
+    }
+
+    /// The grace is over, and regions in the body are not.
+    fn cut_off(&self) {
+        self.0.state.lock().cut_off = true;
+    }
+
+    /// True if that is why something in here is dropped.
+    fn is_cut_off(&self) -> bool {
+        self.ancestry().any(|scope| scope.0.state.lock().cut_off)
     }
 
     /// Wakes the run, for something that changed outside the lock.

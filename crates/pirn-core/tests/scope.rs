@@ -1099,7 +1099,8 @@ fn a_clean_up_that_outlasts_its_grace_is_dropped_and_reported() {
 }
 
 #[test]
-fn a_region_that_outlasts_the_grace_is_dropped_with_its_body() {
+fn a_region_that_outlasts_the_grace_is_dropped_with_its_body_and_reported() {
+    reports();
     let (clock, _entered) = Manual::enter();
     let (scope, log) = (Scope::detached(), Log::default());
     scope.set_grace(Grace::After(SECOND));
@@ -1116,6 +1117,87 @@ fn a_region_that_outlasts_the_grace_is_dropped_with_its_body() {
     clock.advance(SECOND / 2);
     assert_eq!(text(poll(run)), "stop");
     assert_eq!(log.said(), ["shield dropped"]);
+    let reports = reports();
+    assert_eq!(reports.len(), 1);
+    assert!(reports[0].contains("the grace period of a shield was over"));
+    assert!(reports[0].contains("stop"));
+}
+
+#[test]
+fn a_shield_inside_a_work_that_is_cleaned_up_after_is_reported_once_and_the_clean_up_too() {
+    reports();
+    let (clock, _entered) = Manual::enter();
+    let scope = Scope::detached();
+    scope.set_grace(Grace::After(SECOND));
+    let mut run = pin!(scope.run(async {
+        // In a run of its own, and with a shield in the shield.
+        let inner = Scope::new();
+        let work = inner.run(shield(shield(pending::<()>())));
+        finally(work, pending::<()>).await.unwrap();
+    }));
+    assert!(poll(run.as_mut()).is_pending());
+    scope.cancel(stop());
+    assert!(poll(run.as_mut()).is_pending());
+    clock.advance(SECOND);
+    assert_eq!(text(poll(run)), "stop");
+    let reports = reports();
+    assert_eq!(reports.len(), 2, "{reports:?}");
+    assert!(reports[0].contains("the grace period of a shield was over"));
+    assert!(reports[1].contains("grace period was over"));
+}
+
+#[test]
+fn a_shield_that_is_dropped_by_a_cancelled_body_within_its_grace_is_not_reported() {
+    reports();
+    let (scope, gate) = (Scope::detached(), Gate::default());
+    let mut run = pin!(scope.run(async {
+        let (mut kept, mut other) = (
+            Box::pin(shield(gate.passed())),
+            Some(Box::pin(shield(pending::<()>()))),
+        );
+        poll_fn(|cx| {
+            if let Some(other) = &mut other {
+                assert!(other.as_mut().poll(cx).is_pending());
+            }
+            let polled = kept.as_mut().poll(cx);
+            if polled.is_ready() {
+                other = None;
+            }
+            polled
+        })
+        .await;
+    }));
+    assert!(poll(run.as_mut()).is_pending());
+    scope.cancel(stop());
+    assert!(poll(run.as_mut()).is_pending());
+    gate.open();
+    assert!(poll(run).is_ready());
+    assert_eq!(reports(), [""; 0]);
+}
+
+#[test]
+fn a_shield_that_ends_or_panics_or_is_dropped_where_nothing_is_cancelled_is_not_reported() {
+    reports();
+    for panics in [false, true] {
+        let (scope, gate) = (Scope::detached(), Gate::default());
+        let mut run = pin!(scope.run(async {
+            let mut dropped = Box::pin(shield(pending::<()>()));
+            assert!(poll(dropped.as_mut()).is_pending());
+            drop(dropped);
+            shield(async {
+                gate.passed().await;
+                assert!(!panics, "oh");
+            })
+            .await;
+        }));
+        assert!(poll(run.as_mut()).is_pending());
+        scope.cancel(stop());
+        assert!(poll(run.as_mut()).is_pending());
+        gate.open();
+        let ended = catch_unwind(AssertUnwindSafe(|| poll(run)));
+        assert_eq!(ended.is_err(), panics);
+    }
+    assert_eq!(reports(), [""; 0]);
 }
 
 #[test]

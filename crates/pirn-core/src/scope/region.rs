@@ -277,6 +277,21 @@ pin_project! {
         scope: Option<Scope>,
         regions: Option<Arc<Regions>>,
         region: Region,
+        is_shield: bool,
+    }
+
+    impl<F> PinnedDrop for Held<F> {
+        fn drop(this: Pin<&mut Self>) {
+            let this = this.project();
+            // A clean-up says so itself, and who drops a shield need not be told.
+            if !*this.is_shield || !this.region.scope().is_some_and(Scope::is_cut_off) {
+                return;
+            }
+            if let Some(cause) = this.region.interruption() {
+                let (reason, cause) = ("the grace period of a shield was over", Some(cause));
+                report(Report::CleanupLost { reason, cause });
+            }
+        }
     }
 }
 
@@ -287,6 +302,7 @@ impl<F: Future> Held<F> {
             scope: None,
             regions: None,
             region: Region::default(),
+            is_shield: false,
         }
     }
 }
@@ -324,7 +340,8 @@ impl<F: Future> Future for Held<F> {
 ///
 /// # Cancel safety
 ///
-/// Dropping it drops `future`: a shield protects from cancels, not from drops.
+/// Dropping it drops `future`: a shield protects from cancels, not from drops. One that is dropped
+/// since the grace period is over is [reported](crate::report::Report::CleanupLost).
 ///
 /// # Examples
 ///
@@ -350,7 +367,9 @@ pub async fn shield<F: Future>(future: F) -> F::Output {
         false => Poll::Ready(()),
     })
     .await;
-    Held::new(future).await
+    let mut held = Held::new(future);
+    held.is_shield = true;
+    held.await
 }
 
 /// A resource and what closes it: once, in place, or handed over to the scope if this is dropped

@@ -513,8 +513,15 @@ impl<T> Run<T> {
         match self.interruption() {
             None => Poll::Pending,
             Some(cause) if !wound => self.wind(body, cause, cx),
-            Some(_) if self.is_held() && !self.grace_is_over(cx) => Poll::Pending,
-            Some(cause) => self.conclude(body, Outcome::Cancelled(cause), cx),
+            Some(cause) => {
+                if self.is_held() {
+                    if !self.grace_is_over(cx) {
+                        return Poll::Pending;
+                    }
+                    self.scope().cut_off();
+                }
+                self.conclude(body, Outcome::Cancelled(cause), cx)
+            }
         }
     }
 
