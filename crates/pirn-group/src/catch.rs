@@ -2,6 +2,7 @@
 
 use pin_project_lite::pin_project;
 use pirn_core::{Payload, TaskMeta, report::Report, report::report};
+use std::fmt;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
@@ -31,9 +32,53 @@ impl<F: Future> Future for Catch<F> {
 /// Runs what drops a value of the user's; a panic of its destructor is reported.
 pub(crate) fn drop_quietly(task: &TaskMeta, drops: impl FnOnce()) {
     if let Err(payload) = catch_unwind(AssertUnwindSafe(drops)) {
-        report(Report::Panic {
-            task: Some(task.clone()),
-            payload,
-        });
+        report_panic(task.clone(), payload);
+    }
+}
+
+/// Tells the hook of a panic: nobody else is left.
+#[cold]
+pub(crate) fn report_panic(task: TaskMeta, payload: Payload) {
+    let task = Some(task);
+    report(Report::Panic { task, payload });
+}
+
+/// Tells the hook of an error: nobody else is left. In words, since reports are kept, and the error
+/// itself may be neither `Send` nor an `Error`.
+#[cold]
+pub(crate) fn report_error(task: TaskMeta, error: impl fmt::Display) {
+    let shown = catch_unwind(AssertUnwindSafe(|| format!("{error:#}")));
+    let text = shown.unwrap_or_else(|payload| {
+        report_panic(task.clone(), payload);
+        "(an error whose Display panicked)".to_owned()
+    });
+    drop_quietly(&task, || drop(error));
+    report(Report::Error {
+        task: Some(task),
+        error: text.into(),
+    });
+}
+
+/// Values of the user's. Those that are left are dropped one by one, so that one whose destructor
+/// panics keeps none of the others from it; and [quietly](drop_quietly).
+pub(crate) struct Quietly<T> {
+    pub(crate) all: Vec<T>,
+    task: TaskMeta,
+}
+
+impl<T> Quietly<T> {
+    pub(crate) fn with_capacity(values: usize, task: TaskMeta) -> Self {
+        Quietly {
+            all: Vec::with_capacity(values),
+            task,
+        }
+    }
+}
+
+impl<T> Drop for Quietly<T> {
+    fn drop(&mut self) {
+        for value in self.all.drain(..) {
+            drop_quietly(&self.task, || drop(value));
+        }
     }
 }

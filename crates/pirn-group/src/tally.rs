@@ -1,8 +1,8 @@
 //! What is known of a combinator's futures: how many are left, and what has gone wrong.
 
 use crate::branches::decided;
+use crate::catch::{drop_quietly, report_error, report_panic};
 use crate::error::{Failure, GroupError};
-use pirn_core::report::{Report, report};
 use pirn_core::{BranchEnd, Cause, Payload, Scope, TaskMeta};
 use std::convert::Infallible;
 use std::fmt;
@@ -72,14 +72,7 @@ impl<E> Tally<E> {
                 let failure = Failure::new(self.name(index), error);
                 self.trouble().failures.push(failure);
             }
-            BranchEnd::Panicked(payload) if self.has_panicked() => {
-                report(Report::Panic {
-                    task: Some(self.name(index)),
-                    payload,
-                });
-                return;
-            }
-            BranchEnd::Panicked(payload) => self.trouble().panic = Some(payload),
+            BranchEnd::Panicked(payload) => return self.panicked(self.name(index), payload),
             BranchEnd::Cancelled(_) if self.cancelled => return,
             BranchEnd::Cancelled(cause) => {
                 self.trouble().cause.get_or_insert(cause);
@@ -90,6 +83,40 @@ impl<E> Tally<E> {
             }
         }
         self.must_cancel = !self.cancelled;
+    }
+
+    /// What is called beside the futures has panicked.
+    #[cold]
+    pub(crate) fn panicked_beside(&mut self, payload: Payload) {
+        self.panicked(self.meta.clone(), payload);
+    }
+
+    /// The first panic goes on when all have ended.
+    fn panicked(&mut self, task: TaskMeta, payload: Payload) {
+        if self.has_panicked() {
+            report_panic(task, payload);
+            return;
+        }
+        self.trouble().panic = Some(payload);
+        self.must_cancel = !self.cancelled;
+    }
+
+    /// Takes note of the end of one whose value nobody wants any more.
+    pub(crate) fn end_unwanted<T>(&mut self, index: usize, end: BranchEnd<Result<T, E>>) {
+        if let Some(value) = self.end(index, end) {
+            self.discard(index, value);
+        }
+    }
+
+    /// Drops the value of one that counts for nothing.
+    #[cold]
+    pub(crate) fn discard<T>(&self, index: usize, value: T) {
+        drop_quietly(&self.name(index), || drop(value));
+    }
+
+    /// Drops what else the user gave.
+    pub(crate) fn drop_beside(&self, drops: impl FnOnce()) {
+        drop_quietly(&self.meta, drops);
     }
 
     fn trouble(&mut self) -> &mut Trouble<E> {
@@ -120,6 +147,12 @@ impl<E> Tally<E> {
         self.cancel_for("one of several failed")
     }
 
+    /// True if nothing has gone wrong: the values count.
+    #[inline]
+    pub(crate) fn is_well(&self) -> bool {
+        self.trouble.is_none()
+    }
+
     /// True if one has panicked.
     pub(crate) fn has_panicked(&self) -> bool {
         let trouble = self.trouble.as_ref();
@@ -139,9 +172,12 @@ impl<E> Tally<E> {
 
     /// One has won, whatever became of the others; a panic of theirs is reported.
     pub(crate) fn forgive(self) {
-        if let Some(payload) = self.trouble.and_then(|trouble| trouble.panic) {
-            let task = Some(self.meta);
-            report(Report::Panic { task, payload });
+        let Some(trouble) = self.trouble else { return };
+        for failure in trouble.failures {
+            drop_quietly(&self.meta, || drop(failure));
+        }
+        if let Some(payload) = trouble.panic {
+            report_panic(self.meta, payload);
         }
     }
 }
@@ -176,9 +212,7 @@ impl<E: fmt::Display + 'static> Tally<E> {
         let trouble = self.trouble.take().unwrap_or_default();
         if let Some(payload) = trouble.panic {
             for failure in trouble.failures {
-                let task = Some(failure.task().clone());
-                let error = failure.error().to_string().into();
-                report(Report::Error { task, error });
+                report_error(failure.task().clone(), failure.into_error());
             }
             resume_unwind(payload);
         }

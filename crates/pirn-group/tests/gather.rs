@@ -5,11 +5,12 @@ mod support;
 use pirn_core::{Cause, JoinError, Rooted, Scope, budget, finally, shield};
 use pirn_group::{GroupError, gather, gather_results, join, map_limit, race};
 use std::cell::{Cell, RefCell};
+use std::fmt;
 use std::future::{Future, pending, poll_fn, ready};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
-use support::{Flag, Gate, Log, poll, reports, yield_now};
+use support::{Bomb, Flag, Gate, Log, poll, reports, yield_now};
 
 fn now<F: Future>(future: F) -> F::Output {
     match poll(pin!(future)) {
@@ -298,6 +299,101 @@ fn a_panic_goes_on_when_the_others_have_ended() {
         let reports = reports();
         assert_eq!(reports.len(), 1, "{reports:?}");
         assert!(reports[0].contains("late error"));
+    }
+}
+
+/// An error that panics as it is shown, or as it is dropped.
+enum Bad {
+    Shown,
+    Dropped,
+}
+
+impl fmt::Display for Bad {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Bad::Shown => panic!("as it is shown"),
+            Bad::Dropped => f.write_str("late"),
+        }
+    }
+}
+
+impl Drop for Bad {
+    fn drop(&mut self) {
+        if let Bad::Dropped = self {
+            panic!("as it is dropped");
+        }
+    }
+}
+
+#[test]
+fn errors_that_panic_as_they_are_reported_do_not_take_the_place_of_the_first_panic() {
+    for (tuple, shown) in [(false, false), (false, true), (true, false), (true, true)] {
+        reports();
+        let member = |late: bool| async move {
+            if late {
+                shield(async {
+                    yield_now().await;
+                    yield_now().await;
+                })
+                .await;
+                return match shown {
+                    true => Err::<(), _>(Bad::Shown),
+                    false => Err(Bad::Dropped),
+                };
+            }
+            yield_now().await;
+            panic!("first")
+        };
+        let ended = catch_unwind(AssertUnwindSafe(|| match tuple {
+            true => std::mem::forget(finish(gather((member(true), member(false))))),
+            false => std::mem::forget(finish(gather([true, false].map(member)))),
+        }));
+        assert_eq!(pirn_core::panic_message(&*ended.unwrap_err()), "first");
+        let [panic, error] = &reports()[..] else {
+            panic!("there are two reports")
+        };
+        let said = match shown {
+            true => ("as it is shown", "(an error whose Display panicked)"),
+            false => ("as it is dropped", "late"),
+        };
+        assert!(panic.contains(said.0) && error.contains(said.1), "{error}");
+    }
+}
+
+#[test]
+fn values_that_panic_as_they_are_dropped_do_not_take_the_errors_place_nor_the_clean_up() {
+    for tuple in [false, true] {
+        reports();
+        let log = Log::default();
+        let member = |i: usize| {
+            let log = log.clone();
+            async move {
+                match i {
+                    0 | 1 => return Ok(Bomb("early")),
+                    2 => shield(yield_now()).await,
+                    3 => return Err("no"),
+                    _ => {
+                        let close = || async move {
+                            yield_now().await;
+                            yield_now().await;
+                            log.say("closed");
+                        };
+                        finally(pending::<()>(), close).await;
+                    }
+                }
+                Ok(Bomb("late"))
+            }
+        };
+        let m = member;
+        let ended = match tuple {
+            true => finish(gather((m(0), m(1), m(2), m(4), m(3)))).err(),
+            false => finish(gather([0, 1, 2, 4, 3].map(member))).err(),
+        };
+        assert_eq!(ended.unwrap().into_errors(), ["no"]);
+        assert_eq!(log.said(), ["closed"]);
+        let reports = reports();
+        let of = |what| reports.iter().filter(|told| told.contains(what)).count();
+        assert_eq!((of("early"), of("late")), (2, 1), "{reports:?}");
     }
 }
 

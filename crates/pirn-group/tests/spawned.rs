@@ -5,8 +5,9 @@ mod support;
 use pirn_core::{Cause, JoinError, Scope};
 use pirn_group::{GroupBuilder, GroupError};
 use std::future::{Future, pending};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
-use support::{Gate, Hand, Log, yield_now};
+use support::{Bomb, Gate, Hand, Log, reports, yield_now};
 
 fn on(hand: &Hand) -> GroupBuilder<Hand> {
     GroupBuilder::on(hand.clone())
@@ -65,6 +66,43 @@ fn a_future_that_cancels_itself_leaves_no_value_for_the_whole() {
     });
     let error = hand.finish(on(&hand).gather(futures)).unwrap_err();
     assert_eq!(error.cause().unwrap().text(), "stop");
+}
+
+#[test]
+fn values_that_panic_as_they_are_dropped_do_not_take_the_place_of_what_went_wrong() {
+    reports();
+    let hand = Hand::default();
+    let gather = |how: &'static str| {
+        let member = move |i: usize| async move {
+            match (i, how) {
+                (0 | 2, _) => return Ok(Bomb("a value")),
+                (_, "an error") => {
+                    yield_now().await;
+                    return Err("no");
+                }
+                (_, "a cancel") => {
+                    Scope::current().unwrap().cancel(Cause::requested("stop"));
+                }
+                _ => {
+                    yield_now().await;
+                    panic!("first")
+                }
+            }
+            pending().await
+        };
+        catch_unwind(AssertUnwindSafe(|| {
+            hand.finish(on(&hand).gather((0..3).map(member))).err()
+        }))
+    };
+    let error = gather("an error").unwrap().unwrap();
+    assert_eq!(error.into_errors(), ["no"]);
+    assert_eq!(reports().len(), 2);
+    let error = gather("a cancel").unwrap().unwrap();
+    assert_eq!(error.cause().unwrap().text(), "stop");
+    assert_eq!(reports().len(), 2);
+    let payload = gather("a panic").err().unwrap();
+    assert_eq!(pirn_core::panic_message(&*payload), "first");
+    assert_eq!(reports().len(), 2);
 }
 
 #[test]

@@ -32,7 +32,7 @@ where
         match branches.poll(cx, ended) {
             Poll::Ready(Some(())) => {
                 let cause = tally.cancel();
-                let mut ended = |key, end| drop(tally.end(key, end));
+                let mut ended = |key, end| tally.end_unwanted(key, end);
                 branches.cancel(&cause, &mut ended);
                 branches.poll_drained(cx, ended)
             }
@@ -40,6 +40,13 @@ where
         }
     })
     .await;
+    if !tally.is_well() {
+        for (index, value) in values.drain(..).enumerate() {
+            value
+                .into_iter()
+                .for_each(|value| tally.discard(index, value));
+        }
+    }
     tally.finish().await?;
     let value = |value: Option<T>| value.expect("each gave its value");
     Ok(values.into_iter().map(value).collect())

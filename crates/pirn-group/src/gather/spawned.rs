@@ -1,6 +1,6 @@
 //! The gathers whose futures are tasks of an executor: children of a group.
 
-use crate::catch::Catch;
+use crate::catch::{Catch, Quietly};
 use crate::error::{ChildError, GroupError};
 use crate::group::GroupBuilder;
 use pin_project_lite::pin_project;
@@ -34,16 +34,18 @@ impl<S: Spawn> GroupBuilder<S> {
         T: Send + 'static,
         E: fmt::Display + Send + 'static,
     {
-        let (meta, mut children) = (self.meta.clone(), Vec::new());
+        let meta = self.meta.clone();
+        let mut children = Quietly::with_capacity(0, meta.clone());
         let spawn_all = async |g: crate::TaskGroup<E, S>| {
+            let children = &mut children.all;
             children.extend(futures.into_iter().map(|f| g.spawn_as(meta.clone(), f)));
             Ok(())
         };
         self.run(spawn_all).await?;
-        let mut values = Vec::with_capacity(children.len());
-        for mut child in children {
+        let mut values = Quietly::with_capacity(children.all.len(), meta);
+        for child in &mut children.all {
             match child.take() {
-                Some(Ok(value)) => values.push(value),
+                Some(Ok(value)) => values.all.push(value),
                 // Cancelled by itself: not a failure, and yet there is no value.
                 Some(Err(ChildError::Cancelled(cause))) => {
                     return Err(GroupError::cancelled(cause));
@@ -51,7 +53,7 @@ impl<S: Spawn> GroupBuilder<S> {
                 _ => unreachable!("every child of a group has ended when the group has"),
             }
         }
-        Ok(values)
+        Ok(std::mem::take(&mut values.all))
     }
 
     /// Runs futures as children of a group, and gives how each ended, in the order in which they

@@ -54,6 +54,9 @@ trait Seats<J> {
 
     /// What they gave, once.
     fn values(self: Pin<&mut Self>) -> Self::Values;
+
+    /// Drops what they gave.
+    fn discard(self: Pin<&mut Self>, judge: &J);
 }
 
 /// Who decides what the ends of the futures come to.
@@ -63,6 +66,9 @@ trait Judge {
 
     /// True if the others are to be cancelled.
     fn must_cancel(&self) -> bool;
+
+    /// True if the values count.
+    fn is_well(&self) -> bool;
 
     /// The cause for which they are from now on.
     fn cancel(&mut self) -> Arc<Cause>;
@@ -76,6 +82,9 @@ trait JudgeOf<Output>: Judge {
     type Value;
 
     fn end(&mut self, place: usize, end: BranchEnd<Output>) -> Option<Self::Value>;
+
+    /// Drops a value that does not count.
+    fn discard(&self, place: usize, value: Self::Value);
 }
 
 impl<E: fmt::Display + 'static> Judge for Tally<E> {
@@ -84,6 +93,11 @@ impl<E: fmt::Display + 'static> Judge for Tally<E> {
     #[inline]
     fn must_cancel(&self) -> bool {
         Tally::must_cancel(self)
+    }
+
+    #[inline]
+    fn is_well(&self) -> bool {
+        Tally::is_well(self)
     }
 
     fn cancel(&mut self) -> Arc<Cause> {
@@ -103,6 +117,10 @@ impl<T, E: fmt::Display + 'static> JudgeOf<Result<T, E>> for Tally<E> {
     fn end(&mut self, place: usize, end: BranchEnd<Result<T, E>>) -> Option<T> {
         Tally::end(self, place, end)
     }
+
+    fn discard(&self, place: usize, value: T) {
+        Tally::discard(self, place, value);
+    }
 }
 
 /// The judge of those who want every end.
@@ -118,6 +136,11 @@ impl Judge for Lenient {
     #[inline]
     fn must_cancel(&self) -> bool {
         false
+    }
+
+    #[inline]
+    fn is_well(&self) -> bool {
+        true
     }
 
     fn cancel(&mut self) -> Arc<Cause> {
@@ -139,6 +162,10 @@ impl<T> JudgeOf<T> for Lenient {
     #[inline]
     fn end(&mut self, _: usize, end: BranchEnd<T>) -> Option<Self::Value> {
         Some(result(end, &mut self.stalled))
+    }
+
+    fn discard(&self, _: usize, _: Self::Value) {
+        unreachable!("every end counts")
     }
 }
 
@@ -185,10 +212,13 @@ impl<S: Seats<J>, J: Judge> Future for Gathering<S, J> {
             *this.live &= !seats.cancel(*this.live, &cause, this.judge);
         }
         drop(budget);
-        match *this.live {
-            0 => this.judge.poll_whole(|| this.seats.values()),
-            _ => Poll::Pending,
+        if *this.live != 0 {
+            return Poll::Pending;
         }
+        if !this.judge.is_well() {
+            this.seats.as_mut().discard(this.judge);
+        }
+        this.judge.poll_whole(|| this.seats.values())
     }
 }
 
@@ -232,6 +262,15 @@ impl<F: Future, V> Seat<F, V> {
     fn value(self: Pin<&mut Self>) -> V {
         let value = self.project().value.take();
         value.expect("a gather was polled after it was ready")
+    }
+
+    fn discard<J>(self: Pin<&mut Self>, place: usize, judge: &J)
+    where
+        J: JudgeOf<F::Output, Value = V>,
+    {
+        if let Some(value) = self.project().value.take() {
+            judge.discard(place, value);
+        }
     }
 }
 
@@ -292,6 +331,12 @@ macro_rules! gather {
                 fn values(self: Pin<&mut Self>) -> Self::Values {
                     let this = self.project();
                     ($(this.$F.value(),)+)
+                }
+
+                #[cold]
+                fn discard(self: Pin<&mut Self>, judge: &Who) {
+                    let this = self.project();
+                    $(this.$F.discard($index, judge);)+
                 }
             }
 

@@ -16,10 +16,9 @@
 //! comes after the closing. So under the lock it is certain whether anybody lives, and the guards,
 //! which keep the scope waiting, are there before the children are and gone after.
 
-use crate::catch::drop_quietly;
+use crate::catch::{report_error, report_panic};
 use crate::group::child::Refusal;
 use crate::group::limit::Limit;
-use pirn_core::report::{Report, report};
 use pirn_core::shim::Mutex;
 use pirn_core::shim::atomic::AtomicUsize;
 use pirn_core::shim::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
@@ -253,27 +252,11 @@ impl<E: fmt::Display> Failed<E> {
     /// Tells the hook: nobody else is left.
     pub(crate) fn report(self) {
         let Failed { task, what } = self;
-        report(match what {
-            What::Panic(payload) => Report::Panic {
-                task: Some(task),
-                payload,
-            },
-            What::Error(error) => {
-                let text = text(&error);
-                drop_quietly(&task, || drop(error));
-                Report::Error {
-                    task: Some(task),
-                    error: text.into(),
-                }
-            }
-        });
+        match what {
+            What::Panic(payload) => report_panic(task, payload),
+            What::Error(error) => report_error(task, error),
+        }
     }
-}
-
-/// The error in words: reports are kept, and the error itself may be neither `Send` nor an `Error`.
-fn text(error: &impl fmt::Display) -> String {
-    let shown = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| format!("{error:#}")));
-    shown.unwrap_or_else(|_| "(an error whose Display panicked)".to_owned())
 }
 
 /// Closes the group as the body ends or is dropped.

@@ -182,6 +182,15 @@ impl Drop for OnDrop {
     }
 }
 
+/// Panics as it is dropped, with this.
+pub(crate) struct Bomb(pub(crate) &'static str);
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        panic!("{}", self.0);
+    }
+}
+
 /// Open or shut.
 #[derive(Clone, Default)]
 pub(crate) struct Gate(Arc<(AtomicUsize, Mutex<Vec<Waker>>)>);
