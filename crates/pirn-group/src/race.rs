@@ -5,11 +5,11 @@ mod staggered;
 pub use staggered::staggered_race;
 
 use crate::branches::{Branches, decided, stay};
+use crate::catch::{drop_quietly, report_panic};
 use crate::error::GroupError;
 use crate::several::Several;
 use crate::tally::{NOBODY, Tally};
-use pirn_core::report::{Report, report};
-use pirn_core::{BranchEnd, Cause, JoinError, Payload, TaskMeta};
+use pirn_core::{BranchEnd, Cause, JoinError, TaskMeta};
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::ops::ControlFlow;
@@ -33,7 +33,8 @@ use std::task::Poll;
 ///
 /// # Panics
 ///
-/// With a panic that comes first, when the others have ended. A loser's is reported.
+/// With a panic that comes first, when the others have ended. A loser's is reported, and so is that of a
+/// destructor of its value.
 ///
 /// # Fairness
 ///
@@ -103,18 +104,25 @@ async fn decide_and_drain<F: Future, W>(
     Some(first)
 }
 
-/// Cancels all and polls until they have ended. Panics are reported.
-async fn drain<F: Future>(branches: &mut Branches<F>, cause: &Arc<Cause>, meta: &TaskMeta) {
-    let late = |payload: Payload| {
-        let task = Some(meta.clone());
-        report(Report::Panic { task, payload });
-    };
-    let ended = |_, end| match end {
-        BranchEnd::Panicked(payload) => late(payload),
-        BranchEnd::Value(_) | BranchEnd::Cancelled(_) | BranchEnd::Stalled(_) => {}
-    };
+/// Cancels all and polls until they have ended. Panics are reported, those of their values' destructors
+/// too.
+pub(crate) async fn drain<F: Future>(
+    branches: &mut Branches<F>,
+    cause: &Arc<Cause>,
+    meta: &TaskMeta,
+) {
+    let ended = |_, end| unheard(end, meta);
     branches.cancel(cause, ended);
     poll_fn(|cx| branches.poll_drained(cx, ended)).await;
+}
+
+/// Of an end that nobody hears of, panics are reported.
+pub(crate) fn unheard<T>(end: BranchEnd<T>, meta: &TaskMeta) {
+    match end {
+        BranchEnd::Panicked(payload) => report_panic(meta.clone(), payload),
+        BranchEnd::Value(value) => drop_quietly(meta, || drop(value)),
+        BranchEnd::Cancelled(_) | BranchEnd::Stalled(_) => {}
+    }
 }
 
 /// Runs several futures at once, in the caller's own task, and gives the value of the first that
@@ -128,7 +136,7 @@ async fn drain<F: Future>(branches: &mut Branches<F>, cause: &Arc<Cause>, meta: 
 /// # Panics
 ///
 /// With a panic that comes before a success, when the others have ended; errors are reported before.
-/// A loser's is reported.
+/// A loser's is reported, and so is that of a destructor of its value.
 ///
 /// # Cancel safety
 ///
@@ -171,7 +179,7 @@ where
                 polled => return polled.map(|_| ()),
             }
             let cause = tally.lose();
-            let mut lost = |key, end| drop(tally.end(key, end));
+            let mut lost = |key, end| tally.end_unwanted(key, end);
             branches.cancel(&cause, &mut lost);
             branches.poll_drained(cx, lost)
         })

@@ -5,11 +5,12 @@ mod support;
 use pirn_core::{Cause, JoinError, Rooted, Scope, finally, finally_in_place, shield};
 use pirn_group::{first_ok, race, staggered_race};
 use std::cell::Cell;
-use std::future::{Future, pending, ready};
+use std::fmt;
+use std::future::{Future, pending, poll_fn, ready};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
-use support::{Flag, Gate, Log, reports, yield_now};
+use support::{Bomb, Flag, Gate, Log, reports, yield_now};
 
 fn run<F: Future>(mut future: Pin<&mut F>) -> Poll<F::Output> {
     let (woken, waker) = Flag::new();
@@ -144,6 +145,60 @@ fn a_panic_that_comes_first_goes_on_and_a_losers_is_reported() {
         ()
     );
     assert_eq!(reports().len(), 1);
+}
+
+#[test]
+fn a_losers_value_that_panics_as_it_is_dropped_takes_neither_the_winners_nor_the_clean_up() {
+    reports();
+    let (log, gate) = (Log::default(), Gate::default());
+    let bomb = async || {
+        shield(yield_now()).await;
+        Ok::<_, &str>(Err(Bomb("a loser's")))
+    };
+    let slow = async || {
+        cleaning("a", &log, &gate).await;
+        Ok(Ok(0))
+    };
+    let winner = async || Ok(Ok(7));
+    let mut one = pin!(race((bomb(), slow(), winner())));
+    assert!(run(one.as_mut()).is_pending());
+    let mut other = pin!(first_ok((bomb(), slow(), winner())));
+    assert!(run(other.as_mut()).is_pending());
+    gate.open();
+    assert!(matches!(run(one), Poll::Ready(Ok(Ok(Ok(7))))));
+    assert!(matches!(run(other), Poll::Ready(Ok(Ok(7)))));
+    assert_eq!(log.said(), ["a", "a"]);
+    let reports = reports();
+    assert_eq!(reports.len(), 2);
+    assert!(reports[1].contains("a loser's") && reports[1].contains("first_ok[0]"));
+}
+
+#[test]
+fn a_losers_panic_and_an_error_that_panics_as_it_is_dropped_are_reported_by_who_wants_a_success() {
+    struct Bad(#[expect(dead_code, reason = "for its destructor")] Bomb);
+    impl fmt::Display for Bad {
+        fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+            Ok(())
+        }
+    }
+    reports();
+    let fails = async || Err(Bad(Bomb("an error's")));
+    let panics = async || {
+        shield(async {
+            yield_now().await;
+            yield_now().await;
+        })
+        .await;
+        panic!("a loser's")
+    };
+    let both = (fails(), panics(), async {
+        yield_now().await;
+        Ok(7)
+    });
+    assert_eq!(finish(first_ok(both)).ok(), Some(7));
+    let reports = reports();
+    assert_eq!(reports.len(), 2);
+    assert!(reports[0].contains("an error's") && reports[1].contains("a loser's"));
 }
 
 #[test]
@@ -308,6 +363,57 @@ fn the_losers_of_a_staggered_race_clean_up() {
     gate.open();
     assert_eq!(run(all).map(Result::unwrap), Poll::Ready(1));
     assert_eq!(log.said(), ["a"]);
+}
+
+#[test]
+fn what_panics_beside_the_attempts_ends_them_as_a_panic_of_one_does() {
+    for case in ["delay", "the wait", "the iterator"] {
+        let (log, gate) = (Log::default(), Gate::default());
+        let mut polls = 0;
+        let attempts = (0..9).map(|i| {
+            assert!(i == 0 || case != "the iterator", "the iterator");
+            let cleaning = cleaning("closed", &log, &gate);
+            async move {
+                cleaning.await;
+                Ok::<_, &str>(())
+            }
+        });
+        let mut delays = 0;
+        let delay = || {
+            delays += 1;
+            assert!(delays == 1 || case != "delay", "delay");
+            poll_fn(move |cx| {
+                polls += 1;
+                assert!(polls == 1 || case != "the wait", "the wait");
+                cx.waker().wake_by_ref();
+                match polls {
+                    1 => Poll::Pending,
+                    _ => Poll::Ready(()),
+                }
+            })
+        };
+        let mut all = pin!(staggered_race(attempts, delay));
+        assert!(run(all.as_mut()).is_pending(), "{case}");
+        gate.open();
+        let ended = catch_unwind(AssertUnwindSafe(|| run(all).is_ready()));
+        assert_eq!(pirn_core::panic_message(&*ended.unwrap_err()), case);
+        assert_eq!(log.said(), ["closed"], "{case}");
+    }
+}
+
+#[test]
+fn attempts_that_never_start_and_panic_as_they_are_dropped_do_not_take_the_winners_value() {
+    reports();
+    let attempts = ["first", "second"].map(|name| {
+        let bomb = (name == "second").then(|| Bomb("never started"));
+        async move {
+            let _bomb = bomb;
+            Ok::<_, &str>(name)
+        }
+    });
+    let won = finish(staggered_race(attempts, pending));
+    assert_eq!(won.unwrap(), "first");
+    assert!(reports()[0].contains("never started"));
 }
 
 #[test]

@@ -8,6 +8,7 @@ use pirn_core::{TaskMeta, budget};
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::ops::ControlFlow;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::task::{Poll, ready};
 
@@ -33,7 +34,8 @@ enum Turn<T> {
 ///
 /// # Panics
 ///
-/// As [`first_ok`](crate::first_ok).
+/// As [`first_ok`](crate::first_ok). A panic of `delay`, of what it makes, or of the iterator ends all as
+/// one of an attempt does.
 ///
 /// # Cancel safety
 ///
@@ -84,22 +86,30 @@ where
                 if next && !budget::is_frozen() {
                     ready!(budget::poll_spend(cx));
                     next = false;
-                    wait.set(None);
-                    if let Some(attempt) = attempts.next() {
-                        latest = branches.push(attempt);
-                        numbers.resize(numbers.len().max(latest + 1), 0);
-                        numbers[latest] = started;
-                        started += 1;
-                        tally.left += 1;
-                        wait.set(Some(delay()));
+                    let start = || {
+                        wait.set(None);
+                        if let Some(attempt) = attempts.next() {
+                            latest = branches.push(attempt);
+                            numbers.resize(numbers.len().max(latest + 1), 0);
+                            numbers[latest] = started;
+                            started += 1;
+                            tally.left += 1;
+                            wait.set(Some(delay()));
+                        }
+                    };
+                    if let Err(payload) = catch_unwind(AssertUnwindSafe(start)) {
+                        tally.panicked_beside(payload);
                     }
                 }
-                let turn = branches.poll(cx, |key, end| match tally.end(numbers[key], end) {
-                    Some(value) => ControlFlow::Break(Turn::Won(value)),
-                    None if tally.has_panicked() => ControlFlow::Break(Turn::Panicked),
-                    None if key == latest => ControlFlow::Break(Turn::Next),
-                    None => ControlFlow::Continue(()),
-                });
+                let turn = match tally.has_panicked() {
+                    true => Poll::Ready(Some(Turn::Panicked)),
+                    false => branches.poll(cx, |key, end| match tally.end(numbers[key], end) {
+                        Some(value) => ControlFlow::Break(Turn::Won(value)),
+                        None if tally.has_panicked() => ControlFlow::Break(Turn::Panicked),
+                        None if key == latest => ControlFlow::Break(Turn::Next),
+                        None => ControlFlow::Continue(()),
+                    }),
+                };
                 match turn {
                     Poll::Ready(Some(Turn::Next)) => {
                         latest = usize::MAX;
@@ -117,18 +127,25 @@ where
                         let Some(waiting) = wait.as_mut().as_pin_mut() else {
                             return Poll::Pending;
                         };
-                        ready!(waiting.poll(cx));
-                        next = true;
+                        match catch_unwind(AssertUnwindSafe(|| waiting.poll(cx))) {
+                            Ok(over) => {
+                                ready!(over);
+                                next = true;
+                            }
+                            Err(payload) => tally.panicked_beside(payload),
+                        }
                         continue;
                     }
                 }
-                wait.set(None);
+                tally.drop_beside(|| wait.set(None));
                 let cause = tally.lose();
-                branches.cancel(&cause, |key, end| drop(tally.end(numbers[key], end)));
+                branches.cancel(&cause, |key, end| tally.end_unwanted(numbers[key], end));
             }
-            branches.poll_drained(cx, |key, end| drop(tally.end(numbers[key], end)))
+            branches.poll_drained(cx, |key, end| tally.end_unwanted(numbers[key], end))
         })
         .await;
+        // With those that were not started.
+        tally.drop_beside(|| drop(attempts));
         won(winner, tally).await
     }
 }
