@@ -13,6 +13,7 @@ use pin_project_lite::pin_project;
 use pirn_core::{TaskMeta, budget};
 use std::fmt;
 use std::future::{Future, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 
@@ -89,11 +90,13 @@ impl<I: Iterator> Stream for Iterated<I> {
 /// # Errors
 ///
 /// The first failure cancels the others and is returned when they have ended, clean-up included; no
-/// more items are taken. What another one fails with meanwhile comes after it.
+/// more items are taken. What another one fails with meanwhile comes after it. A stream of items is
+/// dropped at the failure: its clean-up goes to the scope around, which awaits it, and this does not.
 ///
 /// # Panics
 ///
-/// With the first panic, when the others have ended; and if `limit` is 0.
+/// With the first panic, of `work` and of the items too, when the others have ended; and if `limit` is
+/// 0.
 ///
 /// # Cancel safety
 ///
@@ -142,29 +145,37 @@ where
             let _budget = budget::refill_if_outermost();
             loop {
                 let mut full = running.len() >= limit;
-                while !full {
-                    let Some(items) = source.as_mut().as_pin_mut() else {
-                        break;
-                    };
-                    match items.poll_next(cx) {
-                        Poll::Ready(Some(item)) => {
-                            let key = running.push(work(item));
-                            numbers.resize(numbers.len().max(key + 1), 0);
-                            numbers[key] = taken;
-                            taken += 1;
-                            tally.left += 1;
-                            full = running.len() >= limit;
+                let take_in = || {
+                    while !full {
+                        let Some(items) = source.as_mut().as_pin_mut() else {
+                            break;
+                        };
+                        match items.poll_next(cx) {
+                            Poll::Ready(Some(item)) => {
+                                let key = running.push(work(item));
+                                numbers.resize(numbers.len().max(key + 1), 0);
+                                numbers[key] = taken;
+                                taken += 1;
+                                tally.left += 1;
+                                full = running.len() >= limit;
+                            }
+                            Poll::Ready(None) => source.set(None),
+                            Poll::Pending => break,
                         }
-                        Poll::Ready(None) => source.set(None),
-                        Poll::Pending => break,
                     }
-                }
-                let polled = running.poll(cx, |key, end| {
-                    tally.end(numbers[key], end);
-                    tally.flow()
-                });
+                };
+                let polled = match catch_unwind(AssertUnwindSafe(take_in)) {
+                    Ok(()) => running.poll(cx, |key, end| {
+                        tally.end(numbers[key], end);
+                        tally.flow()
+                    }),
+                    Err(payload) => {
+                        tally.panicked_beside(payload);
+                        Poll::Ready(Some(()))
+                    }
+                };
                 if polled == Poll::Ready(Some(())) {
-                    source.set(None);
+                    tally.drop_beside(|| source.set(None));
                     let cause = tally.cancel();
                     running.cancel(&cause, |key, end| {
                         tally.end(numbers[key], end);

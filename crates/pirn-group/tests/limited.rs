@@ -10,9 +10,9 @@ use std::future::{Future, pending, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
-use support::{Flag, Gate, Log, reports, yield_now};
+use support::{Bomb, Flag, Gate, Log, poll, reports, yield_now};
 
-fn run<F: Future>(mut future: Pin<&mut F>) -> Poll<F::Output> {
+fn run<F: Future + ?Sized>(mut future: Pin<&mut F>) -> Poll<F::Output> {
     let (woken, waker) = Flag::new();
     loop {
         let polled = future.as_mut().poll(&mut Context::from_waker(&waker));
@@ -142,6 +142,8 @@ fn results_that_nobody_takes_count_as_running() {
         places
     }));
     assert!(run(all.as_mut()).is_pending());
+    // Nor is there room for more in a turn after that.
+    assert!(poll(all.as_mut()).is_pending());
     assert_eq!(started.get(), 3);
     gate.open();
     assert_eq!(run(all), Poll::Ready(vec![0, 1, 2, 3, 4]));
@@ -205,6 +207,93 @@ fn a_panic_ends_all() {
     let ended = catch_unwind(AssertUnwindSafe(|| finish(for_each_limit(3, 0..9, work))));
     assert_eq!(pirn_core::panic_message(&*ended.unwrap_err()), "one");
     assert_eq!(log.said().len(), 3);
+}
+
+#[test]
+fn a_panic_beside_the_work_goes_on_when_what_runs_has_cleaned_up() {
+    for case in ["work", "the iterator", "the stream", "the body"] {
+        for mapped in [false, true] {
+            if case == "the body" && !mapped {
+                continue;
+            }
+            let (log, gate) = (Log::default(), Gate::default());
+            let numbers = (0..9).inspect(|i| assert!(*i < 2 || case != "the iterator", "{case}"));
+            let stream = futures::stream::iter(0..9)
+                .inspect(|i| assert!(*i < 2 || case != "the stream", "{case}"));
+            let work = |i: u32| {
+                assert!(i < 2 || case != "work", "{case}");
+                let (log, passed) = (log.clone(), gate.passed());
+                async move {
+                    if i == 0 {
+                        yield_now().await; // and then makes room for the one at 2
+                        return Ok::<_, &str>(());
+                    }
+                    let close = || async move {
+                        passed.await;
+                        log.say("closed");
+                    };
+                    finally(pending::<()>(), close).await;
+                    Ok(())
+                }
+            };
+            let body = async |mut results: pirn_group::Results<_>| {
+                let _dropped = log.on_drop("the body's");
+                yield_now().await;
+                assert!(case != "the body", "{case}");
+                while results.next().await.is_some() {}
+            };
+            let mut all: Pin<Box<dyn Future<Output = ()>>> = match (mapped, case) {
+                (false, "the stream") => Box::pin(async {
+                    for_each_limit(2, stream, work).await.unwrap();
+                }),
+                (false, _) => Box::pin(async {
+                    for_each_limit(2, numbers, work).await.unwrap();
+                }),
+                (true, "the stream") => Box::pin(map_limit(2, stream, work, body)),
+                (true, _) => Box::pin(map_limit(2, numbers, work, body)),
+            };
+            assert!(run(all.as_mut()).is_pending(), "{case}");
+            gate.open();
+            let ended = catch_unwind(AssertUnwindSafe(|| run(all.as_mut()).is_ready()));
+            assert_eq!(pirn_core::panic_message(&*ended.unwrap_err()), case);
+            let said = match mapped {
+                false => vec!["closed"],
+                true => vec!["the body's", "closed"],
+            };
+            assert_eq!(log.said(), said, "{case}");
+        }
+    }
+}
+
+#[test]
+fn what_panics_as_it_is_dropped_takes_neither_an_error_nor_the_bodys_value() {
+    reports();
+    let bomb = Bomb("the source");
+    let items = (0..9).inspect(move |_| {
+        let _kept = &bomb;
+    });
+    let error = finish(for_each_limit(2, items, async |_| Err("no"))).unwrap_err();
+    assert_eq!(error.into_errors(), ["no"]);
+    assert_eq!(reports().len(), 1);
+
+    let log = Log::default();
+    let work = async |i: u32| {
+        if i == 3 {
+            let said = log.clone();
+            finally(pending::<()>(), || async move { said.say("closed") }).await;
+        }
+        if i == 2 {
+            shield(yield_now()).await;
+        }
+        Bomb("a value")
+    };
+    let value = finish(map_limit(4, 0..9, work, async |mut results| {
+        std::mem::forget(results.next().await);
+        7
+    }));
+    // One that nobody took, and a late one.
+    assert_eq!((value, log.said()), (7, vec!["closed".to_owned()]));
+    assert_eq!(reports().len(), 2);
 }
 
 #[test]

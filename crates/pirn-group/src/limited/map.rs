@@ -2,16 +2,18 @@
 
 use super::Items;
 use crate::branches::{Branches, decided};
+use crate::catch::drop_quietly;
 use crate::gather::list::result;
+use crate::race::{drain, unheard};
 use crate::wait::Done;
 use futures_core::Stream;
-use pirn_core::report::{Report, report};
 use pirn_core::shim::Mutex;
 use pirn_core::{BranchEnd, JoinError, Scope, TaskMeta, budget};
 use std::collections::VecDeque;
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::ops::ControlFlow;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
@@ -29,8 +31,9 @@ use std::task::{Context, Poll, Waker, ready};
 ///
 /// # Panics
 ///
-/// If `limit` is 0. A panic of the body goes on at once. One of the work is its result; where nobody
-/// takes that any more, it is reported.
+/// If `limit` is 0. With a panic of the body, of `work` or of the items, when what is running has
+/// been cancelled and has ended. A panic of what `work` made is its result; where nobody takes that any
+/// more, it is reported.
 ///
 /// # Cancel safety
 ///
@@ -71,30 +74,35 @@ where
     let meta = TaskMeta::here();
     async move {
         let desk = Arc::new(Mutex::new(Desk::new()));
-        let mut body = pin!(body(Results(Arc::clone(&desk))));
+        let mut body = pin!(Some(body(Results(Arc::clone(&desk)))));
         let mut source = pin!(Some(items.items()));
         let mut running = Branches::new();
         let (mut numbers, mut taken) = (Vec::new(), 0);
         // What was cancelled with the body around.
         let mut stalled = Vec::new();
-        let value = poll_fn(|cx| {
+        let ended = poll_fn(|cx| {
             let _budget = budget::refill_if_outermost();
             loop {
-                // Take in what there is room for.
-                while running.len() + desk.lock().done.len() < limit {
-                    let Some(items) = source.as_mut().as_pin_mut() else {
-                        break;
-                    };
-                    match items.poll_next(cx) {
-                        Poll::Ready(Some(item)) => {
-                            let key = running.push(work(item));
-                            numbers.resize(numbers.len().max(key + 1), 0);
-                            numbers[key] = taken;
-                            taken += 1;
+                // What there is room for.
+                let take_in = || {
+                    while running.len() + desk.lock().done.len() < limit {
+                        let Some(items) = source.as_mut().as_pin_mut() else {
+                            break;
+                        };
+                        match items.poll_next(cx) {
+                            Poll::Ready(Some(item)) => {
+                                let key = running.push(work(item));
+                                numbers.resize(numbers.len().max(key + 1), 0);
+                                numbers[key] = taken;
+                                taken += 1;
+                            }
+                            Poll::Ready(None) => source.set(None),
+                            Poll::Pending => break,
                         }
-                        Poll::Ready(None) => source.set(None),
-                        Poll::Pending => break,
                     }
+                };
+                if let Err(payload) = catch_unwind(AssertUnwindSafe(take_in)) {
+                    return Poll::Ready(Err(payload));
                 }
                 let polled = running.poll(cx, |key, end| {
                     let mut with_body = false;
@@ -110,8 +118,12 @@ where
                 }
                 let finished = polled.is_ready() && source.is_none() && stalled.is_empty();
                 let before = Desk::tell(&desk, finished, cx);
-                if let Poll::Ready(value) = body.as_mut().poll(cx) {
-                    return Poll::Ready(value);
+                let there = body.as_mut().as_pin_mut();
+                let there = there.expect("it is dropped after this");
+                match catch_unwind(AssertUnwindSafe(|| there.poll(cx))) {
+                    Ok(Poll::Pending) => {}
+                    Ok(Poll::Ready(value)) => return Poll::Ready(Ok(value)),
+                    Err(payload) => return Poll::Ready(Err(payload)),
                 }
                 // The body made room: for the next item, whose first poll may be what it waits for.
                 let made_room = desk.lock().done.len() < before;
@@ -121,22 +133,21 @@ where
             }
         })
         .await;
-        let unheard = |_, end| {
-            if let BranchEnd::Panicked(payload) = end {
-                let task = Some(meta.clone());
-                report(Report::Panic { task, payload });
-            }
-        };
+        drop_quietly(&meta, || body.set(None));
+        drop_quietly(&meta, || source.set(None));
         let cause = decided("the body that takes the results has ended", &meta);
-        running.cancel(&cause, unheard);
-        poll_fn(|cx| running.poll_drained(cx, unheard)).await;
+        drain(&mut running, &cause, &meta).await;
         let untaken = std::mem::take(&mut desk.lock().done);
-        for (key, end) in untaken {
-            if let Err(JoinError::Panicked(panic)) = end {
-                unheard(key, BranchEnd::<R>::Panicked(panic.into_payload()));
+        for (_, end) in untaken {
+            match end {
+                Ok(value) => unheard(BranchEnd::Value(value), &meta),
+                Err(JoinError::Panicked(panic)) => {
+                    unheard(BranchEnd::<R>::Panicked(panic.into_payload()), &meta);
+                }
+                Err(_) => {}
             }
         }
-        value
+        ended.unwrap_or_else(|payload| resume_unwind(payload))
     }
 }
 
