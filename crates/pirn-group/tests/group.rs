@@ -14,7 +14,7 @@ use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
-use support::{Flag, Gate, Hand, Log, poll, reports, yield_now};
+use support::{Bomb, Flag, Gate, Hand, Log, poll, reports, yield_now};
 
 type Never<T> = Result<T, GroupError<&'static str>>;
 

@@ -9,7 +9,8 @@ mod start;
 mod support;
 
 use pirn_core::{
-    Cause, Scope, TaskLocal, TaskMeta, budget, finally, finally_in_place, panic_message, shield,
+    Cause, Kind, Scope, TaskLocal, TaskMeta, budget, finally, finally_in_place, panic_message,
+    shield,
 };
 use pirn_group::{
     ChildError, GroupBuilder, GroupError, InTask, StartError, Started, TaskGroup, Within, gather,
@@ -24,7 +25,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::task::{Context, Poll};
-use support::{Flag, Gate, Hand, Log, poll, reports, yield_now};
+use support::{Bomb, Flag, Gate, Hand, Log, poll, reports, yield_now};
 
 type Never<T> = Result<T, GroupError<&'static str>>;
 

@@ -2,6 +2,7 @@
 
 use super::shared::{Exit, Failed, What};
 use crate::branches::stay;
+use crate::catch::drop_quietly;
 use crate::error::{Failure, GroupError};
 use pirn_core::{Cause, Kind, Payload, Scope};
 use std::fmt;
@@ -26,9 +27,9 @@ pub(super) async fn end<T, E: fmt::Display + 'static>(
             None
         }
     };
-    let failures = raise(failures);
     if !failures.is_empty() {
-        return Err(GroupError::failed(failures));
+        drop_quietly(&exit.0.meta, || drop(value));
+        return Err(GroupError::failed(raise(failures)));
     }
     let cause = incomplete.or(cause);
     if cause.is_some() && around.is_some_and(Scope::is_over) {
@@ -37,7 +38,10 @@ pub(super) async fn end<T, E: fmt::Display + 'static>(
     match (value, cause) {
         (Some(value), None) => Ok(value),
         (Some(value), Some(cause)) if cause.kind() == Kind::Requested => Ok(value),
-        (_, Some(cause)) => Err(GroupError::cancelled(cause)),
+        (value, Some(cause)) => {
+            drop_quietly(&exit.0.meta, || drop(value));
+            Err(GroupError::cancelled(cause))
+        }
         (None, None) => unreachable!("a body that gave no value failed or was cancelled"),
     }
 }

@@ -168,18 +168,27 @@ fn the_handle_of_a_child_that_failed_tells_who_cancelled_the_group() {
 
 #[test]
 fn an_error_shows_each_failure_on_a_line_and_nested_groups_indented() {
-    let hand = Hand::default();
-    let spawner = hand.clone();
+    let (hand, gate) = (Hand::default(), Gate::default());
+    let (spawner, opens) = (hand.clone(), gate.clone());
     let ended = hand.finish(on(&hand).run(async |g| {
-        g.spawn_named("outer", async { Err::<(), _>("late".to_owned()) });
+        let passed = gate.passed();
+        g.spawn_named("outer", async move {
+            shield(passed).await;
+            Err::<(), _>("late".to_owned())
+        });
         g.spawn_named("nested", async move {
             let inner: Result<(), _> = on(&spawner)
                 .run(async |g| {
+                    let late = async {
+                        shield(yield_now()).await;
+                        Err::<(), _>("no b")
+                    };
+                    g.spawn_named("b", late);
                     g.spawn_named("a", async { Err::<(), _>("no a") });
-                    g.spawn_named("b", async { Err::<(), _>("no b") });
                     Ok(())
                 })
                 .await;
+            opens.open();
             inner.map_err(|error| error.to_string())
         });
         Ok(())
@@ -188,8 +197,14 @@ fn an_error_shows_each_failure_on_a_line_and_nested_groups_indented() {
     let line = |line: &str| line.split(" spawned at").next().unwrap().to_owned();
     let lines: Vec<_> = text.lines().map(line).collect();
     assert_eq!(
-        lines[..2],
-        ["1 task of a group failed", "└─ task `outer`"],
+        lines,
+        [
+            "2 tasks of a group failed",
+            "├─ task `nested`",
+            "│  ├─ task `a`",
+            "│  └─ task `b`",
+            "└─ task `outer`",
+        ],
         "{text}"
     );
 }
@@ -351,6 +366,18 @@ fn a_child_that_is_cancelled_alone_is_no_failure() {
 }
 
 #[test]
+fn a_child_that_is_cancelled_alone_before_it_began_never_starts() {
+    let hand = Hand::default();
+    let ended: Never<_> = hand.finish(on(&hand).run(async |g| {
+        let child = g.spawn::<_, ()>(async { panic!("it ran") });
+        assert!(child.cancel(stop()));
+        assert!(child.await.unwrap_err().is_cancelled());
+        Ok(2)
+    }));
+    assert_eq!(ended.unwrap(), 2);
+}
+
+#[test]
 fn a_child_spawned_in_a_cancelled_group_never_starts() {
     let hand = Hand::default();
     let ended: Never<_> = hand.finish(on(&hand).run(async |g| {
@@ -474,4 +501,42 @@ fn groups_move_between_threads() {
     }));
     let boxed: Pin<Box<dyn Future<Output = _> + Send>> = Box::pin(group);
     assert_eq!(hand.finish(boxed).unwrap(), 1);
+}
+
+#[test]
+fn a_value_of_the_body_that_panics_as_it_is_dropped_does_not_take_the_place_of_what_went_wrong() {
+    reports();
+    let hand = Hand::default();
+    let ended = hand.finish(on(&hand).run(async |g| {
+        g.spawn(async {
+            yield_now().await;
+            Err::<(), _>("no")
+        });
+        Ok(Bomb("the value"))
+    }));
+    assert_eq!(ended.err().unwrap().into_errors(), ["no"]);
+    assert_eq!(reports().len(), 1);
+    let ended: Never<_> = hand.finish(on(&hand).run(async |g| {
+        let handle = g.clone();
+        g.spawn(async move {
+            yield_now().await;
+            handle.cancel(Cause::new(Kind::Deadline, "late"));
+            forever().await
+        });
+        Ok(Bomb("the value"))
+    }));
+    assert_eq!(ended.err().unwrap().cause().unwrap().text(), "late");
+    assert_eq!(reports().len(), 1);
+    let payload = catch_unwind(AssertUnwindSafe(|| {
+        let group = on(&hand).run(async |g| {
+            g.spawn::<_, ()>(async {
+                yield_now().await;
+                panic!("first")
+            });
+            Ok::<_, &str>(Bomb("the value"))
+        });
+        hand.finish(group).is_ok()
+    }));
+    assert_eq!(panic_message(&*payload.unwrap_err()), "first");
+    assert_eq!(reports().len(), 1);
 }
