@@ -141,20 +141,22 @@ fn a_member_that_another_thread_cancels_ends_the_gather() {
 #[test]
 fn an_end_during_a_wait_that_is_given_up_is_given_by_the_next() {
     shim::model(|| {
-        let signal = Signal::default();
-        let raises = signal.clone();
-        let mut set = WaitSet::of([signal.raised()]);
+        let signals = [Signal::default(), Signal::default()];
+        let raises = signals[0].clone();
+        let mut set = WaitSet::of(signals.iter().map(Signal::raised));
         {
             let mut first = pin!(set.all());
             let mut cx = Context::from_waker(Waker::noop());
             assert!(first.as_mut().poll(&mut cx).is_pending());
             let thread = thread::spawn(move || raises.raise());
-            let _ = first.as_mut().poll(&mut cx).is_pending();
+            assert!(first.as_mut().poll(&mut cx).is_pending());
             drop(thread);
         }
-        // Where the first wait had it all, there is nothing left.
-        let left = block_on(set.all()).len();
-        assert!(left <= 1 && set.is_empty());
+        let done = block_on(set.first_completed());
+        assert!(matches!(done[..], [(0, Ok(()))]));
+        signals[1].raise();
+        let done = block_on(set.all());
+        assert!(matches!(done[..], [(1, Ok(()))]) && set.is_empty());
     });
 }
 
