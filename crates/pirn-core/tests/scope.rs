@@ -316,6 +316,40 @@ fn a_second_run_of_a_scope_runs_in_a_child_of_it() {
     assert_eq!(text(poll(third.as_mut())), "stop");
 }
 
+#[test]
+fn a_scope_whose_run_has_ended_runs_the_next_in_a_child_and_a_cancel_between_them_holds() {
+    let scope = Scope::detached();
+    value(poll(pin!(scope.run(ready(())))));
+    value(poll(pin!(scope.run(ready(())))));
+    assert!(scope.cancel(stop()));
+    let late = scope.run(async { panic!("it ran") });
+    let late: Poll<Result<(), _>> = poll(pin!(late));
+    assert_eq!(text(late), "stop");
+}
+
+#[test]
+fn a_cancel_reaches_the_runs_of_all_that_was_made_below() {
+    let (scope, log) = (Scope::detached(), Log::default());
+    let mut leaves = Vec::new();
+    for (one, two) in [("a", "b"), ("c", "d")] {
+        let worker = scope.child();
+        for name in [one, two] {
+            let said = log.clone();
+            let body = finally(pending::<()>(), move || async move { said.say(name) });
+            leaves.push(Box::pin(worker.child().run(body)));
+        }
+    }
+    let waiting = leaves
+        .iter_mut()
+        .all(|leaf| poll(leaf.as_mut()).is_pending());
+    assert!(waiting);
+    assert!(scope.cancel(stop()));
+    for leaf in leaves {
+        assert_eq!(text(poll(pin!(leaf))), "stop");
+    }
+    assert_eq!(log.said(), ["a", "b", "c", "d"]);
+}
+
 // Panics.
 
 #[test]
@@ -1055,6 +1089,78 @@ fn the_deadline_in_force_is_the_least_up_to_the_nearest_shield() {
     assert_eq!(inner.deadline(), Instant::EPOCH + 3 * SECOND);
     assert_eq!(outer.child().deadline(), Instant::EPOCH + SECOND);
     assert_eq!(Scope::detached().deadline(), Instant::NEVER);
+}
+
+#[test]
+fn a_deadline_that_passes_after_the_run_has_ended_cancels_nothing() {
+    let (clock, _entered) = Manual::enter();
+    let scope = Scope::detached();
+    scope.set_deadline(clock.now() + SECOND).unwrap();
+    value(poll(pin!(scope.run(ready(())))));
+    clock.advance(2 * SECOND);
+    assert!(!scope.is_cancelled());
+    assert_eq!(scope.own_deadline(), Instant::EPOCH + SECOND);
+}
+
+#[test]
+fn a_deadline_that_passes_before_there_is_a_run_is_seen_by_who_asks_and_is_not_taken_back() {
+    let (clock, _entered) = Manual::enter();
+    let scope = Scope::detached();
+    scope.set_deadline(clock.now() + SECOND).unwrap();
+    assert!(!scope.is_over());
+    clock.advance(SECOND);
+    assert!(!scope.is_cancelled(), "nobody has looked");
+    assert!(scope.is_over());
+    assert!(scope.is_cancelled());
+    scope.set_deadline(clock.now() + SECOND).unwrap();
+    assert!(scope.is_over());
+    assert_eq!(scope.own_deadline(), clock.now() + SECOND);
+    let late = scope.run(async { panic!("it ran") });
+    let Poll::Ready(Err::<(), _>(cause)) = poll(pin!(late)) else {
+        panic!("not cancelled")
+    };
+    assert_eq!(cause.kind(), Kind::Deadline);
+}
+
+#[test]
+fn a_cancel_leaves_the_deadline_in_force_and_the_cause_tells_of_it() {
+    let (_clock, _entered) = Manual::enter();
+    let scope = Scope::detached();
+    scope.set_deadline(Instant::EPOCH + SECOND).unwrap();
+    let (cancelled, log) = (scope.clone(), Log::default());
+    let said = log.clone();
+    let body = finally(pending::<()>(), move || async move {
+        assert_eq!(current_deadline(), Instant::NEVER, "a clean-up is shielded");
+        assert_eq!(current_cause().unwrap().text(), "stop");
+        said.say("cleaned up");
+    });
+    let mut run = pin!(scope.run(async {
+        poll_fn(|_| {
+            cancelled.cancel(stop());
+            assert_eq!(current_deadline(), Instant::EPOCH + SECOND);
+            assert_eq!(current_cause().unwrap().text(), "stop");
+            Poll::Ready(())
+        })
+        .await;
+        body.await;
+    }));
+    let _ = poll(run.as_mut());
+    assert_eq!(scope.deadline(), Instant::EPOCH + SECOND);
+    assert_eq!(log.said(), ["cleaned up"]);
+}
+
+#[test]
+fn a_scope_shows_its_cause_and_its_deadline() {
+    let (clock, _entered) = Manual::enter();
+    let scope = Scope::detached();
+    assert!(format!("{scope:?}").contains("cause: None, deadline: Instant::NEVER"));
+    scope.set_deadline(clock.now() + SECOND).unwrap();
+    scope.cancel(stop());
+    let shown = format!("{scope:?}");
+    assert!(
+        shown.contains("stop") && shown.contains("deadline: 1s"),
+        "{shown}"
+    );
 }
 
 #[test]

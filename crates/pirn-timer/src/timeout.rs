@@ -249,13 +249,17 @@ impl TimeoutHandle {
         self.scope.own_deadline()
     }
 
-    /// Moves the deadline; [`Instant::NEVER`] takes it away. Without effect once it has expired.
+    /// Moves the deadline; [`Instant::NEVER`] takes it away. Once the body was cancelled, because its
+    /// time was over or for another reason, the deadline stays what it was.
     ///
     /// # Panics
     ///
     /// As [`timeout`].
     #[track_caller]
     pub fn reschedule(&self, at: Instant) {
+        if self.scope.is_cancelled() {
+            return;
+        }
         if self.scope.set_deadline(at).is_err() {
             // There is no clock here yet: from now on there is.
             AnyClock::ambient();

@@ -7,6 +7,7 @@ use common::{Count, Fixture, at, ns};
 use pirn_core::{Cause, Instant, Kind, Park, Scope, Until, finally, shield};
 use pirn_timer::{Timed, Timeout, TimeoutError, move_on_after, now, sleep, timeout, timeout_at};
 use std::future::{Future, pending, poll_fn, ready};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
@@ -428,4 +429,394 @@ fn on_async_executor_a_value_in_time_wins() {
         5
     }));
     assert_eq!(pirn_core::shim::block_on(executor.run(task)).unwrap(), 5);
+}
+
+// What asyncio's and trio's own suites ask, one by one: pirn-group's docs/scopes.md.
+
+#[test]
+fn a_limit_that_was_not_reached_has_not_expired_however_late_it_gets() {
+    let mut f = Fixture::new();
+    let _entered = f.enter();
+    let count = Count::new();
+    let limit = Timeout::at(at(100));
+    let handle = limit.handle();
+    let mut limited = pin!(limit.run(sleep(ns(10))));
+    assert!(poll(limited.as_mut(), &count).is_pending());
+    f.advance_to(10);
+    assert!(matches!(poll(limited, &count), Poll::Ready(Ok(()))));
+    f.advance_to(1000);
+    assert_eq!((handle.when(), handle.expired()), (at(100), false));
+}
+
+#[test]
+fn an_error_of_the_body_is_its_value_and_the_limit_has_not_expired() {
+    let f = Fixture::new();
+    let _entered = f.enter();
+    let limit = Timeout::after(ns(100));
+    let handle = limit.handle();
+    let limited = pin!(limit.run(ready(Err::<(), _>("broken"))));
+    let ended = poll(limited, &Count::new());
+    assert!(matches!(ended, Poll::Ready(Ok(Err("broken")))));
+    assert!(!handle.expired());
+}
+
+#[test]
+fn a_panic_in_the_clean_up_of_a_late_body_goes_on() {
+    let mut f = Fixture::new();
+    let _entered = f.enter();
+    let count = Count::new();
+    let limit = Timeout::after(ns(100));
+    let handle = limit.handle();
+    let body = finally(pending::<()>(), || async { panic!("in the clean-up") });
+    let mut limited = pin!(limit.run(body));
+    assert!(poll(limited.as_mut(), &count).is_pending());
+    f.advance_to(100);
+    let unwound = catch_unwind(AssertUnwindSafe(|| poll(limited, &count)));
+    let said = unwound.err().unwrap();
+    assert_eq!(said.downcast_ref(), Some(&"in the clean-up"));
+    assert!(handle.expired());
+}
+
+#[test]
+fn a_panic_that_unwinds_as_the_time_is_over_hands_its_clean_up_over_and_goes_on() {
+    let mut f = Fixture::new();
+    let _entered = f.enter();
+    let count = Count::new();
+    let time = f.time.clone();
+    let cleaned = Arc::new(AtomicUsize::new(0));
+    let inner = cleaned.clone();
+    let body = finally(
+        async move {
+            time.set(100);
+            panic!("in the work");
+        },
+        move || async move {
+            sleep(ns(50)).await;
+            inner.store(1, SeqCst);
+        },
+    );
+    let mut limited = pin!(timeout(ns(100), body));
+    assert!(poll::<Timed<_>>(limited.as_mut(), &count).is_pending());
+    f.advance_to(150);
+    let unwound = catch_unwind(AssertUnwindSafe(|| {
+        let ended: Poll<Result<(), _>> = poll(limited, &count);
+        ended.is_ready()
+    }));
+    let said = unwound.unwrap_err();
+    assert_eq!(said.downcast_ref(), Some(&"in the work"));
+    assert_eq!(cleaned.load(SeqCst), 1);
+}
+
+#[test]
+fn a_thread_that_was_busy_past_two_limits_finds_the_outer_one_over() {
+    // What the outer and the inner limit are, and how long the thread is busy.
+    for (outer, inner, busy, fires) in [
+        (100, 10, 100, true), // past both
+        (10, 100, 50, true),  // the outer is the shorter
+        (100, 10, 50, false), // past the inner alone
+    ] {
+        let mut f = Fixture::new();
+        let _entered = f.enter();
+        let count = Count::new();
+        let time = f.time.clone();
+        let handle = Arc::new(Mutex::new(None));
+        let kept = handle.clone();
+        let mut limited = pin!(timeout(ns(outer), async move {
+            let limit = Timeout::after(ns(inner));
+            *kept.lock().unwrap() = Some(limit.handle());
+            let busy = async {
+                time.set(busy);
+                pending::<()>().await;
+            };
+            let ended = limit.run(busy).await;
+            assert!(ended.unwrap_err().is_elapsed());
+            pending::<()>().await;
+        }));
+        let first = poll(limited.as_mut(), &count);
+        let first = match first.is_pending() {
+            true => {
+                f.advance_to(busy);
+                poll(limited.as_mut(), &count)
+            }
+            false => first,
+        };
+        assert_eq!(elapsed(first), fires);
+        let handle = handle.lock().unwrap().take().unwrap();
+        assert_eq!(handle.expired(), !fires, "by its own time alone");
+        if !fires {
+            f.advance_to(outer);
+            assert!(elapsed(poll(limited, &count)));
+        }
+    }
+}
+
+#[test]
+fn a_limit_says_how_it_stands() {
+    let mut f = Fixture::new();
+    let _entered = f.enter();
+    let count = Count::new();
+    let limit = Timeout::at(at(100));
+    let handle = limit.handle();
+    let shown = |limit: &dyn std::fmt::Debug| format!("{limit:?}");
+    assert_eq!(shown(&limit), shown(&handle));
+    let before = shown(&handle);
+    assert!(before.contains("expired: false"), "{before}");
+    f.advance_to(100);
+    assert!(elapsed(poll(pin!(limit.run(pending::<()>())), &count)));
+    let after = shown(&handle);
+    assert_eq!(after, before.replace("false", "true"));
+}
+
+#[test]
+fn a_clean_up_may_limit_itself_whatever_cancelled_the_body() {
+    for outer_cancel in [false, true] {
+        let mut f = Fixture::new();
+        let _entered = f.enter();
+        let count = Count::new();
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let inner = seen.clone();
+        let scope = Scope::detached();
+        let body = finally(pending::<()>(), move || async move {
+            for limit in [Duration::ZERO, ns(20)] {
+                let ended = timeout(limit, pending::<()>()).await;
+                inner.lock().unwrap().push((ended.is_err(), now()));
+            }
+        });
+        let mut run = pin!(scope.run(timeout(ns(100), body)));
+        assert!(poll(run.as_mut(), &count).is_pending());
+        let over = match outer_cancel {
+            true => 50,
+            false => 100,
+        };
+        f.advance_to(over);
+        if outer_cancel {
+            scope.cancel(Cause::requested("stop"));
+        }
+        assert!(poll(run.as_mut(), &count).is_pending());
+        f.advance_to(over + 20);
+        let ended = poll(run, &count);
+        assert_eq!(matches!(ended, Poll::Ready(Err(_))), outer_cancel);
+        assert_eq!(matches!(ended, Poll::Ready(Ok(Err(_)))), !outer_cancel);
+        assert_eq!(
+            *seen.lock().unwrap(),
+            [(true, at(over)), (true, at(over + 20))]
+        );
+    }
+}
+
+#[test]
+fn a_second_cancel_does_not_reach_a_clean_up_that_has_begun() {
+    let mut f = Fixture::new();
+    let _entered = f.enter();
+    let count = Count::new();
+    let scope = Scope::detached();
+    let (again, seen) = (scope.clone(), Arc::new(Mutex::new(None)));
+    let inner = seen.clone();
+    let body = finally(pending::<()>(), move || async move {
+        let ended = timeout(ns(100), async move {
+            assert!(!again.cancel(Cause::requested("again")));
+            sleep(ns(20)).await;
+            5
+        });
+        *inner.lock().unwrap() = ended.await.ok();
+    });
+    let mut run = pin!(scope.run(body));
+    assert!(poll(run.as_mut(), &count).is_pending());
+    scope.cancel(Cause::requested("stop"));
+    assert!(poll(run.as_mut(), &count).is_pending());
+    f.advance_to(20);
+    let Poll::Ready(Err(cause)) = poll(run, &count) else {
+        panic!("not cancelled")
+    };
+    assert_eq!(cause.text(), "stop");
+    assert_eq!(*seen.lock().unwrap(), Some(5));
+}
+
+#[test]
+fn a_limit_may_be_moved_before_it_runs() {
+    let mut f = Fixture::new();
+    let _entered = f.enter();
+    let count = Count::new();
+    let limit = Timeout::after(ns(100));
+    let handle = limit.handle();
+    assert_eq!(handle.when(), at(100));
+    handle.reschedule(at(20));
+    assert_eq!(handle.when(), at(20));
+    let mut limited = pin!(limit.run(pending::<()>()));
+    assert!(poll(limited.as_mut(), &count).is_pending());
+    f.advance_to(20);
+    assert!(elapsed(poll(limited, &count)));
+}
+
+#[test]
+fn a_limit_whose_body_was_cancelled_keeps_its_deadline() {
+    let mut f = Fixture::new();
+    let _entered = f.enter();
+    let count = Count::new();
+    let limit = Timeout::at(at(100));
+    let (handle, inner) = (limit.handle(), limit.handle());
+    // Expiring: in the clean-up, the time is over and the run is not.
+    let mut limited = pin!(limit.run(finally(pending::<()>(), move || async move {
+        inner.reschedule(at(500));
+        sleep(ns(50)).await;
+    })));
+    assert!(poll(limited.as_mut(), &count).is_pending());
+    f.advance_to(100);
+    assert!(poll(limited.as_mut(), &count).is_pending());
+    assert_eq!((handle.when(), handle.expired()), (at(100), true));
+    f.advance_to(150);
+    assert!(elapsed(poll(limited, &count)));
+    // Expired.
+    handle.reschedule(Instant::NEVER);
+    assert_eq!((handle.when(), handle.expired()), (at(100), true));
+    // Cancelled for another reason.
+    let mut limited = timeout_at(at(400), async {
+        Scope::current().unwrap().cancel(Cause::requested("stop"));
+        pending::<()>().await;
+    });
+    let handle = limited.handle();
+    let ended = poll(pin!(limited), &count);
+    assert!(matches!(
+        ended,
+        Poll::Ready(Err(TimeoutError::Cancelled(_)))
+    ));
+    handle.reschedule(at(200));
+    f.advance_to(300);
+    assert_eq!((handle.when(), handle.expired()), (at(400), false));
+}
+
+#[test]
+fn a_deadline_that_is_moved_thousands_of_times_has_one_timer() {
+    let mut f = Fixture::new();
+    let _entered = f.enter();
+    let count = Count::new();
+    let mut limited = timeout(ns(100), pending::<()>());
+    let handle = limited.handle();
+    let mut limited = pin!(limited);
+    for turn in 0..5000 {
+        handle.reschedule(at(9998 + turn % 2));
+        assert!(poll(limited.as_mut(), &count).is_pending());
+    }
+    f.driver.park(Until::Woken).unwrap();
+    assert_eq!(f.log.take_parks(), [Until::At(at(9999))]);
+    f.driver.park(Until::Now).unwrap();
+    assert!(elapsed(poll(limited, &count)));
+    f.log.take_parks();
+    f.driver.park(Until::Woken).unwrap();
+    assert_eq!(f.log.take_parks(), [Until::Woken]);
+}
+
+#[test]
+fn with_a_limit_of_zero_the_clean_up_is_awaited_too() {
+    let mut f = Fixture::new();
+    let _entered = f.enter();
+    let count = Count::new();
+    let cleaned = Arc::new(AtomicUsize::new(0));
+    let inner = cleaned.clone();
+    let body = finally(pending::<()>(), move || async move {
+        sleep(ns(50)).await;
+        inner.store(1, SeqCst);
+    });
+    let mut limited = pin!(timeout(Duration::ZERO, body));
+    assert!(poll(limited.as_mut(), &count).is_pending());
+    assert_eq!(cleaned.load(SeqCst), 0);
+    f.advance_to(50);
+    assert!(elapsed(poll(limited, &count)));
+    assert_eq!(cleaned.load(SeqCst), 1);
+}
+
+#[test]
+fn a_shielded_value_that_comes_after_the_time_is_returned() {
+    for limit in [Duration::ZERO, ns(100)] {
+        let mut f = Fixture::new();
+        let _entered = f.enter();
+        let count = Count::new();
+        let mut limited = pin!(timeout(
+            limit,
+            shield(async {
+                sleep(ns(150)).await;
+                42
+            })
+        ));
+        assert!(poll(limited.as_mut(), &count).is_pending());
+        f.advance_to(100);
+        assert!(poll(limited.as_mut(), &count).is_pending());
+        f.advance_to(150);
+        assert!(matches!(poll(limited, &count), Poll::Ready(Ok(42))));
+    }
+}
+
+#[test]
+fn an_outer_cancel_during_the_clean_up_of_a_late_body_waits_for_it_and_wins() {
+    let mut f = Fixture::new();
+    let _entered = f.enter();
+    let count = Count::new();
+    let scope = Scope::detached();
+    let cleaned = Arc::new(AtomicUsize::new(0));
+    let inner = cleaned.clone();
+    let mut run = pin!(scope.run(async move {
+        let body = finally(pending::<()>(), move || async move {
+            sleep(ns(50)).await;
+            inner.store(1, SeqCst);
+        });
+        let _ = timeout(ns(100), body).await;
+        panic!("it went on");
+    }));
+    assert!(poll::<pirn_core::Scoped<_>>(run.as_mut(), &count).is_pending());
+    f.advance_to(100);
+    assert!(poll::<pirn_core::Scoped<_>>(run.as_mut(), &count).is_pending());
+    scope.cancel(Cause::requested("stop"));
+    assert!(poll::<pirn_core::Scoped<_>>(run.as_mut(), &count).is_pending());
+    f.advance_to(150);
+    let Poll::Ready(Err::<(), _>(cause)) = poll(run, &count) else {
+        panic!("not cancelled")
+    };
+    assert_eq!((cause.text(), cleaned.load(SeqCst)), ("stop", 1));
+}
+
+#[test]
+fn a_cancel_around_that_comes_with_the_value_is_not_swallowed() {
+    let mut f = Fixture::new();
+    let _entered = f.enter();
+    let count = Count::new();
+    let scope = Scope::detached();
+    let mut run = pin!(scope.run(async {
+        timeout(ns(100), sleep(ns(10))).await.unwrap();
+        panic!("it went on");
+    }));
+    assert!(poll::<pirn_core::Scoped<_>>(run.as_mut(), &count).is_pending());
+    // In one turn: the value is there, and the cancel.
+    f.advance_to(10);
+    scope.cancel(Cause::requested("stop"));
+    let ended: Poll<Result<(), _>> = poll(run, &count);
+    assert!(matches!(ended, Poll::Ready(Err(cause)) if cause.text() == "stop"));
+}
+
+#[test]
+fn a_limit_inside_a_shield_is_not_reached_by_the_cancel_around_and_fires() {
+    let mut f = Fixture::new();
+    let _entered = f.enter();
+    let count = Count::new();
+    let scope = Scope::detached();
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let inner = seen.clone();
+    let mut run = pin!(scope.run(async move {
+        shield(async {
+            let failed = timeout(ns(100), pending::<()>()).await;
+            inner.lock().unwrap().push((failed.is_err(), now()));
+            let moved_on = move_on_after(ns(50), |_| pending::<()>()).await;
+            inner.lock().unwrap().push((moved_on.is_none(), now()));
+        })
+        .await;
+        pending::<()>().await;
+    }));
+    assert!(poll(run.as_mut(), &count).is_pending());
+    scope.cancel(Cause::requested("stop"));
+    for time in [99, 100, 149] {
+        f.advance_to(time);
+        assert!(poll(run.as_mut(), &count).is_pending());
+    }
+    f.advance_to(150);
+    assert!(matches!(poll(run, &count), Poll::Ready(Err(_))));
+    assert_eq!(*seen.lock().unwrap(), [(true, at(100)), (true, at(150))]);
 }
