@@ -92,11 +92,19 @@
 //! `shield`, or leaves a `finally`: these are polled on, up to the grace period. The group waits for
 //! them. A child that had not started never does.
 //!
-//! **What if I drop it?** Dropping the group's future cancels its children at once and leaves them to
-//! the scope around, which ends after them; without one to the runtime's reaper; without either, on a
-//! foreign executor outside every scope, each child still ends at its next poll, and the process-wide
-//! hook of `pirn_core::report` is told how many there were. Errors that nobody is left to receive go
-//! to that hook too. Nothing is detached in silence.
+//! **What if I drop it?** Dropping the group's future cancels its children at once. What becomes of
+//! them and of their clean-up, on each executor (`tests/executors.rs` drops groups on all of these):
+//!
+//! | executor | inside a scope | outside every scope |
+//! |---|---|---|
+//! | a pirn runtime | the scope ends after them | its reaper waits for them |
+//! | our pool, tokio, and `futures`' pool, on threads | the same | they clean up and end at their next poll, on those threads |
+//! | our local one, tokio's of one thread, `async-executor` | the same | the same, as somebody runs it again; if it is dropped instead, so are they, and the clean-up is reported |
+//! | one that drops tasks | the same: the scope does the clean-up | what it drops is reported, the others end as above |
+//! | one that keeps tasks and never polls them | the scope waits for it | nobody waits |
+//!
+//! Outside every scope the process-wide hook of `pirn_core::report` is told how many were still there.
+//! Errors that nobody is left to receive go to that hook too. Nothing is detached in silence.
 //!
 //! A group as a value is the same: dropping it, or the future of its `join`, does what dropping a
 //! group's future does.
@@ -117,7 +125,9 @@
 //! An executor that keeps a task and never polls it again keeps the group waiting, as it must.
 //!
 //! Case by case beside asyncio and trio, with the test that shows each:
-//! [asyncio](https://docs.rs/pirn-group/latest/pirn_group/asyncio/index.html), or `docs/asyncio.md`.
+//! [asyncio](https://docs.rs/pirn-group/latest/pirn_group/asyncio/index.html), or `docs/asyncio.md`; limits
+//! in time and cancel scopes in [scopes](https://docs.rs/pirn-group/latest/pirn_group/scopes/index.html), or
+//! `docs/scopes.md`.
 //!
 //! # Combinators
 //!
@@ -154,6 +164,9 @@ mod gather;
 mod group;
 mod limited;
 mod race;
+#[cfg(doc)]
+#[doc = include_str!("../docs/scopes.md")]
+pub mod scopes {}
 mod several;
 pub mod stream;
 mod tally;

@@ -3,6 +3,7 @@
 
 #[path = "executors/bad.rs"]
 mod bad;
+mod support;
 
 use async_executor::Executor;
 use bad::{Careless, Forgetful};
@@ -19,6 +20,7 @@ use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::task::Poll;
+use support::reports;
 
 type Drive<'a> = &'a mut dyn FnMut(Pin<Box<dyn Future<Output = ()> + Send>>);
 
@@ -398,7 +400,118 @@ async fn forgetful<S: Spawn + Clone>(spawner: S) {
     }
 }
 
+/// Ten children that wait, in a group that is dropped: each is counted as it begins, as it has
+/// cleaned up, and as it is gone.
+#[derive(Default)]
+struct Abandoned {
+    begun: Arc<AtomicUsize>,
+    cleaned: Arc<AtomicUsize>,
+    alive: Arc<AtomicUsize>,
+}
+
+impl Abandoned {
+    /// Drops the group when all have begun, or after so many turns.
+    async fn after<S: Spawn>(turns: usize, spawner: S) -> Abandoned {
+        let counts = Abandoned::default();
+        let mut group = Box::pin(GroupBuilder::on(spawner).run(async |g| {
+            for _ in 0..10 {
+                let guard = Alive::new(&counts.alive);
+                let [begun, cleaned] = [&counts.begun, &counts.cleaned].map(Arc::clone);
+                g.spawn(async move {
+                    let _guard = guard;
+                    begun.fetch_add(1, SeqCst);
+                    finally(pending::<Result<(), &str>>(), || async move {
+                        yield_now().await;
+                        cleaned.fetch_add(1, SeqCst);
+                    })
+                    .await
+                });
+            }
+            pending::<Result<(), &str>>().await
+        }));
+        for _ in 0..turns {
+            let ended = poll_fn(|cx| Poll::Ready(group.as_mut().poll(cx).is_ready())).await;
+            if ended || counts.begun.load(SeqCst) == 10 {
+                break;
+            }
+            yield_now().await;
+        }
+        drop(group);
+        counts
+    }
+
+    /// Waits until all are gone.
+    async fn gone(&self) {
+        while self.alive.load(SeqCst) > 0 {
+            yield_now().await;
+        }
+    }
+
+    /// How many have begun and did not clean up.
+    fn owed(&self) -> usize {
+        self.begun.load(SeqCst) - self.cleaned.load(SeqCst)
+    }
+}
+
+/// A group that is dropped with nothing around it: what lives is reported, and each child still
+/// cleans up and ends where its executor polls it.
+async fn alone<S: Spawn>(spawner: S) {
+    assert!(Scope::current().is_none());
+    reports();
+    let group = Abandoned::after(usize::MAX, spawner).await;
+    // On other threads some have ended by now, or all.
+    let said = reports();
+    let counted = said.iter().all(|report| report.contains("live child"));
+    assert!(said.len() <= 1 && counted, "{said:?}");
+    group.gone().await;
+    assert_eq!(group.owed(), 0);
+}
+
+/// The same on an executor that drops tasks at random: with a scope around all clean up before that
+/// ends; with none, all but those that were dropped.
+async fn alone_and_careless<S: Spawn + Clone>(spawner: S) {
+    for seed in 0..40 {
+        let careless = Careless::new(spawner.clone(), seed);
+        let outer = Scope::detached();
+        let group = outer.run(Abandoned::after(3, careless)).await.unwrap();
+        assert_eq!((group.alive.load(SeqCst), group.owed()), (0, 0));
+
+        let careless = Careless::new(spawner.clone(), seed);
+        let lost = careless.lost();
+        let group = Abandoned::after(3, careless).await;
+        group.gone().await;
+        assert!(group.owed() <= lost.load(SeqCst));
+    }
+}
+
+/// And on one that keeps tasks and does not poll them again: the scope around waits until it lets
+/// go; with none, nobody does.
+async fn alone_and_forgetful<S: Spawn + Clone>(spawner: S) {
+    let forgetful = Forgetful::new(spawner.clone(), 1);
+    let outer = Scope::detached();
+    let mut run = Box::pin(outer.run(Abandoned::after(usize::MAX, forgetful.clone())));
+    for _ in 0..100 {
+        let waits = poll_fn(|cx| Poll::Ready(run.as_mut().poll(cx).is_pending())).await;
+        assert!(waits, "it did not wait");
+        yield_now().await;
+    }
+    forgetful.let_go();
+    let group = run.await.unwrap();
+    assert_eq!((group.alive.load(SeqCst), group.owed()), (0, 0));
+
+    let forgetful = Forgetful::new(spawner, 1);
+    let group = Abandoned::after(usize::MAX, forgetful.clone()).await;
+    // One that is in its first poll on another thread may clean up there.
+    assert!(group.alive.load(SeqCst) > 0);
+    forgetful.let_go();
+    assert_eq!(group.alive.load(SeqCst), 0);
+    assert!(group.owed() > 0, "nobody was left to do it");
+}
+
 fn battery<S: Spawn + Clone + Send + Sync + 'static>(spawner: S, drive: Drive<'_>) {
+    drive(Box::pin(alone(spawner.clone())));
+    drive(Box::pin(alone_and_careless(spawner.clone())));
+    drive(Box::pin(alone_and_forgetful(spawner.clone())));
     drive(Box::pin(owned(spawner.clone())));
     drive(Box::pin(collected(spawner.clone())));
     drive(Box::pin(started(spawner.clone())));
@@ -525,6 +638,49 @@ fn groups_on_our_pool() {
         battery(handle.clone(), &mut futures::executor::block_on);
         drop(executor);
     });
+}
+
+#[test]
+fn what_is_left_of_a_dropped_group_goes_on_with_its_executor_and_no_later_than_that_is_dropped() {
+    for goes_on in [true, false] {
+        reports();
+        let executor = LocalExecutor::new();
+        let mut park = ThreadPark::new();
+        let spawner = executor.handle();
+        let group = executor.run(&mut park, Abandoned::after(usize::MAX, spawner));
+        let group = group.unwrap();
+        assert!(reports()[0].contains("10 live children"));
+        assert_eq!((group.alive.load(SeqCst), group.owed()), (10, 10));
+        if goes_on {
+            executor.run(&mut park, group.gone()).unwrap();
+        }
+        drop(executor);
+        let owed = if goes_on { 0 } else { 10 };
+        assert_eq!((group.alive.load(SeqCst), group.owed()), (0, owed));
+
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .unwrap();
+        let spawner = TokioHandle::new(runtime.handle().clone());
+        let group = runtime.block_on(Abandoned::after(usize::MAX, spawner));
+        assert_eq!((group.alive.load(SeqCst), group.owed()), (10, 10));
+        if goes_on {
+            runtime.block_on(group.gone());
+        }
+        drop(runtime);
+        assert_eq!((group.alive.load(SeqCst), group.owed()), (0, owed));
+
+        let executor = Arc::new(Executor::new());
+        let spawner = AsyncExecutor::new(Arc::clone(&executor));
+        let group = executor.run(Abandoned::after(usize::MAX, spawner));
+        let group = futures::executor::block_on(group);
+        assert_eq!((group.alive.load(SeqCst), group.owed()), (10, 10));
+        if goes_on {
+            futures::executor::block_on(executor.run(group.gone()));
+        }
+        drop(executor);
+        assert_eq!((group.alive.load(SeqCst), group.owed()), (0, owed));
+    }
 }
 
 #[test]

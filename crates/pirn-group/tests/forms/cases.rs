@@ -352,6 +352,32 @@ fn a_cancel_from_around_ends_a_group_that_waits_for_its_children() {
 }
 
 #[test]
+fn a_childs_failure_wakes_the_parent_that_waits_in_its_body_or_at_its_end() {
+    for at_its_end in [false, true] {
+        let (hand, gate) = (Hand::default(), Gate::default());
+        let passed = gate.clone();
+        let mut run = pin!(on(&hand).run(async |g| {
+            g.spawn::<_, ()>(async move {
+                passed.passed().await;
+                Err("broken")
+            });
+            match at_its_end {
+                true => Ok(()),
+                false => forever().await,
+            }
+        }));
+        assert!(hand.run(run.as_mut()).is_pending());
+        let (woken, waker) = Flag::new();
+        let polled = run.as_mut().poll(&mut Context::from_waker(&waker));
+        assert!(polled.is_pending());
+        gate.open();
+        hand.settle();
+        assert!(woken.take());
+        assert_eq!(hand.finish(run).unwrap_err().into_errors(), ["broken"]);
+    }
+}
+
+#[test]
 fn a_child_that_is_cancelled_alone_is_no_failure() {
     let hand = Hand::default();
     let ended: Never<_> = hand.finish(on(&hand).run(async |g| {
