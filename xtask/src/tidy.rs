@@ -46,8 +46,10 @@ pub fn run(mut arguments: lexopt::Parser) -> Result {
     let read = |path: &Path| fs::read_to_string(workspace.root.join(path)).unwrap_or_default();
     breaches.extend(places::check(&files, read));
     breaches.extend(models::check(&read(models::MODELS.as_ref()), &files, read));
-    let page = read(models::ASYNCIO.as_ref());
-    breaches.extend(models::check_names(models::ASYNCIO, &page, &files, read));
+    for page in models::BESIDE {
+        let text = read(page.as_ref());
+        breaches.extend(models::check_names(page, &text, &files, read));
+    }
     let exists = |path: &Path| workspace.root.join(path).exists();
     breaches.extend(guide::check(&pages(&workspace)?, read, exists));
     let survivors = Survivors::load(&workspace.root)?;

@@ -385,4 +385,15 @@ fn what_another_page_names_is_there() {
         names("`tests/event.rs::comes`"),
         ["page: no test `comes` in crates/pirn-sync/tests/event.rs"]
     );
+    assert!(names("| a case | `is_not_a_test` | `goes` |").is_empty());
+    assert_eq!(
+        names("| a case | `is_not_a_test` | `is_none_in_the_tests` |"),
+        ["page: no test `is_none_in_the_tests`"]
+    );
+    let place = "crates/pirn-group/docs/scopes.md";
+    let named = "`pirn-sync tests/event.rs::goes`, `tests/event.rs::goes`";
+    assert_eq!(
+        models::check_names(place, named, &files, |_| "#[test]\nfn goes() {}".into()),
+        ["crates/pirn-group/docs/scopes.md: no test `goes` in crates/pirn-group/tests/event.rs"]
+    );
 }

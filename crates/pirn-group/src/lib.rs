@@ -93,7 +93,7 @@
 //! them. A child that had not started never does.
 //!
 //! **What if I drop it?** Dropping the group's future cancels its children at once. What becomes of
-//! them and of their clean-up, on each executor (`tests/executors.rs` drops groups on all of these):
+//! them and of their clean-up, on each executor (tried in `tests/executors.rs`, a reaper in `tests/owned.rs`):
 //!
 //! | executor | inside a scope | outside every scope |
 //! |---|---|---|

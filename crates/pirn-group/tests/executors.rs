@@ -657,6 +657,7 @@ fn what_is_left_of_a_dropped_group_goes_on_with_its_executor_and_no_later_than_t
         drop(executor);
         let owed = if goes_on { 0 } else { 10 };
         assert_eq!((group.alive.load(SeqCst), group.owed()), (0, owed));
+        assert_eq!(reports().len(), owed, "the clean-up that nobody does");
 
         let runtime = tokio::runtime::Builder::new_current_thread()
             .build()

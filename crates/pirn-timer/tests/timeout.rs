@@ -446,6 +446,9 @@ fn a_limit_that_was_not_reached_has_not_expired_however_late_it_gets() {
     assert!(matches!(poll(limited, &count), Poll::Ready(Ok(()))));
     f.advance_to(1000);
     assert_eq!((handle.when(), handle.expired()), (at(100), false));
+    // Nobody is left to be late.
+    handle.reschedule(at(900));
+    assert_eq!((handle.when(), handle.expired()), (at(900), false));
 }
 
 #[test]

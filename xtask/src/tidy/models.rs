@@ -1,9 +1,10 @@
-//! The pages that say which test shows what: `crates/pirn-sync/tests/loom/README.md`, and
-//! `docs/asyncio.md`, of which only the names are checked.
+//! The pages that say which test shows what: `crates/pirn-sync/tests/loom/README.md`, and those that
+//! go through other libraries case by case, of which only the names are checked.
 //!
 //! Of the former, a section is named for a file in `src/`; its table has a column for each waiting operation of
 //! that file and a row for each thing that may happen to one who waits. What is named between
-//! backquotes, `lock::…`, `tests/lock.rs::…`, and both with `pirn-core` before them, is a test.
+//! backquotes, `lock::…`, `tests/lock.rs::…`, and both with a crate's name before them, is a test. So
+//! is a long name without a file, in the last cell of a row: somewhere in the crates' tests.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -28,15 +29,20 @@ pub const CASES: [&str; 8] = [
 
 /// The page of the models.
 pub const MODELS: &str = "crates/pirn-sync/tests/loom/README.md";
-/// The page for those who come from asyncio.
-pub const ASYNCIO: &str = "crates/pirn-sync/docs/asyncio.md";
+/// The pages for those who come from asyncio and trio.
+pub const BESIDE: [&str; 4] = [
+    "crates/pirn-sync/docs/asyncio.md",
+    "crates/pirn-group/docs/asyncio.md",
+    "crates/pirn-group/docs/combinators.md",
+    "crates/pirn-group/docs/scopes.md",
+];
 
 /// Checks the page of the models, given its text, every Rust file of the workspace and how to read
 /// one.
 pub fn check(page: &str, files: &[PathBuf], read: impl Fn(&Path) -> String) -> Vec<String> {
     let sections = sections(page);
     let tokens = sections.values().flat_map(|section| &section.tokens);
-    let (named, mut breaches) = named(tokens.map(String::as_str), files, &read);
+    let (named, mut breaches) = named(KRATE, tokens.map(String::as_str), files, &read);
     for file in files {
         let stem = file.file_stem().unwrap_or_default().to_string_lossy();
         if file.parent() == Some(&Path::new(KRATE).join("tests/loom")) {
@@ -79,7 +85,23 @@ pub fn check_names(
     files: &[PathBuf],
     read: impl Fn(&Path) -> String,
 ) -> Vec<String> {
-    placed(place, named(quoted(page), files, &read).1)
+    let krate = place.split_once("/docs/").map_or(KRATE, |(krate, _)| krate);
+    let mut breaches = named(krate, quoted(page), files, &read).1;
+    let rows = page.lines().filter_map(|line| line.strip_suffix('|'));
+    let shown_by = rows.filter_map(|row| row.rsplit('|').next());
+    let long = |name: &&str| name.chars().all(is_word) && name.matches('_').count() > 2;
+    let bare: Vec<&str> = shown_by.flat_map(quoted).filter(long).collect();
+    if !bare.is_empty() {
+        let in_tests = |file: &&PathBuf| file.iter().nth(2).is_some_and(|name| name == "tests");
+        let there: BTreeSet<String> = files
+            .iter()
+            .filter(in_tests)
+            .flat_map(|file| tests_of(&Source::parse(&read(file)).code()))
+            .collect();
+        let missing = bare.into_iter().filter(|name| !there.contains(*name));
+        breaches.extend(missing.map(|name| format!("no test `{name}`")));
+    }
+    placed(place, breaches)
 }
 
 fn placed(place: &str, breaches: Vec<String>) -> Vec<String> {
@@ -89,13 +111,14 @@ fn placed(place: &str, breaches: Vec<String>) -> Vec<String> {
 
 /// The tests that are named, each with its file, and what is wrong with them.
 fn named<'a>(
+    krate: &str,
     tokens: impl Iterator<Item = &'a str>,
     files: &[PathBuf],
     read: &impl Fn(&Path) -> String,
 ) -> (BTreeSet<(PathBuf, String)>, Vec<String>) {
     let (mut named, mut breaches) = (BTreeSet::new(), Vec::new());
     let mut tests = BTreeMap::new();
-    for (file, test) in tokens.filter_map(test_named) {
+    for (file, test) in tokens.filter_map(|token| test_named(krate, token)) {
         let there = tests
             .entry(file.clone())
             .or_insert_with(|| match files.contains(&file) {
@@ -163,14 +186,14 @@ fn quoted(text: &str) -> impl Iterator<Item = &str> {
     text.split('`').skip(1).step_by(2)
 }
 
-/// The file and the name of the test that a token names, if it names one.
-fn test_named(token: &str) -> Option<(PathBuf, &str)> {
-    let (krate, token) = match token.strip_prefix("pirn-core ") {
-        Some(token) => ("crates/pirn-core", token),
-        None => (KRATE, token),
+/// The file and the name of the test that a token names, if it names one; in a crate of its own, or
+/// in `krate`.
+fn test_named<'a>(krate: &str, token: &'a str) -> Option<(PathBuf, &'a str)> {
+    let (folder, token) = match token.split_once(' ') {
+        Some((of, token)) if of.starts_with("pirn-") => (Path::new("crates").join(of), token),
+        _ => (PathBuf::from(krate), token),
     };
     let (file, test) = token.split_once("::")?;
-    let folder = Path::new(krate);
     let lower = |name: &str| name.chars().all(|c| c.is_ascii_lowercase() || c == '_');
     match file.strip_suffix(".rs") {
         Some(_) => Some((folder.join(file), test)),
