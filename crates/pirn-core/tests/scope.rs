@@ -1236,8 +1236,9 @@ fn a_shield_inside_a_work_that_is_cleaned_up_after_is_reported_once_and_the_clea
     let scope = Scope::detached();
     scope.set_grace(Grace::After(SECOND));
     let mut run = pin!(scope.run(async {
-        // In a run of its own, and with a shield in the shield.
+        // In a run of its own, which would wait, and with a shield in the shield.
         let inner = Scope::new();
+        inner.set_grace(Grace::Unlimited);
         let work = inner.run(shield(shield(pending::<()>())));
         finally(work, pending::<()>).await.unwrap();
     }));
