@@ -802,3 +802,77 @@ fn a_group_runs_beside_other_futures_of_the_task() {
     assert!(Hand::default().finish(both).is_ok());
     assert_eq!(got.get(), 5);
 }
+
+// Wakers that do something as they are dropped.
+
+/// Does what it was told when its last waker is dropped.
+struct AtLast(std::sync::Mutex<Option<Box<dyn FnOnce() + Send>>>);
+
+impl AtLast {
+    fn waker(what: impl FnOnce() + Send + 'static) -> std::task::Waker {
+        Arc::new(AtLast(std::sync::Mutex::new(Some(Box::new(what))))).into()
+    }
+}
+
+impl std::task::Wake for AtLast {
+    fn wake(self: Arc<Self>) {}
+}
+
+impl Drop for AtLast {
+    fn drop(&mut self) {
+        let what = self.0.get_mut().unwrap().take();
+        what.into_iter().for_each(|what| what());
+    }
+}
+
+#[test]
+fn the_waker_of_a_group_that_is_dropped_may_spawn_in_it_as_it_is_dropped() {
+    type Handle = TaskGroup<&'static str, InTask<'static>>;
+    let place = Arc::new(std::sync::Mutex::new(None::<Handle>));
+    let (put, log, scope) = (
+        place.clone(),
+        Log::default(),
+        Arc::new(std::sync::OnceLock::new()),
+    );
+    let set = scope.clone();
+    let mut group = Box::pin(group_in_task(async move |g| {
+        set.set(g.scope().clone()).unwrap();
+        *put.lock().unwrap() = Some(g.clone());
+        forever().await
+    }));
+    let said = log.clone();
+    let waker = AtLast::waker(move || {
+        let group = place.lock().unwrap().take().unwrap();
+        said.say(if group.spawn(forever()).is_finished() {
+            "over"
+        } else {
+            "alive"
+        });
+    });
+    let mut cx = Context::from_waker(&waker);
+    assert!(group.as_mut().poll(&mut cx).is_pending());
+    drop(waker);
+    // Its run has given its waker up after this: the last one is that for newcomers.
+    scope.get().unwrap().cancel(stop());
+    drop(group);
+    assert_eq!(log.said(), ["over"]);
+}
+
+#[test]
+fn a_waker_that_panics_as_it_is_dropped_is_reported_wherever_a_group_in_a_task_kept_it() {
+    reports();
+    let bad = ["a panic that nobody received: a bad waker"];
+    let poll_with_bomb = |group: Pin<&mut dyn Future<Output = Never<()>>>| {
+        let waker = AtLast::waker(|| panic!("a bad waker"));
+        assert!(group.poll(&mut Context::from_waker(&waker)).is_pending());
+    };
+    let mut group = Box::pin(group_in_task(async |_: TaskGroup<_, InTask<'_>>| {
+        forever().await
+    }));
+    poll_with_bomb(group.as_mut());
+    assert!(poll(group.as_mut()).is_pending());
+    assert_eq!(reports(), bad, "it was polled with another waker");
+    poll_with_bomb(group.as_mut());
+    drop(group);
+    assert_eq!(reports(), bad, "it was dropped");
+}

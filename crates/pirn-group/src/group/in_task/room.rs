@@ -14,7 +14,7 @@
 
 use crate::group::shared::Shared;
 use pirn_core::shim::Mutex;
-use pirn_core::wake::wake;
+use pirn_core::wake::{discard, wake};
 use pirn_core::{Cause, Kind, Locals, Members, budget};
 use std::future::Future;
 use std::pin::Pin;
@@ -84,10 +84,14 @@ impl<C: ?Sized> Room<C> {
         std::mem::take(&mut self.0.lock().newcomers)
     }
 
-    fn close(&self) -> Vec<Boxed<C>> {
+    /// Gives what is here, to be dropped with nothing locked.
+    fn close(&self) -> (Vec<Boxed<C>>, Option<Waker>) {
         let mut state = self.0.lock();
-        state.who = Who::Gone;
-        std::mem::take(&mut state.newcomers)
+        let waker = match std::mem::replace(&mut state.who, Who::Gone) {
+            Who::Away(waker) => waker,
+            Who::Here | Who::Gone => None,
+        };
+        (std::mem::take(&mut state.newcomers), waker)
     }
 }
 
@@ -110,6 +114,15 @@ impl<C: ?Sized, E> Tenants<C, E> {
             was_spent: false,
             shared,
         }
+    }
+
+    fn cut_off(&mut self, newcomers: Vec<Boxed<C>>) {
+        self.shared.close();
+        let text = "the future of the group was dropped";
+        self.shared.scope.cancel(Cause::new(Kind::Dropped, text));
+        let _detached = Locals::detach();
+        self.members = Members::new();
+        drop(newcomers);
     }
 }
 
@@ -143,11 +156,14 @@ where
             let _detached = Locals::detach();
             let _ended = self.members.poll_all(cx, |_, ()| ());
         }
-        let waker = self
-            .waker
-            .take()
-            .filter(|waker| waker.will_wake(cx.waker()));
-        if !self.room.leave(waker.unwrap_or_else(|| cx.waker().clone())) {
+        let waker = match self.waker.take() {
+            Some(waker) if waker.will_wake(cx.waker()) => waker,
+            former => {
+                discard(former);
+                cx.waker().clone()
+            }
+        };
+        if !self.room.leave(waker) {
             cx.waker().wake_by_ref();
         }
     }
@@ -157,15 +173,11 @@ impl<C: ?Sized, E> Drop for Tenants<C, E> {
     /// After the group's end there is nobody left. Before it, who is left is cancelled, and dropped
     /// where it is: its clean-up goes to the scopes around.
     fn drop(&mut self) {
-        let newcomers = self.room.close();
-        if newcomers.is_empty() && self.members.is_empty() {
-            return;
+        let (newcomers, waker) = self.room.close();
+        if !(newcomers.is_empty() && self.members.is_empty()) {
+            self.cut_off(newcomers);
         }
-        self.shared.close();
-        let text = "the future of the group was dropped";
-        self.shared.scope.cancel(Cause::new(Kind::Dropped, text));
-        let _detached = Locals::detach();
-        self.members = Members::new();
-        drop(newcomers);
+        discard(waker);
+        discard(self.waker.take());
     }
 }
