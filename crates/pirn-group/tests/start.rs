@@ -5,7 +5,8 @@ mod cases;
 mod support;
 
 use pirn_group::{GroupBuilder, OwnedGroup, StartError, Started};
-use std::future::pending;
+use std::future::{Future, pending};
+use std::task::{Context, Waker};
 use support::{Hand, poll, reports};
 
 fn on(hand: &Hand) -> GroupBuilder<Hand> {
@@ -55,4 +56,33 @@ fn a_failure_that_the_starter_did_not_take_after_the_group_ended_is_reported() {
     hand.finish(group.join()).unwrap();
     drop(start);
     assert!(reports()[0].contains("no port"));
+}
+
+#[test]
+fn a_waker_that_panics_as_it_is_dropped_with_a_start_is_reported() {
+    struct Bomb;
+    impl std::task::Wake for Bomb {
+        fn wake(self: std::sync::Arc<Self>) {}
+    }
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            panic!("a bad waker");
+        }
+    }
+    reports();
+    let group = open(&Hand::default());
+    let waits = async |_started: Started<()>| pending::<Result<(), _>>().await;
+    let mut start = Box::pin(group.start(waits));
+    let waker = Waker::from(std::sync::Arc::new(Bomb));
+    assert!(
+        start
+            .as_mut()
+            .poll(&mut Context::from_waker(&waker))
+            .is_pending()
+    );
+    // The start has the last one.
+    drop(waker);
+    drop(start);
+    let bad = "a panic that nobody received: a bad waker";
+    assert_eq!(reports(), [bad]);
 }

@@ -344,7 +344,8 @@ impl<V, T, E: fmt::Display> Drop for Starting<V, T, E> {
         let former = std::mem::replace(&mut *progress, Progress::Over);
         drop(progress);
         match former {
-            Progress::Waiting(_) => {
+            Progress::Waiting(waker) => {
+                discard(waker);
                 let text = "whoever started it was dropped";
                 let cause = Cause::new(Kind::Dropped, text).with_location(self.task.spawned_at());
                 if let Some(child) = &self.child {
