@@ -271,6 +271,12 @@ fn a_waker_that_panics_as_it_is_dropped_is_reported_wherever_a_scope_kept_it() {
     poll_with_bomb(run.as_mut());
     drop(run);
     assert_eq!(reports(), bad, "the run was dropped");
+
+    let scope = Scope::detached();
+    let mut run = Box::pin(scope.run(shield(pending::<()>())));
+    poll_with_bomb(run.as_mut());
+    assert!(poll(run.as_mut()).is_pending());
+    assert_eq!(reports(), bad, "a shield was polled with another waker");
 }
 
 #[test]

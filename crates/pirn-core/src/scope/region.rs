@@ -11,6 +11,7 @@ use crate::budget;
 use crate::context::{self, Frame, Mode};
 use crate::error::Cause;
 use crate::report::{Report, report};
+use crate::wake::discard;
 use pin_project_lite::pin_project;
 use std::boxed::Box;
 use std::future::{Future, pending, poll_fn};
@@ -177,7 +178,7 @@ impl Joined {
         {
             return false;
         }
-        self.waker = Some(cx.waker().clone());
+        discard(self.waker.replace(cx.waker().clone()));
         self.watch.register(scope, cx.waker())
     }
 }
@@ -196,12 +197,14 @@ impl Joined {
 impl Drop for Joined {
     fn drop(&mut self) {
         self.count_out();
-        let Some(scope) = &self.scope else { return };
-        self.watch.end(scope);
-        if self.confirmed {
-            // The run may be waiting for this region alone.
-            scope.nudge();
+        if let Some(scope) = &self.scope {
+            self.watch.end(scope);
+            if self.confirmed {
+                // The run may be waiting for this region alone.
+                scope.nudge();
+            }
         }
+        discard(self.waker.take());
     }
 }
 
