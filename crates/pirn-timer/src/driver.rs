@@ -369,8 +369,11 @@ impl Timer {
             std::mem::swap(wheel.get_mut(key)?, &mut waker);
             Some(())
         });
-        match replaced {
-            Ok((Some(()), _)) => Look::Waiting,
+        let look = match replaced {
+            Ok((Some(()), state)) => {
+                drop(state);
+                Look::Waiting
+            }
             Ok((None, None)) => Look::Fired,
             Ok((None, Some(state))) => state.fired(),
             Err(mut state) => {
@@ -378,8 +381,10 @@ impl Timer {
                 state.orders.push(Order::Drop(key));
                 Look::Away
             }
-        }
-        // The lock is let go before the former waker is dropped: it was declared earlier.
+        };
+        // The former one, or the clone, with nothing locked.
+        discard(waker);
+        look
     }
 
     /// Calls `f` with the wheel that a timer is in, and gives the lock that was needed for it. If

@@ -3,7 +3,7 @@
 use crate::ambient::{self, AnyClock};
 use crate::driver::{Look, Ticket};
 use crate::fallback;
-use pirn_core::wake::wake;
+use pirn_core::wake::{discard, wake};
 use pirn_core::{BoxSleep, Instant, budget};
 use std::fmt;
 use std::future::Future;
@@ -142,14 +142,16 @@ impl Drop for Aside {
     #[inline]
     fn drop(&mut self) {
         if let Some(apart) = self.0.take() {
-            drop_apart(apart);
+            drop_apart(*apart);
         }
     }
 }
 
 #[cold]
-fn drop_apart(apart: Box<Apart>) {
-    drop(apart);
+fn drop_apart(apart: Apart) {
+    let Apart { sleep, waker } = apart;
+    drop(sleep);
+    discard(waker);
 }
 
 impl Sleep {
@@ -270,7 +272,10 @@ impl Sleep {
                 self.set_link(Link::Armed(ticket));
                 Poll::Pending
             }
-            Err(_) => self.wait_by_fallback(cx),
+            Err(waker) => {
+                discard(waker);
+                self.wait_by_fallback(cx)
+            }
         }
     }
 
@@ -325,7 +330,9 @@ impl Sleep {
             },
             Link::Aside(ref mut aside) => {
                 if let Some(apart) = &mut aside.0 {
-                    apart.waker.clone_from(cx.waker());
+                    if !apart.waker.will_wake(cx.waker()) {
+                        discard(mem::replace(&mut apart.waker, cx.waker().clone()));
+                    }
                     match &mut apart.sleep {
                         Some(sleep) => ready!(sleep.as_mut().poll(cx)),
                         None => {
@@ -379,7 +386,7 @@ impl Drop for Sleep {
     #[inline]
     fn drop(&mut self) {
         if let (&Link::Armed(ticket), AnyClock::Own(timer)) = (&self.link, &mut self.clock) {
-            drop(timer.disarm(ticket));
+            discard(timer.disarm(ticket));
         }
     }
 }

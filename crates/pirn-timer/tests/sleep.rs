@@ -8,8 +8,11 @@ use pirn_core::context::Handles;
 use pirn_core::{BoxSleep, Clock, Instant, Park, Until, budget};
 use pirn_timer::{Sleep, Timer, now, sleep, sleep_until};
 use std::any::Any;
+use std::future::Future;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::{Context, Waker};
 use std::time::Duration;
 
 const fn moves_anywhere<T: Send + Sync + Unpin + 'static>() {}
@@ -380,4 +383,34 @@ fn a_zero_sleep_without_a_runtime_is_a_pure_yield() {
     let mut sleep = sleep(Duration::ZERO);
     assert!(poll_with(&mut sleep, &count.clone().into()).is_pending());
     assert!(poll_with(&mut sleep, &count.clone().into()).is_ready());
+}
+
+#[test]
+fn a_waker_that_panics_as_it_is_dropped_does_not_unwind_out_of_a_sleep() {
+    struct Bomb;
+    impl std::task::Wake for Bomb {
+        fn wake(self: Arc<Self>) {}
+    }
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            panic!("a bad waker, of which the hook is told");
+        }
+    }
+    fn poll_with_bomb(sleep: &mut Sleep) {
+        let waker = Waker::from(Arc::new(Bomb));
+        let polled = Pin::new(sleep).poll(&mut Context::from_waker(&waker));
+        // From here on the sleep has the last one.
+        assert!(polled.is_pending());
+    }
+    let f = Fixture::new();
+    let _entered = f.enter();
+    let fresh = || [sleep(ns(10)), sleep_until(Instant::NEVER)];
+    for mut sleep in fresh() {
+        poll_with_bomb(&mut sleep);
+        assert!(poll(&mut sleep, &Count::new()).is_pending());
+    }
+    for mut sleep in fresh() {
+        poll_with_bomb(&mut sleep);
+        drop(sleep);
+    }
 }
