@@ -289,7 +289,8 @@ struct Seat {
     /// Ends the worker's sleep, while it is driven. Counted once more, since to clone a waker may
     /// run code of the user's, and this is cloned under the lock.
     unpark: Mutex<Option<std::sync::Arc<Waker>>>,
-    /// It sleeps, or is about to: for wakers of what `Worker::run` waits for.
+    /// It sleeps in `Worker::run`, or is about to: for wakers of what that waits for, and for who looks for
+    /// one who can watch.
     parked: AtomicBool,
     polls: AtomicU64,
     steals: AtomicU64,

@@ -221,9 +221,11 @@ impl Idle {
         }
     }
 
-    /// One of those who sleep, if any does: not named, nor counted as searching.
-    pub fn any_sleeper(&self) -> Option<usize> {
-        self.sleepers.lock().last().copied()
+    /// One of those who sleep of which `fits` is true, if any does: not named, nor counted as
+    /// searching.
+    pub fn any_sleeper(&self, fits: impl Fn(usize) -> bool) -> Option<usize> {
+        let sleepers = self.sleepers.lock();
+        sleepers.iter().rev().copied().find(|&worker| fits(worker))
     }
 
     /// How many sleep.

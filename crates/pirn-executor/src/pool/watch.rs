@@ -4,7 +4,7 @@
 //! slot, and what its [`Park`](pirn_core::Park) would bring, if that is the driver that all share and
 //! the others sleep beside it. So while one works and another sleeps, one of the sleepers *watches*: it
 //! sleeps for a limited time, then looks at the slots, and into the driver where that is free. Without
-//! a clock nobody can.
+//! a clock nobody can, nor can a worker whose sleep is a foreign loop's.
 //!
 //! - Who lies down while another works, or after having worked itself, watches, unless two do.
 //! - Who rises to work, and finds that nobody watches but somebody sleeps, wakes that one, which then
@@ -50,13 +50,13 @@ impl Watches {
         free.next()
     }
 
-    /// The sleeper that is to be woken, for want of one who watches. For who rises to work, and counts
-    /// as awake.
-    pub fn missing(&self, idle: &Idle) -> Option<usize> {
+    /// The sleeper that is to be woken, for want of one who watches: one that can, as `can_watch` says.
+    /// For who rises to work, and counts as awake.
+    pub fn missing(&self, idle: &Idle, can_watch: impl Fn(usize) -> bool) -> Option<usize> {
         // Ordering: Relaxed, the lock of the sleepers orders it: see above.
         match self.0.iter().any(|flag| flag.load(Relaxed)) {
             true => None,
-            false => idle.any_sleeper(),
+            false => idle.any_sleeper(can_watch),
         }
     }
 }

@@ -24,7 +24,7 @@ fn lie_down(pool: &Pool, worker: usize, workers: usize) -> bool {
 fn watch_and_rise(pool: &Pool, worker: usize) -> Option<usize> {
     drop(pool.1.take());
     let _ = pool.0.woken(worker);
-    pool.1.missing(&pool.0)
+    pool.1.missing(&pool.0, |_| true)
 }
 
 #[test]
@@ -35,7 +35,7 @@ fn who_lies_down_as_another_rises_watches_or_is_woken() {
         let other = pool.clone();
         let thread = thread::spawn(move || lie_down(&other, 1, 2));
         let _ = pool.0.woken(0);
-        let woken = pool.1.missing(&pool.0);
+        let woken = pool.1.missing(&pool.0, |_| true);
         let watches = thread.join().unwrap();
         assert!(watches || woken == Some(1));
     });

@@ -161,7 +161,10 @@ impl Core {
     /// from now on.
     pub(in crate::pool) fn be_watched(&self) {
         let shared = &*self.handle.shared;
-        let sleeper = shared.watches.missing(&shared.idle);
+        // Ordering: Relaxed, the lock of the sleepers orders it: set before one lies down, and cleared
+        // before it gets up. Who gets up looks for itself, or lies down again and sees who works.
+        let can_watch = |worker: usize| shared.seats[worker].parked.load(Relaxed);
+        let sleeper = shared.watches.missing(&shared.idle, can_watch);
         if sleeper.is_some() && context::clock().is_ok() {
             shared.unpark(sleeper);
         }
