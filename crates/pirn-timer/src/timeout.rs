@@ -199,7 +199,7 @@ impl Timeout {
         let handle = TimeoutHandle {
             scope: Scope::new(),
         };
-        handle.reschedule(at);
+        handle.set(at);
         Timeout { handle }
     }
 
@@ -257,9 +257,13 @@ impl TimeoutHandle {
     /// As [`timeout`].
     #[track_caller]
     pub fn reschedule(&self, at: Instant) {
-        if self.scope.is_cancelled() {
-            return;
+        if !self.scope.is_cancelled() {
+            self.set(at);
         }
+    }
+
+    #[track_caller]
+    fn set(&self, at: Instant) {
         if self.scope.set_deadline(at).is_err() {
             // There is no clock here yet: from now on there is.
             AnyClock::ambient();

@@ -689,6 +689,19 @@ fn a_limit_whose_body_was_cancelled_keeps_its_deadline() {
 }
 
 #[test]
+fn a_limit_that_is_made_where_all_is_cancelled_has_its_deadline_too() {
+    let f = Fixture::new();
+    let _entered = f.enter();
+    let scope = Scope::detached();
+    let around = scope.clone();
+    let run = pin!(scope.run(async move {
+        around.cancel(Cause::requested("stop"));
+        Timeout::at(at(100)).handle().when()
+    }));
+    assert!(matches!(poll(run, &Count::new()), Poll::Ready(Ok(when)) if when == at(100)));
+}
+
+#[test]
 fn a_deadline_that_is_moved_thousands_of_times_has_one_timer() {
     let mut f = Fixture::new();
     let _entered = f.enter();
