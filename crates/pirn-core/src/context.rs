@@ -6,8 +6,9 @@
 //! it.
 
 mod frame;
+pub(crate) mod loan;
 
-pub(crate) use frame::{Frame, Mode, Outside, Plan};
+pub(crate) use frame::{Begun, Frame, Mode, Outside, Plan};
 
 use crate::calls::CallQueue;
 use crate::clock::{Clock, Instant};

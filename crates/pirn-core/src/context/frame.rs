@@ -10,7 +10,7 @@
 //! |---|---|---|---|
 //! | `Nothing` | what the top frame is of | the first state; `branch` and `Begun::end`, as they leave | `branch`, `begin_planned` |
 //! | `Branch` | a branch that has no frame yet | `branch` | `settle` |
-//! | `Planned` | the first poll of a body with a plan; the scope around and the plan lie here | `begin_planned` | `settle` |
+//! | `Planned` | the first poll of a body with a plan; the plan lies here, and the scope around, or that is [lent](loan) | `begin_planned` | `settle` |
 //! | `Settled` | nothing: the outermost of these has got its frame, on top or below others | `settle` | |
 //!
 //! Whoever looks at the top frame or enters another one calls `settle` first. Only the outermost can
@@ -20,7 +20,7 @@
 //! Beside it lies a second handle of the top frame's scope, to spare: counting a handle costs more
 //! than all else in a timeout whose body is ready.
 
-use super::reaper;
+use super::{loan, reaper};
 use crate::budget;
 use crate::clock::Instant;
 use crate::scope::{Regions, Scope};
@@ -42,7 +42,7 @@ struct Stack {
     around: Slot,
     /// Of the outermost frame that is `Planned` and was given no other place.
     plan: Cell<Option<Plan>>,
-    /// The scope around what is [`Above::Planned`].
+    /// The scope around what is [`Above::Planned`], unless it is lent.
     planned_in: Cell<Option<Scope>>,
     /// The same scope as the top frame's, or as that of one below.
     spare: Cell<Option<Scope>>,
@@ -177,7 +177,7 @@ impl Stack {
     #[inline]
     fn unsettled(&self) -> Frame {
         Frame {
-            scope: self.planned_in.take(),
+            scope: self.planned_in.take().or_else(loan::handle),
             regions: None,
             mode: Mode::Planned,
         }
@@ -216,6 +216,8 @@ impl Begun {
     /// frame.
     #[inline]
     pub(crate) fn end(self) -> Result<Option<Scope>, Frame> {
+        // Now: what comes next has a scope, or a handle of the one around.
+        loan::end();
         let end = |stack: &ManuallyDrop<Stack>| match stack.above.replace(Above::Nothing) {
             Above::Planned => Ok(stack.planned_in.take()),
             _ => Err(stack.leave_settled(Frame::ABSENT)),
@@ -318,7 +320,8 @@ impl Frame {
     }
 
     /// Begins to poll a body for the first time, whose scope is to be made by `plan` in the one
-    /// `around`, which is taken. It must not unwind. It has no frame until somebody looks at it.
+    /// `around`, which is taken, or in what is [lent](loan::during). It must not unwind. It has no
+    /// frame until somebody looks at it.
     ///
     /// `None`, and nothing has begun, inside a branch or another such body: see
     /// [`enter_planned`](Self::enter_planned).

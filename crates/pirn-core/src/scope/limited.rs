@@ -12,7 +12,7 @@ use super::region::Region;
 use super::run::{Pass, Run, poll_caught};
 use crate::budget;
 use crate::clock::Instant;
-use crate::context::{self, Frame, Mode, Plan};
+use crate::context::{self, Begun, Frame, Mode, Plan, loan};
 use crate::error::{Cause, Kind, Missing, Payload};
 use crate::report::{Report, report};
 use crate::task_local;
@@ -71,7 +71,7 @@ pin_project! {
 }
 
 enum Stage<T> {
-    /// The scope around, and what is known of the own one.
+    /// The scope around, unless that is given at each poll, and what is known of the own one.
     Planned { around: Option<Scope>, plan: Plan },
     /// Absent once it was dropped, which is done out of the way of those who have none.
     Run(Option<ManuallyDrop<Box<Run<T>>>>),
@@ -119,32 +119,39 @@ impl<F: Future> Limited<F> {
         }
     }
 
-    /// Runs `body` in a child of `around`: as [`Scope::child`] and [`Scope::run`], but the child is
-    /// made when it is needed.
+    /// Runs `body` in a child of the scope that is given to [`poll_in`](Self::poll_in): as
+    /// [`Scope::child`] and [`Scope::run`], but the child is made when it is needed, and until then
+    /// there is not even a handle of the scope around.
+    ///
+    /// It is to be [placed](Self::place_in) before anything else is done with it but `poll_in`, which
+    /// includes that it is dropped. What is not runs as in a scope that has none around.
     ///
     /// # Examples
     ///
     /// ```
     /// use pirn_core::{Cause, Limited, Scope, shim::block_on};
+    /// use std::{future::poll_fn, pin::pin};
     ///
     /// let around = Scope::detached();
-    /// let run = Limited::child_of(&around, async { Scope::current().unwrap().parent().is_some() });
-    /// assert!(block_on(run).unwrap());
+    /// let body = async { Scope::current().unwrap().parent().is_some() };
+    /// let mut run = pin!(Limited::unplaced(body));
+    /// assert!(block_on(poll_fn(|cx| run.as_mut().poll_in(&around, cx))).unwrap());
+    ///
     /// around.cancel(Cause::requested("enough"));
-    /// let run = Limited::child_of(&around, async { unreachable!("never polled") });
-    /// assert_eq!(block_on(run).unwrap_err().text(), "enough");
+    /// let mut run = pin!(Limited::unplaced(async { unreachable!("never polled") }));
+    /// let ended = block_on(poll_fn(|cx| run.as_mut().poll_in(&around, cx)));
+    /// assert_eq!(ended.unwrap_err().text(), "enough");
     /// ```
     #[track_caller]
     #[inline]
-    pub fn child_of(around: &Scope, body: F) -> Limited<F> {
+    pub fn unplaced(body: F) -> Limited<F> {
         let plan = Plan {
             deadline: Instant::NEVER,
             set_at: Location::caller(),
         };
-        let around = Some(around.clone());
         Limited {
             body: Some(body),
-            stage: Stage::Planned { around, plan },
+            stage: Stage::Planned { around: None, plan },
         }
     }
 
@@ -179,6 +186,67 @@ impl<F: Future> Limited<F> {
         self.stage.carry_out(self.body.is_none()).scope()
     }
 
+    /// Keeps a handle of the scope around, if it has none so far and there is a use for it: see
+    /// [`unplaced`](Self::unplaced).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pirn_core::{Limited, Scope};
+    /// use std::{future::pending, pin::pin};
+    ///
+    /// let around = Scope::detached();
+    /// let mut run = pin!(Limited::unplaced(pending::<()>()));
+    /// run.as_mut().place_in(&around);
+    /// assert!(run.make_scope().parent().is_some());
+    /// ```
+    #[inline]
+    pub fn place_in(self: Pin<&mut Self>, around: &Scope) {
+        let this = self.project();
+        if this.body.is_some() {
+            this.stage.place(Some(around));
+        }
+    }
+
+    /// As `poll`, in a child of `around`, which is the same at each poll: see
+    /// [`unplaced`](Self::unplaced).
+    #[inline]
+    pub fn poll_in(
+        self: Pin<&mut Self>,
+        around: &Scope,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<F::Output, Arc<Cause>>> {
+        self.poll_given(Some(around), cx)
+    }
+
+    #[inline(always)]
+    fn poll_given(
+        self: Pin<&mut Self>,
+        given: Option<&Scope>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<F::Output, Arc<Cause>>> {
+        let this = self.project();
+        let _budget = budget::refill_if_outermost();
+        let Stage::Planned { around, plan } = this.stage else {
+            return poll_run(this.body, this.stage, given, cx);
+        };
+        // Frozen: in a cancelled body, as a rule, which the run finds out.
+        let is_cancelled = || around.as_ref().or(given).is_some_and(Scope::is_cancelled);
+        if this.body.is_none() || budget::is_frozen() || is_cancelled() {
+            return poll_run(this.body, this.stage, given, cx);
+        }
+        let Some(begun) = Frame::begin_planned(around, *plan) else {
+            return poll_inside(this.body, this.stage, given, cx);
+        };
+        match given {
+            Some(around) => {
+                let first = || poll_first(this.body, this.stage, given, begun, cx);
+                loan::during(around, first)
+            }
+            None => poll_first(this.body, this.stage, given, begun, cx),
+        }
+    }
+
     /// As [`scope`](Self::scope), where it is pinned.
     #[must_use]
     pub fn make_scope(self: Pin<&mut Self>) -> &Scope {
@@ -201,6 +269,14 @@ impl<F: Future> Limited<F> {
 impl<T> Stage<T> {
     fn of(run: Run<T>) -> Self {
         Stage::Run(Some(ManuallyDrop::new(Box::new(run))))
+    }
+
+    /// Keeps a handle of the scope around, if there is none.
+    #[inline]
+    fn place(&mut self, given: Option<&Scope>) {
+        if let (Stage::Planned { around, .. }, Some(given)) = (self, given) {
+            around.get_or_insert_with(|| given.clone());
+        }
     }
 
     /// Makes the scope and its run, if that is still to be done.
@@ -283,34 +359,37 @@ impl<F: Future> Future for Limited<F> {
 
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut this = self.project();
-        let _budget = budget::refill_if_outermost();
-        let Stage::Planned { around, plan } = this.stage else {
-            return poll_run(this.body, this.stage, cx);
-        };
-        // Frozen: in a cancelled body, as a rule, which the run finds out.
-        let is_cancelled = || around.as_ref().is_some_and(Scope::is_cancelled);
-        if this.body.is_none() || budget::is_frozen() || is_cancelled() {
-            return poll_run(this.body, this.stage, cx);
+        self.poll_given(None, cx)
+    }
+}
+
+/// The first poll, and what follows: in one call, since what is moved on the way out of it, though it
+/// was written in pieces, is waited for.
+#[inline(always)]
+fn poll_first<F: Future>(
+    mut body: Pin<&mut Option<F>>,
+    stage: &mut Stage<F::Output>,
+    given: Option<&Scope>,
+    begun: Begun,
+    cx: &mut Context<'_>,
+) -> Poll<Result<F::Output, Arc<Cause>>> {
+    let Stage::Planned { around, .. } = stage else {
+        unreachable!("the caller looked")
+    };
+    let (passed, dropped) = pass_first(body.as_mut(), cx);
+    match (passed, dropped, begun.end()) {
+        (Pass::Ready(value), Ok(()), Ok(unmade)) => {
+            // It was taken, which the compiler cannot know.
+            std::mem::forget(std::mem::replace(around, unmade));
+            Poll::Ready(Ok(value))
         }
-        let Some(begun) = Frame::begin_planned(around, *plan) else {
-            return poll_inside(this.body, this.stage, cx);
-        };
-        let (passed, dropped) = pass_first(this.body.as_mut(), cx);
-        match (passed, dropped, begun.end()) {
-            (Pass::Ready(value), Ok(()), Ok(unmade)) => {
-                // It was taken, which the compiler cannot know.
-                std::mem::forget(std::mem::replace(around, unmade));
-                Poll::Ready(Ok(value))
-            }
-            (passed, dropped, Ok(unmade)) => {
-                *around = unmade;
-                go_on(this.body, this.stage, (passed, dropped), None, cx)
-            }
-            (passed, dropped, Err(frame)) => {
-                let first = (passed, dropped);
-                go_on(this.body, this.stage, first, Some(frame), cx)
-            }
+        (passed, dropped, Ok(unmade)) => {
+            *around = unmade;
+            go_on(body, stage, given, (passed, dropped), None, cx)
+        }
+        (passed, dropped, Err(frame)) => {
+            let first = (passed, dropped);
+            go_on(body, stage, given, first, Some(frame), cx)
         }
     }
 }
@@ -320,14 +399,16 @@ impl<F: Future> Future for Limited<F> {
 fn poll_inside<F: Future>(
     mut body: Pin<&mut Option<F>>,
     stage: &mut Stage<F::Output>,
+    given: Option<&Scope>,
     cx: &mut Context<'_>,
 ) -> Poll<Result<F::Output, Arc<Cause>>> {
+    stage.place(given);
     let Stage::Planned { around, plan } = stage else {
         unreachable!("the caller looked")
     };
     let (first, frame) =
         Frame::enter_planned(around.take(), *plan, || pass_first(body.as_mut(), cx));
-    go_on(body, stage, first, Some(frame), cx)
+    go_on(body, stage, given, first, Some(frame), cx)
 }
 
 /// What follows from the first poll, and from the frame, if there was one.
@@ -335,6 +416,7 @@ fn poll_inside<F: Future>(
 fn go_on<F: Future>(
     body: Pin<&mut Option<F>>,
     stage: &mut Stage<F::Output>,
+    given: Option<&Scope>,
     first: First<F::Output>,
     frame: Option<Frame>,
     cx: &mut Context<'_>,
@@ -352,6 +434,7 @@ fn go_on<F: Future>(
             *stage = Stage::of(Run::new(scope, Some(Region::default())));
         }
     }
+    stage.place(given);
     let run = stage.carry_out(false);
     run.go_on_after(first, regions, body, cx)
 }
@@ -360,7 +443,9 @@ fn go_on<F: Future>(
 fn poll_run<F: Future>(
     body: Pin<&mut Option<F>>,
     stage: &mut Stage<F::Output>,
+    given: Option<&Scope>,
     cx: &mut Context<'_>,
 ) -> Poll<Result<F::Output, Arc<Cause>>> {
+    stage.place(given);
     stage.carry_out(body.is_none()).poll_lent(body, cx)
 }

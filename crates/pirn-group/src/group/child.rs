@@ -387,7 +387,7 @@ where
             task,
         };
         Ok(Member {
-            run: Some(Limited::child_of(&shared.scope, body)),
+            run: Some(Limited::unplaced(body)),
             ending: Ending(Some(live)),
         })
     }
@@ -414,10 +414,11 @@ where
             return Poll::Ready(());
         }
         this.ending.link_if_asked(this.run.as_mut());
-        let Some(run) = this.run.as_mut().as_pin_mut() else {
+        let (Some(run), Some(live)) = (this.run.as_mut().as_pin_mut(), &this.ending.0) else {
             return Poll::Ready(());
         };
-        let outcome = match catch_unwind(AssertUnwindSafe(|| run.poll(cx))) {
+        let around = &live.shared.scope;
+        let outcome = match catch_unwind(AssertUnwindSafe(|| run.poll_in(around, cx))) {
             Ok(Poll::Pending) => {
                 this.ending.link(this.run.as_ref());
                 return Poll::Pending;
@@ -464,8 +465,9 @@ impl<K: Sink> Ending<K> {
         if live.linked || !live.sink.is_asked() {
             return;
         }
-        if let Some(run) = run.as_pin_mut() {
+        if let Some(mut run) = run.as_pin_mut() {
             live.linked = true;
+            run.as_mut().place_in(&live.shared.scope);
             live.sink.link(run.make_scope());
         }
     }
@@ -491,6 +493,9 @@ impl<K: Sink> Ending<K> {
 
     fn drop_run<F: Future>(&self, mut run: Pin<&mut Option<Limited<F>>>) {
         let Some(live) = &self.0 else { return };
+        if let Some(run) = run.as_mut().as_pin_mut() {
+            run.place_in(&live.shared.scope);
+        }
         drop_quietly(&live.task, || run.set(None));
     }
 
