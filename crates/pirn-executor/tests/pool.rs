@@ -7,6 +7,7 @@ use pirn_core::{
     Cause, JoinError, Kind, Park, ParkError, Priority, Spawn, TaskMeta, Unpark, Until,
     finally_in_place,
 };
+use pirn_executor::internals::Injector;
 use pirn_executor::{
     LocalExecutor, PoolExecutor, PoolHandle, SharedDriver, TaskInfo, ThreadPark, Worker, spawn,
     spawn_local, tasks, try_spawn_local,
@@ -1151,4 +1152,22 @@ fn too_many_workers_are_refused_before_one_is_made() {
     let payload = std::panic::catch_unwind(|| PoolExecutor::new(usize::MAX)).unwrap_err();
     let text = pirn_core::panic_message(&*payload);
     assert!(text.contains("less than 2^15 workers, not"), "{text}");
+}
+
+#[test]
+fn a_queue_from_outside_that_was_long_gives_its_room_back() {
+    let injector = Injector::default();
+    injector.push((0..100_000).collect::<Vec<_>>());
+    injector.rest();
+    let mut taken = Vec::new();
+    injector.take(1, usize::MAX, &mut taken);
+    assert_eq!(taken.len(), 100_000, "what is in it stays");
+    let before = injector.room();
+    injector.rest();
+    assert!(injector.room() <= before / 2, "{before}");
+    (0..10).for_each(|_| injector.rest());
+    assert!(injector.room() <= 4096);
+    injector.push([1]);
+    injector.rest();
+    assert_eq!(injector.len(), 1);
 }

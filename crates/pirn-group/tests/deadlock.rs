@@ -41,7 +41,8 @@ fn a_body_waits_for_a_child() {
     let main = group(async |g| {
         let mut results = g.collect();
         results.spawn(pending::<Never>());
-        Ok::<_, Error>(drop(results.next().await))
+        results.next().await;
+        Ok::<_, Error>(())
     });
     let waits = ["the results of its group's children"];
     assert_eq!(main_waits_for(main), waits);

@@ -9,6 +9,7 @@ use std::future::{Future, pending, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::rc::Rc;
+use std::sync::{Arc, Mutex};
 use std::task::Poll;
 use support::{Gate, Hand, Log, poll, reports, yield_now};
 
@@ -349,4 +350,27 @@ fn it_moves_between_threads() {
     group.spawn(async { Ok(()) });
     let joined: Result<(), GroupError<_>> = hand.finish(is_send(group.join()));
     joined.unwrap();
+}
+
+#[test]
+fn the_destructor_of_a_child_that_was_never_polled_runs_below_the_groups_scope() {
+    struct Asks(Arc<Mutex<Option<bool>>>);
+    impl Drop for Asks {
+        fn drop(&mut self) {
+            let below = Scope::current().map(|scope| scope.parent().is_some());
+            *self.0.lock().unwrap() = below;
+        }
+    }
+    let (hand, seen) = (Hand::default(), Arc::new(Mutex::new(None)));
+    let group = open(&hand);
+    let asks = Asks(seen.clone());
+    group.spawn(async move {
+        let _asks = asks;
+        forever().await
+    });
+    hand.lose(0);
+    assert_eq!(*seen.lock().unwrap(), Some(true));
+    drop(group);
+    hand.settle();
+    reports();
 }

@@ -155,6 +155,35 @@ impl<F: Future> Limited<F> {
         }
     }
 
+    /// Runs `body` in a child of `around`: as [`Scope::child`] and [`Scope::run`], but the child is
+    /// made when it is needed.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pirn_core::{Cause, Limited, Scope, shim::block_on};
+    ///
+    /// let around = Scope::detached();
+    /// let run = Limited::child_of(&around, async { Scope::current().unwrap().parent().is_some() });
+    /// assert!(block_on(run).unwrap());
+    /// around.cancel(Cause::requested("enough"));
+    /// let run = Limited::child_of(&around, async { unreachable!("never polled") });
+    /// assert_eq!(block_on(run).unwrap_err().text(), "enough");
+    /// ```
+    #[track_caller]
+    #[inline]
+    pub fn child_of(around: &Scope, body: F) -> Limited<F> {
+        let plan = Plan {
+            deadline: Instant::NEVER,
+            set_at: Location::caller(),
+        };
+        let around = Some(around.clone());
+        Limited {
+            body: Some(body),
+            stage: Stage::Planned { around, plan },
+        }
+    }
+
     /// The body, if it was not polled to its end.
     pub fn into_body(mut self) -> Option<F> {
         self.body.take()

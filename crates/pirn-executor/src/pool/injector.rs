@@ -10,13 +10,20 @@ pub struct Injector<T> {
     queue: Mutex<Option<VecDeque<T>>>,
     /// Written under the lock; read without it, to spare the lock when there is nothing.
     len: AtomicUsize,
+    /// For how many it has room. Written under the lock.
+    /// (`std`'s atomic on purpose: a hint, in which there is nothing for a model to explore.)
+    room: std::sync::atomic::AtomicUsize,
 }
+
+/// Room for so many stays in any case.
+const KEPT_ROOM: usize = 4096;
 
 impl<T> Default for Injector<T> {
     fn default() -> Self {
         Injector {
             queue: Mutex::new(Some(VecDeque::new())),
             len: AtomicUsize::new(0),
+            room: Default::default(),
         }
     }
 }
@@ -30,6 +37,7 @@ impl<T> Injector<T> {
             Some(queue) => {
                 queue.extend(items);
                 self.set_len(queue.len());
+                self.set_room(queue);
             }
             None => {
                 drop(queue);
@@ -48,11 +56,33 @@ impl<T> Injector<T> {
         }
     }
 
-    /// Gives memory back.
-    pub fn shrink(&self) {
-        if let Some(queue) = &mut *self.queue.lock() {
-            queue.shrink_to_fit();
+    /// Gives half of its room back, if it is much and hardly used. For who has nothing else to do.
+    pub fn rest(&self) {
+        if self.room() > KEPT_ROOM {
+            self.shrink();
         }
+    }
+
+    #[cold]
+    fn shrink(&self) {
+        if let Some(queue) = &mut *self.queue.lock() {
+            let half = queue.capacity() / 2;
+            if queue.len() <= half / 2 {
+                queue.shrink_to(half);
+                self.set_room(queue);
+            }
+        }
+    }
+
+    /// For how many there is room: a guess.
+    pub fn room(&self) -> usize {
+        // Ordering: Relaxed, a hint.
+        self.room.load(Relaxed)
+    }
+
+    fn set_room(&self, queue: &VecDeque<T>) {
+        // Ordering: Relaxed, a hint.
+        self.room.store(queue.capacity(), Relaxed);
     }
 
     /// True if there is nothing: a guess, unless a fence orders it.

@@ -122,17 +122,17 @@ impl Core {
     /// has nothing to do.
     pub(in crate::pool) fn rest(&self) {
         let shared = &*self.handle.shared;
-        let mut given = self.owner.borrow_mut().as_mut().is_some_and(Owner::rest);
+        if let Some(owner) = &mut *self.owner.borrow_mut() {
+            owner.rest();
+        }
         let outside = &shared.outside;
         if outside.heap.is_large() {
             // Whoever has it spawns, or rests.
-            if let Some(mut owner) = outside.owner.try_lock() {
-                given |= owner.as_mut().is_some_and(Owner::rest);
+            if let Some(Some(owner)) = outside.owner.try_lock().as_deref_mut() {
+                owner.rest();
             }
         }
-        if given {
-            shared.injector.shrink();
-        }
+        shared.injector.rest();
     }
 
     /// Sleeps, for a limited time if it is to watch.
@@ -221,7 +221,7 @@ impl Core {
             (true, false) => free.fetch_sub(1, Relaxed),
             _ => 0,
         };
-        drop(former);
+        pirn_core::wake::discard(former.and_then(std::sync::Arc::into_inner));
     }
 
     /// Is no longer driven: what it has is the others'.
