@@ -5,13 +5,15 @@
 //! to keep is [`hand_on`]: what lies below then moves a pointer.
 
 use crate::Refused;
+use crate::shim::choose;
 use std::boxed::Box;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-/// The largest future, in bytes, that is handed on as it is.
-pub const LARGEST: usize = 1 << 10;
+/// The largest future, in bytes, that is handed on as it is. In models more, so that few tasks fill the
+/// pages of a heap.
+pub const LARGEST: usize = choose(1 << 10, 2 << 10);
 
 /// A large future in a box, out of which it can be taken before its first poll.
 pub struct Large<F>(Stage<F>);

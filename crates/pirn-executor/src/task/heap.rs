@@ -40,18 +40,18 @@ use self::rest::Sorted;
 use super::cell::{Header, Ref};
 use pirn_core::large;
 use pirn_core::shim::atomic::{AtomicPtr, AtomicU32, AtomicUsize};
-use pirn_core::shim::{Arc, IS_LOOM, Mutex, choose, load_before_store};
+use pirn_core::shim::{Arc, IS_LOOM, Mutex, load_before_store};
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::cell::Cell;
 use std::ptr::{self, NonNull};
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 
 /// Bytes of a page, and what its address is a multiple of.
-const PAGE: usize = choose(8 << 10, 16 << 10);
+const PAGE: usize = 8 << 10;
 /// Slots come in multiples of this.
 pub(super) const GRAIN: usize = 8;
 /// The largest slot.
-pub(super) const LARGEST: usize = choose(large::LARGEST, 4 << 10);
+pub(super) const LARGEST: usize = large::LARGEST;
 /// Where the first slot is.
 const FIRST: usize = 64;
 /// What slots may be aligned to. The size of a type is a multiple of its alignment, so that slots of

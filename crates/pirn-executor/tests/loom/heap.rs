@@ -119,7 +119,7 @@ fn a_waker_of_a_pool_outlives_it_elsewhere() {
 
 /// A future so large that a page has room for four such tasks, where the checker chooses the sizes.
 fn large<T: Send>(output: T) -> impl Future<Output = T> + Send {
-    let (mut first, filling) = (true, [1_u8; 3_400]);
+    let (mut first, filling) = (true, [1_u8; 1_600]);
     let mut output = Some(output);
     poll_fn(move |cx| {
         if !std::mem::take(&mut first) {
