@@ -246,7 +246,7 @@ fn the_first_success_wins_and_failures_before_it_do_not_count() {
     assert_eq!(errors.first().unwrap().task().name(), Some("first_ok[1]"));
     assert_eq!(errors.into_errors(), ["fast", "slow"]);
     let none = finish(first_ok(Vec::<std::future::Ready<Result<(), &str>>>::new()));
-    assert!(none.unwrap_err().cause().is_some());
+    assert_eq!(none.unwrap_err().refusal(), Some("nobody was in the race"));
 }
 
 #[test]
