@@ -52,6 +52,12 @@ pub(crate) async fn done(guard: Dropped) -> Result<(), u8> {
     Ok(())
 }
 
+/// A child that is counted when it runs, and not when it is refused.
+pub(crate) async fn run(ran: Arc<AtomicUsize>) -> Result<(), u8> {
+    drop(Dropped(ran));
+    Ok(())
+}
+
 pub(crate) fn count(dropped: &AtomicUsize) -> usize {
     // Ordering: Acquire, pairs with the Release in `Dropped`.
     dropped.load(Ordering::Acquire)
@@ -176,20 +182,13 @@ fn a_child_spawned_as_the_group_closes_is_refused_or_awaited() {
         });
         let group = receiver.recv().unwrap();
         let first = hand.take();
-        let late = Dropped(ran.clone());
+        let late = run(ran.clone());
         let spawns = thread::spawn(move || {
-            // Counted only if it runs: a refused future is given back.
-            let future = done(late);
-            match group.try_spawn(TaskMeta::here(), future) {
-                Ok(_) => {
-                    hand.run_one();
-                    true
-                }
-                Err(refused) => {
-                    std::mem::forget(refused);
-                    false
-                }
+            let joined = group.try_spawn(TaskMeta::here(), late).is_ok();
+            if joined {
+                hand.run_one();
             }
+            joined
         });
         let child = thread::spawn(|| block_on(first));
         block_on(future).unwrap();

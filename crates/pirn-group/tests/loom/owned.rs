@@ -1,6 +1,6 @@
 //! Models of groups as values: joined, closed and dropped while children end elsewhere.
 
-use crate::group::{Dropped, count, done};
+use crate::group::{Dropped, count, done, run};
 use crate::hand::Hand;
 use pirn_core::shim::atomic::AtomicUsize;
 use pirn_core::shim::{self, block_on, thread};
@@ -53,10 +53,9 @@ fn a_child_that_joins_another_as_the_group_is_closed_is_refused_or_awaited() {
         let (hand, ran) = (Hand::default(), Arc::new(AtomicUsize::new(0)));
         let group = open(&hand);
         group.spawn(done(Dropped(ran.clone())));
-        let (handle, late) = (group.clone(), Dropped(ran.clone()));
+        let (handle, late) = (group.clone(), run(ran.clone()));
         let spawns = thread::spawn(move || {
-            let spawned = handle.try_spawn(TaskMeta::here(), done(late));
-            let joined = spawned.map_err(std::mem::forget).is_ok();
+            let joined = handle.try_spawn(TaskMeta::here(), late).is_ok();
             hand.run_one();
             if joined {
                 hand.run_one();
@@ -94,19 +93,13 @@ fn a_child_spawned_as_the_group_is_closed_is_refused_or_awaited() {
     shim::model(|| {
         let (hand, ran) = (Hand::default(), Arc::new(AtomicUsize::new(0)));
         let group = open(&hand);
-        let (handle, late) = (group.clone(), Dropped(ran.clone()));
+        let (handle, late) = (group.clone(), run(ran.clone()));
         let spawns = thread::spawn(move || {
-            match handle.try_spawn(TaskMeta::here(), done(late)) {
-                Ok(_) => {
-                    hand.run_one();
-                    true
-                }
-                Err(refused) => {
-                    // Counted only if it runs.
-                    std::mem::forget(refused);
-                    false
-                }
+            let joined = handle.try_spawn(TaskMeta::here(), late).is_ok();
+            if joined {
+                hand.run_one();
             }
+            joined
         });
         group.close();
         block_on(group.join()).unwrap();
