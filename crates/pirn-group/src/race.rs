@@ -15,7 +15,6 @@ use std::future::{Future, poll_fn};
 use std::ops::ControlFlow;
 use std::panic::resume_unwind;
 use std::sync::Arc;
-use std::task::Poll;
 
 /// Runs several futures at once, in the caller's own task, and gives the value of the first that has
 /// one: a tuple of up to twelve, an array, a vector or an iterator, with one type of output.
@@ -167,24 +166,22 @@ where
     async move {
         let mut branches = Branches::of(several.futures());
         let mut tally = Tally::new("first_ok", meta, branches.len());
-        let mut winner = None;
-        poll_fn(|cx| {
-            let decide = |key, end| match tally.end(key, end) {
+        let winner = poll_fn(|cx| {
+            branches.poll(cx, |key, end| match tally.end(key, end) {
                 Some(value) => ControlFlow::Break(Some(value)),
                 None if tally.has_panicked() => ControlFlow::Break(None),
                 None => ControlFlow::Continue(()),
-            };
-            match branches.poll(cx, decide) {
-                Poll::Ready(Some(won)) => winner = won,
-                polled => return polled.map(|_| ()),
-            }
+            })
+        })
+        .await;
+        if winner.is_some() {
+            // From here on they decide nothing, however they end.
             let cause = tally.lose();
             let mut lost = |key, end| tally.end_unwanted(key, end);
             branches.cancel(&cause, &mut lost);
-            branches.poll_drained(cx, lost)
-        })
-        .await;
-        won(winner, tally).await
+            poll_fn(|cx| branches.poll_drained(cx, &mut lost)).await;
+        }
+        won(winner.flatten(), tally).await
     }
 }
 

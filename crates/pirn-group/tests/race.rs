@@ -202,6 +202,27 @@ fn a_losers_panic_and_an_error_that_panics_as_it_is_dropped_are_reported_by_who_
 }
 
 #[test]
+fn what_a_loser_comes_to_in_a_later_poll_does_not_take_the_winners_place() {
+    let gate = Gate::default();
+    let loser = async |end: fn() -> Result<u32, &'static str>| {
+        shield(gate.passed()).await;
+        end()
+    };
+    let ends: [fn() -> _; 3] = [|| Ok(2), || Err("late"), || panic!("a loser's")];
+    let winner = async |_: fn() -> Result<u32, &'static str>| Ok(7);
+    reports();
+    for end in ends {
+        let mut all = pin!(first_ok((loser(end), loser(end), winner(end))));
+        assert!(run(all.as_mut()).is_pending());
+        gate.open();
+        let won = catch_unwind(AssertUnwindSafe(|| run(all)));
+        assert!(matches!(won, Ok(Poll::Ready(Ok(7)))));
+        gate.shut();
+    }
+    assert_eq!(reports().len(), 2);
+}
+
+#[test]
 fn a_cancel_around_during_the_drain_does_not_take_the_winners_value() {
     let (log, gate, outer) = (Log::default(), Gate::default(), Scope::detached());
     let body = async {

@@ -202,6 +202,10 @@ impl Gate {
         wakers.into_iter().for_each(Waker::wake);
     }
 
+    pub(crate) fn shut(&self) {
+        self.0.0.store(0, SeqCst);
+    }
+
     pub(crate) fn passed(&self) -> impl Future<Output = ()> + Send + use<> {
         let gate = Arc::clone(&self.0);
         poll_fn(move |cx| {
