@@ -684,6 +684,7 @@ impl<T, F: Future> Generator<T, F> {
     }
 
     fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<F::Output>> {
+        let _budget = budget::refill_if_outermost();
         loop {
             self.as_mut().poll_run(cx);
             let this = self.as_mut().project();
@@ -694,6 +695,11 @@ impl<T, F: Future> Generator<T, F> {
                 return Poll::Ready(this.end.take().flatten());
             }
             if dropped.is_none() {
+                return Poll::Pending;
+            }
+            if budget::poll_spend(cx).is_pending() {
+                // In a cancelled body nobody else does, and the generator may be in a shield.
+                cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
         }

@@ -386,6 +386,34 @@ fn a_body_may_poll_the_results_with_a_waker_of_its_own() {
 }
 
 #[test]
+fn results_that_the_body_gave_away_end_with_the_work() {
+    let (woken, waker) = Flag::new();
+    let mut cx = Context::from_waker(&waker);
+    let mut results = finish(map_limit(1, 0..3, async |i| i, async |results| results));
+    assert!(matches!(
+        results.poll_next_unpin(&mut cx),
+        Poll::Ready(None)
+    ));
+
+    let kept = RefCell::new(None);
+    let gate = Gate::default();
+    let work = async |_| gate.passed().await;
+    let mut all = Box::pin(map_limit(1, 0..3, work, async |results| {
+        *kept.borrow_mut() = Some(results);
+        pending::<()>().await;
+    }));
+    assert!(run(all.as_mut()).is_pending());
+    let mut results = kept.borrow_mut().take().unwrap();
+    assert!(results.poll_next_unpin(&mut cx).is_pending() && !woken.take());
+    drop(all);
+    assert!(woken.take());
+    assert!(matches!(
+        results.poll_next_unpin(&mut cx),
+        Poll::Ready(None)
+    ));
+}
+
+#[test]
 fn always_ready_work_leaves_the_thread_to_others() {
     let mut all = pin!(for_each_limit(3, 0.., async |_: u64| Ok::<_, &str>(())));
     let (woken, waker) = Flag::new();

@@ -295,6 +295,30 @@ fn what_a_shield_yields_while_it_is_closed_is_dropped() {
 }
 
 #[test]
+fn a_shield_that_yields_for_ever_gives_the_thread_back_as_it_is_closed() {
+    let yields = Cell::new(0);
+    let mut stream = pin!(from_fn(async |yielder| {
+        shield(async {
+            loop {
+                yields.set(yields.get() + 1);
+                assert!(yields.get() < 10_000, "the thread is not given back");
+                yielder.yield_(()).await;
+            }
+        })
+        .await
+    }));
+    assert_eq!(next(&mut stream), Poll::Ready(Some(())));
+    let (flag, waker) = support::Flag::new();
+    let mut close = pin!(stream.as_mut().close());
+    for _ in 0..3 {
+        let before = yields.get();
+        let polled = close.as_mut().poll(&mut Context::from_waker(&waker));
+        assert!(polled.is_pending() && flag.take());
+        assert!(yields.get() > before);
+    }
+}
+
+#[test]
 fn a_generator_that_fails_as_it_is_closed_tells_so() {
     let mut stream: Pin<&mut TryFromFn<u8, _>> = pin!(try_from_fn(async |yielder| {
         shield(yielder.yield_(1)).await;

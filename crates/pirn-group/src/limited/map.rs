@@ -74,6 +74,7 @@ where
     let meta = TaskMeta::here();
     async move {
         let desk = Arc::new(Mutex::new(Desk::new()));
+        let _last = Last(Arc::clone(&desk));
         let mut body = pin!(Some(body(Results(Arc::clone(&desk)))));
         let mut source = pin!(Some(items.items()));
         let mut running = Branches::new();
@@ -184,6 +185,19 @@ impl<R> Desk<R> {
             pirn_core::wake::wake(waker);
         }
         ready
+    }
+}
+
+/// Says that no more will come, however this ends: the body may have given the results away.
+struct Last<R>(Arc<Mutex<Desk<R>>>);
+
+impl<R> Drop for Last<R> {
+    fn drop(&mut self) {
+        let mut desk = self.0.lock();
+        desk.finished = true;
+        let waker = desk.waker.take();
+        drop(desk);
+        waker.into_iter().for_each(pirn_core::wake::wake);
     }
 }
 
