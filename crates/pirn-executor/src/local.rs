@@ -342,7 +342,8 @@ impl LocalExecutor {
     /// Ends the executor: asks all tasks to end, runs them until they have, or until `deadline` is
     /// ready, and says which had not; their futures are dropped.
     ///
-    /// From the first moment new tasks are refused.
+    /// From the first moment new tasks are refused. Called within one of its tasks, it waits for that
+    /// one too, which cannot end meanwhile: so it needs a `deadline` there, and names the task.
     ///
     /// # Errors
     ///

@@ -2,15 +2,17 @@
 
 mod common;
 
-use common::yield_now;
-use pirn_core::{JoinError, Priority, TaskMeta};
+use common::{Counter, hook, yield_now};
+use pirn_core::{
+    JoinError, Kind, Park, ParkError, Priority, TaskMeta, Unpark, Until, finally_in_place,
+};
 use pirn_executor::{ScopedExecutor, Task, ThreadPark, spawn_local};
 use std::cell::{Cell, RefCell};
-use std::future::{pending, poll_fn};
+use std::future::{pending, poll_fn, ready};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::mpsc;
-use std::task::{Poll, Waker};
+use std::task::{Context, Poll, Waker};
 use std::thread;
 
 fn run<F: Future>(executor: &ScopedExecutor<'_>, future: F) -> F::Output {
@@ -206,4 +208,242 @@ fn a_task_that_borrows_is_as_urgent_as_its_metadata_says() {
     while executor.try_tick() {}
     let expected = [Priority::High, Priority::Normal, Priority::Low];
     assert_eq!(order.take(), expected);
+}
+
+/// Shuts it down; gives the names of the tasks that were cut off.
+fn shutdown(executor: &ScopedExecutor<'_>, deadline: impl Future) -> Vec<String> {
+    let cut_off = executor.shutdown(&mut ThreadPark::new(), deadline).unwrap();
+    let name = |task: &pirn_executor::TaskInfo| task.name().unwrap_or_default().to_owned();
+    cut_off.iter().map(name).collect()
+}
+
+#[test]
+fn shutdown_awaits_clean_up_that_borrows_and_refuses_what_comes() {
+    let (text, log) = (String::from("borrowed"), RefCell::new(Vec::new()));
+    let executor = ScopedExecutor::new();
+    let (handle, log_of, text_of) = (executor.handle(), &log, &text[..]);
+    let tasks = [1, 2].map(|n| {
+        let clean = async move || {
+            for step in 0..2 {
+                yield_now().await;
+                log_of.borrow_mut().push((text_of, n, step));
+            }
+        };
+        executor.spawn(finally_in_place(pending::<&str>(), clean))
+    });
+    executor
+        .spawn(async { unreachable!("cancelled before it began") })
+        .detach();
+    while executor.statistics().polls < 2 {
+        assert!(executor.try_tick());
+    }
+    let asks = executor.handle();
+    let inside = executor.spawn(finally_in_place(pending::<()>(), async move || {
+        let refused = asks
+            .try_spawn_local(TaskMeta::here(), async {})
+            .unwrap_err();
+        assert_eq!(refused.reason(), "the executor is shutting down");
+    }));
+    assert!(executor.try_tick() && executor.try_tick());
+    assert_eq!(shutdown(&executor, pending::<()>()), [""; 0]);
+    let steps = [(1, 0), (2, 0), (1, 1), (2, 1)];
+    assert_eq!(log.take(), steps.map(|(n, step)| (text_of, n, step)));
+    for task in tasks {
+        match run(&executor, task) {
+            Err(JoinError::Cancelled(cause)) => assert_eq!(cause.kind(), Kind::Shutdown),
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!(matches!(
+        run(&executor, inside),
+        Err(JoinError::Cancelled(_))
+    ));
+    let refused = executor.try_spawn(TaskMeta::here(), async { text.len() });
+    let refused = refused.unwrap_err();
+    assert_eq!(refused.reason(), "the executor is gone");
+    assert_eq!(pirn_core::shim::block_on(refused.into_future()), 8);
+    let ended = run(&executor, executor.spawn(async { text.len() }));
+    assert!(matches!(ended, Err(JoinError::Refused(_))));
+    let ended = run(&executor, handle.spawn(async { 1 }));
+    assert!(matches!(ended, Err(JoinError::Refused(_))));
+    assert_eq!(shutdown(&executor, pending::<()>()), [""; 0]);
+}
+
+#[test]
+fn what_has_not_ended_at_the_deadline_is_named_and_dropped_while_what_it_borrows_is_there() {
+    struct Counts<'a>(&'a Cell<u32>);
+    impl Drop for Counts<'_> {
+        fn drop(&mut self) {
+            self.0.set(self.0.get() + 1);
+        }
+    }
+    let _reports = hook();
+    let dropped = Cell::new(0);
+    let executor = ScopedExecutor::new();
+    let meta = TaskMeta::here().named("hangs");
+    let counts = Counts(&dropped);
+    let clean = async move || {
+        let _counts = counts;
+        pending::<()>().await;
+    };
+    let hangs = executor
+        .try_spawn(meta, finally_in_place(pending::<()>(), clean))
+        .unwrap();
+    let counts = Counts(&dropped);
+    let ends = executor.spawn(async move {
+        let _counts = counts;
+        pending::<()>().await;
+    });
+    while executor.try_tick() {}
+    let cut_off = executor
+        .shutdown(&mut ThreadPark::new(), yield_now())
+        .unwrap();
+    assert_eq!(cut_off.len(), 1);
+    assert_eq!(
+        (cut_off[0].id(), cut_off[0].name()),
+        (hangs.id(), Some("hangs"))
+    );
+    assert!(
+        cut_off[0].to_string().contains("scoped.rs"),
+        "{}",
+        cut_off[0]
+    );
+    assert!(hangs.is_finished() && ends.is_finished());
+    assert_eq!(dropped.get(), 2);
+}
+
+#[test]
+fn without_any_time_a_shutdown_polls_nobody_and_names_all() {
+    let _reports = hook();
+    let cleaned = RefCell::new(Vec::new());
+    let executor = ScopedExecutor::new();
+    for (name, turns) in [("quick", 0), ("slow", 1)] {
+        let cleaned = &cleaned;
+        let clean = async move || {
+            for _ in 0..turns {
+                yield_now().await;
+            }
+            cleaned.borrow_mut().push(name);
+        };
+        let meta = TaskMeta::here().named(name);
+        let task = executor.try_spawn(meta, finally_in_place(pending::<()>(), clean));
+        task.unwrap().detach();
+    }
+    while executor.try_tick() {}
+    assert_eq!(shutdown(&executor, ready(())), ["quick", "slow"]);
+    assert_eq!(cleaned.take(), [""; 0], "there was no time at all");
+    assert_eq!(executor.statistics().live, 0);
+}
+
+#[test]
+fn a_panic_in_a_clean_up_stays_with_its_handle_and_the_others_clean_up() {
+    let cleaned = Cell::new(0);
+    let executor = ScopedExecutor::new();
+    let panics = executor.spawn(finally_in_place(pending::<()>(), async || {
+        cleaned.set(cleaned.get() + 1);
+        panic!("while it cleaned up")
+    }));
+    let other = executor.spawn(finally_in_place(pending::<()>(), async || {
+        yield_now().await;
+        cleaned.set(cleaned.get() + 10);
+    }));
+    while executor.try_tick() {}
+    assert_eq!(shutdown(&executor, pending::<()>()), [""; 0]);
+    assert_eq!(cleaned.get(), 11);
+    assert!(matches!(
+        run(&executor, panics),
+        Err(JoinError::Panicked(_))
+    ));
+    assert!(matches!(
+        run(&executor, other),
+        Err(JoinError::Cancelled(_))
+    ));
+}
+
+#[test]
+fn a_shutdown_within_a_task_names_that_one_and_it_is_dropped_after_its_poll() {
+    let (text, log) = (String::from("borrowed"), RefCell::new(Vec::new()));
+    struct Says<'a>(&'a RefCell<Vec<String>>, &'a str);
+    impl Drop for Says<'_> {
+        fn drop(&mut self) {
+            self.0.borrow_mut().push(format!("{} dropped", self.1));
+        }
+    }
+    let executor = Rc::new(ScopedExecutor::new());
+    let (ends, says) = (executor.clone(), Says(&log, &text));
+    let log_of = &log;
+    let asks = async move {
+        let (ends, says) = (ends, says);
+        let cut_off = shutdown(&ends, yield_now());
+        says.0.borrow_mut().push(format!("{cut_off:?}"));
+        drop(ends);
+        pending::<()>().await;
+    };
+    let other = executor.spawn(finally_in_place(pending::<()>(), async move || {
+        log_of.borrow_mut().push(String::from("other cleaned up"));
+    }));
+    let meta = TaskMeta::here().named("asks");
+    let asks = executor.try_spawn(meta, asks).unwrap();
+    while executor.try_tick() {}
+    assert!(asks.is_finished() && other.is_finished());
+    drop(executor);
+    assert_eq!(
+        log.take(),
+        ["other cleaned up", "[\"asks\"]", "borrowed dropped"]
+    );
+}
+
+/// A sleep that is refused.
+struct Broken;
+#[derive(Clone)]
+struct Nobody;
+impl Unpark for Nobody {
+    fn unpark(&self) {}
+}
+impl Park for Broken {
+    type Unpark = Nobody;
+    fn unparker(&self) -> Nobody {
+        Nobody
+    }
+    fn park(&mut self, _: Until) -> Result<(), ParkError> {
+        Err(ParkError::new("reactor", "gone"))
+    }
+}
+
+#[test]
+fn a_shutdown_whose_sleep_fails_has_dropped_the_futures() {
+    let _reports = hook();
+    let held = Rc::new(());
+    let executor = ScopedExecutor::new();
+    let borrows = &held;
+    let clean = async move || {
+        let _clone = Rc::clone(borrows);
+        pending::<()>().await;
+    };
+    let task = executor.spawn(finally_in_place(pending::<()>(), clean));
+    while executor.try_tick() {}
+    assert!(executor.shutdown(&mut Broken, pending::<()>()).is_err());
+    assert!(task.is_finished());
+    assert_eq!(Rc::strong_count(&held), 1);
+}
+
+#[test]
+fn a_deadline_that_panics_leaves_the_tasks_which_were_asked_to_end() {
+    let dropped = Counter::new();
+    let counter = Waker::from(dropped.clone());
+    let executor = ScopedExecutor::new();
+    let counter = &counter;
+    executor
+        .spawn(finally_in_place(pending::<()>(), async move || {
+            counter.wake_by_ref();
+            pending::<()>().await;
+        }))
+        .detach();
+    while executor.try_tick() {}
+    let ends = std::panic::AssertUnwindSafe(|| shutdown(&executor, async { panic!("late") }));
+    assert!(std::panic::catch_unwind(ends).is_err());
+    assert_eq!((executor.statistics().live, dropped.count()), (1, 0));
+    let mut cx = Context::from_waker(Waker::noop());
+    assert!(executor.poll_tick(&mut cx).is_ready());
+    assert_eq!(dropped.count(), 1);
 }

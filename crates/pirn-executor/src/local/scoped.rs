@@ -7,7 +7,7 @@
 //! | what | who | when that is |
 //! |---|---|---|
 //! | a future | who runs its task: `run`, the ticks | this is borrowed |
-//! | | who closes it: `retire` | this is dropped |
+//! | | who closes it: `shutdown`, `retire` | this is borrowed, or dropped |
 //! | an output | who has just run or closed its task | as above |
 //! | | home, for a handle that was let go of elsewhere: as it settles or merges | as above |
 //! | | a [`Task<T>`](crate::Task), polled or dropped | `T` is alive, as for any type with a `Drop` |
@@ -42,7 +42,8 @@ use std::task::{Context, Poll};
 
 /// A [`LocalExecutor`] whose tasks may borrow what outlives it.
 ///
-/// It is driven as that one is. Dropping it drops the futures of all its tasks; handles and wakers
+/// It is driven as that one is, and ended in the same two ways. Dropping it drops the futures of all
+/// its tasks, without their clean-up; [`shutdown`](Self::shutdown) waits for that. Handles and wakers
 /// may outlive it, and with it `'env`, as far as the types of their values allow.
 ///
 /// A [group](https://docs.rs/pirn-group) that borrows does with less: use this to have tasks of their
@@ -124,6 +125,9 @@ impl<'env> ScopedExecutor<'env> {
     }
 
     /// Spawns a task. It runs when the executor is driven, never inside this call.
+    ///
+    /// After [`shutdown`](Self::shutdown) it ends at once as
+    /// [`JoinError::Refused`](pirn_core::JoinError::Refused).
     #[track_caller]
     pub fn spawn<F>(&self, future: F) -> Task<F::Output>
     where
@@ -142,8 +146,7 @@ impl<'env> ScopedExecutor<'env> {
     ///
     /// # Errors
     ///
-    /// [`Refused`], with the future, if the executor takes no tasks. As yet it always does: it is not
-    /// shut down before it is dropped.
+    /// [`Refused`], with the future, after [`shutdown`](Self::shutdown).
     pub fn try_spawn<F>(&self, meta: TaskMeta, future: F) -> Result<Task<F::Output>, Refused<F>>
     where
         F: Future + 'env,
@@ -162,8 +165,12 @@ impl<'env> ScopedExecutor<'env> {
         F: Future + 'env,
         F::Output: 'env,
     {
-        let Some(vacant) = self.inner.handle.vacant::<F>() else {
-            return Err(Refused::new("the executor takes no tasks", future));
+        let shared = &*self.inner.handle.shared;
+        let own = shared.own();
+        let Some(vacant) = shared.vacant::<F>(own) else {
+            // There are no hooks to be told, so nothing else stands against it.
+            let reason = own.refusal().unwrap_or_default();
+            return Err(Refused::new(reason, future));
         };
         // SAFETY: tasks of this executor are run, closed, settled and merged only while this is
         // borrowed or dropped, as said above; so `'env` is alive, which future and output outlive.
@@ -198,6 +205,47 @@ impl<'env> ScopedExecutor<'env> {
     /// As [`LocalExecutor::poll_tick`].
     pub fn poll_tick(&self, cx: &mut Context<'_>) -> Poll<()> {
         self.inner.poll_tick(cx)
+    }
+
+    /// Ends the executor, as [`LocalExecutor::shutdown`]: asks all tasks to end, runs them and their
+    /// clean-up until they have, or until `deadline` is ready, and says which had not; their futures
+    /// are dropped. Dropping the executor alone drops the futures at once.
+    ///
+    /// From the first moment new tasks are refused. What the clean-up borrows must outlive the
+    /// executor, as all that its tasks borrow.
+    ///
+    /// # Errors
+    ///
+    /// When `park` fails. The futures are dropped nevertheless.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pirn_core::finally_in_place;
+    /// use pirn_executor::{ScopedExecutor, ThreadPark};
+    /// use std::cell::Cell;
+    /// use std::future::pending;
+    ///
+    /// let saved = Cell::new(0);
+    /// let executor = ScopedExecutor::new();
+    /// for n in [20, 22] {
+    ///     let saved = &saved;
+    ///     let save = async move || saved.set(saved.get() + n);
+    ///     executor.spawn(finally_in_place(pending::<()>(), save)).detach();
+    /// }
+    /// while executor.try_tick() {}
+    /// let cut_off = executor.shutdown(&mut ThreadPark::new(), pending::<()>())?;
+    /// assert!(cut_off.is_empty());
+    /// assert_eq!(saved.get(), 42);
+    /// # Ok::<(), pirn_core::ParkError>(())
+    /// ```
+    #[track_caller]
+    pub fn shutdown<P: Park>(
+        &self,
+        park: &mut P,
+        deadline: impl Future,
+    ) -> Result<Vec<TaskInfo>, ParkError> {
+        self.inner.shutdown(park, deadline)
     }
 
     /// As [`LocalExecutor::tasks`].

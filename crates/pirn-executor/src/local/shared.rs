@@ -145,14 +145,14 @@ impl Shared {
         F: Future + 'static,
         F::Output: 'static,
     {
-        if let Some(reason) = own.gate.get().refusal() {
+        if let Some(reason) = own.refusal() {
             return Err(Refused::new(reason, future));
         }
         if own.gate.get() == Gate::Open {
             return Ok(self.take::<F>(own).fill_as(&meta, future));
         }
         let id = self.tell_spawned(&meta);
-        if let Some(reason) = own.gate.get().refusal() {
+        if let Some(reason) = own.refusal() {
             return Err(self.refuse_told(id, reason, future));
         }
         let vacant = self.take::<Told<F::Output>>(own);
@@ -432,6 +432,11 @@ impl Own {
                 true => None,
                 false => lanes.take_any(chooser),
             })
+    }
+
+    /// Why a new task is refused, if it is.
+    pub(super) fn refusal(&self) -> Option<&'static str> {
+        self.gate.get().refusal()
     }
 
     /// How many tasks are ready.
