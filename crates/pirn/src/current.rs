@@ -10,6 +10,8 @@ thread_local! {
     static RUNNING: Cell<bool> = const { Cell::new(false) };
     /// Where the thread that calls `Runtime::run` spawns, if its runtime has workers.
     static POOL: RefCell<Option<PoolHandle>> = const { RefCell::new(None) };
+    /// The pool of which this thread is a worker.
+    static WORKS_IN: RefCell<Option<PoolHandle>> = const { RefCell::new(None) };
     /// The task that its runtime has of its own.
     static OWN: Cell<Option<TaskId>> = const { Cell::new(None) };
 }
@@ -22,11 +24,19 @@ impl Running {
     pub(crate) fn new() -> Option<Running> {
         (!RUNNING.replace(true)).then(|| Running(PhantomData))
     }
+
+    /// As a worker of `pool`.
+    pub(crate) fn worker(pool: PoolHandle) -> Option<Running> {
+        let running = Running::new()?;
+        WORKS_IN.replace(Some(pool));
+        Some(running)
+    }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
         RUNNING.set(false);
+        drop(WORKS_IN.take());
     }
 }
 
@@ -89,4 +99,15 @@ pub(crate) fn tasks() -> Vec<TaskInfo> {
         tasks.sort_by_key(TaskInfo::id);
     }
     tasks
+}
+
+/// The pool into which this thread spawns, or of which it is a worker.
+pub(crate) fn pool() -> Option<PoolHandle> {
+    POOL.with_borrow(Option::clone)
+        .or_else(|| WORKS_IN.with_borrow(Option::clone))
+}
+
+/// True if the runtime's own task is among those of this thread.
+pub(crate) fn has_own() -> bool {
+    OWN.get().is_some()
 }

@@ -42,6 +42,7 @@
 //! | `start_server`, `Server.close`, `close_clients` | [`start_server`], [`Server`], [`Running`] |
 //! | `create_subprocess_exec` | [`process`] |
 //! | debug mode's slow callbacks | [`Builder::slow_polls`], on in debug builds |
+//! | trio's instruments, `current_statistics` | [`Builder::hooks`], with [`Hooks`]; [`statistics`](crate::statistics()) |
 //! | `loop.time`, `loop.is_running` | [`now`], [`is_running`] |
 //! | `loop.call_soon`, `call_later`, `call_at` | [`call_soon`], [`call_later`], [`call_at`]; [`CallHandle`], [`TimerHandle`] |
 //! | `contextvars` | [`TaskLocal`], [`Locals`] |
@@ -93,6 +94,7 @@ mod blocking;
 mod calls;
 mod current;
 mod guest;
+mod hooks;
 mod lent;
 mod nested;
 pub mod prelude;
@@ -102,6 +104,7 @@ mod runtime;
 mod server;
 mod slow;
 mod spawn;
+mod statistics;
 mod workers;
 
 pub use blocking::block_in_place;
@@ -112,6 +115,7 @@ pub use nested::run_until;
 pub use runtime::{Builder, RunError, Runtime, Unended, run};
 pub use server::{Running, Server, start_server};
 pub use spawn::{spawn, spawn_at, spawn_eager, spawn_local, spawn_local_at, tasks, try_spawn};
+pub use statistics::{Statistics, statistics};
 
 #[cfg(feature = "macros")]
 pub use pirn_macros::main;
@@ -127,7 +131,10 @@ pub use pirn_core::{
     report, shield, with_resource, yield_now,
 };
 #[doc(no_inline)]
-pub use pirn_executor::{Priority, Task, TaskId, TaskInfo, WouldStall, current};
+pub use pirn_executor::{
+    Ended, Hooks, LocalStatistics, PoolStatistics, Priority, Task, TaskId, TaskInfo,
+    WorkerStatistics, WouldStall, current,
+};
 #[doc(no_inline)]
 pub use pirn_group::{
     CancelGuard, CancelToken, Child, ChildError, Collector, Failure, GroupBuilder, GroupError,

@@ -3,7 +3,7 @@
 use crate::lent::Lent;
 use crate::runtime::{Driver, RunError};
 use pirn_core::Scope;
-use pirn_executor::{LocalExecutor, SharedDriver, ThreadPark};
+use pirn_executor::{LocalExecutor, LocalStatistics, SharedDriver, ThreadPark};
 use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::rc::Rc;
@@ -57,6 +57,11 @@ impl Drop for Entered {
         let own = NEST.replace(self.0.take());
         drop(own);
     }
+}
+
+/// Of the executor that this thread runs.
+pub(crate) fn local_statistics() -> Option<LocalStatistics> {
+    NEST.with_borrow(|nest| Some(nest.as_ref()?.local.statistics()))
 }
 
 /// One run more.

@@ -10,16 +10,18 @@
 //! ```
 
 use crate::current::{Entered, Running};
+use crate::hooks::Monitor;
 use crate::lent::Lent;
 use crate::nested::{self, Nest, Sleep};
-use crate::slow::{self, Measured, SlowPolls};
+use crate::slow::{self, Measured};
+use crate::statistics::Statistics;
 use crate::workers::Workers;
 use pirn_core::calls::CallQueue;
 use pirn_core::context::{self, Handles};
 use pirn_core::large::hand_on;
 use pirn_core::report::{Report, report};
 use pirn_core::{Cause, Kind, ParkError, Rooted, Scope, Spawn, TaskMeta};
-use pirn_executor::{LocalExecutor, Order, PoolExecutor, Task, TaskInfo, ThreadPark};
+use pirn_executor::{Hooks, LocalExecutor, Order, PoolExecutor, Task, TaskInfo, ThreadPark};
 use pirn_io::blocking::{BlockingPool, Unfinished};
 use pirn_io::{Handle as Reactor, ReactorPark};
 use pirn_timer::{Monotonic, TimeSource, Timer, TimerPark};
@@ -262,6 +264,7 @@ pub struct Builder {
     grace: Duration,
     max_blocking_threads: Option<usize>,
     slow_polls: Option<Duration>,
+    hooks: Option<Arc<dyn Hooks>>,
     spin: Option<Duration>,
     /// None for the system's monotonic clock.
     time: Option<Arc<dyn TimeSource>>,
@@ -381,6 +384,46 @@ impl Builder {
         }
     }
 
+    /// Tells `hooks` of each task, on the thread where something happens to it: local tasks and those of
+    /// the workers, but not the main future, which is no task. For monitors and profilers: see [`Hooks`].
+    /// [Slow polls](Self::slow_polls) are reported besides.
+    ///
+    /// A task then costs an allocation more, as with slow polls, but no further one; without hooks
+    /// nothing. The hooks' own time counts as the poll's in which they are called. If it is said twice,
+    /// the last holds. trio's instruments.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pirn::{Ended, Hooks, TaskId};
+    /// use std::sync::{Arc, atomic::{AtomicUsize, Ordering::Relaxed}};
+    ///
+    /// #[derive(Default)]
+    /// struct Panics(AtomicUsize);
+    /// impl Hooks for Panics {
+    ///     fn ended(&self, _: TaskId, how: Ended) {
+    ///         if how == Ended::Panicked {
+    ///             self.0.fetch_add(1, Relaxed);
+    ///         }
+    ///     }
+    /// }
+    ///
+    /// let panics = Arc::new(Panics::default());
+    /// let mut runtime = pirn::Runtime::builder().hooks(panics.clone()).build()?;
+    /// runtime.run(async {
+    ///     pirn::spawn(async {}).await.unwrap();
+    ///     pirn::spawn(async { panic!("for the example") }).await.unwrap_err();
+    /// })?;
+    /// assert_eq!(panics.0.load(Relaxed), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn hooks(self, hooks: Arc<dyn Hooks>) -> Self {
+        Builder {
+            hooks: Some(hooks),
+            ..self
+        }
+    }
+
     /// By which time the runtime's timers go, the system's monotonic clock if nothing is said. For
     /// tests under virtual time pirn-sim is better: its clock jumps.
     pub fn clock(self, time: impl TimeSource) -> Self {
@@ -415,7 +458,7 @@ impl Builder {
         if let Some(threads) = self.max_blocking_threads {
             blocking = blocking.max_threads(threads);
         }
-        let hooks = self.slow_polls.map(|limit| Arc::new(SlowPolls::new(limit)));
+        let hooks = Monitor::new(self.slow_polls, self.hooks);
         let local = Rc::new(match &hooks {
             Some(hooks) => LocalExecutor::with_hooks(Order::Fifo, hooks.clone()),
             None => LocalExecutor::new(),
@@ -463,6 +506,7 @@ impl fmt::Debug for Builder {
             .field("grace", &self.grace)
             .field("max_blocking_threads", &self.max_blocking_threads)
             .field("slow_polls", &self.slow_polls)
+            .field("hooks", &self.hooks.is_some())
             .field("spin", &self.spin)
             .finish_non_exhaustive()
     }
@@ -486,6 +530,7 @@ impl Runtime {
             grace: GRACE,
             max_blocking_threads: None,
             slow_polls: slow::USUAL,
+            hooks: None,
             spin: None,
             time: None,
         }
@@ -559,6 +604,28 @@ impl Runtime {
         }
         .enter();
         f(&self.local, &mut self.threads)
+    }
+
+    /// What its executors have done and hold: polls, tasks, queues, sleeps. Between runs; inside one
+    /// there is [`statistics`](crate::statistics()).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let mut runtime = pirn::Runtime::builder().current_thread().build()?;
+    /// let task = runtime.run(async { pirn::spawn(std::future::pending::<()>()) })?;
+    /// assert_eq!(runtime.statistics().local.unwrap().live, 1);
+    /// assert!(runtime.statistics().pool.is_none());
+    /// # drop(task);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn statistics(&self) -> Statistics {
+        let pool = match &self.threads {
+            Threads::Current(_) => None,
+            Threads::Pool(_, workers) => Some(workers.statistics()),
+        };
+        let own = self.reaping.is_some();
+        Statistics::new(Some(self.local.statistics()), own, pool)
     }
 
     /// Ends the runtime: asks what is left to end, waits for it up to the grace period, and drops

@@ -1,13 +1,14 @@
 //! The worker threads of a runtime.
 
 use crate::current::Running;
+use crate::hooks::Monitor;
 use crate::runtime::{Common, Driver};
-use crate::slow::SlowPolls;
 use pirn_core::report::{Report, report};
 use pirn_core::shim::block_on;
 use pirn_core::{Park, ParkError};
 use pirn_executor::{
-    LocalExecutor, PoolExecutor, PoolHandle, SharedDriver, SharedPark, TaskInfo, Worker,
+    LocalExecutor, PoolExecutor, PoolHandle, PoolStatistics, SharedDriver, SharedPark, TaskInfo,
+    Worker,
 };
 use std::future::{Future, poll_fn};
 use std::io;
@@ -32,7 +33,7 @@ impl Workers {
         name: &str,
         driver: Driver,
         common: &Common,
-        hooks: Option<Arc<SlowPolls>>,
+        hooks: Option<Arc<Monitor>>,
     ) -> io::Result<Self> {
         let (pool, workers) = match hooks {
             Some(hooks) => PoolExecutor::with_hooks(count, hooks),
@@ -57,6 +58,10 @@ impl Workers {
 
     pub(crate) fn set_spin(&self, limit: Duration) {
         self.pool.set_spin(limit);
+    }
+
+    pub(crate) fn statistics(&self) -> PoolStatistics {
+        self.pool.statistics()
     }
 
     pub(crate) fn handle(&self) -> PoolHandle {
@@ -109,7 +114,7 @@ fn join(threads: &mut Vec<JoinHandle<()>>) {
 }
 
 fn work(mut worker: Worker, mut park: SharedPark<Driver>, common: &Common, handle: PoolHandle) {
-    let _running = Running::new();
+    let _running = Running::worker(handle.clone());
     let handles = Rc::new(common.handles(handle.clone()));
     let (_handles, _reactor) = (handles.enter(), common.reactor.enter());
     if let Err(error) = worker.run(&mut park, handle.closed()) {
