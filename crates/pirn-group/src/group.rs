@@ -6,6 +6,7 @@ mod end;
 mod in_task;
 mod inside;
 mod limit;
+mod local;
 mod owned;
 mod shared;
 mod slot;
@@ -25,9 +26,7 @@ use end::end;
 use in_task::Children;
 use pin_project_lite::pin_project;
 use pirn_core::large::{hand_on, unboxed};
-use pirn_core::{
-    Cause, Grace, Priority, Refused, Scope, Spawn, SpawnLocal, TaskMeta, budget, shield,
-};
+use pirn_core::{Cause, Grace, Priority, Refused, Scope, Spawn, TaskMeta, budget, shield};
 use shared::{Closes, Exit, Shared, What};
 use std::fmt;
 use std::future::{Future, poll_fn};
@@ -490,73 +489,6 @@ impl<E: fmt::Display + Send + 'static, S: Spawn> TaskGroup<E, S> {
         let member = Member::new(&self.shared, meta.clone(), future, sink)?;
         let spawned = self.spawner.spawn(meta, member);
         spawned.map_err(|refused| refused.map(Member::into_future))
-    }
-}
-
-impl<E: fmt::Display + 'static, S: SpawnLocal> TaskGroup<E, S> {
-    /// Spawns a child that need not be `Send`, on a spawner of one thread. Otherwise as
-    /// [`spawn`](Self::spawn).
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use pirn_compat::AsyncLocalExecutor;
-    /// use pirn_group::GroupBuilder;
-    /// use std::rc::Rc;
-    ///
-    /// type Error = Box<dyn std::error::Error + Send + Sync>;
-    /// let executor = Rc::new(async_executor::LocalExecutor::new());
-    /// let group = GroupBuilder::on(AsyncLocalExecutor::new(executor.clone())).run(async |g| {
-    ///     let text = Rc::new("not Send");
-    ///     let length = g.spawn_local(async move { Ok(text.len()) });
-    ///     Ok::<_, Error>(length.await?)
-    /// });
-    /// assert_eq!(futures::executor::block_on(executor.run(group)).unwrap(), 8);
-    /// ```
-    #[track_caller]
-    pub fn spawn_local<F, T>(&self, future: F) -> Child<T>
-    where
-        F: Future<Output = Result<T, E>> + 'static,
-        T: 'static,
-    {
-        let meta = TaskMeta::here();
-        hand_on(
-            meta,
-            future,
-            |meta, future| self.or_refused(&meta, self.put_local_child(meta.clone(), future)),
-            |meta, future| self.or_refused(&meta, self.put_local_child(meta.clone(), future)),
-        )
-    }
-
-    /// As [`try_spawn`](Self::try_spawn), for a child that need not be `Send`.
-    ///
-    /// # Errors
-    ///
-    /// As [`try_spawn`](Self::try_spawn).
-    pub fn try_spawn_local<F, T>(&self, meta: TaskMeta, future: F) -> Result<Child<T>, Refused<F>>
-    where
-        F: Future<Output = Result<T, E>> + 'static,
-        T: 'static,
-    {
-        hand_on(
-            meta,
-            future,
-            |meta, future| self.put_local_child(meta, future),
-            unboxed(|meta, future| self.put_local_child(meta, future)),
-        )
-    }
-
-    fn put_local_child<F, T>(&self, meta: TaskMeta, future: F) -> Result<Child<T>, Refused<F>>
-    where
-        F: Future<Output = Result<T, E>> + 'static,
-        T: 'static,
-    {
-        let (sink, child) = ToHandle::new();
-        let member = Member::new(&self.shared, meta.clone(), future, sink)?;
-        match self.spawner.spawn_local(meta, member) {
-            Ok(()) => Ok(child),
-            Err(refused) => Err(refused.map(Member::into_future)),
-        }
     }
 }
 

@@ -60,8 +60,20 @@ const WAYS: Ways<Group> = &[
         drop(g.try_spawn(TaskMeta::here(), large()));
     }),
     ("spawn_local", |g| drop(g.spawn_local(large()))),
+    ("spawn_local_named", |g| {
+        drop(g.spawn_local_named("large", large()));
+    }),
+    ("spawn_local_at", |g| {
+        drop(g.spawn_local_at(Priority::Low, large()));
+    }),
     ("try_spawn_local", |g| {
         drop(g.try_spawn_local(TaskMeta::here(), large()));
+    }),
+    ("start_local", |g| {
+        poll_once(g.start_local(|_: Started<()>| large()));
+    }),
+    ("collect local", |g| {
+        g.collect().spawn_local(large());
     }),
     ("collect", |g| {
         g.collect().spawn(large());

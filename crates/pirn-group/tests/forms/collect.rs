@@ -1,8 +1,8 @@
-//! Results without handles, in all groups: a part of `tests/collect.rs` and of `tests/in_task.rs`,
-//! where `on` says how a group is made.
+//! Results without handles, in all groups: a part of `tests/collect.rs`, of `tests/in_task.rs`
+//! and of `tests/local.rs`, where `on` says how a group is made.
 
-use super::on;
-use super::support::{Flag, Gate, Hand, reports, yield_now};
+use super::support::{Flag, Gate, reports, yield_now};
+use super::{Hand, on};
 use pirn_core::{Cause, shield};
 use pirn_group::{ChildError, GroupError};
 use std::future::{Future, pending, poll_fn};

@@ -1,8 +1,8 @@
-//! Children that say when they are ready, in all groups: a part of `tests/start.rs` and of
-//! `tests/in_task.rs`, where `on` says how a group is made.
+//! Children that say when they are ready, in all groups: a part of `tests/start.rs`, of
+//! `tests/in_task.rs` and of `tests/local.rs`, where `on` says how a group is made.
 
-use super::on;
-use super::support::{Gate, Hand, Log, yield_now};
+use super::support::{Gate, Log, yield_now};
+use super::{Hand, on};
 use futures::FutureExt;
 use pirn_core::{Cause, finally, panic_message, shield};
 use pirn_group::{GroupError, StartError, Started};

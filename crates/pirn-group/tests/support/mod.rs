@@ -3,7 +3,7 @@
 #![allow(dead_code, reason = "each test binary uses its part")]
 
 use pirn_core::report::{Report, set_hook};
-use pirn_core::{BoxTask, Refused, Spawn, TaskMeta};
+use pirn_core::{BoxTask, LocalBoxTask, Refused, Spawn, SpawnLocal, TaskMeta};
 use std::collections::HashMap;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
@@ -13,18 +13,35 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, ThreadId};
 
 /// An executor that is driven by hand: polls what was woken, in order; can refuse and lose.
-#[derive(Clone, Default)]
-pub(crate) struct Hand(Arc<Inner>);
+pub(crate) struct Driven<B>(Arc<Inner<B>>);
 
-#[derive(Default)]
-struct Inner {
-    tasks: Mutex<Vec<Task>>,
+pub(crate) type Hand = Driven<BoxTask>;
+/// One whose tasks need not be `Send`.
+pub(crate) type LocalHand = Driven<LocalBoxTask>;
+
+struct Inner<B> {
+    tasks: Mutex<Vec<Task<B>>>,
     refuses: AtomicBool,
 }
 
-struct Task {
-    future: BoxTask,
+struct Task<B> {
+    future: B,
     woken: Arc<Flag>,
+}
+
+impl<B> Clone for Driven<B> {
+    fn clone(&self) -> Self {
+        Driven(Arc::clone(&self.0))
+    }
+}
+
+impl<B> Default for Driven<B> {
+    fn default() -> Self {
+        Driven(Arc::new(Inner {
+            tasks: Mutex::default(),
+            refuses: AtomicBool::new(false),
+        }))
+    }
 }
 
 pub(crate) struct Flag(AtomicBool);
@@ -52,18 +69,31 @@ impl Spawn for Hand {
     where
         F: Future<Output = ()> + Send + 'static,
     {
+        self.put(f, |f| Box::pin(f))
+    }
+}
+
+impl SpawnLocal for LocalHand {
+    fn spawn_local<F>(&self, _: TaskMeta, f: F) -> Result<(), Refused<F>>
+    where
+        F: Future<Output = ()> + 'static,
+    {
+        self.put(f, |f| Box::pin(f))
+    }
+}
+
+impl<B: Future<Output = ()> + Unpin> Driven<B> {
+    fn put<F>(&self, f: F, boxed: impl FnOnce(F) -> B) -> Result<(), Refused<F>> {
         if self.0.refuses.load(SeqCst) {
             return Err(Refused::new("the hand is full", f));
         }
         self.0.tasks.lock().unwrap().push(Task {
-            future: Box::pin(f),
+            future: boxed(f),
             woken: Arc::new(Flag(AtomicBool::new(true))),
         });
         Ok(())
     }
-}
 
-impl Hand {
     /// Takes no more tasks.
     pub(crate) fn refuse(&self) {
         self.0.refuses.store(true, SeqCst);
@@ -83,7 +113,7 @@ impl Hand {
                 any = true;
                 let waker = Waker::from(Arc::clone(&task.woken));
                 let mut cx = Context::from_waker(&waker);
-                if task.future.as_mut().poll(&mut cx).is_ready() {
+                if Pin::new(&mut task.future).poll(&mut cx).is_ready() {
                     continue;
                 }
             }
