@@ -5,7 +5,7 @@
 
 mod support;
 
-use pirn_core::{Cause, Instant, Kind, Limited, Scope, budget, finally, shield};
+use pirn_core::{Cause, ChildGuard, Instant, Kind, Limited, Scope, budget, finally, shield};
 use std::cell::{Cell, RefCell};
 use std::future::{Future, pending, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -17,7 +17,18 @@ use std::time::Duration;
 use support::{Counter, Manual, reports};
 
 const LEVELS: usize = 3;
-const SECOND: Duration = Duration::from_secs(1);
+
+/// The turn begins here, or the first poll is later than `LATE`; it ends before `FAR`, which is before
+/// any grace period is over.
+const BEGIN: u64 = 10;
+const PAST: u64 = 5;
+const EARLY: u64 = 11;
+const LATE: u64 = 12;
+const FAR: u64 = 15;
+
+fn second(n: u64) -> Instant {
+    Instant::EPOCH + Duration::from_secs(n)
+}
 
 /// One thing for each level, from the outermost.
 type Each<T> = [T; LEVELS];
@@ -62,6 +73,34 @@ enum After {
     Ours,
 }
 
+/// The deadline of a level.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Due {
+    Never,
+    /// It passes in the turn.
+    Early,
+    /// The same, a second later.
+    Late,
+    /// It passes in the turn, and is moved to a later one, before or after that.
+    PutOff,
+    /// It would not pass, but is moved to one that does.
+    BroughtForward,
+    /// There is none, and then one that has passed long ago.
+    SetInThePast,
+}
+
+/// What else is in the scope of a level.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Child {
+    Absent,
+    /// Fails in the turn: the scope is cancelled for it.
+    Fails,
+    /// The same, and its own clean-up takes until the next turn.
+    FailsSlowly,
+    /// Ends in the next turn, whatever happens.
+    Lives,
+}
+
 #[derive(Clone, Copy, Debug)]
 struct Case {
     style: Style,
@@ -72,11 +111,50 @@ struct Case {
     before: Each<bool>,
     /// Cancelled by the innermost body in its poll.
     during: Each<bool>,
-    /// Its deadline has passed.
-    due: Each<bool>,
+    due: Each<Due>,
+    /// Deadlines are moved by the innermost body in its poll, and not before.
+    moved_within: bool,
+    child: Each<Child>,
+    /// The child failed before the cancel came.
+    failed_first: Each<bool>,
+    /// The turn is over, and it is `FAR` now.
+    is_far: bool,
     /// What the innermost body gives in its poll.
     leaf: Leaf,
     after: [After; LEVELS - 1],
+}
+
+impl Due {
+    /// As it is set.
+    fn at(self) -> Instant {
+        match self {
+            Due::Never | Due::SetInThePast => Instant::NEVER,
+            Due::Early | Due::PutOff => second(EARLY),
+            Due::Late => second(LATE),
+            Due::BroughtForward => second(FAR),
+        }
+    }
+
+    /// Where it is moved to.
+    fn moved_to(self) -> Option<Instant> {
+        match self {
+            Due::Never | Due::Early | Due::Late => None,
+            Due::PutOff => Some(second(FAR)),
+            Due::BroughtForward => Some(second(EARLY)),
+            Due::SetInThePast => Some(second(PAST)),
+        }
+    }
+}
+
+impl Child {
+    fn fails(self) -> bool {
+        matches!(self, Child::Fails | Child::FailsSlowly)
+    }
+
+    /// It is there until the next turn.
+    fn lingers(self) -> bool {
+        matches!(self, Child::FailsSlowly | Child::Lives)
+    }
 }
 
 /// How a run ended.
@@ -113,9 +191,26 @@ impl Case {
         cut
     }
 
+    /// It is cancelled as the poll begins; a child's failure is a cancel.
+    fn asked(&self, level: usize) -> bool {
+        self.before[level] || self.child[level].fails()
+    }
+
+    /// Its deadline, as it stands after the body's poll, has passed.
+    fn is_due(&self, level: usize) -> bool {
+        let moved = !self.moved_within || self.reaches_leaf();
+        match self.due[level] {
+            Due::Never => false,
+            Due::Early | Due::Late => true,
+            Due::PutOff => !moved || self.is_far,
+            Due::BroughtForward => moved || self.is_far,
+            Due::SetInThePast => moved,
+        }
+    }
+
     /// The level whose body does not run, having been cancelled before its first poll.
     fn never_runs(&self) -> Option<usize> {
-        let cut = |level: &usize| self.cut_by(*level, |l| self.before[l]).is_some();
+        let cut = |level: &usize| self.cut_by(*level, |l| self.asked(l)).is_some();
         (0..LEVELS).find(cut).filter(|_| self.first)
     }
 
@@ -126,17 +221,20 @@ impl Case {
             true => self.never_runs().is_none(),
             false => {
                 self.around[last] == Around::Shield
-                    || self.cut_by(last, |l| self.before[l]).is_none()
+                    || self.cut_by(last, |l| self.asked(l)).is_none()
             }
         }
     }
 
     /// Why a level is cancelled of itself: of its causes the cancel, whatever came first.
     fn own(&self, level: usize) -> Option<Kind> {
+        if self.child[level].fails() && (!self.before[level] || self.failed_first[level]) {
+            return Some(Kind::Sibling);
+        }
         if self.before[level] || (self.during[level] && self.reaches_leaf()) {
             return Some(Kind::Requested);
         }
-        self.due[level].then_some(Kind::Deadline)
+        self.is_due(level).then_some(Kind::Deadline)
     }
 }
 
@@ -150,21 +248,31 @@ enum Content {
     },
 }
 
-/// In the second turn slow clean-ups are ready, in the third what is left of the leaves.
-fn expected(case: &Case, turn: usize) -> Outcome {
-    let leaf = match turn {
-        2 if leaf_lives(case) => Leaf::Value,
-        _ => case.leaf,
-    };
-    settle(case, turn, leaf).0
+impl Seen {
+    /// What a run that has ended so is to the body around.
+    fn as_content(self) -> Content {
+        match self {
+            Seen::Cause(..) => Content::Ended(Seen::Value),
+            value => Content::Ended(value),
+        }
+    }
 }
 
-/// The outcome, and which bodies have gone on after their inner run.
-fn settle(case: &Case, turn: usize, leaf: Leaf) -> (Outcome, Each<bool>) {
-    let mut outcome = Outcome::default();
-    let mut went_on = match turn {
-        0 => Each::default(),
-        _ => settle(case, turn - 1, case.leaf).1,
+/// The outcome of a turn: in the second, slow clean-ups are ready, and children end, in the third
+/// what is left of the leaves; later it is `FAR`. `went_on` says which bodies have gone on after their
+/// inner run, and `former` what was seen before.
+fn expected(case: &Case, turn: usize, went_on: &mut Each<bool>, former: &Outcome) -> Outcome {
+    let leaf = match turn {
+        2 => Leaf::Value,
+        _ => case.leaf,
+    };
+    let near = Case {
+        is_far: false,
+        ..*case
+    };
+    let mut outcome = Outcome {
+        cleaned: former.cleaned,
+        ..Outcome::default()
     };
     let mut content = match leaf {
         _ if !case.reaches_leaf() => Content::Waits { held: false },
@@ -176,6 +284,11 @@ fn settle(case: &Case, turn: usize, leaf: Leaf) -> (Outcome, Each<bool>) {
         },
     };
     for level in (0..LEVELS).rev() {
+        if let Some(seen) = former.ended[level] {
+            outcome.ended[level] = former.ended[level];
+            content = seen.as_content();
+            continue;
+        }
         let cut = case.cut_by(level, |l| case.own(l).is_some());
         match case.never_runs() {
             Some(never) if level > never => continue,
@@ -186,8 +299,8 @@ fn settle(case: &Case, turn: usize, leaf: Leaf) -> (Outcome, Each<bool>) {
             // A cancelled body does not pass our leaves. In the turn of a cancel from within, or of
             // a deadline, it is polled before that is seen.
             let frozen = match turn {
-                0 => case.cut_by(level, |l| case.before[l]).is_some(),
-                _ => cut.is_some(),
+                0 => case.cut_by(level, |l| case.asked(l)).is_some(),
+                _ => near.cut_by(level, |l| near.own(l).is_some()).is_some(),
             };
             match case.after[level] {
                 After::Nothing => {}
@@ -195,6 +308,14 @@ fn settle(case: &Case, turn: usize, leaf: Leaf) -> (Outcome, Each<bool>) {
                 After::Ours if went_on[level] || !frozen => went_on[level] = true,
                 After::Ours => content = Content::Waits { held: false },
             }
+        }
+        let is_over = match content {
+            Content::Ended(_) => true,
+            Content::Waits { held } => !held && cut.is_some(),
+        };
+        if is_over && turn == 0 && case.child[level].lingers() {
+            content = Content::Waits { held: true };
+            continue;
         }
         let ended = match (content, cut) {
             (Content::Ended(value), _) => Some(value),
@@ -209,15 +330,14 @@ fn settle(case: &Case, turn: usize, leaf: Leaf) -> (Outcome, Each<bool>) {
         outcome.ended[level] = ended;
         content = match ended {
             None => Content::Waits { held: true },
-            Some(Seen::Cause(..)) => Content::Ended(Seen::Value),
-            Some(value) => Content::Ended(value),
+            Some(seen) => seen.as_content(),
         };
     }
     // A panic is seen at the top only.
     for inner in &mut outcome.ended[1..] {
         *inner = inner.filter(|seen| *seen != Seen::Panic);
     }
-    (outcome, went_on)
+    outcome
 }
 
 /// The clean-up of a level, if it has one: begins when what it is around has ended, or was cut.
@@ -270,9 +390,13 @@ struct Real {
     case: Case,
     ended: RefCell<Each<Option<Seen>>>,
     scopes: RefCell<Each<Option<Scope>>>,
+    /// The children that are there.
+    guards: RefCell<Each<Option<ChildGuard>>>,
     lines: RefCell<Each<u32>>,
     /// The turn has begun.
     active: Cell<bool>,
+    /// The innermost body has moved the deadlines.
+    moved: Cell<bool>,
     cleaning: Arc<Mutex<Cleaning>>,
     leaf: Cell<Leaf>,
     waker: RefCell<Option<Waker>>,
@@ -282,11 +406,7 @@ impl Real {
     /// The run of a level, made where it is awaited.
     async fn run(self: Rc<Self>, level: usize) -> Result<Seen, Arc<Cause>> {
         let body = Rc::clone(&self).body(level);
-        let at = match (self.case.due[level], self.case.first) {
-            (true, true) => Instant::EPOCH,
-            (true, false) => Instant::EPOCH + SECOND,
-            (false, _) => Instant::NEVER,
-        };
+        let at = self.case.due[level].at();
         let cancelled = self.case.first && self.case.before[level];
         match self.case.style {
             Style::Made | Style::Unrelated => {
@@ -294,13 +414,7 @@ impl Real {
                     Style::Made => Scope::new(),
                     _ => Scope::detached(),
                 };
-                let (line, set) = match level {
-                    0 => (line!(), scope.set_deadline(at)),
-                    1 => (line!(), scope.set_deadline(at)),
-                    _ => (line!(), scope.set_deadline(at)),
-                };
-                set.unwrap();
-                self.lines.borrow_mut()[level] = line;
+                self.set_deadline(level, &scope, at);
                 if cancelled {
                     scope.cancel(requested(level));
                 }
@@ -327,6 +441,39 @@ impl Real {
                 });
                 polled.await
             }
+        }
+    }
+
+    fn set_deadline(&self, level: usize, scope: &Scope, at: Instant) {
+        let (line, set) = match level {
+            0 => (line!(), scope.set_deadline(at)),
+            1 => (line!(), scope.set_deadline(at)),
+            _ => (line!(), scope.set_deadline(at)),
+        };
+        set.unwrap();
+        self.lines.borrow_mut()[level] = line;
+    }
+
+    /// Moves the deadline of a level, if it is to be moved.
+    fn move_deadline(&self, level: usize) {
+        if let Some(at) = self.case.due[level].moved_to() {
+            self.set_deadline(level, &self.scope(level), at);
+        }
+    }
+
+    fn enter_children(&self) {
+        for level in (0..LEVELS).filter(|l| self.case.child[*l] != Child::Absent) {
+            self.guards.borrow_mut()[level] = Some(self.scope(level).enter());
+        }
+    }
+
+    /// The child of a level fails, as a group's does: it cancels, and is counted out when it has
+    /// ended.
+    fn fail(&self, level: usize) {
+        let cause = Cause::new(Kind::Sibling, level.to_string());
+        self.scope(level).cancel(cause);
+        if !self.case.child[level].lingers() {
+            self.guards.borrow_mut()[level] = None;
         }
     }
 
@@ -387,7 +534,7 @@ impl Real {
             Ok(value) => value,
             Err(cause) => {
                 let of = match cause.kind() {
-                    Kind::Requested => cause.text().parse().unwrap(),
+                    Kind::Requested | Kind::Sibling => cause.text().parse().unwrap(),
                     _ => {
                         let lines = self.lines.borrow();
                         lines.iter().position(|l| *l == cause.at().line()).unwrap()
@@ -408,6 +555,9 @@ impl Real {
         }
         for level in (0..LEVELS).filter(|level| self.case.during[*level]) {
             self.scope(level).cancel(requested(level));
+        }
+        if self.case.moved_within && !self.moved.replace(true) {
+            (0..LEVELS).for_each(|level| self.move_deadline(level));
         }
         match self.leaf.get() {
             Leaf::Pending => Poll::Pending,
@@ -442,8 +592,9 @@ impl Real {
         }
     }
 
-    /// Lets slow clean-ups end.
+    /// Lets slow clean-ups and children end.
     fn next(&self) {
+        *self.guards.borrow_mut() = Each::default();
         let mut cleaning = self.cleaning.lock().unwrap();
         cleaning.next = true;
         let wakers = std::mem::take(&mut cleaning.wakers);
@@ -469,7 +620,10 @@ fn requested(level: usize) -> Cause {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Event {
     Cancel(usize),
-    Time,
+    Fail(usize),
+    Move(usize),
+    /// It is that late now.
+    Time(u64),
     Leaf,
 }
 
@@ -480,24 +634,62 @@ impl Case {
             return events;
         }
         events.extend((0..LEVELS).filter(|l| self.before[*l]).map(Event::Cancel));
-        if self.due.contains(&true) {
-            events.push(Event::Time);
+        events.extend(
+            (0..LEVELS)
+                .filter(|l| self.child[*l].fails())
+                .map(Event::Fail),
+        );
+        let moved = (0..LEVELS).filter(|l| self.due[*l].moved_to().is_some());
+        if !self.moved_within {
+            events.extend(moved.clone().map(Event::Move));
         }
-        if self.leaf != Leaf::Pending || self.during.contains(&true) {
+        if self
+            .due
+            .iter()
+            .any(|due| !matches!(due, Due::Never | Due::SetInThePast))
+        {
+            events.push(Event::Time(EARLY));
+        }
+        if self.due.contains(&Due::Late) {
+            events.push(Event::Time(LATE));
+        }
+        let moves = self.moved_within && moved.count() > 0;
+        if self.leaf != Leaf::Pending || self.during.contains(&true) || moves {
             events.push(Event::Leaf);
         }
         events
     }
 }
 
+/// By the table another case says the same: nobody polls what is described, or after a panic goes on.
+fn is_said_already(case: &Case) -> bool {
+    let of_leaf = matches!(case.leaf, Leaf::Error | Leaf::Panic) || case.during.contains(&true);
+    match case.reaches_leaf() {
+        true => case.leaf == Leaf::Panic && case.after != [After::Nothing; 2],
+        false => of_leaf,
+    }
+}
+
 /// Does a case with its events in this order, and compares.
 fn check(case: &Case, order: &[Event]) {
+    let mut case = *case;
+    for level in 0..LEVELS {
+        let place = |event| order.iter().position(|e| *e == event);
+        case.failed_first[level] = place(Event::Fail(level)) < place(Event::Cancel(level));
+    }
+    let case = &case;
     let (clock, _entered) = Manual::enter();
+    clock.advance(Duration::from_secs(match case.first {
+        true => LATE + 1,
+        false => BEGIN,
+    }));
     let real = Rc::new(Real {
         case: *case,
         ended: RefCell::default(),
         cleaning: Arc::default(),
         scopes: RefCell::default(),
+        guards: RefCell::default(),
+        moved: Cell::default(),
         lines: RefCell::default(),
         active: Cell::new(case.first),
         leaf: Cell::new(if case.first { case.leaf } else { Leaf::Pending }),
@@ -528,10 +720,13 @@ fn check(case: &Case, order: &[Event]) {
         *ended = true;
     };
     poll(&mut ended);
+    real.enter_children();
     for event in order {
         match event {
             Event::Cancel(level) => _ = real.scope(*level).cancel(requested(*level)),
-            Event::Time => clock.advance(SECOND),
+            Event::Fail(level) => real.fail(*level),
+            Event::Move(level) => real.move_deadline(*level),
+            Event::Time(at) => clock.advance(second(*at).saturating_since(clock.now())),
             Event::Leaf => real.poke(case.leaf),
         }
     }
@@ -544,22 +739,35 @@ fn check(case: &Case, order: &[Event]) {
         }
     };
     quiet(&mut ended);
+    let mut went_on = Each::default();
     let told = |when: &str| format!("{when} {case:?}\nin the order {order:?}");
-    let expects = expected(case, 0);
+    let mut expects = expected(case, 0, &mut went_on, &Outcome::default());
     assert_eq!(real.outcome(), expects, "{}", told("in the turn of"));
 
     // In the next turn slow clean-ups are ready.
     real.next();
     quiet(&mut ended);
-    let expects = expected(case, 1);
+    expects = expected(case, 1, &mut went_on, &expects);
     assert_eq!(real.outcome(), expects, "{}", told("in the turn after"));
 
     // Then the innermost body is ready, if it is still there.
     if leaf_lives(case) {
         real.poke(Leaf::Value);
         quiet(&mut ended);
-        let expects = expected(case, 2);
+        expects = expected(case, 2, &mut went_on, &expects);
         assert_eq!(real.outcome(), expects, "{}", told("two turns after"));
+    }
+
+    // What was put off passes, too.
+    if !case.first && expects.ended[0].is_none() {
+        clock.advance(second(FAR).saturating_since(clock.now()));
+        quiet(&mut ended);
+        let case = Case {
+            is_far: true,
+            ..*case
+        };
+        expects = expected(&case, 3, &mut went_on, &expects);
+        assert_eq!(real.outcome(), expects, "{}", told("long after"));
     }
     assert_eq!(reports(), [""; 0], "{}", told("something was lost in"));
     // What waits for ever is dropped, and its clean-up with it.
@@ -603,7 +811,11 @@ fn cases(
             around: bits(n).map(|bit| kinds[usize::from(bit)]),
             before: bits(n >> 3),
             during: bits(n >> 6),
-            due: bits(n >> 9),
+            due: bits(n >> 9).map(|is| if is { Due::Early } else { Due::Never }),
+            moved_within: false,
+            child: [Child::Absent; LEVELS],
+            failed_first: [false; LEVELS],
+            is_far: false,
             leaf,
             after: [after[n >> 12 & 1], after[n >> 13]],
         })
@@ -613,14 +825,9 @@ fn cases(
 /// Scopes that know nothing of one another hear of a cancel around when the body around is polled for
 /// it, and of a deadline around then.
 fn is_heard_of(case: &Case) -> bool {
-    let causes = case
-        .before
-        .iter()
-        .chain(&case.due)
-        .filter(|is| **is)
-        .count();
-    case.style != Style::Unrelated
-        || (!case.during.contains(&true) && (causes <= 1 || !case.due.contains(&true)))
+    let due = case.due.iter().filter(|due| **due != Due::Never).count();
+    let causes = case.before.iter().filter(|is| **is).count() + due;
+    case.style != Style::Unrelated || (!case.during.contains(&true) && (causes <= 1 || due == 0))
 }
 
 fn check_all(style: Style, first: bool) {
@@ -630,17 +837,15 @@ fn check_all(style: Style, first: bool) {
         [Around::Nothing, Around::Shield],
         [After::Nothing, After::Waits],
     )
-    .filter(is_heard_of)
+    .filter(|case| is_heard_of(case) && !is_said_already(case))
     {
-        let events = case.events();
-        // A cancel from within is no event of the turn: two orders are enough beside it.
-        if case.during.contains(&true) {
-            check(&case, &events);
-            let backwards: Vec<Event> = events.iter().rev().copied().collect();
-            check(&case, &backwards);
+        // A cancel from within is no event of the turn: two orders are enough beside it. And all of
+        // them for one style.
+        if style == Style::Planned || case.during.contains(&true) {
+            check_both_ways(&case);
             continue;
         }
-        for order in orders(&events) {
+        for order in orders(&case.events()) {
             check(&case, &order);
         }
     }
@@ -675,7 +880,9 @@ fn scopes_that_are_unrelated_end_as_the_table_says() {
 
 /// Cancels from within one at a time, and errors left out, which are as values.
 fn few_within(case: &Case) -> bool {
-    case.leaf != Leaf::Error && case.during.iter().filter(|during| **during).count() <= 1
+    case.leaf != Leaf::Error
+        && !is_said_already(case)
+        && case.during.iter().filter(|during| **during).count() <= 1
 }
 
 #[test]
@@ -712,4 +919,183 @@ fn scopes_with_clean_ups_end_as_the_table_says() {
 #[test]
 fn planned_scopes_with_clean_ups_end_as_the_table_says() {
     check_clean_ups(Style::Planned);
+}
+
+/// Choices, one after the other, out of a number: all numbers below the product of their counts give
+/// all combinations.
+struct Choices(usize);
+
+impl Choices {
+    fn of<T: Copy>(&mut self, among: &[T]) -> T {
+        let chosen = among[self.0 % among.len()];
+        self.0 /= among.len();
+        chosen
+    }
+
+    fn each<T: Copy>(&mut self, among: &[T]) -> Each<T> {
+        std::array::from_fn(|_| self.of(among))
+    }
+
+    /// For at most one level.
+    fn for_one(&mut self) -> Each<bool> {
+        self.of(&[bits(0), bits(1), bits(2), bits(4)])
+    }
+}
+
+const LEAVES: [Leaf; 4] = [Leaf::Pending, Leaf::Value, Leaf::Panic, Leaf::Error];
+const SHIELDS: [Around; 2] = [Around::Nothing, Around::Shield];
+
+/// Nothing happens.
+const QUIET: Case = Case {
+    style: Style::Made,
+    first: false,
+    around: [Around::Nothing; LEVELS],
+    before: [false; LEVELS],
+    during: [false; LEVELS],
+    due: [Due::Never; LEVELS],
+    moved_within: false,
+    child: [Child::Absent; LEVELS],
+    failed_first: [false; LEVELS],
+    is_far: false,
+    leaf: Leaf::Pending,
+    after: [After::Nothing; LEVELS - 1],
+};
+
+/// In the order in which they are told, and in the opposite one.
+fn check_both_ways(case: &Case) {
+    let mut events = case.events();
+    check(case, &events);
+    if events.len() > 1 {
+        events.reverse();
+        check(case, &events);
+    }
+}
+
+#[test]
+fn deadlines_at_different_times_end_as_the_table_says() {
+    for n in 0..2 * 2 * 27 * 8 * 8 * 4 * 4 {
+        let mut choices = Choices(n);
+        let case = Case {
+            style: choices.of(&[Style::Made, Style::Planned]),
+            first: choices.of(&[false, true]),
+            due: choices.each(&[Due::Never, Due::Early, Due::Late]),
+            before: choices.each(&[false, true]),
+            around: choices.each(&SHIELDS),
+            leaf: choices.of(&LEAVES),
+            after: [0; 2].map(|_| choices.of(&[After::Nothing, After::Waits])),
+            ..QUIET
+        };
+        if case.due.contains(&Due::Late) && !is_said_already(&case) {
+            check_both_ways(&case);
+        }
+    }
+}
+
+#[test]
+fn deadlines_that_are_moved_in_the_turn_count_as_they_are_left() {
+    use Due::{BroughtForward, Early, Never, PutOff, SetInThePast};
+    for n in 0..3 * 125 * 8 * 8 * 2 * 2 {
+        let mut choices = Choices(n);
+        let (first, moved_within) = choices.of(&[(false, false), (false, true), (true, true)]);
+        let case = Case {
+            first,
+            moved_within,
+            due: choices.each(&[Never, Early, PutOff, BroughtForward, SetInThePast]),
+            before: choices.each(&[false, true]),
+            around: choices.each(&SHIELDS),
+            leaf: choices.of(&LEAVES[..2]),
+            after: choices.of(&[[After::Nothing; 2], [After::Waits; 2]]),
+            ..QUIET
+        };
+        if case.due.iter().any(|due| due.moved_to().is_some()) && !is_said_already(&case) {
+            check_both_ways(&case);
+        }
+    }
+}
+
+#[test]
+fn scopes_whose_children_fail_or_linger_end_as_the_table_says() {
+    use Child::{Absent, Fails, FailsSlowly, Lives};
+    for n in 0..64 * 4 * 4 * 8 * 3 * 2 {
+        let mut choices = Choices(n);
+        let case = Case {
+            child: choices.each(&[Absent, Fails, FailsSlowly, Lives]),
+            before: choices.for_one(),
+            due: choices
+                .for_one()
+                .map(|is| if is { Due::Early } else { Due::Never }),
+            around: choices.each(&SHIELDS),
+            leaf: choices.of(&LEAVES[..3]),
+            after: choices.of(&[[After::Nothing; 2], [After::Waits; 2]]),
+            ..QUIET
+        };
+        if case.child != QUIET.child && !is_said_already(&case) {
+            check_both_ways(&case);
+        }
+    }
+}
+
+/// Numbers that look as if by lot, and are the same in each run.
+struct Lot(u64);
+
+impl Lot {
+    fn next(&mut self) -> usize {
+        // SplitMix64.
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut n = self.0;
+        n = (n ^ (n >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        n = (n ^ (n >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (n ^ (n >> 31)) as usize
+    }
+
+    fn of<T: Copy>(&mut self, among: &[T]) -> T {
+        among[self.next() % among.len()]
+    }
+
+    fn each<T: Copy>(&mut self, among: &[T]) -> Each<T> {
+        std::array::from_fn(|_| self.of(among))
+    }
+}
+
+/// The whole product is too large: some cases of it, in which whatever may happen to one level meets with
+/// whatever may happen to another.
+#[test]
+fn whatever_happens_at_once_ends_as_the_table_says() {
+    use Around::{Finally, Nothing, Shield, Slow};
+    use Child::{Absent, Fails, FailsSlowly, Lives};
+    use Due::{BroughtForward, Early, Late, Never, PutOff, SetInThePast};
+    let mut lot = Lot(0);
+    for _ in 0..80_000 {
+        let first = lot.of(&[false, false, true]);
+        let case = Case {
+            style: lot.of(&[Style::Made, Style::Planned]),
+            first,
+            around: lot.each(&[Nothing, Nothing, Shield, Finally, Slow]),
+            before: lot.each(&[false, false, false, true]),
+            during: lot.each(&[false, false, false, true]),
+            due: lot.each(&[
+                Never,
+                Never,
+                Early,
+                Late,
+                PutOff,
+                BroughtForward,
+                SetInThePast,
+            ]),
+            moved_within: first || lot.of(&[false, true]),
+            child: match first {
+                true => QUIET.child,
+                false => lot.each(&[Absent, Absent, Absent, Fails, FailsSlowly, Lives]),
+            },
+            failed_first: QUIET.failed_first,
+            is_far: false,
+            leaf: lot.of(&LEAVES),
+            after: [0; 2].map(|_| lot.of(&[After::Nothing, After::Waits, After::Ours])),
+        };
+        let mut order = case.events();
+        for left in (1..order.len()).rev() {
+            order.swap(left, lot.next() % (left + 1));
+        }
+        check(&case, &order);
+    }
 }
