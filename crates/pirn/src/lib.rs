@@ -22,7 +22,7 @@
 //! | `TaskGroup`, `ExceptionGroup` | [`group`], [`GroupBuilder`], [`TaskGroup`], [`GroupError`] |
 //! | eager tasks | [`spawn_eager`] |
 //! | (none) | [`spawn_at`], with a [`Priority`]; [`block_in_place`] |
-//! | the `name` of `create_task` | [`try_spawn`], with a [`TaskMeta`] |
+//! | the `name` of `create_task` | [`try_spawn`], [`try_spawn_local`], [`try_spawn_eager`], with a [`TaskMeta`] |
 //! | `current_task`, `all_tasks` | [`current`], [`tasks`] |
 //! | `gather` | [`gather`], [`join`] of what cannot fail, [`gather_results`]; as tasks, [`GroupBuilder::gather`] |
 //! | `wait`, `as_completed`, `staggered_race` | [`wait`](crate::wait()), [`as_completed`], [`staggered_race`]; [`race`], [`first_ok`] |
@@ -114,7 +114,10 @@ pub use guest::Guest;
 pub use nested::run_until;
 pub use runtime::{Builder, RunError, Runtime, Unended, run};
 pub use server::{Running, Server, start_server};
-pub use spawn::{spawn, spawn_at, spawn_eager, spawn_local, spawn_local_at, tasks, try_spawn};
+pub use spawn::{
+    spawn, spawn_at, spawn_eager, spawn_local, spawn_local_at, tasks, try_spawn, try_spawn_eager,
+    try_spawn_local,
+};
 pub use statistics::{Statistics, statistics};
 
 #[cfg(feature = "macros")]

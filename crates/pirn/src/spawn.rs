@@ -134,6 +134,36 @@ where
     pirn_executor::spawn_local(future)
 }
 
+/// As [`spawn_local`], with a name and place of the caller's choice, and the future back if it is
+/// refused.
+///
+/// # Errors
+///
+/// [`Refused`] on a worker thread, outside a runtime, and in one that shuts down.
+///
+/// # Examples
+///
+/// ```
+/// use pirn::{TaskMeta, try_spawn_local};
+/// use std::rc::Rc;
+///
+/// let text = Rc::new("not Send");
+/// let length = async move { text.len() };
+/// let refused = try_spawn_local(TaskMeta::here(), length).unwrap_err();
+/// assert!(refused.reason().contains("no executor"));
+/// pirn::run(async {
+///     let task = try_spawn_local(TaskMeta::here().named("counts"), refused.into_future()).unwrap();
+///     assert_eq!(task.await.unwrap(), 8);
+/// });
+/// ```
+pub fn try_spawn_local<F>(meta: TaskMeta, future: F) -> Result<Task<F::Output>, Refused<F>>
+where
+    F: Future + 'static,
+    F::Output: 'static,
+{
+    pirn_executor::try_spawn_local(meta, future)
+}
+
 /// As [`spawn_local`], for a task that goes before the others of its thread, or after them: see
 /// [`Priority`].
 ///
@@ -188,6 +218,36 @@ where
     F::Output: 'static,
 {
     pirn_executor::spawn_eager(future)
+}
+
+/// As [`spawn_eager`], with a name and place of the caller's choice, and the future back, unpolled, if
+/// it is refused.
+///
+/// # Errors
+///
+/// As [`try_spawn_local`].
+///
+/// # Examples
+///
+/// ```
+/// use pirn::{TaskMeta, try_spawn_eager};
+///
+/// pirn::run(async {
+///     let cached = try_spawn_eager(TaskMeta::here().named("cached"), async { 4 }).unwrap();
+///     assert!(cached.is_finished());
+///     let on_a_worker = pirn::spawn(async {
+///         let refused = try_spawn_eager(TaskMeta::here(), async { 4 }).unwrap_err();
+///         refused.into_future().await
+///     });
+///     assert_eq!(on_a_worker.await.unwrap(), 4);
+/// });
+/// ```
+pub fn try_spawn_eager<F>(meta: TaskMeta, future: F) -> Result<Task<F::Output>, Refused<F>>
+where
+    F: Future + 'static,
+    F::Output: 'static,
+{
+    pirn_executor::try_spawn_eager(meta, future)
 }
 
 /// The tasks of the runtime that runs here which have not ended, in the order of their numbers.

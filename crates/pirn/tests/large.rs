@@ -44,10 +44,16 @@ const WAYS: &[(&str, fn())] = &[
         drop(pirn::try_spawn(TaskMeta::here(), large()));
     }),
     ("spawn_local", || pirn::spawn_local(large()).detach()),
+    ("try_spawn_local", || {
+        drop(pirn::try_spawn_local(TaskMeta::here(), large()));
+    }),
     ("spawn_local_at", || {
         pirn::spawn_local_at(Priority::High, large()).detach();
     }),
     ("spawn_eager", || pirn::spawn_eager(large()).detach()),
+    ("try_spawn_eager", || {
+        drop(pirn::try_spawn_eager(TaskMeta::here(), large()));
+    }),
 ];
 
 #[test]

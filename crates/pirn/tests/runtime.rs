@@ -2,7 +2,8 @@
 
 use pirn::{
     Cause, JoinError, Kind, Priority, RunError, Runtime, Scope, TaskInfo, TaskMeta, block_in_place,
-    finally, spawn, spawn_at, spawn_local, spawn_local_at, tasks, try_spawn,
+    finally, spawn, spawn_at, spawn_local, spawn_local_at, tasks, try_spawn, try_spawn_eager,
+    try_spawn_local,
 };
 use std::future::pending;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -350,4 +351,38 @@ fn timers_fire_during_a_long_poll_of_the_worker_that_was_in_the_driver() {
         long.await.unwrap();
         other.await.unwrap();
     });
+}
+
+#[test]
+fn what_is_spawned_on_this_thread_may_have_a_name_and_comes_back_where_it_is_refused() {
+    let named = || TaskMeta::here().named("here");
+    let alone = Rc::new(1);
+    let add = {
+        let alone = Rc::clone(&alone);
+        async move { *alone + 1 }
+    };
+    let refused = try_spawn_eager(named(), add).unwrap_err();
+    assert_eq!(Rc::strong_count(&alone), 2, "unpolled, and not dropped");
+    let refused = try_spawn_local(named(), refused.into_future()).unwrap_err();
+    assert!(refused.reason().contains("no executor"));
+    assert_eq!(pirn_core::shim::block_on(refused.into_future()), 2);
+    for mut runtime in runtimes() {
+        let has_workers = runtime.statistics().pool.is_some();
+        let ended = runtime.run(async {
+            let alone = Rc::new(1);
+            let local = try_spawn_local(named(), async move { *alone }).unwrap();
+            assert_eq!(tasks()[0].name(), Some("here"));
+            let eager = try_spawn_eager(named(), async { local.await.unwrap() + 1 }).unwrap();
+            assert!(!eager.is_finished());
+            assert_eq!(eager.await.unwrap(), 2);
+            assert!(try_spawn_eager(named(), async {}).unwrap().is_finished());
+            let there = spawn(async {
+                let eager = try_spawn_eager(TaskMeta::here(), async {});
+                let local = try_spawn_local(TaskMeta::here(), async {});
+                (eager.is_err(), local.is_err())
+            });
+            there.await.unwrap()
+        });
+        assert_eq!(ended.unwrap(), (has_workers, has_workers));
+    }
 }
