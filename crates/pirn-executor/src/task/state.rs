@@ -487,9 +487,9 @@ impl State {
     /// Counts one more reference to a task that has not ended, without having one. False if there
     /// is none.
     pub(crate) fn share(&self, alone: bool) -> bool {
-        // Ordering: Relaxed, a guess that the exchange checks; or written by this thread. (If not:
-        // the slot is none of this thread's, and is not live.)
-        let mut current = self.0.load(Relaxed);
+        // Ordering: Acquire, pairs with the Release in `set`: the cell is visible, also at home, where
+        // it was not written if the task was spawned elsewhere.
+        let mut current = self.0.load(Acquire);
         loop {
             if !Snapshot(current).is_live() {
                 return false;
