@@ -822,6 +822,34 @@ fn a_driver_that_panics_takes_no_wake_up_along() {
 }
 
 #[test]
+fn a_share_in_which_the_driver_panicked_is_woken_as_a_thread_again() {
+    /// A driver that panics once, and counts who means to wake it.
+    struct Panicking(Arc<AtomicUsize>);
+    #[derive(Clone)]
+    struct Waking(Arc<AtomicUsize>);
+    impl Park for Panicking {
+        type Unpark = Waking;
+        fn unparker(&self) -> Waking {
+            Waking(self.0.clone())
+        }
+        fn park(&mut self, _: Until) -> Result<(), ParkError> {
+            panic!("the driver")
+        }
+    }
+    impl Unpark for Waking {
+        fn unpark(&self) {
+            self.0.fetch_add(1, SeqCst);
+        }
+    }
+    let woken = Arc::new(AtomicUsize::new(0));
+    let mut park = SharedDriver::new(Panicking(woken.clone())).park();
+    let mut sleep = || park.park(Until::Woken);
+    assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(&mut sleep)).is_err());
+    park.unparker().unpark();
+    assert_eq!(woken.load(SeqCst), 0, "it is not in the driver");
+}
+
+#[test]
 fn what_a_thread_that_panics_had_is_run_by_another() {
     let (executor, mut workers) = PoolExecutor::new(2);
     let handle = executor.handle();

@@ -132,7 +132,7 @@ impl<P: Park> Park for SharedPark<P> {
 
     fn park(&mut self, until: Until) -> Result<(), ParkError> {
         let held = Held::take(&self.driver);
-        let mut driver = match (held, until) {
+        let driver = match (held, until) {
             (Some(mut driver), Until::Now) => return driver.park(until),
             (Some(driver), _) => driver,
             (None, Until::Now) => return self.thread.park(until),
@@ -141,16 +141,15 @@ impl<P: Park> Park for SharedPark<P> {
                 Err(_beside) => return self.thread.park(until),
             },
         };
-        *self.unpark.place.lock() = Place::Driver;
+        // Dropped after the driver, also by one that panics.
+        let _inside = Inside::enter(&self.unpark.place);
+        let mut driver = driver;
         // A token that came before is in the thread's place.
         let until = match self.thread.take_token() {
             true => Until::Now,
             false => until,
         };
-        let parked = driver.park(until);
-        drop(driver);
-        *self.unpark.place.lock() = Place::Thread;
-        parked
+        driver.park(until)
     }
 }
 
@@ -167,6 +166,22 @@ impl<P: Park> Drop for SharedPark<P> {
         if let Some(beside) = beside {
             beside.unpark();
         }
+    }
+}
+
+/// A worker is in the driver, or on its way, until this is dropped.
+struct Inside<'a>(&'a Mutex<Place>);
+
+impl<'a> Inside<'a> {
+    fn enter(place: &'a Mutex<Place>) -> Self {
+        *place.lock() = Place::Driver;
+        Inside(place)
+    }
+}
+
+impl Drop for Inside<'_> {
+    fn drop(&mut self) {
+        *self.0.lock() = Place::Thread;
     }
 }
 
