@@ -1,14 +1,15 @@
 //! Who looks after those that work.
 
-use pirn_core::context::Handles;
-use pirn_core::{BoxSleep, Clock, Instant, Monotonic, TimeSource};
-use pirn_executor::PoolExecutor;
+use pirn_core::context::{Entered, Handles};
+use pirn_core::{BoxSleep, Clock, Instant, Monotonic, Park, ParkError, TimeSource, Until};
 use pirn_executor::internals::{Idle, Watches};
+use pirn_executor::{PoolExecutor, ThreadPark, ThreadUnpark, block_in_place};
 use std::any::Any;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, mpsc};
 use std::task::{Context, Wake, Waker};
+use std::time::Duration;
 
 #[test]
 fn two_watch_at_a_time_and_not_for_the_same_time() {
@@ -43,20 +44,29 @@ fn a_sleeper_that_cannot_watch_is_passed_over() {
     assert_eq!(watches.missing(&idle, |_| false), None);
 }
 
+/// Makes real time the ambient clock.
+fn with_clock() -> Entered {
+    let mut handles = Handles::default();
+    handles.clock = Some(Arc::new(Clocked));
+    Rc::new(handles).enter()
+}
+
+struct Clocked;
+
+impl Clock for Clocked {
+    fn now(&self) -> Instant {
+        Monotonic.now()
+    }
+    fn sleep_until(&self, _: Instant) -> BoxSleep {
+        Box::pin(std::future::pending())
+    }
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
 #[test]
 fn a_worker_in_a_foreign_loop_is_not_woken_to_watch() {
-    struct Clocked;
-    impl Clock for Clocked {
-        fn now(&self) -> Instant {
-            Monotonic.now()
-        }
-        fn sleep_until(&self, _: Instant) -> BoxSleep {
-            Box::pin(std::future::pending())
-        }
-        fn as_any(&self) -> &dyn Any {
-            self
-        }
-    }
     #[derive(Default)]
     struct Woken(AtomicUsize);
     impl Wake for Woken {
@@ -64,9 +74,7 @@ fn a_worker_in_a_foreign_loop_is_not_woken_to_watch() {
             self.0.fetch_add(1, SeqCst);
         }
     }
-    let mut handles = Handles::default();
-    handles.clock = Some(Arc::new(Clocked));
-    let _entered = Rc::new(handles).enter();
+    let _clock = with_clock();
     let (executor, mut workers) = PoolExecutor::new(2);
     let woken = [Arc::new(Woken::default()), Arc::new(Woken::default())];
     let mut tick = |worker: usize| {
@@ -78,4 +86,45 @@ fn a_worker_in_a_foreign_loop_is_not_woken_to_watch() {
     assert!(tick(1).is_ready() && tick(1).is_pending());
     // The first by the second, as that left what it might have had; not to watch besides.
     assert_eq!(woken.each_ref().map(|woken| woken.0.load(SeqCst)), [1, 1]);
+}
+
+#[test]
+fn a_poll_that_goes_on_after_it_blocked_in_place_is_watched() {
+    /// A thread's `Park`, which says how it sleeps.
+    struct Telling(ThreadPark, mpsc::Sender<Until>);
+    impl Park for Telling {
+        type Unpark = ThreadUnpark;
+        fn unparker(&self) -> ThreadUnpark {
+            self.0.unparker()
+        }
+        fn park(&mut self, until: Until) -> Result<(), ParkError> {
+            self.1.send(until).ok();
+            self.0.park(until)
+        }
+    }
+    let _clock = with_clock();
+    let (executor, mut workers) = PoolExecutor::new(2);
+    let (tell, sleeps) = mpsc::channel();
+    let (mut other, closed) = (workers.pop().unwrap(), executor.handle().closed());
+    let thread = std::thread::spawn(move || {
+        let _clock = with_clock();
+        let mut park = Telling(ThreadPark::new(), tell);
+        other.run(&mut park, closed).unwrap();
+    });
+    let patience = Duration::from_secs(20);
+    let sleeps = |fits: fn(&Until) -> bool| {
+        std::iter::from_fn(|| sleeps.recv_timeout(patience).ok()).any(|until| fits(&until))
+    };
+    let poll = async {
+        // The other one has nobody to watch as long as this one blocks.
+        let mut unwatched = || sleeps(|until| *until == Until::Woken);
+        while block_in_place(&mut unwatched).is_err() {
+            std::thread::yield_now();
+        }
+        sleeps(|until| matches!(until, Until::At(_)))
+    };
+    let is_watched = workers[0].run(&mut ThreadPark::new(), poll).unwrap();
+    drop(executor);
+    thread.join().unwrap();
+    assert!(is_watched);
 }

@@ -28,11 +28,15 @@
 //! sees a watch, somebody watches, or gives that watch up at this moment to rise too: then of these two
 //! R1 one is later under the lock, and its R2 sees that both were given up. If R1 comes first, L2
 //! sees that somebody works, and one watch less.
+//!
+//! Who is driven from now on, or comes back from where it blocked, counts itself as one who works
+//! without that lock. In its place stand two fences: L1 ends with one, R2 begins with one. So L2 sees that
+//! count, or R2 the watch that was given up before L1.
 
 use super::claimed::Claimed;
 use super::idle::Idle;
-use pirn_core::shim::atomic::AtomicBool;
-use std::sync::atomic::Ordering::Relaxed;
+use pirn_core::shim::atomic::{AtomicBool, fence};
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::time::Duration;
 
 /// How long those who watch sleep.
@@ -51,9 +55,11 @@ impl Watches {
     }
 
     /// The sleeper that is to be woken, for want of one who watches: one that can, as `can_watch` says.
-    /// For who rises to work, and counts as awake.
+    /// For who rises to work, and counts as awake, or among those who are driven.
     pub fn missing(&self, idle: &Idle, can_watch: impl Fn(usize) -> bool) -> Option<usize> {
-        // Ordering: Relaxed, the lock of the sleepers orders it: see above.
+        // Ordering: pairs with the fence in `Idle::sleep`, for who counts without the lock: see above.
+        fence(SeqCst);
+        // Ordering: Relaxed, the lock of the sleepers orders it, or the fences.
         match self.0.iter().any(|flag| flag.load(Relaxed)) {
             true => None,
             false => idle.any_sleeper(can_watch),

@@ -1,5 +1,6 @@
 //! Nobody works unwatched while another sleeps.
 
+use pirn_core::shim::atomic::{AtomicUsize, Ordering::Relaxed};
 use pirn_core::shim::{Arc, model, thread};
 use pirn_executor::internals::{Idle, Watches};
 
@@ -54,5 +55,28 @@ fn who_lies_down_as_both_who_watch_rise_watches_or_is_woken() {
         let woken = [woken, one.join().unwrap()];
         let watches = two.join().unwrap();
         assert!(watches || woken.contains(&Some(2)));
+    });
+}
+
+#[test]
+fn who_is_driven_from_now_on_as_the_one_that_watches_lies_down_again_is_watched() {
+    model(|| {
+        let (pool, driven) = (pool(2), Arc::new(AtomicUsize::new(1)));
+        pool.0.sleep(1, false);
+        let watch = pool.1.take();
+        let (other, free) = (pool.clone(), driven.clone());
+        let thread = thread::spawn(move || {
+            // Ordering: Relaxed, as where a worker is counted; that it is seen in time is what is
+            // checked.
+            free.fetch_add(1, Relaxed);
+            other.1.missing(&other.0, |_| true)
+        });
+        drop(watch);
+        let _ = pool.0.woken(1);
+        pool.0.sleep(1, false);
+        // Ordering: as above.
+        let works = pool.0.sleeping() < driven.load(Relaxed);
+        let watches = works && pool.1.take().is_some();
+        assert!(watches || thread.join().unwrap() == Some(1));
     });
 }

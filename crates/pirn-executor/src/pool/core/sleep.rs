@@ -140,8 +140,8 @@ impl Core {
         let shared = &*self.handle.shared;
         let polls = self.polls.get();
         let has_worked = self.slept_at.replace(polls) != polls;
-        // Ordering: Relaxed. Who is driven from now on sees this sleeper, or is seen: the lock of the sleepers
-        // orders it.
+        // Ordering: Relaxed. Who is driven from now on sees this sleeper, or is seen: the fences in
+        // `lie_down` and `be_watched` order it.
         let driven = shared.free.load(Relaxed);
         let works = has_worked || shared.idle.sleeping() < driven;
         let clock = match works && shared.seats.len() > 1 {
@@ -157,8 +157,8 @@ impl Core {
         }
     }
 
-    /// Has one of those who sleep watch, if none does. To be called by who rises to work, or is driven
-    /// from now on.
+    /// Has one of those who sleep watch, if none does. To be called by who rises to work, is driven
+    /// from now on, or has blocked.
     pub(in crate::pool) fn be_watched(&self) {
         let shared = &*self.handle.shared;
         // Ordering: Relaxed, the lock of the sleepers orders it: set before one lies down, and cleared
@@ -208,6 +208,8 @@ impl Core {
         self.at.set(At::Tasks);
         // Ordering: Relaxed, as in `begin_to_block`.
         self.handle.shared.free.fetch_add(1, Relaxed);
+        // The poll goes on, and while this one did not work the others need not have watched.
+        self.be_watched();
     }
 
     /// From now on it is driven, and its sleep ended so; or it is not.
