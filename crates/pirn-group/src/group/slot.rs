@@ -106,14 +106,13 @@ impl<T, L> Giver<T, L> {
     /// Ends and leaves: this is not used again. Gives the result back if the handle is gone.
     #[inline]
     fn end(&self) -> Option<T> {
-        let slot = self.slot();
         // A look costs little, and a wrong guess an exchange. Under loom, a look just before the
         // exchange would hide that one of the handle's came between: there it is a guess.
         let now = match IS_LOOM {
             true => Snapshot::NEW,
-            false => slot.look(),
+            false => self.slot().look(),
         };
-        match slot.turn_from(now, Snapshot::end) {
+        match self.turn_from(now, Snapshot::end) {
             End::Nothing => None,
             End::Wake => {
                 self.wake();
@@ -126,10 +125,10 @@ impl<T, L> Giver<T, L> {
 
     #[inline(never)]
     fn wake(&self) {
-        let slot = self.slot();
         // SAFETY: the child ended while the handle waited, so that one's waker is the child's.
-        let waker = slot.waker.with_mut(|waker| unsafe { (*waker).take() });
-        if slot.turn_from(Snapshot(WAITS | ENDED), Snapshot::leave) {
+        let take = |waker: *mut Option<Waker>| unsafe { (*waker).take() };
+        let waker = self.slot().waker.with_mut(take);
+        if self.turn_from(Snapshot(WAITS | ENDED), Snapshot::leave) {
             // SAFETY: the handle is gone, and this is not used again. It took the result.
             drop(unsafe { free(self.slot) });
         }
@@ -140,6 +139,12 @@ impl<T, L> Giver<T, L> {
     fn slot(&self) -> &Slot<T, L> {
         // SAFETY: alive, since the child has not left.
         unsafe { self.slot.as_ref() }
+    }
+
+    #[inline]
+    fn turn_from<R>(&self, now: Snapshot, decide: impl Fn(Snapshot) -> (Snapshot, R)) -> R {
+        // SAFETY: alive, since the child has not left.
+        unsafe { turn_from(self.slot, now, decide) }
     }
 }
 
@@ -189,10 +194,10 @@ impl<T, L> Taker<T, L> {
 
     #[cold]
     fn take_before_it_left(&self, now: Snapshot) -> Option<T> {
-        let slot = self.slot();
         // SAFETY: the child has ended, so the result is the handle's.
-        let result = slot.result.with_mut(|result| unsafe { (*result).take() });
-        if slot.turn_from(now, Snapshot::go) {
+        let take = |result: *mut Option<T>| unsafe { (*result).take() };
+        let result = self.slot().result.with_mut(take);
+        if self.turn_from(now, Snapshot::go) {
             // SAFETY: the child has left, and this is not used again. The result was taken.
             drop(unsafe { free(self.slot) });
         }
@@ -203,7 +208,7 @@ impl<T, L> Taker<T, L> {
     #[inline(never)]
     fn wait_from(&mut self, now: Snapshot, waker: &Waker) -> Poll<()> {
         let slot = self.slot();
-        if !slot.turn_from(now, Snapshot::disarm) {
+        if !self.turn_from(now, Snapshot::disarm) {
             return Poll::Ready(());
         }
         // SAFETY: `WAITS` is clear, so the waker is the handle's; nobody has a reference to it.
@@ -217,7 +222,7 @@ impl<T, L> Taker<T, L> {
             slot.waker.with_mut(put).into_iter().for_each(discard);
         }
         // From what it was just now, but for a child that has ended: no look is needed.
-        match slot.turn_from(Snapshot::NEW, Snapshot::arm) {
+        match self.turn_from(Snapshot::NEW, Snapshot::arm) {
             true => {
                 budget::inspect::say("the end of a child of its group");
                 Poll::Pending
@@ -229,10 +234,10 @@ impl<T, L> Taker<T, L> {
     /// Waits no longer, so that the slot does not keep the handle's task alive.
     #[cold]
     fn stop_waiting(&self) {
-        let slot = self.slot();
-        if slot.turn_from(Snapshot(WAITS), Snapshot::disarm) {
+        if self.turn_from(Snapshot(WAITS), Snapshot::disarm) {
             // SAFETY: `WAITS` is clear, so the waker is the handle's.
-            let waker = slot.waker.with_mut(|waker| unsafe { (*waker).take() });
+            let take = |waker: *mut Option<Waker>| unsafe { (*waker).take() };
+            let waker = self.slot().waker.with_mut(take);
             waker.into_iter().for_each(discard);
         }
     }
@@ -241,6 +246,12 @@ impl<T, L> Taker<T, L> {
     fn slot(&self) -> &Slot<T, L> {
         // SAFETY: alive, since the handle is not gone.
         unsafe { self.slot.as_ref() }
+    }
+
+    #[inline]
+    fn turn_from<R>(&self, now: Snapshot, decide: impl Fn(Snapshot) -> (Snapshot, R)) -> R {
+        // SAFETY: alive, since the handle is not gone.
+        unsafe { turn_from(self.slot, now, decide) }
     }
 }
 
@@ -252,32 +263,43 @@ impl<T, L> Slot<T, L> {
         // before is seen, and its result.
         Snapshot(self.word.load(Ordering::Acquire))
     }
+}
 
-    /// Changes the word as decided, from a look or a guess, and returns what else was decided. The
-    /// slot may be freed by the other end from then on.
-    #[inline]
-    fn turn_from<R>(&self, mut now: Snapshot, decide: impl Fn(Snapshot) -> (Snapshot, R)) -> R {
-        loop {
-            let (next, decided) = decide(now);
-            if next == now {
-                return decided;
-            }
-            match self.exchange(now, next) {
-                Ok(_) => return decided,
-                Err(seen) => now = Snapshot(seen),
-            }
+/// Changes the word as decided, from a look or a guess, and returns what else was decided.
+///
+/// The other end may free the slot from then on, while this function has not returned yet: so nothing
+/// of it is referred to here, and in what is called, but the word, an atomic.
+///
+/// # Safety
+///
+/// The slot is alive until its word was changed.
+#[inline]
+unsafe fn turn_from<T, L, R>(
+    slot: NonNull<Slot<T, L>>,
+    mut now: Snapshot,
+    decide: impl Fn(Snapshot) -> (Snapshot, R),
+) -> R {
+    loop {
+        let (next, decided) = decide(now);
+        if next == now {
+            return decided;
+        }
+        // SAFETY: alive, since the word was not changed yet.
+        let word = unsafe { &(*slot.as_ptr()).word };
+        match exchange(word, now, next) {
+            Ok(_) => return decided,
+            Err(seen) => now = Snapshot(seen),
         }
     }
+}
 
-    #[inline]
-    fn exchange(&self, now: Snapshot, next: Snapshot) -> Result<u8, u8> {
-        // Ordering: Release publishes what this end did with the result and the waker: the child's
-        // result as it ends, the handle's waker as it is armed, the last access as one leaves.
-        // Acquire, also on failure, pairs with that in the other end's exchange, so that what is
-        // decided to be this end's from now on is seen as the other left it.
-        self.word
-            .compare_exchange(now.0, next.0, Ordering::AcqRel, Ordering::Acquire)
-    }
+#[inline]
+fn exchange(word: &AtomicU8, now: Snapshot, next: Snapshot) -> Result<u8, u8> {
+    // Ordering: Release publishes what this end did with the result and the waker: the child's
+    // result as it ends, the handle's waker as it is armed, the last access as one leaves.
+    // Acquire, also on failure, pairs with that in the other end's exchange, so that what is
+    // decided to be this end's from now on is seen as the other left it.
+    word.compare_exchange(now.0, next.0, Ordering::AcqRel, Ordering::Acquire)
 }
 
 impl Snapshot {
@@ -359,7 +381,7 @@ impl<T, L> Drop for Taker<T, L> {
         }
         if now.has(ENDED) {
             drop(self.take_and_go(now));
-        } else if self.slot().turn_from(now, Snapshot::go) {
+        } else if self.turn_from(now, Snapshot::go) {
             // SAFETY: the child has left, and this is not used again.
             drop(unsafe { free(self.slot) });
         }
