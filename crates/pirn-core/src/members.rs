@@ -57,8 +57,10 @@ const FIRST: usize = choose(4, 1);
 ///
 /// A pass goes through the members that were woken in the order of their keys, and around: one that
 /// was broken off is taken up after the member at which it was. A member that wakes itself as it is
-/// polled waits for the next pass. A pass in which the task's [budget](crate::budget) was spent is
-/// followed by one that begins after the member that spent the last of it.
+/// polled waits for the next pass. A pass ends where the task's [budget](crate::budget) is spent, and
+/// the next one, for which the task is woken, begins after the member that spent the last of it. So
+/// many that are ready at once cost a poll each. Where it was spent before, each has its turn all the
+/// same.
 ///
 /// # Panics
 ///
@@ -97,6 +99,8 @@ struct Count {
     len: usize,
     /// The key at which the next pass begins. During a pass, 0 until that is known.
     next: usize,
+    /// As the pass began there was something left of the task's budget: it ends where that is spent.
+    ends_with_budget: bool,
 }
 
 struct Group<F> {
@@ -128,7 +132,11 @@ impl<F> Members<F> {
     pub const fn with_capacity(members: usize) -> Self {
         Members {
             groups: Vec::new(),
-            count: Count { len: 0, next: 0 },
+            count: Count {
+                len: 0,
+                next: 0,
+                ends_with_budget: false,
+            },
             expected: members,
         }
     }
@@ -245,7 +253,8 @@ impl<F: Future> Members<F> {
     /// - `ended` breaks: the pass is broken off there, and that is returned. Poll again, without
     ///   being woken, for the others.
     /// - No member is left: `Ready(None)`.
-    /// - Otherwise pending; the task is woken when a member is.
+    /// - Otherwise pending; the task is woken when a member is, and at once if the budget was spent
+    ///   before all had their turn.
     pub fn poll_until<B>(
         &mut self,
         cx: &mut Context<'_>,
@@ -288,15 +297,15 @@ impl<F: Future> Members<F> {
         }
         let start = core::mem::take(&mut self.count.next);
         let was_spent = budget::is_spent();
+        self.count.ends_with_budget = !was_spent;
         let (mut begin, mut end) = (start, usize::MAX);
         loop {
-            if self.sweep(begin, end, ended).is_break() {
-                return Poll::Ready(());
+            match self.sweep(begin, end, ended) {
+                ControlFlow::Break(Cut::Ended) => return Poll::Ready(()),
+                ControlFlow::Break(Cut::Spent) => break,
+                ControlFlow::Continue(()) if begin == 0 => break,
+                ControlFlow::Continue(()) => (begin, end) = (0, start),
             }
-            if begin == 0 {
-                break;
-            }
-            (begin, end) = (0, start);
         }
         if self.count.len == 0 {
             return Poll::Ready(());
@@ -320,7 +329,7 @@ impl<F: Future> Members<F> {
         start: usize,
         end: usize,
         ended: &mut Ended<'_, F::Output>,
-    ) -> ControlFlow<()> {
+    ) -> ControlFlow<Cut> {
         const SPAN: usize = GROUP * CHUNK;
         let mut key = start - start % SPAN;
         let groups = self.groups.get_mut(start / SPAN..).unwrap_or_default();
@@ -353,6 +362,15 @@ impl<F: Future> Members<F> {
 /// What is done with what members give, by their keys.
 type Ended<'a, T> = dyn FnMut(usize, T) -> ControlFlow<()> + 'a;
 
+/// Why a pass is broken off.
+enum Cut {
+    /// Who is told of the ends wants no more.
+    Ended,
+    /// The task's budget was spent. Those behind could do nothing but have themselves woken, each in
+    /// each pass; now they have their turn in the next.
+    Spent,
+}
+
 impl<F: Future> Group<F> {
     /// Polls the members of the chunk `place` that are due, and in `mask`. The key of the first of the
     /// chunk is `first`.
@@ -364,15 +382,19 @@ impl<F: Future> Group<F> {
         first: usize,
         count: &mut Count,
         ended: &mut Ended<'_, F::Output>,
-    ) -> ControlFlow<()> {
+    ) -> ControlFlow<Cut> {
         let chunk = &mut self.chunks[place];
         let visit = Visit::new(chunk);
-        while visit.chunk.due & mask != 0 {
+        let mut flow = ControlFlow::Continue(());
+        while flow.is_continue() && visit.chunk.due & mask != 0 {
             let index = (visit.chunk.due & mask).trailing_zeros() as usize;
             let polled = visit.chunk.poll(index);
             if count.next == 0 && budget::is_spent() {
                 // The others have it first in the next pass.
                 count.next = first + index + 1;
+                if count.ends_with_budget {
+                    flow = ControlFlow::Break(Cut::Spent);
+                }
             }
             if polled.is_pending() {
                 // There is nothing to drop.
@@ -389,14 +411,14 @@ impl<F: Future> Group<F> {
                 polled.map(|output| ended(first + index, output))
             {
                 count.next = first + index + 1;
-                return ControlFlow::Break(());
+                flow = ControlFlow::Break(Cut::Ended);
             }
         }
         drop(visit);
         if chunk.due == 0 {
             self.due &= !chunk.bit();
         }
-        ControlFlow::Continue(())
+        flow
     }
 }
 

@@ -287,6 +287,41 @@ fn members_that_spend_a_little_have_their_turn_in_order_whatever_the_budget() {
 }
 
 #[test]
+fn a_pass_ends_with_the_budget_so_that_many_who_are_ready_at_once_cost_a_poll_each() {
+    const ALL: usize = 10_000;
+    let polls = Cell::new(0);
+    let mut set = Members::new();
+    for _ in 0..ALL {
+        set.push(poll_fn(|cx| {
+            polls.set(polls.get() + 1);
+            budget::poll_spend(cx)
+        }));
+    }
+    let (counter, waker) = Counter::new();
+    let mut cx = Context::from_waker(&waker);
+    let mut turns = 0;
+    loop {
+        turns += 1;
+        let _refilled = budget::refill();
+        match set.poll_all(&mut cx, |_, ()| ()) {
+            Poll::Ready(()) => break,
+            Poll::Pending => assert_eq!(counter.wakes(), turns),
+        }
+    }
+    assert_eq!((polls.get(), turns), (ALL, ALL.div_ceil(BUDGET as usize)));
+}
+
+#[test]
+fn where_the_budget_was_spent_before_the_pass_each_has_its_turn_all_the_same() {
+    let (mut set, desk) = set(300);
+    let mut cx = Context::from_waker(Waker::noop());
+    let _refilled = budget::refill();
+    while budget::poll_spend(&mut cx).is_ready() {}
+    assert!(set.poll_all(&mut cx, |_, _| ()).is_pending());
+    assert_eq!(desk.polls().len(), 300);
+}
+
+#[test]
 fn the_waker_of_the_last_pass_is_the_one_that_is_woken() {
     let (mut set, desk) = set(1);
     let (first, first_waker) = Counter::new();
