@@ -289,9 +289,10 @@ struct Seat {
     /// Ends the worker's sleep, while it is driven. Counted once more, since to clone a waker may
     /// run code of the user's, and this is cloned under the lock.
     unpark: Mutex<Option<std::sync::Arc<Waker>>>,
-    /// It sleeps in `Worker::run`, or is about to: for wakers of what that waits for, and for who looks for
-    /// one who can watch.
+    /// It sleeps in `Worker::run`, or is about to: for wakers of what that waits for.
     parked: AtomicBool,
+    /// So it does, and its thread has a clock.
+    can_watch: AtomicBool,
     polls: AtomicU64,
     steals: AtomicU64,
     parks: AtomicU64,
@@ -1128,6 +1129,7 @@ impl Seat {
             ended: AtomicU64::new(0),
             unpark: Mutex::new(None),
             parked: AtomicBool::new(false),
+            can_watch: AtomicBool::new(false),
             polls: AtomicU64::new(0),
             steals: AtomicU64::new(0),
             parks: AtomicU64::new(0),

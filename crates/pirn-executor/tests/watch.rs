@@ -1,14 +1,15 @@
 //! Who looks after those that work.
 
-use pirn_core::context::{Entered, Handles};
-use pirn_core::{BoxSleep, Clock, Instant, Monotonic, Park, ParkError, TimeSource, Until};
+use pirn_core::context::Handles;
+use pirn_core::{BoxSleep, Clock, Instant, Monotonic, Park, ParkError, TimeSource, Unpark, Until};
 use pirn_executor::internals::{Idle, Watches};
 use pirn_executor::{PoolExecutor, ThreadPark, ThreadUnpark, block_in_place};
 use std::any::Any;
+use std::future::poll_fn;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, mpsc};
-use std::task::{Context, Wake, Waker};
+use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 #[test]
@@ -44,13 +45,6 @@ fn a_sleeper_that_cannot_watch_is_passed_over() {
     assert_eq!(watches.missing(&idle, |_| false), None);
 }
 
-/// Makes real time the ambient clock.
-fn with_clock() -> Entered {
-    let mut handles = Handles::default();
-    handles.clock = Some(Arc::new(Clocked));
-    Rc::new(handles).enter()
-}
-
 struct Clocked;
 
 impl Clock for Clocked {
@@ -65,16 +59,93 @@ impl Clock for Clocked {
     }
 }
 
+/// What is ambient on a thread that has a clock, or on one that has none.
+fn with_clock(has: bool) -> Rc<Handles> {
+    let mut handles = Handles::default();
+    handles.clock = has.then(|| Arc::new(Clocked) as Arc<dyn Clock>);
+    Rc::new(handles)
+}
+
+#[derive(Default)]
+struct Woken(AtomicUsize);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, SeqCst);
+    }
+}
+
+/// A sleep within which something else is done on the thread.
+struct Meanwhile<F> {
+    what: F,
+    woken: Arc<Woken>,
+}
+
+#[derive(Clone)]
+struct Told(Arc<Woken>);
+
+impl Unpark for Told {
+    fn unpark(&self) {
+        self.0.clone().wake();
+    }
+}
+
+impl<F: FnMut()> Park for Meanwhile<F> {
+    type Unpark = Told;
+
+    fn unparker(&self) -> Told {
+        Told(self.woken.clone())
+    }
+
+    fn park(&mut self, _: Until) -> Result<(), ParkError> {
+        (self.what)();
+        Ok(())
+    }
+}
+
+#[test]
+fn who_is_woken_to_watch_has_a_clock_whoever_rises() {
+    for (sleeper_has, riser_has) in [(true, true), (true, false), (false, true), (false, false)] {
+        let (executor, mut workers) = PoolExecutor::new(2);
+        executor.set_spin(Duration::ZERO);
+        let (riser, woken) = (workers.pop().unwrap(), Arc::new(Woken::default()));
+        let mut riser = Some(riser);
+        let (sender, wakes) = mpsc::channel::<Waker>();
+        let mut to_watch = None;
+        let count = woken.clone();
+        let what = || {
+            let Some(mut riser) = riser.take() else {
+                return;
+            };
+            let _entered = with_clock(riser_has).enter();
+            // It rises, to poll this; and as it leaves, wakes the sleeper for what it might have had.
+            let rises = async { count.0.load(SeqCst) };
+            to_watch = riser.run(&mut ThreadPark::new(), rises).ok();
+            wakes.try_iter().for_each(Waker::wake);
+        };
+        let mut park = Meanwhile { what, woken };
+        let _entered = with_clock(sleeper_has).enter();
+        let mut polled = false;
+        let until = poll_fn(|cx| {
+            sender.send(cx.waker().clone()).unwrap();
+            match std::mem::replace(&mut polled, true) {
+                true => Poll::Ready(()),
+                false => Poll::Pending,
+            }
+        });
+        workers[0].run(&mut park, until).unwrap();
+        drop(park);
+        assert_eq!(
+            to_watch,
+            Some(usize::from(sleeper_has)),
+            "{sleeper_has} {riser_has}"
+        );
+    }
+}
+
 #[test]
 fn a_worker_in_a_foreign_loop_is_not_woken_to_watch() {
-    #[derive(Default)]
-    struct Woken(AtomicUsize);
-    impl Wake for Woken {
-        fn wake(self: Arc<Self>) {
-            self.0.fetch_add(1, SeqCst);
-        }
-    }
-    let _clock = with_clock();
+    let _entered = with_clock(true).enter();
     let (executor, mut workers) = PoolExecutor::new(2);
     let woken = [Arc::new(Woken::default()), Arc::new(Woken::default())];
     let mut tick = |worker: usize| {
@@ -102,12 +173,12 @@ fn a_poll_that_goes_on_after_it_blocked_in_place_is_watched() {
             self.0.park(until)
         }
     }
-    let _clock = with_clock();
+    let _clock = with_clock(true).enter();
     let (executor, mut workers) = PoolExecutor::new(2);
     let (tell, sleeps) = mpsc::channel();
     let (mut other, closed) = (workers.pop().unwrap(), executor.handle().closed());
     let thread = std::thread::spawn(move || {
-        let _clock = with_clock();
+        let _clock = with_clock(true).enter();
         let mut park = Telling(ThreadPark::new(), tell);
         other.run(&mut park, closed).unwrap();
     });

@@ -3,8 +3,8 @@
 //! A poll that takes long keeps two things waiting of which nobody is told: the task in the worker's
 //! slot, and what its [`Park`](pirn_core::Park) would bring, if that is the driver that all share and
 //! the others sleep beside it. So while one works and another sleeps, one of the sleepers *watches*: it
-//! sleeps for a limited time, then looks at the slots, and into the driver where that is free. Without
-//! a clock nobody can, nor can a worker whose sleep is a foreign loop's.
+//! sleeps for a limited time, then looks at the slots, and into the driver where that is free. One whose
+//! thread has no clock cannot, nor can a worker whose sleep is a foreign loop's.
 //!
 //! - Who lies down while another works, or after having worked itself, watches, unless two do.
 //! - Who rises to work, and finds that nobody watches but somebody sleeps, wakes that one, which then

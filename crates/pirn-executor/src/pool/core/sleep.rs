@@ -7,7 +7,8 @@ use crate::pool::worker::Root;
 use crate::task::Owner;
 use pirn_core::shim::atomic::fence;
 use pirn_core::shim::{choose, hint};
-use pirn_core::{Instant, Monotonic, Park, ParkError, TimeSource, Until, context};
+use pirn_core::{Clock, Instant, Monotonic, Park, ParkError, TimeSource, Until, context};
+use std::sync::Arc;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::task::Waker;
 use std::time::Duration;
@@ -99,6 +100,12 @@ impl Core {
         // Ordering: Relaxed, the fence in `lie_down` orders it before the look at `root`, against
         // `Root::wake_by_ref`.
         seat.parked.store(true, Relaxed);
+        let clock = match shared.seats.len() > 1 {
+            true => context::clock().ok(),
+            false => None,
+        };
+        // Ordering: Relaxed, the lock of the sleepers orders it: see `be_watched`.
+        seat.can_watch.store(clock.is_some(), Relaxed);
         self.lie_down();
         let asleep = Asleep(self);
         if shared.has_work() || self.heed_gate() {
@@ -115,7 +122,7 @@ impl Core {
         self.rest();
         // Ordering: Relaxed, a statistic.
         seat.parks.fetch_add(1, Relaxed);
-        self.park_asleep(park)
+        self.park_asleep(park, clock)
     }
 
     /// Gives memory back that was not needed for a while. To be called where it counts as asleep, and
@@ -135,8 +142,12 @@ impl Core {
         shared.injector.rest();
     }
 
-    /// Sleeps, for a limited time if it is to watch.
-    fn park_asleep<P: Park>(&self, park: &mut P) -> Result<(), ParkError> {
+    /// Sleeps, for a limited time if it is to watch, by `clock`.
+    fn park_asleep<P: Park>(
+        &self,
+        park: &mut P,
+        clock: Option<Arc<dyn Clock>>,
+    ) -> Result<(), ParkError> {
         let shared = &*self.handle.shared;
         let polls = self.polls.get();
         let has_worked = self.slept_at.replace(polls) != polls;
@@ -144,11 +155,7 @@ impl Core {
         // `lie_down` and `be_watched` order it.
         let driven = shared.free.load(Relaxed);
         let works = has_worked || shared.idle.sleeping() < driven;
-        let clock = match works && shared.seats.len() > 1 {
-            true => context::clock().ok(),
-            false => None,
-        };
-        let Some(clock) = clock else {
+        let Some(clock) = clock.filter(|_| works) else {
             return self.park(park, Until::Woken);
         };
         match shared.watches.take() {
@@ -163,11 +170,8 @@ impl Core {
         let shared = &*self.handle.shared;
         // Ordering: Relaxed, the lock of the sleepers orders it: set before one lies down, and cleared
         // before it gets up. Who gets up looks for itself, or lies down again and sees who works.
-        let can_watch = |worker: usize| shared.seats[worker].parked.load(Relaxed);
-        let sleeper = shared.watches.missing(&shared.idle, can_watch);
-        if sleeper.is_some() && context::clock().is_ok() {
-            shared.unpark(sleeper);
-        }
+        let can_watch = |worker: usize| shared.seats[worker].can_watch.load(Relaxed);
+        shared.unpark(shared.watches.missing(&shared.idle, can_watch));
     }
 
     /// Lets `park` sleep or look, and tells the others if that woke more than one task.
@@ -273,8 +277,11 @@ struct Asleep<'a>(&'a Core);
 
 impl Drop for Asleep<'_> {
     fn drop(&mut self) {
+        let seat = self.0.seat();
         // Ordering: Relaxed, at worst one unpark too many.
-        self.0.seat().parked.store(false, Relaxed);
+        seat.parked.store(false, Relaxed);
+        // Ordering: Relaxed, as above.
+        seat.can_watch.store(false, Relaxed);
         self.0.get_up();
     }
 }
