@@ -236,6 +236,29 @@ fn a_jump_of_hours_fires_everything_once() {
 }
 
 #[test]
+fn a_jump_takes_as_many_looks_at_the_time_and_sleeps_however_long_it_is() {
+    const DUE: u64 = 40;
+    let cost = |length: u64| {
+        let mut f = Fixture::new();
+        let count = Count::new();
+        let due = (0..DUE).map(|n| length - n * (length / DUE));
+        let later = (1..100).map(|n| length + n);
+        let arm = |at| armed(&f.timer, at, &count);
+        let sleeps: Vec<_> = due.chain(later).map(arm).collect();
+        f.time.set(length);
+        f.time.take_reads();
+        f.driver.park(Until::Now).unwrap();
+        assert_eq!(count.get(), DUE as usize);
+        drop(sleeps);
+        (f.time.take_reads(), f.log.take_parks().len())
+    };
+    let hour = 3_600_000_000_000;
+    for length in [hour, 100_000 * hour, u64::MAX - 1000] {
+        assert_eq!(cost(length), cost(1000), "{length} ns");
+    }
+}
+
+#[test]
 fn a_panicking_waker_does_no_harm_to_the_others() {
     let mut f = Fixture::new();
     pirn_core::report::set_hook(Some(Arc::new(|_| {})));

@@ -217,6 +217,29 @@ fn a_jump_of_hours_expires_what_is_due_and_nothing_else() {
     assert_eq!(wheel.next_turn(), Some(100 * hour));
 }
 
+#[test]
+fn as_many_turns_lead_to_the_timers_however_far_they_are() {
+    let turns = |length: u64, timers: u64| {
+        let mut wheel = Wheel::new();
+        for n in 0..timers {
+            wheel.insert(length - n * (length / timers), ());
+        }
+        let (mut turns, mut expired) = (0, 0);
+        while let Some(turn) = wheel.next_turn() {
+            expired += drain(&mut wheel, turn).len() as u64;
+            turns += 1;
+        }
+        assert_eq!(expired, timers);
+        turns
+    };
+    let hour = 3_600_000_000_000;
+    for length in [10_000, hour, 100_000 * hour, u64::MAX] {
+        // Each has a turn of its own; where many share a slot, there are some more.
+        assert_eq!(turns(length, 30), 30, "{length} ns");
+        assert!(turns(length, 1000) <= 1000 + 1000 * 10 / 32, "{length} ns");
+    }
+}
+
 /// One operation on the wheel and on the model.
 #[derive(Clone, Debug)]
 enum Op {
