@@ -4,7 +4,9 @@ mod common;
 
 use common::yield_now;
 use pirn_core::{Cause, JoinError, Scope, TaskLocal, TaskMeta, budget};
-use pirn_executor::{LocalExecutor, PoolExecutor, ThreadPark, current, spawn_eager, spawn_local};
+use pirn_executor::{
+    LocalExecutor, PoolExecutor, ThreadPark, current, spawn_eager, spawn_local, tasks,
+};
 use std::cell::{Cell, RefCell};
 use std::future::pending;
 use std::rc::Rc;
@@ -303,4 +305,17 @@ fn in_a_pool_what_runs_within_a_poll_leaves_that_as_it_was() {
     });
     let ended = workers[0].run(&mut ThreadPark::new(), outer).unwrap();
     ended.unwrap();
+}
+
+#[test]
+fn a_task_that_lists_tasks_after_it_has_dropped_its_executor_is_none_of_them() {
+    let executor = Rc::new(RefCell::new(Some(LocalExecutor::new())));
+    let handle = executor.borrow().as_ref().unwrap().handle();
+    let task = handle.spawn_eager(async move {
+        drop(executor.take());
+        tasks().len()
+    });
+    // Its slot is in use as long as this is.
+    assert!(task.is_finished());
+    assert_eq!(pirn_core::shim::block_on(task).unwrap(), 0);
 }

@@ -187,9 +187,10 @@ impl Snapshot {
         self.has(MERGED)
     }
 
-    /// There is a task that has not ended.
+    /// There is a task that has not ended, nor has seen the end of its executor: then its references are
+    /// counted elsewhere.
     pub(crate) fn is_live(self) -> bool {
-        self != Snapshot::VACANT && !self.has(COMPLETE)
+        self != Snapshot::VACANT && !self.has(COMPLETE | MERGED)
     }
 
     pub(crate) fn refs(self) -> u32 {
