@@ -416,7 +416,7 @@ where
 /// # Ok::<(), pirn_core::ParkError>(())
 /// ```
 pub fn tasks() -> Vec<TaskInfo> {
-    // A copy: what is taken in on the way may drop what users made, which may not be inside `with`.
+    // A copy: it takes a while, and nothing of it needs to be inside `with`.
     match with(|current| current.cloned()) {
         Some(Current::Local(executor)) => executor.tasks(),
         Some(Current::Worker(core)) => core.tasks(),

@@ -462,8 +462,9 @@ impl Drop for LocalExecutor {
 
 impl LocalHandle {
     /// What is known of the tasks that have not ended. On their thread.
+    ///
+    /// It settles nothing: a handle may outlive a `ScopedExecutor` that was forgotten.
     pub(crate) fn tasks(&self) -> Vec<TaskInfo> {
-        self.shared.take_remote();
         self.shared.tasks()
     }
 

@@ -6,7 +6,7 @@ use common::{Counter, hook, yield_now};
 use pirn_core::{
     JoinError, Kind, Park, ParkError, Priority, TaskMeta, Unpark, Until, finally_in_place,
 };
-use pirn_executor::{ScopedExecutor, Task, ThreadPark, spawn_local};
+use pirn_executor::{ScopedExecutor, Task, ThreadPark, spawn_local, tasks};
 use std::cell::{Cell, RefCell};
 use std::future::{pending, poll_fn, ready};
 use std::rc::Rc;
@@ -446,4 +446,34 @@ fn a_deadline_that_panics_leaves_the_tasks_which_were_asked_to_end() {
     let mut cx = Context::from_waker(Waker::noop());
     assert!(executor.poll_tick(&mut cx).is_ready());
     assert_eq!(dropped.count(), 1);
+}
+
+#[test]
+fn who_lists_tasks_through_the_handle_of_a_forgotten_executor_drops_no_output() {
+    struct Counts<'env>(&'env AtomicUsize);
+    impl Drop for Counts<'_> {
+        fn drop(&mut self) {
+            self.0.fetch_add(1, Relaxed);
+        }
+    }
+    let drops = AtomicUsize::new(0);
+    let (send, receive) = mpsc::channel::<Task<Counts<'_>>>();
+    let executor = ScopedExecutor::new();
+    let task = executor.spawn(async {
+        // Elsewhere, and before it ends: the executor is asked to let go of the output.
+        let task = receive.recv().unwrap();
+        thread::scope(|scope| scope.spawn(|| drop(task)).join().unwrap());
+        Counts(&drops)
+    });
+    send.send(task).unwrap();
+    assert!(executor.try_tick());
+    let handle = executor.handle();
+    // Where a leak checker finds it.
+    let stays = Box::into_raw(Box::new(handle.clone()));
+    FORGOTTEN.lock().unwrap().push(stays.expose_provenance());
+    std::mem::forget(executor);
+    // From here on, what is borrowed might be gone.
+    let task = handle.spawn_eager(async { tasks().len() });
+    assert!(task.is_finished());
+    assert_eq!(drops.load(Relaxed), 0);
 }
