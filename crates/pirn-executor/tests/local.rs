@@ -14,7 +14,7 @@ use std::future::{pending, poll_fn};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering::SeqCst};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Wake, Waker};
 
 fn block_on<F: Future>(executor: &LocalExecutor, future: F) -> F::Output {
     executor.run(&mut ThreadPark::new(), future).unwrap()
@@ -963,4 +963,25 @@ fn a_task_that_never_had_a_handle_runs_or_is_dropped_with_its_executor() {
     assert_eq!(executor.statistics().live, 1);
     drop(executor);
     assert_eq!(Arc::strong_count(&kept), 1);
+}
+
+#[test]
+fn a_panic_of_the_waker_that_a_foreign_loop_left_does_not_come_out_of_the_executor_s_end() {
+    struct Loud;
+    impl Wake for Loud {
+        fn wake(self: Arc<Self>) {}
+    }
+    impl Drop for Loud {
+        fn drop(&mut self) {
+            panic!("a loop's waker was dropped");
+        }
+    }
+    let reports = hook();
+    let executor = LocalExecutor::new();
+    let waker = Waker::from(Arc::new(Loud));
+    let pending = executor.poll_tick(&mut Context::from_waker(&waker));
+    assert!(pending.is_pending());
+    drop(waker);
+    drop(executor);
+    assert_eq!(reports.matching("a loop's waker was dropped").len(), 1);
 }

@@ -402,7 +402,8 @@ impl Shared {
         self.take_remote_now();
         let own = self.own();
         let held = own.order.borrow_mut().take_held();
-        drop((held, own.queue.take(), own.lanes.clear(), self.wake_up()));
+        drop((held, own.queue.take(), own.lanes.clear()));
+        pirn_core::wake::discard(self.wake_up());
         for heap in [&self.heap, &self.outside] {
             heap.merge();
         }
