@@ -91,7 +91,7 @@ impl<I: Iterator> Stream for Iterated<I> {
 ///
 /// The first failure cancels the others and is returned when they have ended, clean-up included; no
 /// more items are taken. What another one fails with meanwhile comes after it. A stream of items is
-/// dropped at the failure: its clean-up goes to the scope around, which awaits it, and this does not.
+/// dropped at the failure.
 ///
 /// # Panics
 ///
@@ -101,6 +101,42 @@ impl<I: Iterator> Stream for Iterated<I> {
 /// # Cancel safety
 ///
 /// Dropping it drops what is under way, and the items that are left.
+///
+/// # A stream that has clean-up to do
+///
+/// All that can be done to any stream is to drop it, and so is one of which not all was taken. Clean-up
+/// of its own, the [`finally`](pirn_core::finally) of a generator say, is not awaited here: it goes to the
+/// scope that the stream was made in, which ends after it. Two ways to have it done before what comes
+/// next:
+///
+/// - Lend the stream, and [close](crate::stream::FromFn::close) it afterwards.
+/// - Make the stream in a scope of its own: `Scope::new().run(async { .. })`, with the call in it.
+///
+/// ```
+/// # futures::executor::block_on(async {
+/// use pirn_core::finally_in_place;
+/// use pirn_group::{for_each_limit, stream};
+/// use std::cell::Cell;
+/// use std::pin::pin;
+///
+/// let hung_up = Cell::new(false);
+/// let mut pages = pin!(stream::from_fn(async |yielder| {
+///     let work = async {
+///         for page in 1.. {
+///             yielder.yield_(page).await;
+///         }
+///     };
+///     finally_in_place(work, async || hung_up.set(true)).await
+/// }));
+/// let read = async |page| match page {
+///     7 => Err("the seventh page is torn"),
+///     _ => Ok(()),
+/// };
+/// let ended = for_each_limit(3, pages.as_mut(), read).await;
+/// pages.close().await;
+/// assert!(ended.is_err() && hung_up.get());
+/// # });
+/// ```
 ///
 /// # Examples
 ///

@@ -4,7 +4,7 @@ mod support;
 
 use futures::StreamExt;
 use pirn_core::{Cause, Scope, finally, shield};
-use pirn_group::{for_each_limit, map_limit};
+use pirn_group::{for_each_limit, map_limit, stream};
 use std::cell::{Cell, RefCell};
 use std::future::{Future, pending, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -172,6 +172,105 @@ fn what_runs_when_the_body_returns_is_cancelled_and_cleaned_up() {
     gate.open();
     assert_eq!(run(all), Poll::Ready(0));
     assert!(log.said().len() >= 2);
+}
+
+/// A stream without an end, which waits after so many, and says in its clean-up that it is closed.
+fn numbers(log: &Log, many: u32) -> stream::FromFn<u32, impl Future<Output = ()> + use<>> {
+    let log = log.clone();
+    stream::from_fn(async move |yielder| {
+        let work = async {
+            for i in 0..many {
+                yielder.yield_(i).await;
+            }
+            pending::<()>().await
+        };
+        let close = || async move {
+            yield_now().await;
+            log.say("stream closed");
+        };
+        finally(work, close).await;
+    })
+}
+
+async fn at_most_3(number: u32) -> Result<(), &'static str> {
+    match number {
+        4.. => Err("too many"),
+        _ => Ok(()),
+    }
+}
+
+#[test]
+fn a_stream_that_is_left_is_cleaned_up_by_the_scope_in_which_it_was_made() {
+    for limit in [1, 3] {
+        let (log, outer) = (Log::default(), Scope::detached());
+        let body = async {
+            let failed = for_each_limit(limit, numbers(&log, 9), at_most_3).await;
+            log.say(if failed.is_err() { "failed" } else { "ended" });
+            let first = async |mut results: pirn_group::Results<_>| results.next().await.is_some();
+            assert!(map_limit(limit, numbers(&log, 9), at_most_3, first).await);
+            log.say("taken");
+        };
+        assert!(finish(outer.run(body)).is_ok());
+        let closed = "stream closed";
+        assert_eq!(log.said(), ["failed", "taken", closed, closed]);
+    }
+}
+
+#[test]
+fn a_stream_that_is_lent_and_closed_or_made_in_a_scope_has_cleaned_up_before_what_comes_next() {
+    let (log, outer) = (Log::default(), Scope::detached());
+    let body = async {
+        let mut lent = pin!(numbers(&log, 9));
+        let failed = for_each_limit(2, lent.as_mut(), at_most_3).await;
+        assert!(failed.is_err());
+        lent.as_mut().close().await;
+        log.say("closed");
+
+        let mut lent = pin!(numbers(&log, 9));
+        let first = async |mut results: pirn_group::Results<_>| results.next().await.is_some();
+        assert!(map_limit(2, lent.as_mut(), at_most_3, first).await);
+        lent.as_mut().close().await;
+        log.say("closed");
+
+        let inside = async { for_each_limit(2, numbers(&log, 9), at_most_3).await };
+        assert!(Scope::new().run(inside).await.unwrap().is_err());
+        log.say("its scope ended");
+    };
+    assert!(finish(outer.run(body)).is_ok());
+    let stream = "stream closed";
+    let said = [
+        stream,
+        "closed",
+        stream,
+        "closed",
+        stream,
+        "its scope ended",
+    ];
+    assert_eq!(log.said(), said);
+}
+
+#[test]
+fn a_cancel_around_awaits_the_clean_up_of_a_stream_that_is_polled_or_for_which_there_is_no_room() {
+    for limit in [1, 9] {
+        let (log, outer) = (Log::default(), Scope::detached());
+        let body = async {
+            let items = numbers(&log, 2);
+            let work = |_| {
+                let log = log.clone();
+                let close = || async move { log.say("work closed") };
+                finally(pending::<Result<(), &str>>(), close)
+            };
+            for_each_limit(limit, items, work).await
+        };
+        let mut all = pin!(outer.run(body));
+        assert!(run(all.as_mut()).is_pending());
+        outer.cancel(Cause::requested("outer"));
+        assert!(matches!(run(all), Poll::Ready(Err(_))));
+        let mut said = log.said();
+        said.sort();
+        assert_eq!(said[0], "stream closed");
+        assert_eq!(said.len(), 1 + limit.min(2));
+    }
 }
 
 #[test]

@@ -29,6 +29,11 @@ use std::task::{Context, Poll, Waker, ready};
 /// When the body returns, what is still running is cancelled, and its value is returned when that has
 /// ended, clean-up included.
 ///
+/// A stream of which not all was taken by then is dropped, and clean-up of its own is not awaited here:
+/// it goes to the scope that the stream was made in. If it is to be done before the value is returned,
+/// lend the stream, `pages.as_mut()`, and close it afterwards, as with
+/// [`for_each_limit`](super::for_each_limit#a-stream-that-has-clean-up-to-do).
+///
 /// # Panics
 ///
 /// If `limit` is 0. With a panic of the body, of `work` or of the items, when what is running has
