@@ -48,8 +48,8 @@ use crate::clock::Instant;
 use crate::context::{self, Frame, Plan};
 use crate::error::{Cause, Kind, Missing};
 use crate::report::{Report, report};
-use crate::shim::Mutex;
 use crate::shim::atomic::{AtomicU32, Ordering};
+use crate::shim::{Mutex, MutexGuard};
 use crate::wake::{WakeBatch, discard, wake};
 use slots::Slots;
 use std::boxed::Box;
@@ -295,8 +295,12 @@ impl Scope {
     /// wakers go to the [hook](crate::report::set_hook).
     pub fn cancel(&self, cause: Cause) -> bool {
         let cause = Arc::new(cause);
-        let mut state = self.0.state.lock();
+        self.cancel_locked(self.0.state.lock(), cause)
+    }
+
+    fn cancel_locked(&self, mut state: MutexGuard<'_, State>, cause: Arc<Cause>) -> bool {
         if state.own.is_some() {
+            drop(state);
             return false;
         }
         let first = state.inherited.is_none();
@@ -347,7 +351,7 @@ impl Scope {
     }
 
     /// True if the scope was cancelled, or is now, because a deadline in [force](Self::deadline) has
-    /// passed.
+    /// passed. A scope whose run has ended in time stays what it is, however late it gets.
     ///
     /// For who computes for a long time between two awaits: a run looks at its deadline only when it
     /// is polled.
@@ -431,19 +435,54 @@ impl Scope {
         if at != Instant::NEVER && !context::has_clock() {
             context::clock()?;
         }
-        let mut state = self.0.state.lock();
-        state.deadline = at;
-        state.deadline_set_at = Location::caller();
-        self.0.publish(state, 0);
+        self.set_deadline_locked(self.0.state.lock(), at);
         Ok(())
     }
 
+    /// As [`set_deadline`](Self::set_deadline), unless that comes too late. Returns false, and nothing
+    /// has changed, if the scope was cancelled, or its run has ended.
+    ///
+    /// # Errors
+    ///
+    /// As [`set_deadline`](Self::set_deadline).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pirn_core::{Instant, Scope, shim::block_on};
+    ///
+    /// let scope = Scope::detached();
+    /// assert!(scope.move_deadline(Instant::NEVER)?);
+    /// assert_eq!(block_on(scope.run(async { 5 })).unwrap(), 5);
+    /// assert!(!scope.move_deadline(Instant::NEVER)?);
+    /// # Ok::<(), pirn_core::Missing>(())
+    /// ```
+    #[track_caller]
+    pub fn move_deadline(&self, at: Instant) -> Result<bool, Missing> {
+        if at != Instant::NEVER && !context::has_clock() {
+            context::clock()?;
+        }
+        let state = self.0.state.lock();
+        if state.post == Post::Ended || state.own.is_some() || state.inherited.is_some() {
+            return Ok(false);
+        }
+        self.set_deadline_locked(state, at);
+        Ok(true)
+    }
+
+    #[track_caller]
+    fn set_deadline_locked(&self, mut state: MutexGuard<'_, State>, at: Instant) {
+        state.deadline = at;
+        state.deadline_set_at = Location::caller();
+        self.0.publish(state, 0);
+    }
+
     /// When the scope will be cancelled by time: the least deadline of this scope and those around
-    /// it, up to the nearest shield.
+    /// it, up to the nearest shield. One whose run has ended is not in force any more.
     #[must_use]
     pub fn deadline(&self) -> Instant {
         self.reach()
-            .map(|scope| scope.0.state.lock().deadline)
+            .map(|scope| scope.0.state.lock().deadline_in_force())
             .min()
             .unwrap_or(Instant::NEVER)
     }
@@ -603,15 +642,19 @@ impl Scope {
 
     /// Cancels the outermost scope in reach whose deadline has passed.
     fn expire(&self, now: Instant) {
-        let mut expired = None;
-        for scope in self.reach() {
+        let is_late = |state: &State| {
+            let deadline = state.deadline_in_force();
+            deadline <= now && deadline != Instant::NEVER
+        };
+        let outermost = || self.reach().filter(|s| is_late(&s.0.state.lock())).last();
+        while let Some(scope) = outermost() {
             let state = scope.0.state.lock();
-            if state.deadline <= now {
-                expired = Some((scope, state.deadline_set_at));
+            // Else it was moved, or has ended, in between: there may be another.
+            if is_late(&state) {
+                let cause = Cause::new(Kind::Deadline, "").with_location(state.deadline_set_at);
+                scope.cancel_locked(state, Arc::new(cause));
+                return;
             }
-        }
-        if let Some((scope, at)) = expired {
-            scope.cancel(Cause::new(Kind::Deadline, "").with_location(at));
         }
     }
 
@@ -798,6 +841,14 @@ impl State {
             .cloned()
     }
 
+    /// The deadline, which is its run's: there is none after that.
+    fn deadline_in_force(&self) -> Instant {
+        match self.post {
+            Post::Ended => Instant::NEVER,
+            Post::Vacant | Post::Kept => self.deadline,
+        }
+    }
+
     /// What a child of a node at `depth` in this state inherits.
     fn passed_on(&self, depth: u32) -> Option<(u32, Arc<Cause>)> {
         let own = || self.own.as_ref().map(|cause| (depth, Arc::clone(cause)));
@@ -818,7 +869,7 @@ impl State {
 impl Node {
     /// Moves the signal, unlocks, and wakes whom it concerns: the watchers at a cancel, the run at
     /// every change, and again after the watchers if it was polled meanwhile.
-    fn publish(&self, mut state: crate::shim::MutexGuard<'_, State>, bits: u32) {
+    fn publish(&self, mut state: MutexGuard<'_, State>, bits: u32) {
         // Ordering: Relaxed load, only written under the lock held here. Release store, pairs with
         // the Acquire in `is_cancelled`.
         let signal = self.signal.load(Ordering::Relaxed);

@@ -1104,8 +1104,58 @@ fn a_deadline_that_passes_after_the_run_has_ended_cancels_nothing() {
     scope.set_deadline(clock.now() + SECOND).unwrap();
     value(poll(pin!(scope.run(ready(())))));
     clock.advance(2 * SECOND);
+    assert!(!scope.is_over());
     assert!(!scope.is_cancelled());
     assert_eq!(scope.own_deadline(), Instant::EPOCH + SECOND);
+    assert_eq!(scope.deadline(), Instant::NEVER, "it is in force no more");
+    // Nor does it reach what is made in it, or run in it, after that.
+    let child = scope.child();
+    child.set_deadline(Instant::EPOCH + SECOND).unwrap();
+    assert!(child.is_over());
+    assert!(!scope.is_cancelled());
+    let late = async { Scope::current().unwrap().is_over() };
+    assert!(!value(poll(pin!(scope.run(late)))));
+}
+
+#[test]
+fn a_run_that_has_left_its_clock_behind_is_cancelled_by_its_own_deadline_and_no_other() {
+    let (clock, entered) = Manual::enter();
+    let outer = Scope::detached();
+    let around = outer.child();
+    around.set_deadline(clock.now() + 3 * SECOND).unwrap();
+    let scope = around.child();
+    scope.set_deadline(clock.now() + SECOND).unwrap();
+    let mut run = pin!(scope.run(pending::<()>()));
+    assert!(poll(run.as_mut()).is_pending());
+    drop(entered);
+    clock.advance(2 * SECOND);
+    let Poll::Ready(Err(cause)) = poll(run) else {
+        panic!("not cancelled")
+    };
+    assert_eq!(cause.kind(), Kind::Deadline);
+    assert!(!outer.is_cancelled() && !around.is_cancelled());
+}
+
+#[test]
+fn a_deadline_is_moved_as_long_as_that_is_in_time() {
+    let (clock, _entered) = Manual::enter();
+    let scope = Scope::detached();
+    let inside = scope.clone();
+    scope.set_deadline(clock.now() + SECOND).unwrap();
+    assert_eq!(scope.move_deadline(Instant::NEVER), Ok(true));
+    let mut run = pin!(scope.run(async move {
+        assert_eq!(inside.move_deadline(Instant::EPOCH + 2 * SECOND), Ok(true));
+    }));
+    assert!(poll(run.as_mut()).is_ready());
+    assert_eq!(scope.move_deadline(Instant::NEVER), Ok(false));
+    assert_eq!(scope.own_deadline(), Instant::EPOCH + 2 * SECOND);
+
+    let scope = Scope::detached();
+    let child = scope.child();
+    scope.cancel(stop());
+    assert_eq!(scope.move_deadline(Instant::EPOCH), Ok(false));
+    assert_eq!(child.move_deadline(Instant::EPOCH), Ok(false));
+    assert_eq!(child.own_deadline(), Instant::NEVER);
 }
 
 #[test]
@@ -1151,7 +1201,7 @@ fn a_cancel_leaves_the_deadline_in_force_and_the_cause_tells_of_it() {
         body.await;
     }));
     let _ = poll(run.as_mut());
-    assert_eq!(scope.deadline(), Instant::EPOCH + SECOND);
+    assert_eq!(scope.own_deadline(), Instant::EPOCH + SECOND);
     assert_eq!(log.said(), ["cleaned up"]);
 }
 
@@ -1662,10 +1712,12 @@ fn a_scope_that_is_asked_for_in_the_first_poll_has_its_parent_and_its_deadline()
             let scope = Scope::current().unwrap();
             assert_eq!(scope.deadline(), at);
             let inner = planned(Instant::NEVER, async { Scope::current().unwrap() }).await;
-            (scope, inner.unwrap())
+            let inner = inner.unwrap();
+            assert_eq!(inner.deadline(), at);
+            (scope, inner)
         });
         let (scope, inner) = run.await.unwrap();
-        assert_eq!(inner.deadline(), at);
+        assert_eq!(scope.own_deadline(), at);
         expected.cancel(stop());
         assert!(scope.is_cancelled() && inner.is_cancelled());
         let parent = inner.parent().unwrap().parent().unwrap().parent();

@@ -249,17 +249,43 @@ impl TimeoutHandle {
         self.scope.own_deadline()
     }
 
-    /// Moves the deadline; [`Instant::NEVER`] takes it away. Once the body was cancelled, because its
-    /// time was over or for another reason, the deadline stays what it was.
+    /// Moves the deadline; [`Instant::NEVER`] takes it away. Returns true if that was in time.
+    ///
+    /// Once the body was cancelled, because its time was over or for another reason, or has ended, it is
+    /// too late: the deadline stays what it was, and this returns false. (asyncio raises there.)
     ///
     /// # Panics
     ///
     /// As [`timeout`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pirn_core::Instant;
+    /// use pirn_timer::Timeout;
+    /// use std::future::ready;
+    /// use std::time::Duration;
+    ///
+    /// # pirn_core::shim::block_on(async {
+    /// let limit = Timeout::after(Duration::from_secs(60));
+    /// let handle = limit.handle();
+    /// assert!(handle.reschedule(Instant::NEVER));
+    /// assert_eq!(limit.run(ready(5)).await.unwrap(), 5);
+    /// assert!(!handle.reschedule(Instant::NEVER));
+    /// # });
+    /// ```
     #[track_caller]
-    pub fn reschedule(&self, at: Instant) {
-        if !self.scope.is_cancelled() {
-            self.set(at);
-        }
+    pub fn reschedule(&self, at: Instant) -> bool {
+        let moved = match self.scope.move_deadline(at) {
+            Err(_) => {
+                // There is no clock here yet: from now on there is.
+                AnyClock::ambient();
+                self.scope.move_deadline(at)
+            }
+            moved => moved,
+        };
+        debug_assert!(moved.is_ok(), "the fallback is a clock");
+        moved.unwrap_or(false)
     }
 
     #[track_caller]

@@ -310,7 +310,7 @@ fn the_deadline_can_be_moved_later_and_earlier_from_within() {
         sleep(ns(90)).await;
         inner.reschedule(inner.when() + ns(100));
         sleep(ns(60)).await;
-        inner.reschedule(now() + ns(5));
+        assert!(inner.reschedule(now() + ns(5)));
         pending::<()>().await;
     }));
     assert!(poll(limited.as_mut(), &count).is_pending());
@@ -327,7 +327,7 @@ fn the_deadline_can_be_moved_later_and_earlier_from_within() {
     assert_eq!(count.get(), wakes + 1);
     assert!(elapsed(poll(limited, &count)));
     assert!(handle.expired());
-    handle.reschedule(at(1000));
+    assert!(!handle.reschedule(at(1000)));
     assert!(handle.expired(), "it stays");
 }
 
@@ -447,8 +447,15 @@ fn a_limit_that_was_not_reached_has_not_expired_however_late_it_gets() {
     f.advance_to(1000);
     assert_eq!((handle.when(), handle.expired()), (at(100), false));
     // Nobody is left to be late.
-    handle.reschedule(at(900));
-    assert_eq!((handle.when(), handle.expired()), (at(900), false));
+    assert!(!handle.reschedule(at(900)));
+    assert_eq!((handle.when(), handle.expired()), (at(100), false));
+    // Nor where the body was ready before anybody asked for its scope.
+    let mut limited = pin!(timeout(ns(100), ready(())));
+    assert!(matches!(
+        poll(limited.as_mut(), &count),
+        Poll::Ready(Ok(()))
+    ));
+    assert!(!limited.handle().reschedule(at(5000)));
 }
 
 #[test]
@@ -643,7 +650,7 @@ fn a_limit_may_be_moved_before_it_runs() {
     let limit = Timeout::after(ns(100));
     let handle = limit.handle();
     assert_eq!(handle.when(), at(100));
-    handle.reschedule(at(20));
+    assert!(handle.reschedule(at(20)));
     assert_eq!(handle.when(), at(20));
     let mut limited = pin!(limit.run(pending::<()>()));
     assert!(poll(limited.as_mut(), &count).is_pending());
@@ -660,7 +667,7 @@ fn a_limit_whose_body_was_cancelled_keeps_its_deadline() {
     let (handle, inner) = (limit.handle(), limit.handle());
     // Expiring: in the clean-up, the time is over and the run is not.
     let mut limited = pin!(limit.run(finally(pending::<()>(), move || async move {
-        inner.reschedule(at(500));
+        assert!(!inner.reschedule(at(500)));
         sleep(ns(50)).await;
     })));
     assert!(poll(limited.as_mut(), &count).is_pending());
@@ -670,7 +677,7 @@ fn a_limit_whose_body_was_cancelled_keeps_its_deadline() {
     f.advance_to(150);
     assert!(elapsed(poll(limited, &count)));
     // Expired.
-    handle.reschedule(Instant::NEVER);
+    assert!(!handle.reschedule(Instant::NEVER));
     assert_eq!((handle.when(), handle.expired()), (at(100), true));
     // Cancelled for another reason.
     let mut limited = timeout_at(at(400), async {
@@ -683,7 +690,7 @@ fn a_limit_whose_body_was_cancelled_keeps_its_deadline() {
         ended,
         Poll::Ready(Err(TimeoutError::Cancelled(_)))
     ));
-    handle.reschedule(at(200));
+    assert!(!handle.reschedule(at(200)));
     f.advance_to(300);
     assert_eq!((handle.when(), handle.expired()), (at(400), false));
 }

@@ -532,7 +532,8 @@ impl<T> Run<T> {
 
     fn check_deadline(&mut self, cx: &mut Context<'_>) {
         if self.deadline.is_over(cx) {
-            let now = context::clock().map_or(Instant::NEVER, |clock| clock.now());
+            // Where there is no clock any more it is not earlier than this.
+            let now = context::clock().map_or(self.deadline.at, |clock| clock.now());
             self.scope().expire(now);
         }
     }

@@ -65,8 +65,9 @@ fn a_deadline_that_its_body_moves_as_it_passes_holds_as_it_was_seen() {
         time.set(5);
         driver.park(Until::Now).unwrap();
         let first = poll(&mut limited, &count);
-        mover.join().unwrap();
+        let in_time = mover.join().unwrap();
         assert_eq!(first.is_ready(), handle.expired());
+        assert_eq!(first.is_pending(), in_time);
         if first.is_pending() {
             time.set(HORIZON);
             driver.park(Until::Now).unwrap();
