@@ -56,10 +56,12 @@ fn a_poll_that_is_too_long_is_reported_with_its_task_and_place() {
         assert!(reports[0].contains("slow.rs:"), "{}", reports[0]);
         assert!(reports[0].contains("to_thread"), "{}", reports[0]);
 
-        // A child of a group, by its name.
+        // A child of a group, by its name. In a poll that is not its last: it is reported after the
+        // poll, of which the last one has others go on.
         let ended = runtime.run(group(async |g| {
             g.spawn_named("blocker", async {
                 block();
+                pirn::yield_now().await;
                 Ok::<_, String>(())
             });
             Ok(())
