@@ -7,14 +7,12 @@ use std::{
 };
 
 use futures::{StreamExt as _, future::select};
+use monoio::{Buildable, Driver, time::TimeDriver};
 
 use crate::hosts::{Joined, tokio_many, tokio_one};
 
 /// A whole runtime, as programs use it.
 pub trait Clocked: 'static {
-    /// Its sleep.
-    type Sleep: Future + 'static;
-
     /// Makes one.
     fn new() -> Self;
 
@@ -22,7 +20,7 @@ pub trait Clocked: 'static {
     fn block_on<F: Future>(&mut self, future: F) -> F::Output;
 
     /// Sleeps, inside `block_on`.
-    fn sleep(duration: Duration) -> Self::Sleep;
+    fn sleep(duration: Duration) -> impl Future + 'static;
 
     /// Starts a task that sleeps, inside `block_on`.
     fn spawn_naps(naps: Naps) -> impl Future<Output = Vec<i64>>;
@@ -70,8 +68,6 @@ const LONG: Duration = Duration::from_secs(60);
 pub struct PirnClocked<const WORKERS: usize>(pirn::Runtime);
 
 impl<const WORKERS: usize> Clocked for PirnClocked<WORKERS> {
-    type Sleep = pirn_timer::Sleep;
-
     fn new() -> Self {
         let builder = pirn::Runtime::builder();
         let builder = match WORKERS {
@@ -85,7 +81,7 @@ impl<const WORKERS: usize> Clocked for PirnClocked<WORKERS> {
         self.0.run(future).expect("nobody cancels it")
     }
 
-    fn sleep(duration: Duration) -> Self::Sleep {
+    fn sleep(duration: Duration) -> impl Future + 'static {
         pirn::sleep(duration)
     }
 
@@ -116,8 +112,6 @@ impl<const WORKERS: usize> Clocked for PirnClocked<WORKERS> {
 pub struct TokioClocked<const WORKERS: usize>(tokio::runtime::Runtime);
 
 impl<const WORKERS: usize> Clocked for TokioClocked<WORKERS> {
-    type Sleep = tokio::time::Sleep;
-
     fn new() -> Self {
         TokioClocked(match WORKERS {
             0 => tokio_one(),
@@ -129,7 +123,7 @@ impl<const WORKERS: usize> Clocked for TokioClocked<WORKERS> {
         self.0.block_on(future)
     }
 
-    fn sleep(duration: Duration) -> Self::Sleep {
+    fn sleep(duration: Duration) -> impl Future + 'static {
         tokio::time::sleep(duration)
     }
 
@@ -156,22 +150,23 @@ impl<const WORKERS: usize> Clocked for TokioClocked<WORKERS> {
     }
 }
 
-/// monoio on epoll, with its timers.
-pub struct MonoioClocked(monoio::Runtime<monoio::time::TimeDriver<monoio::LegacyDriver>>);
+/// monoio on the driver `D`, with its timers.
+pub struct MonoioClocked<D: 'static>(monoio::Runtime<TimeDriver<D>>);
 
-impl Clocked for MonoioClocked {
-    type Sleep = monoio::time::Sleep;
-
+impl<D: Driver + Buildable + 'static> Clocked for MonoioClocked<D>
+where
+    TimeDriver<D>: Driver,
+{
     fn new() -> Self {
-        let builder = monoio::RuntimeBuilder::<monoio::LegacyDriver>::new();
-        MonoioClocked(builder.enable_timer().build().expect("a runtime"))
+        let builder = monoio::RuntimeBuilder::<TimeDriver<D>>::new();
+        MonoioClocked(Buildable::build(builder).expect("a runtime"))
     }
 
     fn block_on<F: Future>(&mut self, future: F) -> F::Output {
         self.0.block_on(future)
     }
 
-    fn sleep(duration: Duration) -> Self::Sleep {
+    fn sleep(duration: Duration) -> impl Future + 'static {
         monoio::time::sleep(duration)
     }
 
@@ -202,8 +197,6 @@ static SMOL: async_executor::Executor<'static> = async_executor::Executor::new()
 pub struct SmolClocked;
 
 impl Clocked for SmolClocked {
-    type Sleep = async_io::Timer;
-
     fn new() -> Self {
         SmolClocked
     }
@@ -212,7 +205,7 @@ impl Clocked for SmolClocked {
         async_io::block_on(SMOL.run(future))
     }
 
-    fn sleep(duration: Duration) -> Self::Sleep {
+    fn sleep(duration: Duration) -> impl Future + 'static {
         async_io::Timer::after(duration)
     }
 
@@ -241,8 +234,6 @@ impl Clocked for SmolClocked {
 pub struct NioClocked(nio::LocalRuntime);
 
 impl Clocked for NioClocked {
-    type Sleep = nio::Sleep;
-
     fn new() -> Self {
         let built = nio::RuntimeBuilder::new().worker_threads(1).build();
         NioClocked(built.expect("a runtime"))
@@ -252,7 +243,7 @@ impl Clocked for NioClocked {
         self.0.block_on(future)
     }
 
-    fn sleep(duration: Duration) -> Self::Sleep {
+    fn sleep(duration: Duration) -> impl Future + 'static {
         nio::sleep(duration)
     }
 
@@ -275,6 +266,45 @@ impl Clocked for NioClocked {
     async fn ready_in_time(count: u64) {
         for i in 0..count {
             let _ = black_box(nio::timeout(LONG, ready(i)).await);
+        }
+    }
+}
+
+/// compio, on io_uring: each timer fires at its own nanosecond.
+pub struct CompioClocked(compio::runtime::Runtime);
+
+impl Clocked for CompioClocked {
+    fn new() -> Self {
+        CompioClocked(compio::runtime::Runtime::new().expect("a runtime"))
+    }
+
+    fn block_on<F: Future>(&mut self, future: F) -> F::Output {
+        self.0.block_on(future)
+    }
+
+    fn sleep(duration: Duration) -> impl Future + 'static {
+        compio::time::sleep(duration)
+    }
+
+    fn spawn_naps(naps: Naps) -> impl Future<Output = Vec<i64>> {
+        Joined {
+            handle: compio::runtime::spawn(naps.take(compio::time::sleep)),
+        }
+    }
+
+    fn spawn_ticks(period: Duration, ticks: u64) -> impl Future<Output = ()> {
+        let handle = compio::runtime::spawn(async move {
+            let mut interval = compio::time::interval(period);
+            for _ in 0..ticks {
+                interval.tick().await;
+            }
+        });
+        Joined { handle }
+    }
+
+    async fn ready_in_time(count: u64) {
+        for i in 0..count {
+            let _ = black_box(compio::time::timeout(LONG, ready(i)).await);
         }
     }
 }

@@ -8,6 +8,7 @@ use std::{
 };
 
 use futures::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use monoio::{Buildable, Driver, IoUringDriver, LegacyDriver};
 use pirn_executor::LocalExecutor;
 use pirn_io::ReactorPark;
 use tokio::{
@@ -18,7 +19,7 @@ use tokio::{
 
 use crate::{
     harness::{Contender, Row},
-    hosts::tokio_one,
+    hosts::{has_io_uring, tokio_one},
 };
 
 /// Connections at once.
@@ -33,11 +34,15 @@ pub(super) fn rows() -> Vec<Row> {
         "echo.64",
         "128 bytes there and back, 64 connections",
         || {
-            vec![
+            let mut all = vec![
                 against("pirn", pirn),
                 against("tokio", tokio),
-                against("monoio-legacy", monoio),
-            ]
+                against("monoio-legacy", monoio::<LegacyDriver>),
+            ];
+            if has_io_uring() {
+                all.push(against("monoio-uring", monoio::<IoUringDriver>));
+            }
+            all
         },
     )]
 }
@@ -45,9 +50,6 @@ pub(super) fn rows() -> Vec<Row> {
 /// Runs a server on a thread of its own, until the process ends, and the client against it.
 fn against(name: &'static str, serve: fn(TcpListener) -> io::Result<()>) -> Contender {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener
-        .set_nonblocking(true)
-        .expect("a socket has options");
     let address = listener.local_addr().expect("it is bound");
     thread::spawn(move || serve(listener));
     let runtime = tokio_one();
@@ -117,6 +119,7 @@ fn pirn(listener: TcpListener) -> io::Result<()> {
 
 fn tokio(listener: TcpListener) -> io::Result<()> {
     tokio_one().block_on(async {
+        listener.set_nonblocking(true)?;
         let listener = tokio::net::TcpListener::from_std(listener)?;
         loop {
             let (mut stream, _) = listener.accept().await?;
@@ -133,10 +136,12 @@ fn tokio(listener: TcpListener) -> io::Result<()> {
     })
 }
 
-fn monoio(listener: TcpListener) -> io::Result<()> {
+fn monoio<D: Driver + Buildable>(listener: TcpListener) -> io::Result<()> {
     use monoio::io::{AsyncReadRent as _, AsyncWriteRentExt as _};
-    let mut runtime = monoio::RuntimeBuilder::<monoio::LegacyDriver>::new().build()?;
+    let mut runtime = Buildable::build(monoio::RuntimeBuilder::<D>::new())?;
     runtime.block_on(async {
+        // Not for the ring, which would give up at once.
+        listener.set_nonblocking(monoio::utils::is_legacy())?;
         let listener = monoio::net::TcpListener::from_std(listener)?;
         loop {
             let (mut stream, _) = listener.accept().await?;

@@ -3,6 +3,7 @@
 
 mod bare;
 mod parked;
+mod switching;
 mod waking;
 
 use std::{
@@ -10,28 +11,28 @@ use std::{
     hint::black_box,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
     task::Poll,
 };
 
 use futures::{channel::oneshot, task::AtomicWaker};
+use monoio::{IoUringDriver, LegacyDriver};
 
 use crate::{
     harness::{Contender, Row},
     hosts::{
-        Local, Monoio, Nio, PirnLocal, PirnShared, Shared, SmolLocal, SmolShared, Tokio,
-        TokioLocal, yield_now,
+        Compio, Local, Monoio, Nio, PirnLocal, PirnRuntimeLocal, PirnRuntimeShared, PirnShared,
+        Shared, SmolLocal, SmolShared, Tokio, TokioLocal, has_io_uring,
     },
 };
 use bare::{bare_box, bare_park, bare_ring};
 use parked::{memory_box, memory_local, memory_shared, park_local, park_shared};
+use switching::{ping_pong_local, ping_pong_shared, yield_local, yield_shared};
 use waking::{block_on_ready, remote_wake_local, remote_wake_shared};
 
 /// Tasks alive at once in the rows that spawn many, and woken at once by a thread.
 const BATCH: u64 = 1000;
-/// Tasks that yield side by side, and pairs that play ping-pong.
-const SIDE_BY_SIDE: u64 = 100;
 /// Tasks that are parked beside those that are spawned.
 const ALIVE: u64 = 1_000_000;
 /// The least part of a row's polls that a worker of pirn's must do, in percent: else the row is
@@ -42,39 +43,47 @@ const LEAST_SHARE: f64 = 25.0;
 macro_rules! one_thread {
     ($start:ident, $work:expr) => {{
         let mut all = one_thread_woken_by_others!($start, $work);
-        all.push(Contender::timed(
-            "monoio-legacy",
-            $start(Monoio::new(), $work),
-        ));
+        let legacy = Monoio::<LegacyDriver>::new();
+        all.push(Contender::timed("monoio-legacy", $start(legacy, $work)));
+        if has_io_uring() {
+            let uring = Monoio::<IoUringDriver>::new();
+            all.push(Contender::timed("monoio-uring", $start(uring, $work)));
+            all.push(Contender::timed("compio", $start(Compio::new(), $work)));
+        }
         all
     }};
 }
 
-/// Without monoio, which as it is measured here has wakers of one thread.
+/// Without monoio, which as it is measured here has wakers of one thread, and without compio: in
+/// `remote_wake_1000` it once waited for ever, in one run of several.
 macro_rules! one_thread_woken_by_others {
-    ($start:ident, $work:expr) => {
+    ($start:ident, $work:expr) => {{
+        let runtime = PirnRuntimeLocal::new();
         vec![
             Contender::timed("pirn", $start(PirnLocal::new(), $work)),
+            Contender::timed("pirn-runtime", $start(runtime, $work)),
             Contender::timed("tokio-localset", $start(TokioLocal::new(), $work)),
             Contender::timed("async-executor", $start(SmolLocal::new(), $work)),
         ]
-    };
+    }};
 }
 
 /// The executors of two workers, each doing the same work. A worker of pirn's does the given part
 /// of the polls at least.
 macro_rules! two_workers {
     ($start:ident, $work:expr, $least_share:expr) => {{
-        let pirn = PirnShared::new();
+        let (pirn, runtime) = (PirnShared::new(), PirnRuntimeShared::new());
         let shares = pirn.shares($least_share);
         vec![
             Contender::timed("pirn", $start(pirn, $work)).with_notes(shares),
+            Contender::timed("pirn-runtime", $start(runtime, $work)),
             Contender::timed("tokio", $start(Tokio::new(), $work)),
             Contender::timed("async-executor-static", $start(SmolShared::new(), $work)),
             Contender::timed("nio", $start(Nio::new(), $work)),
         ]
     }};
 }
+
 pub(super) fn rows() -> Vec<Row> {
     let mut rows = spawning();
     rows.extend(switching());
@@ -169,13 +178,20 @@ fn parked() -> Vec<Row> {
     let live = "as spawn_join, beside 10^6 parked tasks; `bare-pirn` is pirn without them";
     vec![
         Row::new("executor.memory.1", memory, || {
-            vec![
+            let legacy = memory_local::<Monoio<LegacyDriver>>;
+            let mut all = vec![
                 Contender::counted("pirn", "B", memory_local::<PirnLocal>),
                 Contender::counted("tokio-localset", "B", memory_local::<TokioLocal>),
                 Contender::counted("async-executor", "B", memory_local::<SmolLocal>),
-                Contender::counted("monoio-legacy", "B", memory_local::<Monoio>),
+                Contender::counted("monoio-legacy", "B", legacy),
                 Contender::counted("bare-box", "B", memory_box),
-            ]
+            ];
+            if has_io_uring() {
+                let uring = memory_local::<Monoio<IoUringDriver>>;
+                all.push(Contender::counted("monoio-uring", "B", uring));
+                all.push(Contender::counted("compio", "B", memory_local::<Compio>));
+            }
+            all
         }),
         Row::new("executor.memory.2", memory, || {
             vec![
@@ -305,99 +321,6 @@ fn spawn_detached_shared<H: Shared>(host: &H, count: u64) {
                 H::detach(host.spawn(left.clone().count()));
             }
             left.wait().await;
-        }
-    });
-}
-
-async fn yield_many(times: u64) {
-    for _ in 0..times {
-        yield_now().await;
-    }
-}
-
-fn yield_local<H: Local>(host: &H, count: u64) {
-    let each = count.div_ceil(SIDE_BY_SIDE);
-    host.block_on(async {
-        let tasks: Vec<_> = (0..SIDE_BY_SIDE)
-            .map(|_| host.spawn(yield_many(each)))
-            .collect();
-        for task in tasks {
-            task.await;
-        }
-    });
-}
-
-fn yield_shared<H: Shared>(host: &H, count: u64) {
-    let host = host.clone();
-    let each = count.div_ceil(SIDE_BY_SIDE);
-    host.clone().run(async move {
-        let tasks: Vec<_> = (0..SIDE_BY_SIDE)
-            .map(|_| host.spawn(yield_many(each)))
-            .collect();
-        for task in tasks {
-            task.await;
-        }
-    });
-}
-
-/// A ball that one task at a time holds; the same for every executor.
-#[derive(Default)]
-struct Court {
-    /// Whether the second player has the ball.
-    far: AtomicBool,
-    wakers: [AtomicWaker; 2],
-}
-
-/// Waits for the ball and hits it back, `times` over.
-async fn play(court: Arc<Court>, player: usize, times: u64) {
-    for _ in 0..times {
-        poll_fn(|cx| {
-            // Ordering: Acquire, pairs with the Release below.
-            let mine = || court.far.load(Ordering::Acquire) == (player == 1);
-            if mine() {
-                return Poll::Ready(());
-            }
-            court.wakers[player].register(cx.waker());
-            if mine() {
-                Poll::Ready(())
-            } else {
-                Poll::Pending
-            }
-        })
-        .await;
-        // Ordering: Release, pairs with the Acquire above.
-        court.far.store(player == 0, Ordering::Release);
-        court.wakers[1 - player].wake();
-    }
-}
-
-fn ping_pong_local<H: Local>(host: &H, count: u64) {
-    let each = count.div_ceil(SIDE_BY_SIDE);
-    host.block_on(async {
-        let mut tasks = Vec::new();
-        for _ in 0..SIDE_BY_SIDE {
-            let court = Arc::new(Court::default());
-            tasks.push(host.spawn(play(court.clone(), 0, each)));
-            tasks.push(host.spawn(play(court, 1, each)));
-        }
-        for task in tasks {
-            task.await;
-        }
-    });
-}
-
-fn ping_pong_shared<H: Shared>(host: &H, count: u64) {
-    let host = host.clone();
-    let each = count.div_ceil(SIDE_BY_SIDE);
-    host.clone().run(async move {
-        let mut tasks = Vec::new();
-        for _ in 0..SIDE_BY_SIDE {
-            let court = Arc::new(Court::default());
-            tasks.push(host.spawn(play(court.clone(), 0, each)));
-            tasks.push(host.spawn(play(court, 1, each)));
-        }
-        for task in tasks {
-            task.await;
         }
     });
 }

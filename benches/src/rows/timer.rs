@@ -12,12 +12,17 @@ use std::{
     time::Duration,
 };
 
+use monoio::{IoUringDriver, LegacyDriver};
 use pirn_executor::LocalExecutor;
 use pirn_timer::{Monotonic, ThreadPark, TimerPark};
 
 use crate::{
-    clocked::{Clocked, MonoioClocked, Naps, NioClocked, PirnClocked, SmolClocked, TokioClocked},
+    clocked::{
+        Clocked, CompioClocked, MonoioClocked, Naps, NioClocked, PirnClocked, SmolClocked,
+        TokioClocked,
+    },
     harness::{self, Contender, Note, Row},
+    hosts::has_io_uring,
 };
 
 /// Timers alive in the larger row.
@@ -56,41 +61,58 @@ pub(super) fn rows() -> Vec<Row> {
             "timer.sleep_100us",
             "how late a sleep of 100 us ends, one at a time, the median",
             || {
-                vec![
+                let mut all = vec![
                     sleep_100us::<PirnClocked<0>>("pirn"),
                     sleep_100us::<PirnClocked<2>>("pirn-2"),
                     sleep_100us::<TokioClocked<0>>("tokio"),
                     sleep_100us::<TokioClocked<2>>("tokio-2"),
-                    sleep_100us::<MonoioClocked>("monoio-legacy"),
+                    sleep_100us::<MonoioClocked<LegacyDriver>>("monoio-legacy"),
                     sleep_100us::<NioClocked>("nio"),
                     sleep_100us::<SmolClocked>("async-io"),
-                ]
+                ];
+                if has_io_uring() {
+                    all.push(sleep_100us::<MonoioClocked<IoUringDriver>>("monoio-uring"));
+                    all.push(sleep_100us::<CompioClocked>("compio"));
+                }
+                all
             },
         ),
         Row::new(
             "timer.ticks_1000",
             "one tick of one of 1000 intervals of 1 ms",
             || {
-                vec![
+                let mut all = vec![
                     ticks::<PirnClocked<0>>("pirn"),
                     ticks::<TokioClocked<0>>("tokio"),
-                    ticks::<MonoioClocked>("monoio-legacy"),
+                    ticks::<MonoioClocked<LegacyDriver>>("monoio-legacy"),
                     ticks::<NioClocked>("nio"),
                     ticks::<SmolClocked>("async-io"),
-                ]
+                ];
+                if has_io_uring() {
+                    all.push(ticks::<MonoioClocked<IoUringDriver>>("monoio-uring"));
+                    all.push(ticks::<CompioClocked>("compio"));
+                }
+                all
             },
         ),
         Row::new(
             "timer.timeout_ready",
             "a timeout around what is ready at once",
             || {
-                vec![
+                let mut all = vec![
                     timeout_ready::<PirnClocked<0>>("pirn"),
                     timeout_ready::<TokioClocked<0>>("tokio"),
-                    timeout_ready::<MonoioClocked>("monoio-legacy"),
+                    timeout_ready::<MonoioClocked<LegacyDriver>>("monoio-legacy"),
                     timeout_ready::<NioClocked>("nio"),
                     timeout_ready::<SmolClocked>("async-io"),
-                ]
+                ];
+                if has_io_uring() {
+                    all.push(timeout_ready::<MonoioClocked<IoUringDriver>>(
+                        "monoio-uring",
+                    ));
+                    all.push(timeout_ready::<CompioClocked>("compio"));
+                }
+                all
             },
         ),
         Row::new(
@@ -131,12 +153,19 @@ fn churn<F: Future + 'static>(
 }
 
 fn insert_cancel(alive: u64) -> Vec<Contender> {
-    vec![
+    let mut all = vec![
         insert_cancel_pirn(alive),
+        insert_cancel_in::<PirnClocked<0>>("pirn-runtime", alive),
         insert_cancel_in::<TokioClocked<0>>("tokio", alive),
         insert_cancel_in::<NioClocked>("nio", alive),
-        insert_cancel_in::<MonoioClocked>("monoio-legacy", alive),
-    ]
+        insert_cancel_in::<MonoioClocked<LegacyDriver>>("monoio-legacy", alive),
+    ];
+    if has_io_uring() {
+        let uring = insert_cancel_in::<MonoioClocked<IoUringDriver>>;
+        all.push(uring("monoio-uring", alive));
+        all.push(insert_cancel_in::<CompioClocked>("compio", alive));
+    }
+    all
 }
 
 /// The timer driver alone, without a reactor.
@@ -164,15 +193,20 @@ fn insert_cancel_in<H: Clocked>(name: &'static str, alive: u64) -> Contender {
 }
 
 fn fire(tasks: u64) -> Vec<Contender> {
-    vec![
+    let mut all = vec![
         fire_in::<PirnClocked<0>>("pirn", tasks),
         fire_in::<PirnClocked<2>>("pirn-2", tasks),
         fire_in::<TokioClocked<0>>("tokio", tasks),
         fire_in::<TokioClocked<2>>("tokio-2", tasks),
-        fire_in::<MonoioClocked>("monoio-legacy", tasks),
+        fire_in::<MonoioClocked<LegacyDriver>>("monoio-legacy", tasks),
         fire_in::<NioClocked>("nio", tasks),
         fire_in::<SmolClocked>("async-io", tasks),
-    ]
+    ];
+    if has_io_uring() {
+        let uring = fire_in::<MonoioClocked<IoUringDriver>>;
+        all.push(uring("monoio-uring", tasks));
+    }
+    all
 }
 
 fn fire_in<H: Clocked>(name: &'static str, tasks: u64) -> Contender {

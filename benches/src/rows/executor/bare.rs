@@ -14,7 +14,10 @@ use std::{
     thread,
 };
 
-use super::{SIDE_BY_SIDE, batches, yield_many};
+use super::{
+    batches,
+    switching::{SIDE_BY_SIDE, yield_many},
+};
 
 /// A task without an executor.
 type Boxed<T> = Pin<Box<dyn Future<Output = T>>>;
