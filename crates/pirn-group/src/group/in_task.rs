@@ -18,12 +18,11 @@ use super::child::{Child, Member, Sink, ToHandle};
 use super::shared::Shared;
 use super::{GroupBuilder, TaskGroup, run};
 use crate::error::GroupError;
-use pirn_core::large::{Large, hand_on, unboxed};
-use pirn_core::{Carried, Locals, Refused, TaskMeta};
-use room::Room;
+use pirn_core::large::{hand_on, unboxed};
+use pirn_core::{Locals, Refused, TaskMeta};
+use room::{Boxes, Houses, Room};
 use std::fmt;
 use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
 
 /// Runs `body` as a group whose children run in this very future, as parts of the caller's task: they
@@ -251,12 +250,7 @@ impl<'env, E: fmt::Display + Send + 'static> TaskGroup<E, InTask<'env>> {
         F: Future<Output = Result<T, E>> + Send + 'env,
         T: Send + 'env,
     {
-        self.spawn_in(
-            TaskMeta::here(),
-            future,
-            |child| Box::pin(child),
-            |child| Box::pin(child),
-        )
+        self.spawn_in(TaskMeta::here(), future)
     }
 
     /// As [`spawn`](Self::spawn), with a name, for errors.
@@ -266,13 +260,7 @@ impl<'env, E: fmt::Display + Send + 'static> TaskGroup<E, InTask<'env>> {
         F: Future<Output = Result<T, E>> + Send + 'env,
         T: Send + 'env,
     {
-        let meta = TaskMeta::here().named(name);
-        self.spawn_in(
-            meta,
-            future,
-            |child| Box::pin(child),
-            |child| Box::pin(child),
-        )
+        self.spawn_in(TaskMeta::here().named(name), future)
     }
 
     /// As [`spawn`](Self::spawn), with a name and place of the caller's choice, and the future back
@@ -289,8 +277,8 @@ impl<'env, E: fmt::Display + Send + 'static> TaskGroup<E, InTask<'env>> {
         hand_on(
             meta,
             future,
-            |meta, future| self.put_child(meta, future, |child| Box::pin(child)),
-            unboxed(|meta, future| self.put_child(meta, future, |child| Box::pin(child))),
+            |meta, future| self.put_child(meta, future),
+            unboxed(|meta, future| self.put_child(meta, future)),
         )
     }
 }
@@ -304,12 +292,7 @@ impl<'env, E: fmt::Display + 'static> TaskGroup<E, InTaskLocal<'env>> {
         F: Future<Output = Result<T, E>> + 'env,
         T: 'env,
     {
-        self.spawn_in(
-            TaskMeta::here(),
-            future,
-            |child| Box::pin(child),
-            |child| Box::pin(child),
-        )
+        self.spawn_in(TaskMeta::here(), future)
     }
 
     /// As [`spawn_local`](Self::spawn_local), with a name, for errors.
@@ -330,13 +313,7 @@ impl<'env, E: fmt::Display + 'static> TaskGroup<E, InTaskLocal<'env>> {
         F: Future<Output = Result<T, E>> + 'env,
         T: 'env,
     {
-        let meta = TaskMeta::here().named(name);
-        self.spawn_in(
-            meta,
-            future,
-            |child| Box::pin(child),
-            |child| Box::pin(child),
-        )
+        self.spawn_in(TaskMeta::here().named(name), future)
     }
 
     /// As [`spawn_local`](Self::spawn_local), with a name and place of the caller's choice, and the
@@ -353,60 +330,47 @@ impl<'env, E: fmt::Display + 'static> TaskGroup<E, InTaskLocal<'env>> {
         hand_on(
             meta,
             future,
-            |meta, future| self.put_child(meta, future, |child| Box::pin(child)),
-            unboxed(|meta, future| self.put_child(meta, future, |child| Box::pin(child))),
+            |meta, future| self.put_child(meta, future),
+            unboxed(|meta, future| self.put_child(meta, future)),
         )
     }
 }
 
 impl<E: fmt::Display + 'static, C: ?Sized> TaskGroup<E, Within<C>> {
-    /// Spawns a child, which goes into the room in the box that `small` makes, or `large` if it is.
-    fn spawn_in<F, T>(
-        &self,
-        meta: TaskMeta,
-        future: F,
-        small: impl FnOnce(Carried<Member<F, ToHandle<T, E>>>) -> Pin<Box<C>>,
-        large: impl FnOnce(Carried<Member<Large<F>, ToHandle<T, E>>>) -> Pin<Box<C>>,
-    ) -> Child<T>
+    fn spawn_in<F, T>(&self, meta: TaskMeta, future: F) -> Child<T>
     where
         F: Future<Output = Result<T, E>>,
+        C: Houses<F, ToHandle<T, E>>,
     {
         hand_on(
             meta,
             future,
-            |meta, future| self.or_refused(&meta, self.put_child(meta.clone(), future, small)),
-            |meta, future| self.or_refused(&meta, self.put_child(meta.clone(), future, large)),
+            |meta, future| self.or_refused(&meta, self.put_child(meta.clone(), future)),
+            |meta, future| self.or_refused(&meta, self.put_child(meta.clone(), future)),
         )
     }
 
-    fn put_child<F, T>(
-        &self,
-        meta: TaskMeta,
-        future: F,
-        boxed: impl FnOnce(Carried<Member<F, ToHandle<T, E>>>) -> Pin<Box<C>>,
-    ) -> Result<Child<T>, Refused<F>>
+    fn put_child<F, T>(&self, meta: TaskMeta, future: F) -> Result<Child<T>, Refused<F>>
     where
         F: Future<Output = Result<T, E>>,
+        C: Boxes<F, ToHandle<T, E>>,
     {
         let (sink, child) = ToHandle::new();
-        self.put(meta, future, sink, boxed)?;
+        self.put(meta, future, sink)?;
         Ok(child)
     }
 
-    /// Puts a child whose result goes to `sink` into the room, in the box that `boxed` makes.
-    fn put<F, K>(
-        &self,
-        meta: TaskMeta,
-        future: F,
-        sink: K,
-        boxed: impl FnOnce(Carried<Member<F, K>>) -> Pin<Box<C>>,
-    ) -> Result<(), Refused<F>>
+    /// Puts a child whose result goes to `sink` into the room.
+    fn put<F, K>(&self, meta: TaskMeta, future: F, sink: K) -> Result<(), Refused<F>>
     where
         F: Future<Output = Result<K::Value, E>>,
         K: Sink<Error = E>,
+        C: Boxes<F, K>,
     {
         let member = Member::new(&self.shared, meta, future, sink)?;
-        self.spawner.0.put(boxed(Locals::current().carry(member)));
+        self.spawner
+            .0
+            .put(C::boxed(Locals::current().carry(member)));
         Ok(())
     }
 }

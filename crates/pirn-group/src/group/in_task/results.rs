@@ -1,16 +1,15 @@
 //! What is had of children that borrow, as of all others: those that say when they are ready, and
 //! results that are kept.
 
-use super::{InTask, InTaskLocal, Within};
+use super::{Boxes, Houses, InTask, InTaskLocal, Within};
 use crate::group::TaskGroup;
-use crate::group::child::{Child, Member};
+use crate::group::child::Child;
 use crate::group::collect::{Collector, ToCollector};
 use crate::group::start::{StartError, Started, ToStarter, reason};
-use pirn_core::large::{Large, hand_on};
-use pirn_core::{Carried, TaskMeta};
+use pirn_core::TaskMeta;
+use pirn_core::large::hand_on;
 use std::fmt;
 use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
 
 impl<'env, E: fmt::Display + Send + 'static> TaskGroup<E, InTask<'env>> {
@@ -65,10 +64,7 @@ impl<'env, E: fmt::Display + Send + 'static> TaskGroup<E, InTask<'env>> {
         T: Send + 'env,
     {
         let meta = TaskMeta::here();
-        async move {
-            self.start_in(meta, make, |child| Box::pin(child), |child| Box::pin(child))
-                .await
-        }
+        async move { self.start_in(meta, make).await }
     }
 
     /// As `start`, with a name, for errors.
@@ -110,10 +106,7 @@ impl<'env, E: fmt::Display + Send + 'static> TaskGroup<E, InTask<'env>> {
         T: Send + 'env,
     {
         let meta = TaskMeta::here().named(name);
-        async move {
-            self.start_in(meta, make, |child| Box::pin(child), |child| Box::pin(child))
-                .await
-        }
+        async move { self.start_in(meta, make).await }
     }
 }
 
@@ -163,10 +156,7 @@ impl<'env, E: fmt::Display + 'static> TaskGroup<E, InTaskLocal<'env>> {
         T: 'env,
     {
         let meta = TaskMeta::here();
-        async move {
-            self.start_in(meta, make, |child| Box::pin(child), |child| Box::pin(child))
-                .await
-        }
+        async move { self.start_in(meta, make).await }
     }
 
     /// As [`start_local`](Self::start_local), with a name, for errors.
@@ -204,10 +194,7 @@ impl<'env, E: fmt::Display + 'static> TaskGroup<E, InTaskLocal<'env>> {
         T: 'env,
     {
         let meta = TaskMeta::here().named(name);
-        async move {
-            self.start_in(meta, make, |child| Box::pin(child), |child| Box::pin(child))
-                .await
-        }
+        async move { self.start_in(meta, make).await }
     }
 }
 
@@ -237,12 +224,7 @@ where
     where
         F: Future<Output = Result<T, E>> + Send + 'env,
     {
-        self.spawn_in(
-            TaskMeta::here(),
-            future,
-            |child| Box::pin(child),
-            |child| Box::pin(child),
-        )
+        self.spawn_in(TaskMeta::here(), future)
     }
 
     /// As `spawn`, with a name, for errors.
@@ -251,13 +233,7 @@ where
     where
         F: Future<Output = Result<T, E>> + Send + 'env,
     {
-        let meta = TaskMeta::here().named(name);
-        self.spawn_in(
-            meta,
-            future,
-            |child| Box::pin(child),
-            |child| Box::pin(child),
-        )
+        self.spawn_in(TaskMeta::here().named(name), future)
     }
 }
 
@@ -294,12 +270,7 @@ impl<'env, T: 'env, E: fmt::Display + 'static> Collector<T, E, InTaskLocal<'env>
     where
         F: Future<Output = Result<T, E>> + 'env,
     {
-        self.spawn_in(
-            TaskMeta::here(),
-            future,
-            |child| Box::pin(child),
-            |child| Box::pin(child),
-        )
+        self.spawn_in(TaskMeta::here(), future)
     }
 
     /// As [`spawn_local`](Self::spawn_local), with a name, for errors.
@@ -308,13 +279,7 @@ impl<'env, T: 'env, E: fmt::Display + 'static> Collector<T, E, InTaskLocal<'env>
     where
         F: Future<Output = Result<T, E>> + 'env,
     {
-        let meta = TaskMeta::here().named(name);
-        self.spawn_in(
-            meta,
-            future,
-            |child| Box::pin(child),
-            |child| Box::pin(child),
-        )
+        self.spawn_in(TaskMeta::here().named(name), future)
     }
 }
 
@@ -323,19 +288,18 @@ impl<E: fmt::Display + 'static, C: ?Sized> TaskGroup<E, Within<C>> {
         &self,
         meta: TaskMeta,
         make: F,
-        small: impl FnOnce(Carried<Member<Fut, ToStarter<V, T, E>>>) -> Pin<Box<C>>,
-        large: impl FnOnce(Carried<Member<Large<Fut>, ToStarter<V, T, E>>>) -> Pin<Box<C>>,
     ) -> Result<(V, Child<T>), StartError<E>>
     where
         F: FnOnce(Started<V>) -> Fut,
         Fut: Future<Output = Result<T, E>>,
+        C: Houses<Fut, ToStarter<V, T, E>>,
     {
         let spawn = |future, sink| {
             hand_on(
                 sink,
                 future,
-                |sink, future| reason(self.put(meta.clone(), future, sink, small)),
-                |sink, future| reason(self.put(meta.clone(), future, sink, large)),
+                |sink, future| reason(self.put(meta.clone(), future, sink)),
+                |sink, future| reason(self.put(meta.clone(), future, sink)),
             )
         };
         self.starting(&meta, make, spawn)?.await
@@ -343,28 +307,25 @@ impl<E: fmt::Display + 'static, C: ?Sized> TaskGroup<E, Within<C>> {
 }
 
 impl<T, E: fmt::Display + 'static, C: ?Sized> Collector<T, E, Within<C>> {
-    fn spawn_in<F: Future<Output = Result<T, E>>>(
-        &self,
-        meta: TaskMeta,
-        future: F,
-        small: impl FnOnce(Carried<Member<F, ToCollector<T, E>>>) -> Pin<Box<C>>,
-        large: impl FnOnce(Carried<Member<Large<F>, ToCollector<T, E>>>) -> Pin<Box<C>>,
-    ) -> usize {
+    fn spawn_in<F>(&self, meta: TaskMeta, future: F) -> usize
+    where
+        F: Future<Output = Result<T, E>>,
+        C: Houses<F, ToCollector<T, E>>,
+    {
         hand_on(
             meta,
             future,
-            |meta, future| self.put_in(meta, future, small),
-            |meta, future| self.put_in(meta, future, large),
+            |meta, future| self.put_in(meta, future),
+            |meta, future| self.put_in(meta, future),
         )
     }
 
-    fn put_in<F: Future<Output = Result<T, E>>>(
-        &self,
-        meta: TaskMeta,
-        future: F,
-        boxed: impl FnOnce(Carried<Member<F, ToCollector<T, E>>>) -> Pin<Box<C>>,
-    ) -> usize {
-        let spawn = |sink| self.group.put(meta.clone(), future, sink, boxed);
+    fn put_in<F>(&self, meta: TaskMeta, future: F) -> usize
+    where
+        F: Future<Output = Result<T, E>>,
+        C: Boxes<F, ToCollector<T, E>>,
+    {
+        let spawn = |sink| self.group.put(meta.clone(), future, sink);
         self.numbered(&meta, spawn)
     }
 }

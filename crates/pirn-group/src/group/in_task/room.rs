@@ -12,10 +12,12 @@
 //!
 //! While `Away` has a waker there are no newcomers: so none is ever left without a wake on its way.
 
+use crate::group::child::{Member, Sink};
 use crate::group::shared::Shared;
+use pirn_core::large::Large;
 use pirn_core::shim::Mutex;
 use pirn_core::wake::{discard, wake};
-use pirn_core::{Cause, Kind, Locals, Members, budget};
+use pirn_core::{Carried, Cause, Kind, Locals, Members, budget};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -92,6 +94,34 @@ impl<C: ?Sized> Room<C> {
             Who::Here | Who::Gone => None,
         };
         (std::mem::take(&mut state.newcomers), waker)
+    }
+}
+
+/// What lies in the boxes of a room, where a child of `F` whose result goes to `K` may be in one.
+pub(super) trait Boxes<F: Future, K: Sink> {
+    fn boxed(child: Carried<Member<F, K>>) -> Boxed<Self>;
+}
+
+/// The same for a child of `F`, whether that is large or not.
+pub(super) trait Houses<F: Future, K: Sink>: Boxes<F, K> + Boxes<Large<F>, K> {}
+
+impl<F: Future, K: Sink, C: ?Sized + Boxes<F, K> + Boxes<Large<F>, K>> Houses<F, K> for C {}
+
+impl<'env, F: Future, K: Sink> Boxes<F, K> for dyn Future<Output = ()> + Send + 'env
+where
+    Carried<Member<F, K>>: Future<Output = ()> + Send + 'env,
+{
+    fn boxed(child: Carried<Member<F, K>>) -> Boxed<Self> {
+        Box::pin(child)
+    }
+}
+
+impl<'env, F: Future, K: Sink> Boxes<F, K> for dyn Future<Output = ()> + 'env
+where
+    Carried<Member<F, K>>: Future<Output = ()> + 'env,
+{
+    fn boxed(child: Carried<Member<F, K>>) -> Boxed<Self> {
+        Box::pin(child)
     }
 }
 
