@@ -562,9 +562,9 @@ impl LocalHandle {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        match self.is_home() {
-            true => self.spawn_otherwise(meta, future),
-            false => self.shared.spawn_elsewhere(meta, future),
+        match self.shared.own.get() {
+            Some(_) => self.spawn_otherwise(meta, future),
+            None => self.shared.spawn_elsewhere(meta, future),
         }
     }
 
@@ -752,18 +752,10 @@ impl LocalHandle {
     /// is shut down or gone: see `spawn_otherwise`.
     #[inline]
     pub(crate) fn vacant_for<F: Future>(&self, meta: &TaskMeta) -> Option<Vacant<Shared>> {
-        let normal = meta.priority() == Priority::Normal;
-        normal.then(|| self.vacant::<F>()).flatten()
-    }
-
-    /// As `vacant_for`, whatever priority it has.
-    #[inline]
-    fn vacant<F: Future>(&self) -> Option<Vacant<Shared>> {
-        self.shared.vacant::<F>(self.shared.own.get()?)
-    }
-
-    fn is_home(&self) -> bool {
-        self.shared.own.get().is_some()
+        match meta.priority() {
+            Priority::Normal => self.shared.vacant::<F>(self.shared.own.get()?),
+            Priority::High | Priority::Low => None,
+        }
     }
 
     /// Spawns a task for which there was no slot `vacant`: with word to the hooks, or with a priority,
