@@ -11,7 +11,11 @@ use crate::{
 /// The packages that hold most of our unsafe code.
 const UNSAFE_PACKAGES: [&str; 4] = ["pirn-core", "pirn-executor", "pirn-group", "pirn-sync"];
 /// The tests that run programs by seed: package and name.
-const SEEDED: [(&str, &str); 2] = [("pirn-group", "programs"), ("pirn", "sim")];
+const SEEDED: [(&str, &str); 3] = [
+    ("pirn-group", "programs"),
+    ("pirn-group", "seeds"),
+    ("pirn", "sim"),
+];
 /// With `--deep`: seconds per model at bound 3.
 const DEEP_CAP: u32 = 60;
 

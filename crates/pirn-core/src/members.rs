@@ -28,8 +28,9 @@ mod here;
 
 use crate::budget;
 use crate::shim::{Arc, choose};
+use crate::wake::Identity;
 use alloc::vec::Vec;
-use bell::{Bell, Identity};
+use bell::Bell;
 use chunk::{Chunk, Vacancy};
 use core::fmt;
 use core::future::Future;
@@ -459,7 +460,7 @@ impl<F> Group<F> {
     fn new() -> Self {
         Group {
             bell: Arc::new(Bell::new()),
-            known: (0, 0),
+            known: Identity::NOBODY,
             chunks: Vec::new(),
             due: 0,
             roomy: 0,

@@ -175,7 +175,7 @@ where
     async move {
         let mut source = pin!(Some(items.items()));
         let mut running = Branches::new();
-        let mut tally = Tally::new("for_each_limit", meta, 0);
+        let mut tally = Tally::new("for_each_limit", meta);
         let (mut numbers, mut taken) = (Vec::new(), 0);
         poll_fn(|cx| {
             let _budget = budget::refill_if_outermost();
@@ -192,7 +192,6 @@ where
                                 numbers.resize(numbers.len().max(key + 1), 0);
                                 numbers[key] = taken;
                                 taken += 1;
-                                tally.left += 1;
                                 full = running.len() >= limit;
                             }
                             Poll::Ready(None) => source.set(None),

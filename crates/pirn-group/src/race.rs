@@ -165,7 +165,7 @@ where
     let meta = TaskMeta::here();
     async move {
         let mut branches = Branches::of(several.futures());
-        let mut tally = Tally::new("first_ok", meta, branches.len());
+        let mut tally = Tally::new("first_ok", meta);
         let winner = poll_fn(|cx| {
             branches.poll(cx, |key, end| match tally.end(key, end) {
                 Some(value) => ControlFlow::Break(Some(value)),

@@ -1,4 +1,4 @@
-//! What is known of a combinator's futures: how many are left, and what has gone wrong.
+//! What has gone wrong with a combinator's futures.
 
 use crate::branches::decided;
 use crate::catch::{drop_quietly, report_error, report_panic};
@@ -19,7 +19,6 @@ pub(crate) struct Tally<E> {
     /// What the futures are called, with their number.
     what: &'static str,
     meta: TaskMeta,
-    pub(crate) left: usize,
     /// Something has ended the whole, and the others are still to be cancelled.
     must_cancel: bool,
     /// The others were cancelled.
@@ -40,11 +39,10 @@ struct Trouble<E> {
 
 impl<E> Tally<E> {
     #[inline]
-    pub(crate) fn new(what: &'static str, meta: TaskMeta, left: usize) -> Self {
+    pub(crate) fn new(what: &'static str, meta: TaskMeta) -> Self {
         Tally {
             what,
             meta,
-            left,
             must_cancel: false,
             cancelled: false,
             trouble: None,
@@ -54,7 +52,6 @@ impl<E> Tally<E> {
     /// Takes note of an end, and gives its value.
     #[inline]
     pub(crate) fn end<T>(&mut self, index: usize, end: BranchEnd<Result<T, E>>) -> Option<T> {
-        self.left -= 1;
         match end {
             BranchEnd::Value(Ok(value)) => Some(value),
             other => {

@@ -1,5 +1,8 @@
 //! Trees of combinators under many orders of events: nothing outlives its combinator, and what was
 //! begun is cleaned up.
+//!
+//! `PIRN_SEEDS=10000` runs more of them than the thousand that run otherwise; `PIRN_SEED=77` runs
+//! that one.
 
 mod support;
 
@@ -13,8 +16,6 @@ use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use support::Flag;
-
-const SEEDS: u64 = 1000;
 
 /// What happens in one run.
 #[derive(Default)]
@@ -166,7 +167,13 @@ impl World {
 #[test]
 fn nothing_outlives_its_combinator_and_what_was_begun_is_cleaned_up() {
     let (mut ended, mut cancelled) = (0, 0);
-    for seed in 1..=SEEDS {
+    let number = |name| std::env::var(name).ok().map(|value| value.parse().unwrap());
+    let one: Option<u64> = number("PIRN_SEED");
+    let seeds = match one {
+        Some(seed) => seed..=seed,
+        None => 1..=number("PIRN_SEEDS").unwrap_or(1000),
+    };
+    for seed in seeds {
         let world = World::default();
         world.random.set(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
         let scope = Scope::detached();
@@ -205,8 +212,9 @@ fn nothing_outlives_its_combinator_and_what_was_begun_is_cleaned_up() {
         }
     }
     // Both happen, or it shows little.
+    let few = (ended + cancelled) / 10;
     assert!(
-        ended > SEEDS / 10 && cancelled > SEEDS / 10,
+        one.is_some() || (ended > few && cancelled > few),
         "{ended} and {cancelled}"
     );
 }

@@ -18,7 +18,7 @@
 use super::GROUP;
 use crate::shim::ListLock;
 use crate::shim::atomic::{AtomicBool, AtomicUsize, Ordering};
-use crate::wake::{discard, wake};
+use crate::wake::{Identity, discard, wake};
 use core::task::Waker;
 
 pub(super) struct Bell {
@@ -26,9 +26,6 @@ pub(super) struct Bell {
     waker: ListLock<Option<Waker>>,
     full: AtomicBool,
 }
-
-/// What tells a waker from others that live: its data and its vtable.
-pub(super) type Identity = (usize, usize);
 
 impl Bell {
     pub(super) fn new() -> Self {
@@ -59,10 +56,10 @@ impl Bell {
         // Ordering: Relaxed. Who empties the cell wakes the task after that, so that a poll which
         // misses it is followed by one that does not. While it is full it keeps what the identity
         // names, so that no other waker has the same.
-        if *known != identity(waker) || !self.full.load(Ordering::Relaxed) {
+        if *known != Identity::of(waker) || !self.full.load(Ordering::Relaxed) {
             let waker = waker.clone();
             // Of the clone: of what is kept.
-            *known = identity(&waker);
+            *known = Identity::of(&waker);
             self.put(waker);
         }
         // Ordering: Relaxed. A bit that comes after this look is that of somebody who finds the waker:
@@ -99,9 +96,4 @@ impl Bell {
             discard(waker);
         }
     }
-}
-
-fn identity(waker: &Waker) -> Identity {
-    let vtable = core::ptr::from_ref(waker.vtable());
-    (waker.data().addr(), vtable.addr())
 }

@@ -21,7 +21,7 @@ where
     E: fmt::Display + 'static,
 {
     let mut branches = Branches::of(futures);
-    let mut tally = Tally::new("gather", meta, branches.len());
+    let mut tally = Tally::new("gather", meta);
     let mut values: Vec<Option<T>> = Vec::new();
     values.resize_with(branches.len(), || None);
     poll_fn(|cx| {

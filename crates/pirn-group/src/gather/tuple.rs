@@ -353,7 +353,7 @@ macro_rules! gather {
                     self,
                     meta: TaskMeta,
                 ) -> impl Future<Output = Result<Self::Values, GroupError<Fails>>> {
-                    Gathering::new(Row::new(self), Tally::new("gather", meta, $len))
+                    Gathering::new(Row::new(self), Tally::new("gather", meta))
                 }
             }
 

@@ -74,7 +74,7 @@ where
     async move {
         let mut attempts = attempts.into_iter();
         let mut branches = Branches::new();
-        let mut tally = Tally::new("staggered_race", meta, 0);
+        let mut tally = Tally::new("staggered_race", meta);
         // Which attempt has which key, and the key of the latest.
         let (mut numbers, mut latest, mut started) = (Vec::new(), usize::MAX, 0);
         let mut wait = pin!(None);
@@ -93,7 +93,6 @@ where
                             numbers.resize(numbers.len().max(latest + 1), 0);
                             numbers[latest] = started;
                             started += 1;
-                            tally.left += 1;
                             wait.set(Some(delay()));
                         }
                     };
