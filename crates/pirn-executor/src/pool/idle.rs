@@ -221,6 +221,11 @@ impl Idle {
         }
     }
 
+    /// For who counts elsewhere as one who works, and did not sleep: who lies down after this sees that.
+    pub fn rise(&self) {
+        drop(self.sleepers.lock());
+    }
+
     /// One of those who sleep of which `fits` is true, if any does: not named, nor counted as
     /// searching.
     pub fn any_sleeper(&self, fits: impl Fn(usize) -> bool) -> Option<usize> {

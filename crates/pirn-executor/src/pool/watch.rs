@@ -30,13 +30,13 @@
 //! sees that somebody works, and one watch less.
 //!
 //! Who is driven from now on, or comes back from where it blocked, counts itself as one who works
-//! without that lock. In its place stand two fences: L1 ends with one, R2 begins with one. So L2 sees that
-//! count, or R2 the watch that was given up before L1.
+//! without that lock, and passes it before R2: [`Idle::rise`]. So L2 sees that count, or R2 the watch that
+//! was given up before L1.
 
 use super::claimed::Claimed;
 use super::idle::Idle;
-use pirn_core::shim::atomic::{AtomicBool, fence};
-use std::sync::atomic::Ordering::{Relaxed, SeqCst};
+use pirn_core::shim::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 /// How long those who watch sleep.
@@ -55,11 +55,9 @@ impl Watches {
     }
 
     /// The sleeper that is to be woken, for want of one who watches: one that can, as `can_watch` says.
-    /// For who rises to work, and counts as awake, or among those who are driven.
+    /// For who rises to work, and counts as awake.
     pub fn missing(&self, idle: &Idle, can_watch: impl Fn(usize) -> bool) -> Option<usize> {
-        // Ordering: pairs with the fence in `Idle::sleep`, for who counts without the lock: see above.
-        fence(SeqCst);
-        // Ordering: Relaxed, the lock of the sleepers orders it, or the fences.
+        // Ordering: Relaxed, the lock of the sleepers orders it: see above.
         match self.0.iter().any(|flag| flag.load(Relaxed)) {
             true => None,
             false => idle.any_sleeper(can_watch),

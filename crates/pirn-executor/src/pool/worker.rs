@@ -69,6 +69,7 @@ impl Worker {
     ) -> Result<F::Output, ParkError> {
         let driven = self.drive(Unparker::waker(park));
         let core = &*driven.core;
+        core.shared().idle.rise();
         let root = std::sync::Arc::new(Root {
             shared: core.shared().clone(),
             worker: core.index(),

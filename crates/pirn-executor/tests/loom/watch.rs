@@ -69,6 +69,7 @@ fn who_is_driven_from_now_on_as_the_one_that_watches_lies_down_again_is_watched(
             // Ordering: Relaxed, as where a worker is counted; that it is seen in time is what is
             // checked.
             free.fetch_add(1, Relaxed);
+            other.0.rise();
             other.1.missing(&other.0, |_| true)
         });
         drop(watch);

@@ -151,8 +151,8 @@ impl Core {
         let shared = &*self.handle.shared;
         let polls = self.polls.get();
         let has_worked = self.slept_at.replace(polls) != polls;
-        // Ordering: Relaxed. Who is driven from now on sees this sleeper, or is seen: the fences in
-        // `lie_down` and `be_watched` order it.
+        // Ordering: Relaxed. Who is driven from now on sees this sleeper, or is seen: the lock of the sleepers
+        // orders it.
         let driven = shared.free.load(Relaxed);
         let works = has_worked || shared.idle.sleeping() < driven;
         let Some(clock) = clock.filter(|_| works) else {
@@ -164,8 +164,8 @@ impl Core {
         }
     }
 
-    /// Has one of those who sleep watch, if none does. To be called by who rises to work, is driven
-    /// from now on, or has blocked.
+    /// Has one of those who sleep watch, if none does. To be called by who rises to work; or is driven from
+    /// now on, or has blocked, and has passed `Idle::rise`.
     pub(in crate::pool) fn be_watched(&self) {
         let shared = &*self.handle.shared;
         // Ordering: Relaxed, the lock of the sleepers orders it: set before one lies down, and cleared
@@ -213,6 +213,7 @@ impl Core {
         // Ordering: Relaxed, as in `begin_to_block`.
         self.handle.shared.free.fetch_add(1, Relaxed);
         // The poll goes on, and while this one did not work the others need not have watched.
+        self.handle.shared.idle.rise();
         self.be_watched();
     }
 
