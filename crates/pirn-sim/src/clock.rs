@@ -38,6 +38,8 @@ struct State {
     /// How many there were.
     tickets: u64,
     random: Random,
+    /// Of what polls may spend, where a seed says so.
+    rations: Option<Random>,
     book: Book,
 }
 
@@ -60,6 +62,7 @@ impl Default for State {
             blocked: Vec::new(),
             tickets: 0,
             random: Random::new(0),
+            rations: None,
             book: Book::default(),
         }
     }
@@ -147,6 +150,11 @@ impl World {
         self.state.lock().random = Random::new(seed);
     }
 
+    /// Ends polls where the budget allows, by this seed.
+    pub(crate) fn seed_rations(&self, seed: u64) {
+        self.state.lock().rations = Some(Random::new(seed));
+    }
+
     pub(crate) fn random(&self) -> u64 {
         self.state.lock().random.next()
     }
@@ -175,12 +183,22 @@ impl World {
         let now = state.now;
         state.active = now;
         state.book.polling(now, who);
+        let ration = state.rations.as_mut().map(ration);
+        drop(state);
+        ration.flatten().into_iter().for_each(inspect::ration);
     }
 
     pub(crate) fn polled(&self, who: Who) {
         let notes = inspect::is_on().then(inspect::take);
         self.tell(|book, now| book.polled(now, who, notes));
     }
+}
+
+/// How much a poll may spend: every other one so little that it ends at one of its first awaits, though
+/// that had nothing to wait for. There others come to their turn on a runtime with threads.
+fn ration(random: &mut Random) -> Option<u32> {
+    let little = random.below(8);
+    (little < 4).then_some(little as u32)
 }
 
 /// Tells the world what an executor tells.

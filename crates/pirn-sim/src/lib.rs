@@ -146,7 +146,7 @@
 //! - real clocks (`std::time`, and a `Sleep` that was made outside the run), random numbers of the system, addresses of memory, the environment;
 //! - pools that the program starts itself, and `block_on`: they stop the one thread, and the simulation with it. A closure in `to_thread` that waits for a task hangs for the same reason.
 //!
-//! It is one thread: between two awaits a task is never interrupted, so what goes wrong *inside* an atomic operation or a lock-free structure is not found here. loom finds that, for two or three threads; this is for whole programs, one interleaving per seed. Several workers are simulated as queues that take turns: they bring about orders, not data races.
+//! It is one thread: between two awaits a task is never interrupted (at one it may be, by a seed, also where it has nothing to wait for), so what goes wrong *inside* an atomic operation or a lock-free structure is not found here. loom finds that, for two or three threads; this is for whole programs, one interleaving per seed. Several workers are simulated as queues that take turns: they bring about orders, not data races.
 //!
 //! Closures take no virtual time, so a timeout around `to_thread` never fires before the closure has run. They find the clock and the spawner of the simulation around them, which on a thread of a real runtime's pool they would not.
 

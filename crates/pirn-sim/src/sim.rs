@@ -7,6 +7,7 @@ use crate::clock::{Hold, JumpPark, MainWaker, VirtualTime, Watch, WatchedPark, W
 use crate::deadlock::{self, Deadlock};
 use crate::event::Who;
 use crate::trace::Trace;
+use pirn_core::budget::inspect;
 use pirn_core::calls::CallQueue;
 use pirn_core::context::Handles;
 use pirn_core::shim::Arc;
@@ -94,7 +95,8 @@ impl Sim {
     }
 
     /// Lets a random one of the ready tasks run next, the same for the same seed; and closures for
-    /// threads at random moments.
+    /// threads at random moments. Now and then a task gives way at an await of something of pirn's that
+    /// has nothing to wait for, such as a lock that is free: on other threads others may come between.
     #[must_use]
     pub fn seed(mut self, seed: u64) -> Self {
         self.settings.seed = Some(seed);
@@ -309,7 +311,10 @@ impl Sim {
             let waker = waker.get_or_insert_with(|| main_waker(world, cx));
             let mut cx = Context::from_waker(waker);
             world.polling(Who::Main);
-            let polled = catch_unwind(AssertUnwindSafe(|| main.as_mut().poll(&mut cx)));
+            let polled = catch_unwind(AssertUnwindSafe(|| {
+                let _refilled = inspect::refill();
+                main.as_mut().poll(&mut cx)
+            }));
             world.polled(Who::Main);
             let how = match &polled {
                 Ok(Poll::Pending) => return Poll::Pending,
@@ -397,6 +402,9 @@ impl Settings {
         world.set_threshold(self.threshold);
         // Not the numbers of the scheduler once more.
         world.seed(!self.seed.unwrap_or(0));
+        if self.is_seeded() {
+            world.seed_rations(self.seed.unwrap_or(0).rotate_left(32));
+        }
         if self.paused {
             world.pause();
         }

@@ -48,6 +48,30 @@ fn a_check_comes_upon_every_order_of_three_tasks_of_two_turns() {
 }
 
 #[test]
+fn a_check_comes_upon_two_locks_that_are_taken_in_two_orders_though_neither_is_waited_for() {
+    let program = || async {
+        let locks = [(); 2].map(|()| Arc::new(pirn_sync::Lock::new(())));
+        let tasks = [[0, 1], [1, 0]].map(|order| {
+            let [first, second] = order.map(|at| Arc::clone(&locks[at]));
+            spawn_local(async move {
+                let _first = first.lock().await;
+                let _second = second.lock().await;
+            })
+        });
+        for task in tasks {
+            task.await.unwrap();
+        }
+    };
+    assert!(Sim::new().try_run(program()).is_ok());
+    let stuck = |seed: &u64| Sim::new().schedule(*seed).try_run(program()).is_err();
+    let stuck: Vec<u64> = (0..400).filter(stuck).collect();
+    // Of each kind of schedule.
+    assert!(stuck.iter().any(|seed| seed % 4 == 0), "{stuck:?}");
+    assert!(stuck.iter().any(|seed| seed % 4 == 1), "{stuck:?}");
+    assert!(stuck.iter().any(|seed| seed % 4 > 1), "{stuck:?}");
+}
+
+#[test]
 fn workers_let_one_task_lag_behind_more_than_one_queue_does() {
     let fifo = orders(|_| Sim::new());
     assert_eq!(fifo.len(), 1);

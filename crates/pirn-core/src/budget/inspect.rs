@@ -7,12 +7,13 @@
 //! same waker, has led already.
 
 use super::{BUDGET, FROZEN, Refilled, left};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::panic::Location;
 use std::vec::Vec;
 
 std::thread_local! {
     static NOTES: RefCell<Option<Vec<Note>>> = const { RefCell::new(None) };
+    static RATION: Cell<Option<u32>> = const { Cell::new(None) };
 }
 
 /// What a leaf has said.
@@ -82,13 +83,18 @@ pub fn say(words: &'static str) {
     }
 }
 
-/// As [`refill`](super::refill), for polls that may be looked into.
+/// What the next [`refill`] on this thread gives, if that is not [`BUDGET`].
+pub fn ration(units: u32) {
+    RATION.set(Some(units));
+}
+
+/// As [`refill`](super::refill), for polls that may be looked into, or have a [`ration`].
 #[cold]
 #[inline(never)]
 pub fn refill() -> Refilled {
     let units = match is_on() {
         true => FROZEN,
-        false => BUDGET,
+        false => RATION.take().unwrap_or(BUDGET),
     };
     Refilled(left::replace(units))
 }
