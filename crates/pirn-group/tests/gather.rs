@@ -9,31 +9,13 @@ use std::fmt;
 use std::future::{Future, pending, poll_fn, ready};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
-use std::task::{Context, Poll};
-use support::{Bomb, Flag, Gate, Log, poll, reports, yield_now};
+use std::task::Poll;
+use support::{Bomb, Gate, Log, finish, poll, reports, run, yield_now};
 
 fn now<F: Future>(future: F) -> F::Output {
     match poll(pin!(future)) {
         Poll::Ready(output) => output,
         Poll::Pending => panic!("it waits"),
-    }
-}
-
-/// Polls as long as it is woken.
-fn run<F: Future>(mut future: Pin<&mut F>) -> Poll<F::Output> {
-    let (woken, waker) = Flag::new();
-    loop {
-        let polled = future.as_mut().poll(&mut Context::from_waker(&waker));
-        if polled.is_ready() || !woken.take() {
-            return polled;
-        }
-    }
-}
-
-fn finish<F: Future>(future: F) -> F::Output {
-    match run(pin!(future)) {
-        Poll::Ready(output) => output,
-        Poll::Pending => panic!("it waits for something that will not come"),
     }
 }
 

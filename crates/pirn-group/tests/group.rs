@@ -8,13 +8,13 @@ use pirn_core::{
     BoxTask, Cause, Kind, Refused, Scope, Spawn, TaskMeta, finally, panic_message, shield,
 };
 use pirn_group::{ChildError, GroupBuilder, GroupError, Started, TaskGroup, group};
-use std::future::{Future, pending, poll_fn};
+use std::future::{Future, pending};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll, Wake, Waker};
-use support::{Bomb, Flag, Gate, Hand, Log, poll, reports, yield_now};
+use std::task::{Context, Wake, Waker};
+use support::{Bomb, Flag, Gate, Hand, Log, poll, poll_inside, reports, yield_now};
 
 type Never<T> = Result<T, GroupError<&'static str>>;
 
@@ -24,12 +24,6 @@ fn stop() -> Cause {
 
 async fn forever() -> Result<(), &'static str> {
     pending().await
-}
-
-/// Polls a future once inside a body; it must be pending.
-async fn poll_inside<F: Future>(mut future: Pin<&mut F>) {
-    let pending = poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx).is_pending())).await;
-    assert!(pending);
 }
 
 fn on(hand: &Hand) -> GroupBuilder<Hand> {

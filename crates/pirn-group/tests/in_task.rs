@@ -25,7 +25,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::task::{Context, Poll};
-use support::{Bomb, Flag, Gate, Hand, Log, poll, reports, yield_now};
+use support::{Bomb, Flag, Gate, Hand, Log, poll, poll_inside, reports, yield_now};
 
 type Never<T> = Result<T, GroupError<&'static str>>;
 
@@ -35,12 +35,6 @@ fn stop() -> Cause {
 
 async fn forever() -> Result<(), &'static str> {
     pending().await
-}
-
-/// Polls a future once inside a body; it must be pending.
-async fn poll_inside<F: Future>(mut future: Pin<&mut F>) {
-    let pending = poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx).is_pending())).await;
-    assert!(pending);
 }
 
 struct Builder(GroupBuilder<()>);

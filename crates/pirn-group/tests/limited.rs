@@ -10,24 +10,7 @@ use std::future::{Future, pending, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
-use support::{Bomb, Flag, Gate, Log, poll, reports, yield_now};
-
-fn run<F: Future + ?Sized>(mut future: Pin<&mut F>) -> Poll<F::Output> {
-    let (woken, waker) = Flag::new();
-    loop {
-        let polled = future.as_mut().poll(&mut Context::from_waker(&waker));
-        if polled.is_ready() || !woken.take() {
-            return polled;
-        }
-    }
-}
-
-fn finish<F: Future>(future: F) -> F::Output {
-    match run(pin!(future)) {
-        Poll::Ready(output) => output,
-        Poll::Pending => panic!("it waits for something that will not come"),
-    }
-}
+use support::{Bomb, Flag, Gate, Log, finish, poll, reports, run, yield_now};
 
 #[test]
 fn at_most_so_many_run_at_once_and_all_are_run() {

@@ -8,26 +8,9 @@ use std::cell::Cell;
 use std::fmt;
 use std::future::{Future, pending, poll_fn, ready};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::task::{Context, Poll, Waker};
-use support::{Bomb, Flag, Gate, Log, reports, yield_now};
-
-fn run<F: Future>(mut future: Pin<&mut F>) -> Poll<F::Output> {
-    let (woken, waker) = Flag::new();
-    loop {
-        let polled = future.as_mut().poll(&mut Context::from_waker(&waker));
-        if polled.is_ready() || !woken.take() {
-            return polled;
-        }
-    }
-}
-
-fn finish<F: Future>(future: F) -> F::Output {
-    match run(pin!(future)) {
-        Poll::Ready(output) => output,
-        Poll::Pending => panic!("it waits for something that will not come"),
-    }
-}
+use support::{Bomb, Gate, Log, finish, reports, run, yield_now};
 
 /// Never ends, and says when it was cleaned up, which the gate lets it.
 fn cleaning(name: &'static str, log: &Log, gate: &Gate) -> impl Future<Output = ()> + use<> {

@@ -8,10 +8,10 @@ use pirn_group::{CancelGuard, CancelToken};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::future::{Future, pending, poll_fn, ready};
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll, Waker};
-use support::Flag;
+use std::task::{Context, Poll};
+use support::{Flag, poll};
 
 const fn moves_anywhere<T: Send + Sync + 'static>() {}
 const _: () = moves_anywhere::<CancelToken>();
@@ -40,10 +40,6 @@ unsafe impl GlobalAlloc for Counting {
 
 #[global_allocator]
 static COUNTING: Counting = Counting;
-
-fn poll<F: Future>(future: Pin<&mut F>) -> Poll<F::Output> {
-    future.poll(&mut Context::from_waker(Waker::noop()))
-}
 
 fn text<T>(polled: Poll<Result<T, Arc<Cause>>>) -> String {
     match polled {

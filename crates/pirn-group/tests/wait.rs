@@ -5,26 +5,9 @@ mod support;
 use pirn_core::{Cause, Instant, JoinError, Limited, Scope, finally, shield};
 use pirn_group::{WaitSet, When, as_completed, wait};
 use std::future::{Future, pending, poll_fn, ready};
-use std::pin::{Pin, pin};
-use std::task::{Context, Poll};
-use support::{Flag, Gate, Log, yield_now};
-
-fn run<F: Future>(mut future: Pin<&mut F>) -> Poll<F::Output> {
-    let (woken, waker) = Flag::new();
-    loop {
-        let polled = future.as_mut().poll(&mut Context::from_waker(&waker));
-        if polled.is_ready() || !woken.take() {
-            return polled;
-        }
-    }
-}
-
-fn finish<F: Future>(future: F) -> F::Output {
-    match run(pin!(future)) {
-        Poll::Ready(output) => output,
-        Poll::Pending => panic!("it waits for something that will not come"),
-    }
-}
+use std::pin::pin;
+use std::task::Poll;
+use support::{Gate, Log, finish, run, yield_now};
 
 async fn after<T>(gate: Gate, value: T) -> T {
     gate.passed().await;

@@ -1,7 +1,7 @@
 //! Results without handles, in all groups: a part of `tests/collect.rs`, of `tests/in_task.rs`
 //! and of `tests/local.rs`, where `on` says how a group is made.
 
-use super::support::{Flag, Gate, reports, yield_now};
+use super::support::{Bomb, Flag, Gate, reports, yield_now};
 use super::{Hand, on};
 use pirn_core::{Cause, shield};
 use pirn_group::{ChildError, GroupError};
@@ -159,14 +159,6 @@ fn dropping_it_leaves_the_children_to_the_group() {
         Ok(g.live())
     }));
     assert_eq!((ended.unwrap(), hand.held()), (1, 0));
-}
-
-struct Bomb(&'static str);
-
-impl Drop for Bomb {
-    fn drop(&mut self) {
-        panic!("{}", self.0);
-    }
 }
 
 #[test]

@@ -1,24 +1,17 @@
 //! Children that say when they are ready, in all groups: a part of `tests/start.rs`, of
 //! `tests/in_task.rs` and of `tests/local.rs`, where `on` says how a group is made.
 
-use super::support::{Gate, Log, yield_now};
+use super::support::{Gate, Log, poll_inside, yield_now};
 use super::{Hand, on};
 use futures::FutureExt;
 use pirn_core::{Cause, finally, panic_message, shield};
 use pirn_group::{GroupError, StartError, Started};
-use std::future::{Future, pending, poll_fn};
+use std::future::pending;
 use std::panic::AssertUnwindSafe;
-use std::pin::{Pin, pin};
-use std::task::Poll;
+use std::pin::pin;
 
 type Ended<T> = Result<T, GroupError<&'static str>>;
 type Refusal = StartError<&'static str>;
-
-/// Polls a start once, which must be pending.
-async fn begin<F: Future>(start: &mut Pin<Box<F>>) {
-    let pending = poll_fn(|cx| Poll::Ready(start.as_mut().poll(cx).is_pending())).await;
-    assert!(pending);
-}
 
 #[test]
 fn start_waits_until_the_child_is_ready_and_gives_its_word_and_its_handle() {
@@ -117,7 +110,7 @@ fn one_that_is_cancelled_before_it_is_ready_or_before_it_begins_says_why() {
         let mut start = Box::pin(g.start(waits));
         let never = async |_: Started<()>| -> Result<(), _> { panic!("it ran") };
         shield(async {
-            begin(&mut start).await;
+            poll_inside(start.as_mut()).await;
             yield_now().await;
             g.cancel(Cause::requested("enough"));
             seen.push(start.await.unwrap_err().to_string());
@@ -167,7 +160,7 @@ fn a_start_that_is_dropped_cancels_the_child_and_the_group_waits_for_it() {
             .await;
             Ok(())
         }));
-        begin(&mut start).await;
+        poll_inside(start.as_mut()).await;
         yield_now().await;
         drop(start);
         assert!(!g.scope().is_cancelled());
@@ -194,7 +187,7 @@ fn a_failure_that_the_starter_did_not_take_is_the_groups() {
                 drop(started);
                 Err::<(), _>("no port")
             }));
-            begin(&mut start).await;
+            poll_inside(start.as_mut()).await;
             for _ in 0..turns {
                 yield_now().await;
             }
@@ -227,7 +220,7 @@ fn a_ready_child_whose_start_is_dropped_goes_on() {
             said.say("went on");
             Ok(())
         }));
-        begin(&mut start).await;
+        poll_inside(start.as_mut()).await;
         yield_now().await;
         drop(start);
         Ok(())

@@ -137,7 +137,7 @@ impl<B: Future<Output = ()> + Unpin> Driven<B> {
     }
 
     /// Runs the tasks and `future` until nobody is woken; its output, if it has ended.
-    pub(crate) fn run<F: Future>(&self, mut future: Pin<&mut F>) -> Poll<F::Output> {
+    pub(crate) fn run<F: Future + ?Sized>(&self, mut future: Pin<&mut F>) -> Poll<F::Output> {
         let (woken, waker) = Flag::new();
         woken.0.store(true, SeqCst);
         loop {
@@ -160,6 +160,22 @@ impl<B: Future<Output = ()> + Unpin> Driven<B> {
             Poll::Pending => panic!("it waits for something that will not come"),
         }
     }
+}
+
+/// Polls as long as it is woken.
+pub(crate) fn run<F: Future + ?Sized>(future: Pin<&mut F>) -> Poll<F::Output> {
+    Hand::default().run(future)
+}
+
+/// As `run`, for what must end.
+pub(crate) fn finish<F: Future>(future: F) -> F::Output {
+    Hand::default().finish(future)
+}
+
+/// Polls a future once inside a body; it must be pending.
+pub(crate) async fn poll_inside<F: Future>(mut future: Pin<&mut F>) {
+    let pending = poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx).is_pending())).await;
+    assert!(pending);
 }
 
 /// Polls once with a waker of no interest.
