@@ -57,8 +57,8 @@ pub const PARK_INTERVAL: u32 = 61;
 /// handles may outlive it.
 ///
 /// What tasks took in memory is used again by others. What was not needed for a while, beyond half a
-/// megabyte, is given back when there is nothing to do, in `run` or `poll_tick`. After a million tasks
-/// that takes some ten milliseconds, once, in which nothing else is done.
+/// megabyte, is given back when there is nothing to do, in `run` or `poll_tick`: in parts of a tenth of a
+/// millisecond at most, between which all else has its turn.
 ///
 /// # Fairness
 ///

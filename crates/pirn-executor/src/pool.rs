@@ -102,8 +102,8 @@ use watch::Watches;
 /// outlive it.
 ///
 /// What tasks took in memory is used again by others of the same worker. What was not needed for a
-/// while, beyond half a megabyte for each, is given back when the worker has nothing to do. After a million
-/// tasks that takes some ten milliseconds, once, in which the worker does nothing else.
+/// while, beyond half a megabyte for each, is given back when the worker has nothing to do: in
+/// parts of a tenth of a millisecond at most, between which all else has its turn.
 ///
 /// # Fairness
 ///

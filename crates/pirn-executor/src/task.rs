@@ -58,7 +58,7 @@ pub use join::Task;
 pub use now::current;
 
 pub(crate) use cell::{Schedule, Sent, Spawned, Vacant};
-pub(crate) use heap::{Heap, Owner};
+pub(crate) use heap::{Heap, Owner, Rested};
 pub(crate) use now::Aside;
 pub(crate) use refs::{Runnable, TaskRef};
 pub(crate) use root::Root;

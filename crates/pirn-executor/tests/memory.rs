@@ -1,9 +1,11 @@
 //! What tasks cost in memory: nothing, once there have been as many before; and what an executor
 //! gives back that has nothing to do.
 
+mod common;
 #[path = "common/counting.rs"]
 mod counting;
 
+use common::Counter;
 use counting::{allocated, bytes};
 use pirn_core::{Park, ParkError, Spawn, TaskMeta, Until};
 use pirn_executor::{LocalExecutor, PoolExecutor, Task, ThreadPark, Worker, spawn};
@@ -12,6 +14,7 @@ use std::future::{Future, pending, poll_fn};
 use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 /// How many allocations `f` makes.
 fn allocations(f: impl FnOnce()) -> usize {
@@ -138,15 +141,34 @@ const MANY: usize = 50_000;
 /// How often an executor has nothing to do before it gives memory back.
 const RESTS: usize = 16;
 
-/// Has the executor rest so often, having nothing to do.
+/// What one rest takes back, and how many it sorts.
+const PART: usize = 512;
+/// How many pages one rest gives back at most.
+const PAGES: isize = 64;
+const PAGE: isize = 8 << 10;
+
+thread_local! {
+    static COUNTER: Arc<Counter> = Counter::new();
+}
+
+/// Does what there is to do, and rests once. True if the executor asks for another turn.
+fn rests_partly(turn: &mut impl FnMut(&mut Context<'_>) -> Poll<()>) -> bool {
+    let counter = COUNTER.with(Clone::clone);
+    let (before, waker) = (counter.count(), Waker::from(counter.clone()));
+    while turn(&mut Context::from_waker(&waker)).is_ready() {}
+    counter.count() > before
+}
+
+/// Has the executor rest so often, having nothing to do; in parts, as long as it asks for it.
 fn rest(mut turn: impl FnMut(&mut Context<'_>) -> Poll<()>) {
-    let mut cx = Context::from_waker(Waker::noop());
-    (0..RESTS).for_each(|_| while turn(&mut cx).is_ready() {});
+    (0..RESTS).for_each(|_| while rests_partly(&mut turn) {});
 }
 
 /// Wakes up at once, and at last wakes somebody.
 struct Naps {
     left: usize,
+    /// How often it was to look, and not to sleep.
+    looks: usize,
     last: Arc<Mutex<Option<Waker>>>,
 }
 
@@ -158,8 +180,9 @@ impl Park for Naps {
     }
 
     fn park(&mut self, until: Until) -> Result<(), ParkError> {
-        if until != Until::Now {
-            self.left -= 1;
+        match until {
+            Until::Now => self.looks += 1,
+            _ => self.left -= 1,
         }
         if self.left == 0 {
             self.last
@@ -184,7 +207,8 @@ fn naps(left: usize) -> (Naps, impl Future<Output = ()>) {
             false => Poll::Pending,
         }
     });
-    (Naps { left, last }, end)
+    let looks = 0;
+    (Naps { left, looks, last }, end)
 }
 
 #[test]
@@ -299,6 +323,159 @@ fn an_executor_that_gave_back_little_again_and_again_does_so_when_much_more_was_
     assert!(bytes() - before > 3 * MUCH);
     rest(|cx| executor.poll_tick(cx));
     assert!(bytes() - before < MUCH, "{}", bytes() - before);
+}
+
+/// An executor whose tasks have ended, and that has rested until it is in the middle of giving back
+/// what they took, after so many parts of that.
+fn in_the_middle(executor: &LocalExecutor, parts: usize) {
+    (0..MANY).for_each(|n| executor.spawn(async move { n }).detach());
+    let turn = &mut |cx: &mut Context<'_>| executor.poll_tick(cx);
+    (1..RESTS).for_each(|_| assert!(!rests_partly(turn)));
+    (0..parts).for_each(|_| assert!(rests_partly(turn)));
+}
+
+/// Before anything is given back, in the middle of that, and nearly at the end.
+const MIDDLES: [usize; 5] = [1, 20, MANY / PART + 2, MANY / PART + 4, MANY / PART + 6];
+
+#[test]
+fn a_rest_sorts_512_slots_or_gives_64_pages_back() {
+    let executor = LocalExecutor::new();
+    in_the_middle(&executor, 0);
+    let turn = &mut |cx: &mut Context<'_>| executor.poll_tick(cx);
+    let (much, mut parts, mut before) = (bytes(), 1, bytes());
+    let mut first = None;
+    while rests_partly(turn) {
+        let gave = before - bytes();
+        assert!(gave <= PAGES * PAGE, "{gave}");
+        if gave > 0 {
+            first.get_or_insert(parts);
+        }
+        (parts, before) = (parts + 1, bytes());
+    }
+    assert!(much - bytes() > 2 * MUCH, "{}", much - bytes());
+    assert!(first.unwrap() > MANY / PART, "{first:?}");
+    let pages = (much - bytes()) / PAGE;
+    let most = MANY / PART + pages as usize / PAGES as usize;
+    assert!((most..most + 5).contains(&parts), "{parts}");
+    // And then it is silent.
+    (0..1_000).for_each(|_| assert!(!rests_partly(turn)));
+}
+
+#[test]
+fn a_rest_takes_512_slots_back_that_others_freed() {
+    let (_executor, mut workers) = PoolExecutor::new(1);
+    let mut tasks: Vec<Task<usize>> = Vec::new();
+    let spawns = async { tasks.extend((0..MANY).map(|n| spawn(async move { n }))) };
+    workers[0].run(&mut ThreadPark::new(), spawns).unwrap();
+    while workers[0].try_tick() {}
+    std::thread::spawn(move || drop(tasks)).join().unwrap();
+    let turn = &mut |cx: &mut Context<'_>| workers[0].poll_tick(cx);
+    let mut parts = 0;
+    while rests_partly(turn) {
+        parts += 1;
+    }
+    assert_eq!(parts, MANY / PART);
+}
+
+#[test]
+fn an_executor_sees_to_the_rest_of_it_by_itself_and_then_sleeps() {
+    const MORE: usize = 100;
+    let executor = LocalExecutor::new();
+    let before = bytes();
+    (0..MANY).for_each(|n| executor.spawn(async move { n }).detach());
+    // The last of these sleeps comes after all parts.
+    let (mut park, end) = naps(RESTS);
+    executor.run(&mut park, end).unwrap();
+    assert!(bytes() - before < MUCH, "{}", bytes() - before);
+    assert!(park.looks > MANY / PART, "{}", park.looks);
+    let (mut park, end) = naps(MORE);
+    executor.run(&mut park, end).unwrap();
+    assert_eq!(park.looks, 0);
+
+    let (executor, mut workers) = PoolExecutor::new(2);
+    // Else it looks once more before it sleeps.
+    executor.set_spin(Duration::ZERO);
+    let spawns = async { (0..MANY).for_each(|n| spawn(async move { n }).detach()) };
+    let worker = &mut workers[0];
+    let before = bytes();
+    worker.run(&mut ThreadPark::new(), spawns).unwrap();
+    let (mut park, end) = naps(RESTS);
+    worker.run(&mut park, end).unwrap();
+    assert!(bytes() - before < 2 * MUCH, "{}", bytes() - before);
+    assert!(park.looks > MANY / PART, "{}", park.looks);
+    let (mut park, end) = naps(MORE);
+    worker.run(&mut park, end).unwrap();
+    assert_eq!(park.looks, 0);
+}
+
+#[test]
+fn who_spawns_while_memory_is_given_back_takes_no_more_than_before() {
+    for parts in MIDDLES {
+        let executor = LocalExecutor::new();
+        (0..MANY).for_each(|n| executor.spawn(async move { n }).detach());
+        let most = bytes();
+        while executor.try_tick() {}
+        in_the_middle(&executor, parts);
+        let left = bytes();
+        (0..MANY).for_each(|n| executor.spawn(async move { n }).detach());
+        assert!(bytes() <= most + 8 * PAGE, "{parts}: {} {most}", bytes());
+        if parts < MANY / PART {
+            // Nothing was given back yet, and no page is begun, but the queue grows again.
+            let pages = (most - left).max(MUCH / 2);
+            assert!(bytes() - left <= pages, "{parts}: {left} {}", bytes());
+        }
+        assert_eq!(executor.statistics().live, MANY);
+        // The one that was in the middle, and the next.
+        rest(|cx| executor.poll_tick(cx));
+        rest(|cx| executor.poll_tick(cx));
+        assert!(most - bytes() > 2 * MUCH, "{}", most - bytes());
+    }
+}
+
+#[test]
+fn tasks_that_end_while_memory_is_given_back_leave_theirs_to_the_next_time() {
+    for parts in MIDDLES {
+        let executor = LocalExecutor::new();
+        let before = bytes();
+        let wakers: Rc<RefCell<Vec<Waker>>> = Rc::default();
+        let task = |_| {
+            let (wakers, mut woken) = (wakers.clone(), false);
+            executor.spawn(poll_fn(move |cx| {
+                wakers.borrow_mut().push(cx.waker().clone());
+                match std::mem::replace(&mut woken, true) {
+                    true => Poll::Ready(()),
+                    false => Poll::Pending,
+                }
+            }))
+        };
+        // In pages of their own, with room beside them for others.
+        let tasks: Vec<_> = (0..100).map(task).collect();
+        in_the_middle(&executor, parts);
+        wakers.take().into_iter().for_each(Waker::wake);
+        while executor.try_tick() {}
+        assert!(tasks.iter().all(Task::is_finished));
+        drop((tasks, wakers.take()));
+        rest(|cx| executor.poll_tick(cx));
+        rest(|cx| executor.poll_tick(cx));
+        assert_eq!(executor.statistics().live, 0);
+        assert!(bytes() - before < MUCH, "{}", bytes() - before);
+    }
+}
+
+#[test]
+fn an_executor_that_goes_while_memory_is_given_back_leaves_none() {
+    COUNTER.with(|_| ());
+    for parts in MIDDLES {
+        let before = bytes();
+        let executor = LocalExecutor::new();
+        executor.spawn(pending::<()>()).detach();
+        let task = executor.spawn(async { 7 });
+        in_the_middle(&executor, parts);
+        drop(executor);
+        assert!(bytes() - before > 0, "a handle is left");
+        drop(task);
+        assert_eq!(bytes(), before, "{parts}");
+    }
 }
 
 /// The sum of what they give.

@@ -7,7 +7,8 @@ use crate::gate::Gate;
 use crate::hooks::{Ended, Hooks, tell};
 use crate::priority::Lane;
 use crate::task::{
-    Heap, Owner, Root, Runnable, Schedule, Sent, Side, Spawned, Task, TaskId, TaskInfo, Vacant,
+    Heap, Owner, Rested, Root, Runnable, Schedule, Sent, Side, Spawned, Task, TaskId, TaskInfo,
+    Vacant,
 };
 use pirn_core::shim::atomic::AtomicBool;
 use pirn_core::shim::{Arc, Mutex};
@@ -278,32 +279,43 @@ impl Shared {
         self.remote.lock().sleeper.take()
     }
 
-    /// Gives memory back that was not needed for a while. To be called when there is nothing to do.
-    fn rest(&self) {
+    /// Gives memory back that was not needed for a while, or does a part of that. To be called when
+    /// there is nothing to do. True if there is more: then it is to be called again soon, after a
+    /// look at all else.
+    #[must_use]
+    fn rest(&self) -> bool {
         let own = self.own();
-        let mut given = own.owner.borrow_mut().as_mut().is_some_and(Owner::rest);
-        if self.outside.is_large() {
-            let mut remote = self.remote.lock();
-            given |= remote.owner.as_mut().is_some_and(Owner::rest);
-        }
-        if given {
+        let rest = |owner: &mut Option<Owner<Shared>>| match owner {
+            Some(owner) => owner.rest(),
+            None => Rested::Wholly,
+        };
+        let inside = rest(&mut own.owner.borrow_mut());
+        let outside = match self.outside.is_large() {
+            true => rest(&mut self.remote.lock().owner),
+            false => Rested::Wholly,
+        };
+        let rested = [inside, outside];
+        if rested.contains(&Rested::Gave) {
             self.remote.lock().queue.shrink_to_fit();
             own.arrived.borrow_mut().shrink_to_fit();
+        }
+        if rested.contains(&Rested::Partly) {
+            return true;
         }
         let queue = &mut *own.queue.borrow_mut();
         if queue.capacity() > ROOM {
             // It is empty, and soon grows again if need be.
             queue.shrink_to(queue.capacity() / 2);
         }
+        false
     }
 
     /// Announces that the driver is about to sleep. False if there is something to do.
     #[must_use]
     pub(super) fn fall_asleep(&self, unpark: &Waker) -> bool {
-        if !self.own().is_idle() {
+        if !self.own().is_idle() || self.rest() {
             return false;
         }
-        self.rest();
         let unpark = unpark.clone();
         let mut remote = self.remote.lock();
         let sleep = remote.queue.is_empty();
@@ -316,14 +328,14 @@ impl Shared {
         sleep
     }
 
-    /// As `fall_asleep`, for a foreign loop, which `waker` wakes.
+    /// As `fall_asleep`, for a foreign loop, which `waker` wakes; at once, if it is to come back for
+    /// more of what is done in a rest.
     #[must_use]
     pub(super) fn fall_idle(&self, waker: &Waker) -> bool {
-        let waker = waker.clone();
         let own = self.own();
-        if own.is_idle() {
-            self.rest();
-        }
+        let more = own.is_idle() && self.rest();
+        let again = more.then(|| waker.clone());
+        let waker = waker.clone();
         let mut remote = self.remote.lock();
         let idle = own.is_idle() && remote.queue.is_empty();
         if idle {
@@ -331,6 +343,7 @@ impl Shared {
             let former = remote.sleeper.replace(waker);
             drop(remote);
             pirn_core::wake::discard(former);
+            again.into_iter().for_each(wake);
         }
         idle
     }

@@ -60,6 +60,8 @@ pub(crate) struct Core {
     lane_untold: Cell<bool>,
     /// The polls at its last sleep.
     slept_at: Cell<u64>,
+    /// It has not slept, since there is more of what it does as it rests.
+    rests: Cell<bool>,
 }
 
 /// What the thread is at, for what is woken there.
@@ -97,6 +99,7 @@ impl Core {
             turns: Turns::default(),
             lane_untold: Cell::new(false),
             slept_at: Cell::new(0),
+            rests: Cell::new(false),
         }
     }
 

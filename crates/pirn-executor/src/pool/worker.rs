@@ -179,10 +179,13 @@ impl Worker {
             core.stop_searching();
             return Poll::Ready(());
         }
-        core.rest();
+        let more = core.rest();
         driven.rests = true;
         drop(driven);
         self.resting = true;
+        if more {
+            pirn_core::wake::wake(cx.waker().clone());
+        }
         Poll::Pending
     }
 

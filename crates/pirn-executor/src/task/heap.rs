@@ -9,6 +9,7 @@
 //! heap ── pages ──▶ page: heap, scheduler, home, size of a slot │ slot │ slot │ slot │ …
 //!      └─ returned ──▶ slot ──▶ slot ──▶ ∅         a slot finds its page by its address
 //! owner ── for each size ──▶ vacant slots, linked
+//!                       └──▶ pages with vacant slots of their own, where they were sorted (`rest`)
 //! ```
 //!
 //! A slot is always a [`Header`]: whether a task is in it, its state word says, also to those who
@@ -36,7 +37,9 @@
 
 mod rest;
 
-use self::rest::Sorted;
+pub(crate) use self::rest::Rested;
+
+use self::rest::{PART, Sweep};
 use super::cell::{Header, Ref};
 use pirn_core::large;
 use pirn_core::shim::atomic::{AtomicPtr, AtomicU32, AtomicUsize};
@@ -73,8 +76,13 @@ pub(super) struct Page {
     stride: u32,
     /// How many slots have ever been used; the others are not even headers.
     begun: AtomicU32,
-    /// The owner's alone.
-    sorted: Cell<Sorted>,
+    /// Its place in the list of all. This and what follows is the owner's alone.
+    place: Cell<u32>,
+    /// How many of its slots are sorted.
+    count: Cell<u32>,
+    /// Those, linked; and the next page that has any.
+    sorted: Cell<*mut ()>,
+    next: Cell<Linked>,
 }
 
 /// The part of a heap that others than its owner may touch.
@@ -100,6 +108,10 @@ struct Visit<'a>(&'a Heap);
 #[derive(Clone, Copy)]
 struct PagePtr(NonNull<Page>);
 
+/// Pages of an owner, the first of them.
+#[derive(Clone, Copy, Default)]
+struct Linked(Option<PagePtr>);
+
 // SAFETY: a page is shared memory; what is not atomic in it is written before it is shared, or is the
 // owner's alone.
 unsafe impl Send for PagePtr {}
@@ -110,12 +122,15 @@ pub(crate) struct Owner<S> {
     scheduler: *const S,
     heap: *const Heap,
     home: u64,
-    /// Slots in use, those among them that lie in `returned`.
+    /// Slots in use, those among them that lie in `returned` or `back`.
     used: usize,
     /// Slots that were ever used, of the pages that there are.
     begun: usize,
     sizes: Vec<Size>,
+    /// Slots that were in `returned` and are still to be taken back, linked.
+    back: *mut (),
     rests: rest::Rests,
+    sweep: Sweep,
 }
 
 // SAFETY: vacant slots and pages, which belong to whoever has this, and a count of what is shared
@@ -127,6 +142,10 @@ struct Size {
     vacant: *mut (),
     /// The page that still has slots that were never used.
     page: Option<PagePtr>,
+    /// Pages that have sorted slots.
+    sorted: Linked,
+    /// As well, those that the sweep has passed over.
+    passed: Linked,
 }
 
 impl Heap {
@@ -222,6 +241,19 @@ const PAGE_LAYOUT: Layout = match Layout::from_size_align(PAGE, PAGE) {
 };
 
 impl PagePtr {
+    /// The page of a slot.
+    ///
+    /// # Safety
+    ///
+    /// The slot is kept alive.
+    #[inline]
+    unsafe fn of(slot: Ref) -> PagePtr {
+        let page = slot.as_ptr().cast_mut().map_addr(|addr| addr & !(PAGE - 1));
+        // SAFETY: slots lie in pages, whose addresses are multiples of their size, and were made
+        // from a pointer to the whole page.
+        PagePtr(unsafe { NonNull::new_unchecked(page.cast()) })
+    }
+
     /// # Safety
     ///
     /// The slot is within the page.
@@ -240,6 +272,24 @@ impl PagePtr {
     }
 }
 
+impl Linked {
+    /// # Safety
+    ///
+    /// The page is the owner's, lives until it is popped, and is not linked.
+    unsafe fn push(&mut self, page: PagePtr) {
+        // SAFETY: it lives.
+        unsafe { page.0.as_ref() }.next.set(*self);
+        self.0 = Some(page);
+    }
+
+    fn pop(&mut self) -> Option<PagePtr> {
+        let page = self.0?;
+        // SAFETY: what was pushed lives until now.
+        *self = unsafe { page.0.as_ref() }.next.get();
+        Some(page)
+    }
+}
+
 impl Page {
     /// The page of a slot.
     ///
@@ -248,10 +298,8 @@ impl Page {
     /// The slot is kept alive for as long as the result is used.
     #[inline]
     pub(super) unsafe fn of<'a>(slot: Ref) -> &'a Page {
-        let page = slot.as_ptr().map_addr(|addr| addr & !(PAGE - 1));
-        // SAFETY: slots lie in pages, whose addresses are multiples of their size, and were made
-        // from a pointer to the whole page.
-        unsafe { &*page.cast() }
+        // SAFETY: passed on; the page lives as long as its slots.
+        unsafe { &*PagePtr::of(slot).0.as_ptr() }
     }
 
     /// True if it has no room for a slot that was never used. For the owner.
@@ -281,7 +329,9 @@ impl<S> Owner<S> {
             used: 0,
             begun: 0,
             sizes: Vec::new(),
+            back: ptr::null_mut(),
             rests: rest::Rests::default(),
+            sweep: Sweep::default(),
         }
     }
 
@@ -345,33 +395,43 @@ impl<S> Owner<S> {
             let none = Size {
                 vacant: ptr::null_mut(),
                 page: None,
+                sorted: Linked::default(),
+                passed: Linked::default(),
             };
             self.sizes.resize(class + 1, none);
         }
-        if self.take_back() {
+        loop {
+            let some = self.take_back();
             if let Some(slot) = self.pop(class) {
                 return slot;
             }
+            if !some && !self.unsort(class) {
+                return self.begin(class);
+            }
         }
-        self.begin(class)
     }
 
-    /// Takes back what others freed. False if there is nothing.
+    /// Takes some of what others freed back. False if there is nothing.
     fn take_back(&mut self) -> bool {
-        let heap = self.heap();
-        // Ordering: Relaxed, a hint; what comes now will be found next time.
-        let some = !heap.returned.load(Relaxed).is_null();
-        if some {
+        if self.back.is_null() {
+            let returned = &self.heap().returned;
+            // Ordering: Relaxed, a hint; what comes now will be found next time.
+            if returned.load(Relaxed).is_null() {
+                return false;
+            }
             // Ordering: Acquire, pairs with the Release in `give_back`.
-            let list = heap.returned.swap(ptr::null_mut(), Acquire);
-            self.reclaim(list);
+            self.back = returned.swap(ptr::null_mut(), Acquire);
         }
-        some
+        self.back = self.reclaim(self.back, PART);
+        true
     }
 
-    /// Takes slots that others gave back.
-    fn reclaim(&mut self, mut list: *mut ()) {
-        while !list.is_null() {
+    /// Takes slots that others gave back, at most so many. Gives those that are left.
+    fn reclaim(&mut self, mut list: *mut (), most: usize) -> *mut () {
+        for _ in 0..most {
+            if list.is_null() {
+                break;
+            }
             // SAFETY: the list holds vacant slots, which are now the owner's.
             unsafe {
                 let slot = Ref::from_ptr(list);
@@ -379,6 +439,7 @@ impl<S> Owner<S> {
                 self.give_back(slot);
             }
         }
+        list
     }
 
     /// Makes a slot of memory that was never used.
@@ -419,11 +480,17 @@ impl<S> Owner<S> {
             home: self.home,
             stride: stride as u32,
             begun: AtomicU32::new(0),
-            sorted: Cell::default(),
+            place: Cell::new(0),
+            count: Cell::new(0),
+            sorted: Cell::new(ptr::null_mut()),
+            next: Cell::default(),
         };
         // SAFETY: the memory was just allocated, is large enough, and aligned.
         unsafe { page.write(header) };
-        self.heap().pages.lock().list.push(PagePtr(page));
+        let list = &mut self.heap().pages.lock().list;
+        // SAFETY: it was just written.
+        unsafe { page.as_ref() }.place.set(list.len() as u32);
+        list.push(PagePtr(page));
         PagePtr(page)
     }
 
@@ -434,7 +501,8 @@ impl<S> Owner<S> {
         // Ordering: Acquire, pairs with the Release in `give_back`. (Those who find `GONE` count
         // down `left`, which orders what is to be ordered.)
         let list = heap.returned.swap(GONE, Acquire);
-        self.reclaim(list);
+        self.reclaim(self.back, usize::MAX);
+        self.reclaim(list, usize::MAX);
         // Ordering: Acquire, pairs with the AcqRel in `give_back`. What was done here is ordered by
         // the caller's count.
         let before = heap.left.fetch_add(self.used, Acquire);

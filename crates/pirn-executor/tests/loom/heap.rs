@@ -3,8 +3,9 @@
 use crate::support::Flag;
 use pirn_core::shim::{Arc, Mutex, model, thread};
 use pirn_executor::{LocalExecutor, PoolExecutor, ThreadPark, Worker, spawn};
-use std::future::{Future, poll_fn};
-use std::task::{Context, Poll, Waker};
+use std::future::{Future, pending, poll_fn};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::task::{Context, Poll, Wake, Waker};
 
 fn drive(worker: &mut Worker) {
     while worker.try_tick() {}
@@ -137,6 +138,26 @@ fn rests(worker: &mut Worker) -> bool {
     worker.poll_tick(&mut cx).is_pending()
 }
 
+/// Has it rest until it asks for no more: what is given back is found part by part.
+fn rest(mut turn: impl FnMut(&mut Context<'_>) -> Poll<()>) {
+    let asks = std::sync::Arc::new(Asks(AtomicBool::new(true)));
+    let waker = Waker::from(asks.clone());
+    // Ordering: Relaxed, of this thread alone.
+    while asks.0.swap(false, Relaxed) {
+        while turn(&mut Context::from_waker(&waker)).is_ready() {}
+    }
+}
+
+/// (`std`'s atomic: the model is not about it.)
+struct Asks(AtomicBool);
+
+impl Wake for Asks {
+    fn wake(self: std::sync::Arc<Self>) {
+        // Ordering: Relaxed, of this thread alone.
+        self.0.store(true, Relaxed);
+    }
+}
+
 #[test]
 fn a_slot_that_a_worker_just_began_is_a_slot_for_whoever_closes_the_executor() {
     model(|| {
@@ -165,7 +186,7 @@ fn an_empty_page_is_given_back_or_seen_by_whoever_closes_the_executor() {
         drive(&mut worker);
         let other = thread::spawn(move || {
             // Unless it finds the gate shut.
-            rests(&mut worker);
+            rest(|cx| worker.poll_tick(cx));
             worker
         });
         drop(executor);
@@ -186,9 +207,9 @@ fn a_page_stays_until_its_last_slot_came_back_from_elsewhere() {
             .unwrap();
         drive(&mut worker);
         let other = thread::spawn(move || drop(task));
-        assert!(rests(&mut worker));
+        rest(|cx| worker.poll_tick(cx));
         other.join().unwrap();
-        assert!(rests(&mut worker));
+        rest(|cx| worker.poll_tick(cx));
         drop((executor, worker));
     });
 }
@@ -217,7 +238,81 @@ fn a_page_stays_while_a_waker_of_a_task_that_has_ended_is_elsewhere() {
         let mut cx = Context::from_waker(Waker::noop());
         while executor.poll_tick(&mut cx).is_ready() {}
         other.join().unwrap();
-        while executor.poll_tick(&mut cx).is_ready() {}
+        rest(|cx| executor.poll_tick(cx));
+    });
+}
+
+#[test]
+fn a_slot_comes_back_from_elsewhere_in_the_middle_of_a_sweep() {
+    model(|| {
+        let (executor, mut workers) = PoolExecutor::new(1);
+        let mut worker = workers.remove(0);
+        let task = worker
+            .run(&mut ThreadPark::new(), async {
+                (0..3).for_each(|n| spawn(large(n)).detach());
+                Some(spawn(large(7)))
+            })
+            .unwrap();
+        drive(&mut worker);
+        // One part: two slots are sorted.
+        assert!(rests(&mut worker));
+        let other = thread::spawn(move || drop(task));
+        assert!(rests(&mut worker));
+        let spawns = async { (0..3).for_each(|n| spawn(large(n)).detach()) };
+        worker.run(&mut ThreadPark::new(), spawns).unwrap();
+        drive(&mut worker);
+        other.join().unwrap();
+        rest(|cx| worker.poll_tick(cx));
+        drop((executor, worker));
+    });
+}
+
+#[test]
+fn who_looks_through_the_pages_sees_a_task_whose_page_moves_up() {
+    model(|| {
+        let (executor, mut workers) = PoolExecutor::new(1);
+        let (mut worker, handle) = (workers.remove(0), executor.handle());
+        worker
+            .run(&mut ThreadPark::new(), async {
+                (0..4).for_each(|n| spawn(large(n)).detach());
+                spawn(async {
+                    large(()).await;
+                    pending::<()>().await;
+                })
+                .detach();
+            })
+            .unwrap();
+        drive(&mut worker);
+        // What is left is to take the first page out.
+        assert!(rests(&mut worker) && rests(&mut worker));
+        let other = thread::spawn(move || {
+            rest(|cx| worker.poll_tick(cx));
+            worker
+        });
+        assert_eq!(handle.tasks().len(), 1);
+        drop((other.join().unwrap(), executor));
+    });
+}
+
+#[test]
+fn what_is_spawned_elsewhere_in_the_middle_of_a_sweep_has_a_slot() {
+    model(|| {
+        let executor = LocalExecutor::new();
+        let handle = executor.handle();
+        let spawner = handle.clone();
+        let other = thread::spawn(move || {
+            (0..4).for_each(|n| spawner.spawn(large(n)).detach());
+        });
+        other.join().unwrap();
+        while executor.try_tick() {}
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(executor.poll_tick(&mut cx).is_pending());
+        let other = thread::spawn(move || handle.spawn(large(7)));
+        rest(|cx| executor.poll_tick(cx));
+        let task = other.join().unwrap();
+        rest(|cx| executor.poll_tick(cx));
+        assert!(task.is_finished());
+        assert_eq!(executor.statistics().live, 0);
     });
 }
 

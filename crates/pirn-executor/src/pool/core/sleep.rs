@@ -4,7 +4,7 @@ use super::{At, Core};
 use crate::pool::claimed::Claimed;
 use crate::pool::idle::Woken;
 use crate::pool::worker::Root;
-use crate::task::Owner;
+use crate::task::{Owner, Rested};
 use pirn_core::shim::atomic::fence;
 use pirn_core::shim::{choose, hint};
 use pirn_core::{Clock, Instant, Monotonic, Park, ParkError, TimeSource, Until, context};
@@ -60,7 +60,7 @@ impl Core {
         let shared = &*self.handle.shared;
         // Ordering: Relaxed, a setting.
         let limit = Duration::from_nanos(shared.spin.load(Relaxed));
-        if limit.is_zero() || !self.spin.is_worth_it() || !self.search() {
+        if limit.is_zero() || self.rests.get() || !self.spin.is_worth_it() || !self.search() {
             return Ok(false);
         }
         let Some(_spinning) = Claimed::take(&shared.spinning) else {
@@ -119,27 +119,34 @@ impl Core {
         if root.is_woken() {
             return Ok(());
         }
-        self.rest();
+        self.rests.set(self.rest());
+        if self.rests.get() {
+            // Not for long: there is more of that, after a look at all else.
+            return self.park(park, Until::Now);
+        }
         // Ordering: Relaxed, a statistic.
         seat.parks.fetch_add(1, Relaxed);
         self.park_asleep(park, clock)
     }
 
-    /// Gives memory back that was not needed for a while. To be called where it counts as asleep, and
-    /// has nothing to do.
-    pub(in crate::pool) fn rest(&self) {
+    /// Gives memory back that was not needed for a while, or does a part of that. To be called where
+    /// it counts as asleep, and has nothing to do. True if there is more: then it is to be called
+    /// again soon, after a look at all else.
+    #[must_use]
+    pub(in crate::pool) fn rest(&self) -> bool {
         let shared = &*self.handle.shared;
-        if let Some(owner) = &mut *self.owner.borrow_mut() {
-            owner.rest();
-        }
+        let inside = self.owner.borrow_mut().as_mut().map(Owner::rest);
         let outside = &shared.outside;
-        if outside.heap.is_large() {
+        let outside = match outside.heap.is_large() {
             // Whoever has it spawns, or rests.
-            if let Some(Some(owner)) = outside.owner.try_lock().as_deref_mut() {
-                owner.rest();
-            }
-        }
+            true => match outside.owner.try_lock().as_deref_mut() {
+                Some(owner) => owner.as_mut().map(Owner::rest),
+                None => None,
+            },
+            false => None,
+        };
         shared.injector.rest();
+        [inside, outside].contains(&Some(Rested::Partly))
     }
 
     /// Sleeps, for a limited time if it is to watch, by `clock`.

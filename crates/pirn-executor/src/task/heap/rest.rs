@@ -8,12 +8,30 @@
 //! twice as many rests go by before the next one, at last [`SELDOM`]; until there are twice as many
 //! pages as it left.
 //!
+//! # Part by part
+//!
+//! To look through a million slots takes ten milliseconds, and more where they lie scattered: too
+//! long for a timer to wait. So a look is a *sweep* over many rests, each of which does a part, of
+//! [`PART`] slots or [`PAGES`] pages, and says whether there is more. Then the owner sees to what
+//! else there is, does not sleep, and rests again.
+//!
+//! | sweep | what a rest does |
+//! |---|---|
+//! | `None` | counts, and begins one if it is time |
+//! | `Sort` | moves vacant slots to the lists of their pages, as many as there were when it began |
+//! | `Empty` | takes pages out that are empty, and frees them; passes over the others |
+//!
+//! Between two parts the owner may do as ever. A slot that is freed is vacant, wherever its page is.
+//! Who finds no vacant one gets those of a page that has sorted ones, before a page is begun. So
+//! there is nothing to be undone: what was sorted stays so until it is needed, and the next sweep
+//! finds it sorted. A sweep stands still while more than half of the slots are in use, and where they
+//! were, what it brings says little about the next one.
+//!
 //! A heap whose owner never rests, since a foreign loop looks for tasks time and again and never asks
 //! to be woken, keeps what it has. One that never had more than [`KEEP`] full pages pays a load and a
 //! comparison for each rest, and nothing is paid where a task is made or ends.
 
-use super::{Heap, Owner, PAGE_LAYOUT, Page, PagePtr};
-use crate::task::cell::Ref;
+use super::{Heap, Linked, Owner, PAGE_LAYOUT, PagePtr, Pages};
 use pirn_core::shim::{IS_LOOM, choose};
 use std::alloc::dealloc;
 use std::mem;
@@ -26,23 +44,33 @@ const KEEP: usize = choose(64, 0);
 const PATIENCE: u32 = choose(16, 1) as u32;
 /// How many at most, where looks bring little.
 const SELDOM: u32 = 1 << 12;
+/// How many slots one rest takes back, and how many it sorts. If each is a miss of the cache, that is
+/// some 100 µs.
+pub(super) const PART: usize = choose(512, 2);
+/// How many pages one rest looks at.
+const PAGES: usize = choose(64, 1);
 
-/// Of a page, while its heap's owner looks which are empty: its vacant slots, linked.
-#[derive(Clone, Copy)]
-pub(super) struct Sorted {
-    count: u32,
-    first: *mut (),
-    last: *mut (),
+/// What a rest came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub(crate) enum Rested {
+    /// There is nothing more to be done until the owner has done something else.
+    Wholly,
+    /// As `Wholly`, and memory was given back, now or by the rests before.
+    Gave,
+    /// There is more: to be done soon, since nobody will say so.
+    Partly,
 }
 
-impl Default for Sorted {
-    fn default() -> Self {
-        Sorted {
-            count: 0,
-            first: ptr::null_mut(),
-            last: ptr::null_mut(),
-        }
-    }
+/// Where an owner is in a sweep.
+#[derive(Clone, Copy, Default)]
+pub(super) enum Sweep {
+    #[default]
+    None,
+    /// At the vacant slots of this size; so many are left, those of the larger sizes among them.
+    Sort { class: usize, left: usize },
+    /// At the pages of this size, having found so many empty ones.
+    Empty { class: usize, found: usize },
 }
 
 /// When the owner looks next.
@@ -51,6 +79,8 @@ pub(super) struct Rests {
     patience: u32,
     /// How many full pages the last look left.
     left: usize,
+    /// More than half of the slots were in use since the sweep began: what it finds says little.
+    needed: bool,
 }
 
 impl Default for Rests {
@@ -59,6 +89,7 @@ impl Default for Rests {
             since: 0,
             patience: PATIENCE,
             left: 0,
+            needed: false,
         }
     }
 }
@@ -73,7 +104,7 @@ impl Rests {
         self.since += 1;
         let is_time = self.since >= self.patience;
         if is_time {
-            self.since = 0;
+            (self.since, self.needed) = (0, false);
         }
         is_time
     }
@@ -83,6 +114,7 @@ impl Rests {
         self.left = full - found;
         self.patience = match found >= full / 4 {
             true => PATIENCE,
+            false if self.needed => self.patience,
             false => (self.patience * 2).min(SELDOM),
         };
     }
@@ -99,28 +131,42 @@ impl Heap {
 
 impl<S> Owner<S> {
     /// To be called when the owner has nothing to do: gives memory back that was not needed for a
-    /// while. True if there was any.
+    /// while, or does a part of that.
     #[inline]
-    pub(crate) fn rest(&mut self) -> bool {
-        self.heap().is_large() && self.look()
+    pub(crate) fn rest(&mut self) -> Rested {
+        match self.heap().is_large() {
+            true => self.look(),
+            false => Rested::Wholly,
+        }
     }
 
     #[cold]
-    fn look(&mut self) -> bool {
+    fn look(&mut self) -> Rested {
         self.take_back();
-        // Ordering: Relaxed, only the owner writes it.
-        let full = self.heap().full.load(Relaxed);
-        if self.used > self.begun / 2 || !self.rests.is_time(full) {
-            return false;
+        if !self.back.is_null() {
+            return Rested::Partly;
         }
-        self.sort();
-        let empty = self.take_empty();
-        self.rests.looked(empty.len(), full);
-        for &page in &empty {
-            // SAFETY: nobody else has anything of a page that was taken out.
-            unsafe { self.free(page) };
+        if self.is_needed() {
+            return Rested::Wholly;
         }
-        !empty.is_empty()
+        match self.sweep {
+            Sweep::None => {
+                // Ordering: Relaxed, only the owner writes it.
+                if !self.rests.is_time(self.heap().full.load(Relaxed)) {
+                    return Rested::Wholly;
+                }
+                self.sort(0, self.begun - self.used)
+            }
+            Sweep::Sort { class, left } => self.sort(class, left),
+            Sweep::Empty { class, found } => self.take_empty(class, found),
+        }
+    }
+
+    /// True, and noted, if more than half of the slots are in use.
+    fn is_needed(&mut self) -> bool {
+        let needed = self.used > self.begun / 2;
+        self.rests.needed |= needed;
+        needed
     }
 
     /// Counts full pages.
@@ -130,70 +176,117 @@ impl<S> Owner<S> {
         full.store(full.load(Relaxed).wrapping_add_signed(change), Relaxed);
     }
 
-    /// Puts all vacant slots into the lists of their pages.
-    fn sort(&mut self) {
-        for size in &mut self.sizes {
-            let mut list = mem::replace(&mut size.vacant, ptr::null_mut());
-            while !list.is_null() {
-                // SAFETY: the list holds vacant slots, which are the owner's.
-                unsafe {
-                    let slot = Ref::from_ptr(list);
-                    list = slot.header().join.link();
-                    let sorted = &Page::of(slot).sorted;
-                    let before = sorted.get();
-                    slot.header().join.set_link(before.first);
-                    let first = slot.as_ptr().cast_mut();
-                    sorted.set(Sorted {
-                        count: before.count + 1,
-                        first,
-                        last: if before.count == 0 {
-                            first
-                        } else {
-                            before.last
-                        },
-                    });
+    /// Puts vacant slots into the lists of their pages.
+    fn sort(&mut self, mut class: usize, left: usize) -> Rested {
+        let part = left.min(PART);
+        let mut sorted = 0;
+        while sorted < part && class < self.sizes.len() {
+            let Some(slot) = self.pop(class) else {
+                class += 1;
+                continue;
+            };
+            sorted += 1;
+            // SAFETY: the slot is the owner's, and vacant; so its page has a slot that is not sorted.
+            unsafe {
+                let page = PagePtr::of(slot);
+                let header = page.0.as_ref();
+                let before = header.sorted.replace(slot.as_ptr().cast_mut());
+                slot.header().join.set_link(before);
+                if header.count.replace(header.count.get() + 1) == 0 {
+                    self.sizes[class].sorted.push(page);
                 }
             }
         }
+        self.sweep = match sorted < left && class < self.sizes.len() {
+            true => Sweep::Sort {
+                class,
+                left: left - sorted,
+            },
+            false => Sweep::Empty { class: 0, found: 0 },
+        };
+        Rested::Partly
     }
 
-    /// Takes the empty pages out of the heap, but for those that are kept; of the others, the vacant
-    /// slots are to be had again.
-    fn take_empty(&mut self) -> Vec<PagePtr> {
+    /// Makes the sorted slots of a page vacant ones again, where there is none of that size. False if
+    /// no page has any.
+    pub(super) fn unsort(&mut self, class: usize) -> bool {
+        let size = &mut self.sizes[class];
+        debug_assert!(size.vacant.is_null(), "those would be lost");
+        // Those that were passed over are in use, as far as it is known.
+        let Some(page) = size.passed.pop().or_else(|| size.sorted.pop()) else {
+            return false;
+        };
+        // SAFETY: pages that are linked live.
+        let header = unsafe { page.0.as_ref() };
+        header.count.set(0);
+        size.vacant = header.sorted.replace(ptr::null_mut());
+        self.is_needed();
+        true
+    }
+
+    /// Takes empty pages out of the heap, but for those that are kept, and frees them.
+    fn take_empty(&mut self, mut class: usize, mut found: usize) -> Rested {
         let heap = self.heap();
-        let mut empty = Vec::new();
+        let mut empty = Linked::default();
         let mut pages = heap.pages.lock();
         let stay = pages.visitors > 0;
-        pages.list.retain(|&page| {
-            // SAFETY: a page in the list lives.
+        let mut looked = 0;
+        // Where the heap is large no more, there are few pages, and the end is near.
+        while looked < PAGES || !heap.is_large() {
+            let Some(page) = self.next_sorted(&mut class) else {
+                break;
+            };
+            looked += 1;
+            // SAFETY: pages that are linked live.
             let header = unsafe { page.0.as_ref() };
-            let sorted = header.sorted.take();
+            let count = header.count.get();
             // Ordering: Relaxed, only the owner writes it.
-            let is_empty = header.is_full() && header.begun.load(Relaxed) == sorted.count;
+            let is_empty = header.is_full() && header.begun.load(Relaxed) == count;
             if is_empty && !stay && heap.is_large() {
                 self.count_full(-1);
-                self.begun -= sorted.count as usize;
-                empty.push(page);
-                return false;
+                self.begun -= count as usize;
+                found += 1;
+                let page = pages.take_out(header.place.get());
+                // SAFETY: it was just unlinked.
+                unsafe { empty.push(page) };
+            } else {
+                // SAFETY: it was just unlinked.
+                unsafe { self.sizes[class].passed.push(page) };
             }
-            if sorted.count > 0 {
-                let size = &mut self.sizes[header.stride as usize / super::GRAIN];
-                // SAFETY: the slots are vacant, and the owner's.
-                unsafe {
-                    Ref::from_ptr(sorted.last)
-                        .header()
-                        .join
-                        .set_link(size.vacant)
-                };
-                size.vacant = sorted.first;
-            }
-            true
-        });
-        if !empty.is_empty() {
+        }
+        let ended = class == self.sizes.len();
+        if ended && found > 0 {
             let len = pages.list.len();
             pages.list.shrink_to(2 * len);
         }
-        empty
+        drop(pages);
+        while let Some(page) = empty.pop() {
+            // SAFETY: nobody else has anything of a page that was taken out.
+            unsafe { self.free(page) };
+        }
+        if !ended {
+            self.sweep = Sweep::Empty { class, found };
+            return Rested::Partly;
+        }
+        self.sweep = Sweep::None;
+        // Ordering: Relaxed, only the owner writes it.
+        self.rests.looked(found, heap.full.load(Relaxed) + found);
+        match found {
+            0 => Rested::Wholly,
+            _ => Rested::Gave,
+        }
+    }
+
+    /// The next page of this size, or else of a larger one, to which it then moves on.
+    fn next_sorted(&mut self, class: &mut usize) -> Option<PagePtr> {
+        loop {
+            let size = self.sizes.get_mut(*class)?;
+            match size.sorted.pop() {
+                Some(page) => return Some(page),
+                None => size.sorted = mem::take(&mut size.passed),
+            }
+            *class += 1;
+        }
     }
 
     /// # Safety
@@ -207,6 +300,18 @@ impl<S> Owner<S> {
             }
             dealloc(page.0.as_ptr().cast(), PAGE_LAYOUT);
         }
+    }
+}
+
+impl Pages {
+    /// Takes the page at that place out of the list; the last one moves there.
+    fn take_out(&mut self, place: u32) -> PagePtr {
+        let page = self.list.swap_remove(place as usize);
+        if let Some(moved) = self.list.get(place as usize) {
+            // SAFETY: a page in the list lives.
+            unsafe { moved.0.as_ref() }.place.set(place);
+        }
+        page
     }
 }
 
