@@ -57,8 +57,8 @@ pub const PARK_INTERVAL: u32 = 61;
 /// handles may outlive it.
 ///
 /// What tasks took in memory is used again by others. What was not needed for a while, beyond half a
-/// megabyte, is given back when there is nothing to do, in `run` or `poll_tick`: in parts of a tenth of a
-/// millisecond at most, between which all else has its turn.
+/// megabyte, is given back when there is nothing to do, in `run` or `poll_tick`: in parts of about a tenth of a
+/// millisecond, between which all else has its turn.
 ///
 /// # Fairness
 ///

@@ -103,7 +103,7 @@ use watch::Watches;
 ///
 /// What tasks took in memory is used again by others of the same worker. What was not needed for a
 /// while, beyond half a megabyte for each, is given back when the worker has nothing to do: in
-/// parts of a tenth of a millisecond at most, between which all else has its turn.
+/// parts of about a tenth of a millisecond, between which all else has its turn.
 ///
 /// # Fairness
 ///

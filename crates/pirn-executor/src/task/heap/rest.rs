@@ -45,7 +45,7 @@ const PATIENCE: u32 = choose(16, 1) as u32;
 /// How many at most, where looks bring little.
 const SELDOM: u32 = 1 << 12;
 /// How many slots one rest takes back, and how many it sorts. If each is a miss of the cache, that is
-/// some 100 µs.
+/// some 130 µs.
 pub(super) const PART: usize = choose(512, 2);
 /// How many pages one rest looks at.
 const PAGES: usize = choose(64, 1);
