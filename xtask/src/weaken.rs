@@ -183,7 +183,12 @@ fn cases(workspace: &Workspace, options: &Options) -> Result<Vec<Case>> {
             });
         }
     }
-    Ok(cases)
+    match &options.file {
+        Some(name) if cases.is_empty() && options.changed.is_none() => Err(format!(
+            "no file or folder of the source is called `{name}`: it is to be named without `.rs`"
+        )),
+        _ => Ok(cases),
+    }
 }
 
 fn pick<'a>(workspace: &'a Workspace, wanted: Option<&str>) -> Result<Vec<&'a Package>> {

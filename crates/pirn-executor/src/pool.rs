@@ -30,8 +30,10 @@
 //! - the injector: one lock for all that comes from outside, held for one push, or for the move of
 //!   one worker's share;
 //! - the lanes: one lock for all tasks with a priority, held once for each wake and each poll of one;
-//! - the driver that [`SharedDriver`] shares: one lock, which each busy worker tries once in
+//! - the driver that [`SharedDriver`] shares: one lock, which each busy worker takes once in
 //!   [`PARK_INTERVAL`](crate::PARK_INTERVAL) polls;
+//! - the side table: one lock, taken twice in the life of each task that has a name or a place of
+//!   spawn beyond the table's, and for each cancel;
 //! - the counts of `idle`, one word, and the lock of its sleepers: changed when a worker begins or
 //!   ends a search or a sleep, so by all at once where work comes in bursts that are soon done;
 //! - a search, and the last look before a sleep, go over all workers' queues, in the worst case by

@@ -78,6 +78,10 @@ pub fn run<F: Future>(main: F) -> F::Output {
 ///
 /// [`run`] makes one with the defaults. Dropping it is [`shutdown`](Self::shutdown).
 ///
+/// It does not survive a `fork`: the child has none of its threads, and shares the descriptor by which
+/// the parent waits for its sockets. There it must be neither used nor dropped; the child makes one of
+/// its own, or calls `exec`, as [`process`](crate::process) does.
+///
 /// # Examples
 ///
 /// ```

@@ -142,6 +142,7 @@ impl Worker {
     ///
     /// Ready if there may be more. Pending if there is none: `cx` is woken when there is. Then it is
     /// to be polled soon: until it is, or is dropped, the other workers rely on it to look for work.
+    /// One that is forgotten is relied on for ever, so it must not be.
     ///
     /// # Examples
     ///

@@ -1159,7 +1159,7 @@ pub(super) unsafe fn vacate<S: Schedule>(slot: Ref) {
         let scheduler = scheduler::<S>(slot);
         let heap = Page::of(slot).heap();
         let owned = scheduler.with_owner(heap, |owner| owner.give_back(slot));
-        if owned.is_none() && heap.give_back(slot) {
+        if owned.is_none() && Heap::give_back(heap, slot) {
             drop(ManuallyDrop::into_inner(scheduler));
         }
     }

@@ -165,9 +165,12 @@ impl Heap {
     ///
     /// The slot is of this heap, vacant, and nobody else's.
     #[must_use]
-    pub(super) unsafe fn give_back(&self, slot: Ref) -> bool {
+    pub(super) unsafe fn give_back(heap: *const Heap, slot: Ref) -> bool {
+        // Not `&self`: as soon as the slot is given back others may free the heap, within this call.
+        // SAFETY: the slot keeps the heap alive until then.
+        let (returned, left) = unsafe { (&(*heap).returned, &(*heap).left) };
         // Ordering: Relaxed, a guess that the exchange checks; `GONE` is only compared. See `retire`.
-        let mut head = load_before_store(&self.returned, Relaxed);
+        let mut head = load_before_store(returned, Relaxed);
         loop {
             // For models also where it is no link: so the slot is used before it is counted down.
             // SAFETY: the slot is the caller's.
@@ -175,15 +178,12 @@ impl Heap {
             if head == GONE {
                 // Ordering: AcqRel, pairs with itself, and with the Acquire in `retire`: all use of the scheduler
                 // by those who freed slots has been when it is let go.
-                return self.left.fetch_sub(1, AcqRel) == 1;
+                return left.fetch_sub(1, AcqRel) == 1;
             }
             let next = slot.as_ptr().cast_mut();
             // Ordering: Release, pairs with the Acquire in `reclaim`; publishes the link, and every
             // use of the slot. Failure Relaxed: only a better guess.
-            match self
-                .returned
-                .compare_exchange_weak(head, next, Release, Relaxed)
-            {
+            match returned.compare_exchange_weak(head, next, Release, Relaxed) {
                 Ok(_) => return false,
                 Err(actual) => head = actual,
             }
