@@ -42,6 +42,13 @@ pub fn capture_beside(command: &mut Command, errors: Stdio) -> Result<String> {
         .map_err(|_| format!("`{}` printed something that is not UTF-8", show(command)))
 }
 
+/// True if there is such a program, which says its version.
+pub fn is_there(program: &str) -> bool {
+    let mut command = Command::new(program);
+    command.arg("--version");
+    capture_beside(&mut command, Stdio::null()).is_ok()
+}
+
 /// A command as a reader would type it.
 fn show(command: &Command) -> String {
     let program = std::path::Path::new(command.get_program());

@@ -3,13 +3,21 @@
 use lexopt::prelude::*;
 
 use crate::{
-    Result, interop, loom, process,
+    Result, interop, loom,
+    metadata::Workspace,
+    process,
     steps::{Outcome, Steps},
     usage, weaken,
 };
 
 /// The packages that hold most of our unsafe code.
 const UNSAFE_PACKAGES: [&str; 4] = ["pirn-core", "pirn-executor", "pirn-group", "pirn-sync"];
+/// What ThreadSanitizer is quiet about: packages, and of their tests those with several threads.
+const TSAN: [(&str, &[&str]); 3] = [
+    ("pirn-core", &["block_on", "loom", "spin"]),
+    ("pirn-timer", &["driver", "loom", "own", "sleep", "timeout"]),
+    ("pirn-sync", &["block_on", "loom"]),
+];
 /// The tests that run programs by seed: package and name.
 const SEEDED: [(&str, &str); 3] = [
     ("pirn-group", "programs"),
@@ -57,6 +65,7 @@ pub fn run(mut arguments: lexopt::Parser) -> Result {
             Ok(Outcome::Done)
         });
         steps.run("AddressSanitizer", address_sanitizer);
+        steps.run("ThreadSanitizer", thread_sanitizer);
         interop::add_steps(&mut steps);
         steps.run("weaken", || {
             weaken::weaken(&weaken::Options::default())?;
@@ -115,5 +124,49 @@ pub(crate) fn address_sanitizer() -> Result<Outcome> {
     command.args(["--", "--skip", "_end_as_the_table_says"]);
     process::add_rustflags(&mut command, &["-Zsanitizer=address"]);
     process::run(&mut command)?;
+    Ok(Outcome::Done)
+}
+
+/// Runs tests with several threads, and the models as they run on real ones, under ThreadSanitizer.
+fn thread_sanitizer() -> Result<Outcome> {
+    if let Err(why) = process::nightly_cargo() {
+        return Ok(Outcome::Skipped(why));
+    }
+    let host = process::host()?;
+    if host != "x86_64-unknown-linux-gnu" {
+        return Ok(Outcome::Skipped(format!(
+            "set up for Linux on x86-64, this is {host}"
+        )));
+    }
+    // What is suppressed is found by name.
+    let names = ["llvm-symbolizer", "addr2line"];
+    if !names.into_iter().any(process::is_there) {
+        return Ok(Outcome::Skipped(
+            "neither llvm-symbolizer nor addr2line is installed".into(),
+        ));
+    }
+    let list = Workspace::load()?.root.join("xtask/thread-sanitizer.txt");
+    let options = format!("suppressions={} history_size=7", list.display());
+    for (package, tests) in TSAN {
+        let mut command = process::nightly_cargo()?;
+        command.args(["test", "--no-fail-fast", "--target", &host]);
+        command.args(["--target-dir", "target/tsan", "--package", package]);
+        for test in tests {
+            command.args(["--test", test]);
+        }
+        // One at a time: the harness then hands less from thread to thread, which is not seen.
+        command.args(["--", "--test-threads=1"]);
+        // Not optimised: what is merged hides races. Lines are enough for the reports.
+        command.env("CARGO_PROFILE_DEV_DEBUG", "line-tables-only");
+        command.env("TSAN_OPTIONS", &options);
+        let flags = [
+            "-Zsanitizer=thread",
+            "-Cunsafe-allow-abi-mismatch=sanitizer",
+            "--cfg",
+            "pirn_tsan",
+        ];
+        process::add_rustflags(&mut command, &flags);
+        process::run(&mut command)?;
+    }
     Ok(Outcome::Done)
 }

@@ -72,7 +72,26 @@ impl<T: ?Sized> Mutex<T> {
             guard = self.try_lock();
             guard.is_some()
         });
-        guard.unwrap_or_else(|| self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        guard.unwrap_or_else(|| self.sleep())
+    }
+
+    #[cfg(not(pirn_tsan))]
+    fn sleep(&self) -> MutexGuard<'_, T> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// ThreadSanitizer sees the quick way into `std`'s mutex, which is compiled with us, but not what
+    /// is done there after a sleep.
+    #[cfg(pirn_tsan)]
+    fn sleep(&self) -> MutexGuard<'_, T> {
+        let mut turn = 0;
+        loop {
+            back_off(turn);
+            turn += 1;
+            if let Some(guard) = self.try_lock() {
+                return guard;
+            }
+        }
     }
 
     #[inline]
