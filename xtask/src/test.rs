@@ -14,9 +14,21 @@ use crate::{
 const UNSAFE_PACKAGES: [&str; 4] = ["pirn-core", "pirn-executor", "pirn-group", "pirn-sync"];
 /// What ThreadSanitizer is quiet about: packages, and of their tests those with several threads.
 const TSAN: [(&str, &[&str]); 3] = [
-    ("pirn-core", &["block_on", "loom", "spin"]),
+    ("pirn-core", &["block_on", "loom", "rooted", "spin"]),
     ("pirn-timer", &["driver", "loom", "own", "sleep", "timeout"]),
-    ("pirn-sync", &["block_on", "loom"]),
+    (
+        "pirn-sync",
+        &[
+            "block_on",
+            "capacity_limiter",
+            "condition",
+            "lock",
+            "loom",
+            "queue",
+            "rwlock",
+            "semaphore",
+        ],
+    ),
 ];
 /// The tests that run programs by seed: package and name.
 const SEEDED: [(&str, &str); 3] = [
