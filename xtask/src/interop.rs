@@ -41,7 +41,8 @@ pub(crate) fn add_steps(steps: &mut Steps) {
         })
     });
     steps.run("interop: tests and recipes", || {
-        process::run(process::cargo().args(["test", "--package", PACKAGE]))?;
+        let tests = ["test", "--no-fail-fast", "--package", PACKAGE];
+        process::run(process::cargo().args(tests))?;
         Ok(Outcome::Done)
     });
 }

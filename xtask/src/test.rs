@@ -54,7 +54,7 @@ pub fn run(mut arguments: lexopt::Parser) -> Result {
     }
     let mut steps = Steps::default();
     steps.run("tests and doctests", || {
-        process::run(process::cargo().arg("test"))?;
+        process::run(process::cargo().args(["test", "--no-fail-fast"]))?;
         Ok(Outcome::Done)
     });
     steps.run("loom models", || {
@@ -127,8 +127,8 @@ pub(crate) fn address_sanitizer() -> Result<Outcome> {
         )));
     }
     // Doctests are left out: they are short, and each would be linked anew.
-    command.args(["test", "--lib", "--tests", "--target", &host]);
-    command.args(["--target-dir", "target/asan"]);
+    command.args(["test", "--lib", "--tests", "--no-fail-fast"]);
+    command.args(["--target", &host, "--target-dir", "target/asan"]);
     for package in UNSAFE_PACKAGES {
         command.args(["--package", package]);
     }
