@@ -3,6 +3,8 @@
 
 #[path = "executors/bad.rs"]
 mod bad;
+#[path = "executors/forms.rs"]
+mod forms;
 mod support;
 
 use async_executor::Executor;

@@ -3,6 +3,8 @@
 #[path = "forms/cases.rs"]
 mod cases;
 mod support;
+#[path = "forms/turns.rs"]
+mod turns;
 
 use pirn_core::{
     BoxTask, Cause, Kind, Refused, Scope, Spawn, TaskMeta, finally, panic_message, shield,

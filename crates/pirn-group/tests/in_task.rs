@@ -7,6 +7,8 @@ mod collect;
 #[path = "forms/start.rs"]
 mod start;
 mod support;
+#[path = "forms/turns.rs"]
+mod turns;
 
 use pirn_core::{
     Cause, Kind, Scope, TaskLocal, TaskMeta, budget, finally, finally_in_place, panic_message,

@@ -1,5 +1,5 @@
-//! Results without handles, in all groups: a part of `tests/collect.rs`, of `tests/in_task.rs`
-//! and of `tests/local.rs`, where `on` says how a group is made.
+//! Results without handles, in all groups: a part of `tests/collect.rs`, of `tests/in_task.rs`, of
+//! `tests/local.rs` and of `tests/executors.rs`, where `on` says how a group is made.
 
 use super::support::{Bomb, Flag, Gate, reports, yield_now};
 use super::{Hand, on};

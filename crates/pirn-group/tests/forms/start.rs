@@ -1,5 +1,6 @@
 //! Children that say when they are ready, in all groups: a part of `tests/start.rs`, of
-//! `tests/in_task.rs` and of `tests/local.rs`, where `on` says how a group is made.
+//! `tests/in_task.rs`, of `tests/local.rs` and of `tests/executors.rs`, where `on` says how a group is
+//! made.
 
 use super::support::{Gate, Log, poll_inside, yield_now};
 use super::{Hand, on};
@@ -15,19 +16,20 @@ type Refusal = StartError<&'static str>;
 
 #[test]
 fn start_waits_until_the_child_is_ready_and_gives_its_word_and_its_handle() {
-    let (hand, log) = (Hand::default(), Log::default());
+    let (hand, log, gate) = (Hand::default(), Log::default(), Gate::default());
     let ended: Ended<_> = hand.finish(on(&hand).run(async |g| {
-        let said = log.clone();
+        let (said, passed) = (log.clone(), gate.passed());
         let serve = async move |started: Started<u16>| {
             yield_now().await;
             said.say("ready");
             started.send(80).unwrap();
-            yield_now().await;
+            passed.await;
             said.say("done");
             Ok("served")
         };
         let (port, child) = g.start_named("server", serve).await.unwrap();
         log.say("started");
+        gate.open();
         Ok((port, child.await.unwrap()))
     }));
     assert_eq!(ended.unwrap(), (80, "served"));
