@@ -1199,3 +1199,20 @@ fn a_queue_from_outside_that_was_long_gives_its_room_back() {
     injector.rest();
     assert_eq!(injector.len(), 1);
 }
+
+#[test]
+fn a_step_that_gave_back_a_part_of_what_many_tasks_took_asks_for_another() {
+    let (executor, mut workers) = PoolExecutor::new(1);
+    let spawns = async { (0..50_000).for_each(|n| spawn(async move { n }).detach()) };
+    workers[0].run(&mut ThreadPark::new(), spawns).unwrap();
+    let woken = Counter::new();
+    let waker = Waker::from(woken.clone());
+    let mut tick = || workers[0].poll_tick(&mut Context::from_waker(&waker));
+    // It has nothing to do, time and again, before it looks what to give back.
+    let asks = (0..20).any(|_| {
+        while tick().is_ready() {}
+        woken.count() > 0
+    });
+    assert!(asks);
+    drop(executor);
+}

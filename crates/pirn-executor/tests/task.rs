@@ -3,7 +3,7 @@
 mod common;
 
 use common::{Counter, hook, yield_now};
-use pirn_core::{Cause, JoinError, Kind, Priority, finally_in_place};
+use pirn_core::{Cause, JoinError, Kind, Priority, SpawnLocal, TaskMeta, finally_in_place};
 use pirn_executor::{LocalExecutor, PoolExecutor, Task, ThreadPark};
 use std::cell::{Cell, RefCell};
 use std::future::pending;
@@ -694,8 +694,16 @@ fn a_task_is_queued_by_whatever_way_it_is_spawned() {
         executor.spawn_at(Priority::Low, async {}),
         elsewhere.join().unwrap(),
     ];
+    // Those too that never have a handle.
+    let ran = Rc::new(Cell::new(0));
+    for _ in 0..2 {
+        let ran = ran.clone();
+        let counts = async move { ran.set(ran.get() + 1) };
+        SpawnLocal::spawn_local(&executor.handle(), TaskMeta::here(), counts).unwrap();
+    }
     while executor.try_tick() {}
     assert!(tasks.iter().all(Task::is_finished));
+    assert_eq!(ran.get(), 2);
 
     let (executor, mut workers) = PoolExecutor::new(1);
     let task = executor.handle().spawn(async {});

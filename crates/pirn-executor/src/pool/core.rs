@@ -2,6 +2,7 @@
 
 mod lanes;
 mod sleep;
+mod watch;
 
 use super::deque::{CAPACITY, Local};
 use super::spin::Spin;

@@ -488,16 +488,20 @@ impl State {
     /// Counts one more reference to a task that has not ended, without having one. False if there
     /// is none.
     pub(crate) fn share(&self, alone: bool) -> bool {
-        // Ordering: Acquire, pairs with the Release in `set`: the cell is visible, also at home, where
-        // it was not written if the task was spawned elsewhere.
-        let mut current = self.0.load(Acquire);
+        if alone {
+            // Ordering: Acquire, pairs with the Release in `set`: the cell is visible, also where it was
+            // not written at home, since the task was spawned elsewhere.
+            let is_live = Snapshot(self.0.load(Acquire)).is_live();
+            if is_live {
+                self.retain(true);
+            }
+            return is_live;
+        }
+        // Ordering: Relaxed, a guess that the exchange checks.
+        let mut current = self.0.load(Relaxed);
         loop {
             if !Snapshot(current).is_live() {
                 return false;
-            }
-            if alone {
-                self.retain(true);
-                return true;
             }
             let next = Snapshot(current).plus_ref();
             // Ordering: Acquire, pairs with the Release in `set`: the cell is visible. Failure

@@ -295,3 +295,14 @@ fn a_task_that_never_ends_goes_with_its_executor_under_a_joiner() {
         thread.join().unwrap();
     });
 }
+
+#[test]
+fn who_lists_tasks_while_another_thread_spawns_sees_a_whole_one_or_none() {
+    model(|| {
+        let executor = LocalExecutor::new();
+        let handle = executor.handle();
+        let thread = thread::spawn(move || handle.spawn(async {}).detach());
+        assert!(executor.tasks().len() <= 1);
+        thread.join().unwrap();
+    });
+}
