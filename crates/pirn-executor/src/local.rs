@@ -56,9 +56,9 @@ pub const PARK_INTERVAL: u32 = 61;
 /// Dropping it drops the futures of all its tasks, which end as cancelled by shutdown. Wakers and
 /// handles may outlive it.
 ///
-/// After a `fork` a lock may be held for ever by a thread that the child does not have: one that woke or
-/// spawned something here. So it must not be touched in the child, nor dropped, unless no other thread ever
-/// had a waker or a handle of it.
+/// After a `fork` a lock may be held for ever by a thread that the child does not have: one that woke
+/// or spawned something here. So it must not be touched in the child, nor dropped, unless no other
+/// thread ever had a waker or a handle of it.
 ///
 /// What tasks took in memory is used again by others. What was not needed for a while, beyond half a
 /// megabyte, is given back when there is nothing to do, in `run` or `poll_tick`: in parts of about a
@@ -67,8 +67,9 @@ pub const PARK_INTERVAL: u32 = 61;
 /// # Fairness
 ///
 /// Tasks run in the order in which they became ready ([`Order::Fifo`]), unless some have a
-/// [`Priority`]. What other threads woke or spawned joins the queue after [`PARK_INTERVAL`] polls at most. A task that always finds
-/// something ready gives way when its [budget](pirn_core::budget) is spent.
+/// [`Priority`]. What other threads woke or spawned joins the queue after [`PARK_INTERVAL`] polls at
+/// most. A task that always finds something ready gives way when its [budget](pirn_core::budget) is
+/// spent.
 ///
 /// # Examples
 ///

@@ -15,8 +15,8 @@
 //! So all but the last happens inside this type's `&self` methods and its drop. It has `'env` in its
 //! name and a `Drop`, so `'env` is alive then, which futures and outputs outlive. Nobody else can
 //! drive or end the inner executor, which is in no other hands; a [`LocalHandle`] drives only what is
-//! spawned eagerly through it, which borrows nothing, and settles nothing, also where that lists tasks. Wakers, and whoever gives up the last
-//! reference to a task, find its stage empty or leave it alone: the executor has a reference until
+//! spawned eagerly through it, which borrows nothing, and settles nothing, also where that lists
+//! tasks. Wakers, and whoever gives up the last reference to a task, find its stage empty or leave it alone: the executor has a reference until
 //! the task has ended, so a slot that is vacated holds no future.
 //!
 //! **If it is forgotten**, nobody is left who runs, closes, settles or merges: what handles and
