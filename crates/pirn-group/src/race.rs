@@ -42,7 +42,8 @@ use std::sync::Arc;
 /// # Cancel safety
 ///
 /// Dropping it drops the futures; clean-up that is left goes to the scope around. What a loser had
-/// done and not returned is lost: race futures that are cancel safe.
+/// done and not returned is lost: race futures that are cancel safe. So is the winner's value, if
+/// this is dropped while losers still clean up.
 ///
 /// # Examples
 ///

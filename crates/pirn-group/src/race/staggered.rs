@@ -39,7 +39,8 @@ enum Turn<T> {
 ///
 /// # Cancel safety
 ///
-/// Dropping it drops the attempts; clean-up that is left goes to the scope around.
+/// Dropping it drops the attempts; clean-up that is left goes to the scope around. The winner's value
+/// is lost, if this is dropped while others still clean up.
 ///
 /// # Examples
 ///
