@@ -24,7 +24,7 @@ words! {
         TaskLocal Timeout WaitSet as_completed block_in_place call_at call_later defer finally first_ok
         for_each_limit fs gather gather_results group group_in_task http interval main map_limit move_on_after move_on_at
         net process process_pool race run shield signal sleep sleep_until spawn spawn_eager spawn_local
-        staggered_race start_server stream sync test timeout timeout_at to_thread wait with_resource
+        staggered_race start_server statistics stream sync test timeout timeout_at to_thread wait with_resource
         yield_now;
     sync:
         Barrier CapacityLimiter Condition Event LifoQueue Lock OnceCell PriorityQueue Queue Rendezvous
