@@ -316,6 +316,34 @@ fn a_shield_that_yields_for_ever_gives_the_thread_back_as_it_is_closed() {
 }
 
 #[test]
+fn a_shield_that_yields_as_it_is_closed_goes_on_in_a_cancelled_body() {
+    let scope = Scope::detached();
+    let mut run = pin!(scope.run(async {
+        let mut stream = pin!(from_fn(async |yielder| {
+            let yields = async {
+                for _ in 0..200 {
+                    yielder.yield_(()).await;
+                }
+            };
+            shield(yields).await
+        }));
+        poll_fn(|cx| stream.as_mut().poll_next(cx)).await;
+        stream.as_mut().close().await;
+    }));
+    let (flag, waker) = support::Flag::new();
+    let mut cx = Context::from_waker(&waker);
+    assert!(run.as_mut().poll(&mut cx).is_pending());
+    scope.cancel(Cause::requested("stop"));
+    for _ in 0..200 {
+        assert!(flag.take(), "nobody wakes it");
+        if run.as_mut().poll(&mut cx).is_ready() {
+            return;
+        }
+    }
+    panic!("it does not end");
+}
+
+#[test]
 fn a_generator_that_fails_as_it_is_closed_tells_so() {
     let mut stream: Pin<&mut TryFromFn<u8, _>> = pin!(try_from_fn(async |yielder| {
         shield(yielder.yield_(1)).await;
