@@ -240,6 +240,30 @@ fn a_group_that_was_never_polled_does_nothing_when_dropped() {
     assert_eq!((hand.held(), reports().len()), (0, 0));
 }
 
+#[test]
+fn a_childs_failure_during_the_bodys_poll_is_one_failure_however_the_body_awaits_it() {
+    // As on several threads: the child runs while the body is in a poll.
+    let hand = Hand::default();
+    let ended: Never<()> = hand.finish(GroupBuilder::on(hand.clone()).run(async |g| {
+        let child = g.spawn(async { Err::<(), _>("it is broken") });
+        hand.turn();
+        assert!(child.is_finished());
+        child.await.map_err(|_| "the body's own")?;
+        unreachable!("the body is cancelled, and is dropped there")
+    }));
+    assert_eq!(ended.unwrap_err().into_errors(), ["it is broken"]);
+
+    // In a shield no cancel reaches the body: there it is told.
+    let ended: Never<()> = hand.finish(GroupBuilder::on(hand.clone()).run(async |g| {
+        let child = g.spawn(async { Err::<(), _>("it is broken") });
+        hand.turn();
+        let told = shield(child).await;
+        assert!(told.unwrap_err().is_cancelled());
+        Ok(())
+    }));
+    assert_eq!(ended.unwrap_err().len(), 1);
+}
+
 // Executors.
 
 #[test]

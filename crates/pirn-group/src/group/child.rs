@@ -34,6 +34,10 @@ use std::task::{Context, Poll, ready};
 /// gives [`ChildError::Cancelled`] with the group's cause here, since its error, or its panic, goes
 /// to the group's end.
 ///
+/// Who is cancelled as well, as the body and the siblings are by the first failure, gets no
+/// `Cancelled` here: the await stays pending, and what waits in it is dropped there. So a
+/// `child.await?` does not make a second failure of the first, on whatever thread that one came about.
+///
 /// # Cancel safety
 ///
 /// Awaiting is safe to give up: the value stays until a poll takes it.
@@ -168,8 +172,12 @@ impl<T, E: fmt::Display> Sink for ToHandle<T, E> {
 impl<T> Child<T> {
     /// The child that never was.
     pub(crate) fn refused(refusal: Refusal) -> Self {
+        Child::given(Given::Refused(Box::new(refusal)))
+    }
+
+    fn given(given: Given<T>) -> Self {
         let (giver, taker) = slot::pair(Link::new());
-        let left = giver.give(Given::Refused(Box::new(refusal)));
+        let left = giver.give(given);
         debug_assert!(left.is_none(), "the handle is here");
         Child { taker: Some(taker) }
     }
@@ -222,7 +230,14 @@ impl<T> Future for Child<T> {
         let taker = self.taker.as_mut();
         ready!(taker.expect(TAKEN).poll_ended(cx));
         ready!(budget::poll_spend(cx));
-        Poll::Ready(self.take().expect(TAKEN))
+        match self.take().expect(TAKEN) {
+            // The cancel came during this very poll: whose scope it is drops this after.
+            cancelled @ Err(ChildError::Cancelled(_)) if Scope::must_stay() => {
+                *self = Child::given(Given::Ended(cancelled));
+                Poll::Pending
+            }
+            result => Poll::Ready(result),
+        }
     }
 }
 
