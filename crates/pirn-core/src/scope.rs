@@ -84,7 +84,9 @@ pub enum Grace {
     /// As the scope around; [`Grace::DEFAULT`] where there is none.
     #[default]
     Inherit,
-    /// This long after the run saw the cancel. Needs a clock; where there is none, unlimited.
+    /// This long after the run saw the cancel. Needs a clock: where there is none, clean-up takes as
+    /// long as it takes, which is [reported](crate::report) if a scope said this, and nobody is told
+    /// of for [`Grace::DEFAULT`].
     After(Duration),
     /// As long as it takes.
     Unlimited,
@@ -493,7 +495,7 @@ impl Scope {
         self.0.state.lock().deadline
     }
 
-    /// Sets how long clean-up may take.
+    /// Sets how long clean-up may take. [`Grace::After`] needs a clock when the time comes.
     pub fn set_grace(&self, grace: Grace) {
         self.0.state.lock().grace = grace;
     }
@@ -502,15 +504,23 @@ impl Scope {
     /// unlimited.
     #[must_use]
     pub fn grace(&self) -> Option<Duration> {
+        match self.chosen_grace() {
+            Grace::Inherit => Some(Grace::DEFAULT),
+            Grace::After(limit) => Some(limit),
+            Grace::Unlimited => None,
+        }
+    }
+
+    /// What this scope says, or the nearest one around it that says anything.
+    pub(crate) fn chosen_grace(&self) -> Grace {
         let mut next = Some(self);
         while let Some(scope) = next {
             match scope.0.state.lock().grace {
                 Grace::Inherit => next = scope.0.parent.as_ref(),
-                Grace::After(limit) => return Some(limit),
-                Grace::Unlimited => return None,
+                chosen => return chosen,
             }
         }
-        Some(Grace::DEFAULT)
+        Grace::Inherit
     }
 
     /// True once its run has ended or was dropped: nobody waits for what is left in here any more, and

@@ -13,6 +13,7 @@ use std::mem::ManuallyDrop;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
@@ -1258,6 +1259,40 @@ fn a_clean_up_that_outlasts_its_grace_is_dropped_and_reported() {
     assert_eq!(text(poll(run)), "stop");
     assert_eq!(log.said(), ["clean-up dropped"]);
     assert!(reports()[0].contains("grace period was over"));
+}
+
+#[test]
+fn a_grace_that_was_set_and_cannot_be_measured_is_reported_and_cuts_nothing_off() {
+    for (grace, told) in [(Grace::Inherit, false), (Grace::After(SECOND), true)] {
+        reports();
+        let scope = Scope::detached();
+        scope.set_grace(grace);
+        let inner = scope.child();
+        let (go, gone) = (Arc::new(AtomicBool::new(false)), Log::default());
+        let (may, end) = (go.clone(), gone.clone());
+        let mut run = pin!(inner.run(finally(pending::<()>(), async move || {
+            poll_fn(|_| {
+                if may.load(SeqCst) {
+                    Poll::Ready(())
+                } else {
+                    Poll::Pending
+                }
+            })
+            .await;
+            end.say("cleaned up");
+        })));
+        assert!(poll(run.as_mut()).is_pending());
+        scope.cancel(stop());
+        assert!(poll(run.as_mut()).is_pending());
+        assert!(poll(run.as_mut()).is_pending());
+        go.store(true, SeqCst);
+        assert_eq!(text(poll(run)), "stop");
+        assert_eq!(gone.said(), ["cleaned up"]);
+        let reports = reports();
+        assert_eq!(reports.len(), usize::from(told), "{reports:?}");
+        let named = |report: &String| report.contains("1s") && report.contains("no clock here");
+        assert!(reports.iter().all(named), "{reports:?}");
+    }
 }
 
 #[test]

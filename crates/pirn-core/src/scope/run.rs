@@ -20,11 +20,11 @@ mod rooted;
 
 pub use rooted::Rooted;
 
-use super::{Cleanup, Regions, Scope, lose};
+use super::{Cleanup, Grace, Regions, Scope, lose};
 use crate::budget;
 use crate::clock::{BoxSleep, Instant};
 use crate::context::{self, Frame, Mode};
-use crate::error::{Cause, Kind, Payload};
+use crate::error::{Cause, Kind, Missing, Payload};
 use crate::report::{Report, report};
 use crate::scope::region::Region;
 use crate::task_local::{self, List};
@@ -36,6 +36,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 use std::vec::Vec;
 
 pin_project! {
@@ -540,10 +541,15 @@ impl<T> Run<T> {
 
     fn grace_is_over(&mut self, cx: &mut Context<'_>) -> bool {
         if self.late().grace.is_none() {
-            let limit = self.scope().grace();
-            let end = match (limit, context::clock()) {
+            let end = match (self.scope().grace(), context::clock()) {
                 (Some(limit), Ok(clock)) => clock.now() + limit,
-                _ => Instant::NEVER,
+                (Some(limit), Err(missing)) => {
+                    if self.scope().chosen_grace() != Grace::Inherit {
+                        report_unkept(limit, missing);
+                    }
+                    Instant::NEVER
+                }
+                (None, _) => Instant::NEVER,
             };
             self.late().grace = Some(Timer::at(end));
         }
@@ -698,6 +704,18 @@ struct Timer {
     sleep: Option<BoxSleep>,
     /// It was reached: the sleep is not polled again.
     over: bool,
+}
+
+/// A grace period that somebody has set, and nobody can measure.
+#[cold]
+fn report_unkept(limit: Duration, missing: Missing) {
+    let error = std::format!(
+        "a grace period of {limit:?} cannot be kept, clean-up takes as long as it takes: {missing}"
+    );
+    report(Report::Error {
+        task: None,
+        error: error.into(),
+    });
 }
 
 impl Timer {
