@@ -341,13 +341,18 @@ fn a_limit_holds_in_it() {
 }
 
 #[test]
-fn it_moves_between_threads() {
+fn it_moves_between_threads_and_is_shared_by_them() {
     fn is_send<T: Send>(value: T) -> T {
         value
     }
     let hand = Hand::default();
     let group = is_send(open(&hand));
-    group.spawn(async { Ok(()) });
+    std::thread::scope(|threads| {
+        for _ in 0..2 {
+            threads.spawn(|| group.spawn(async { Ok(()) }));
+        }
+    });
+    assert_eq!(group.live(), 2);
     let joined: Result<(), GroupError<_>> = hand.finish(is_send(group.join()));
     joined.unwrap();
 }

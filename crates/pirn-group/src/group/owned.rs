@@ -6,6 +6,7 @@ use super::{Ambient, GroupBuilder, TaskGroup};
 use crate::catch::Catch;
 use crate::error::GroupError;
 use pin_project_lite::pin_project;
+use pirn_core::shim::Mutex;
 use pirn_core::{Cause, Scope, Scoped, shield};
 use std::fmt;
 use std::future::Future;
@@ -65,7 +66,8 @@ use std::task::{Context, Poll};
 #[must_use = "dropping a group cancels its children"]
 pub struct OwnedGroup<E: fmt::Display, S = Ambient> {
     // Dropped in this order: the children are cancelled, then what failed is reported.
-    run: Scoped<Last<E>>,
+    /// Never locked: it is there so that a group may be shared by threads. `join` takes it out.
+    run: Mutex<Scoped<Last<E>>>,
     exit: Exit<E>,
     handle: TaskGroup<E, S>,
 }
@@ -88,7 +90,7 @@ impl<S> GroupBuilder<S> {
         scope.set_grace(self.grace);
         let shared = Shared::new(scope, self.meta, self.limit);
         OwnedGroup {
-            run: shared.scope.run(Last(Closes(Arc::clone(&shared)))),
+            run: Mutex::new(shared.scope.run(Last(Closes(Arc::clone(&shared))))),
             exit: Exit(Arc::clone(&shared)),
             handle: TaskGroup {
                 shared,
@@ -120,7 +122,7 @@ impl<E: fmt::Display + 'static, S> OwnedGroup<E, S> {
         let OwnedGroup { run, exit, .. } = self;
         let around = Scope::current();
         let inner = Followed {
-            run,
+            run: run.into_inner(),
             scope: exit.0.scope.clone(),
             around: around.clone(),
         };
