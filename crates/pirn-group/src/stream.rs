@@ -35,7 +35,7 @@
 //! | the stream is dropped | is dropped | handed over to the scope it belongs to, whose run awaits it |
 //! | the scope it belongs to is cancelled | is cancelled | awaited, if the stream is being polled |
 //! | a scope around one `next` alone is cancelled, by a timeout say | stands still | |
-//! | it panics | | handed over likewise; the panic goes on, and the stream has ended |
+//! | it panics | | handed over likewise; the panic goes on, after the item that it had yielded, and the stream has ended |
 //!
 //! It belongs to the scope in which the stream was *made*, not to that in which it is polled first: a
 //! `timeout`, a `race` or a `move_on_after` around one `next` gives up that wait and no more, be it the
@@ -72,9 +72,10 @@
 
 use futures_core::stream::{FusedStream, Stream};
 use pin_project_lite::pin_project;
+use pirn_core::report::{Report, report};
 use pirn_core::shim::ListLock;
 use pirn_core::wake::{Identity, discard, wake};
-use pirn_core::{Cause, Limited, Scope, budget, context};
+use pirn_core::{Cause, Limited, Payload, Scope, budget, context};
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -369,6 +370,10 @@ impl<T, F: Future<Output = ()>> FromFn<T, F> {
     /// Ends the stream: the generator is cancelled, and its clean-up awaited. Items that it yields
     /// meanwhile, from a shield, are dropped. A generator that was never polled is dropped.
     ///
+    /// # Panics
+    ///
+    /// With a panic of the generator, and with one that was to come after the last item.
+    ///
     /// # Cancel safety
     ///
     /// Dropping it leaves the generator cancelled; what is left of its clean-up goes on when this, or
@@ -434,6 +439,10 @@ impl<T, E, F: Future<Output = Result<(), E>>> TryFromFn<T, F> {
     /// # Errors
     ///
     /// The generator's, if it returned one rather than be cancelled.
+    ///
+    /// # Panics
+    ///
+    /// As [`FromFn::close`].
     ///
     /// # Cancel safety
     ///
@@ -548,17 +557,43 @@ enum Step<T, R> {
     End(Option<R>),
 }
 
+/// How a generator ended.
+enum End<R> {
+    Returned(R),
+    Cancelled,
+    Panicked(Payload),
+}
+
+impl<R> End<R> {
+    /// What it returned, if that is how it ended; a panic goes on.
+    fn tell(end: Option<Self>) -> Option<R> {
+        match end? {
+            End::Returned(value) => Some(value),
+            End::Cancelled => None,
+            End::Panicked(payload) => resume_unwind(payload),
+        }
+    }
+}
+
 pin_project! {
     struct Generator<T, F: Future> {
         slot: Slot<T>,
         // The end, if it could not yet be told.
-        end: Option<Option<F::Output>>,
+        end: Option<End<F::Output>>,
         // Why it was cancelled.
         cause: Option<Arc<Cause>>,
         // The slot is full, and the last poll had no budget left to give the item.
         left: bool,
         #[pin]
         state: State<F>,
+    }
+
+    impl<T, F: Future> PinnedDrop for Generator<T, F> {
+        fn drop(this: Pin<&mut Self>) {
+            if let Some(End::Panicked(payload)) = this.project().end.take() {
+                report(Report::Panic { task: None, payload });
+            }
+        }
     }
 }
 
@@ -606,19 +641,24 @@ impl<T, F: Future> Generator<T, F> {
             // are for the next. (Not polled, it does not hold up the body around.)
             return Poll::Pending;
         }
-        // In a cancelled body the generator is polled for its clean-up, whatever is left.
-        if !self.left || frozen {
-            self.as_mut().poll_run(cx);
+        if frozen {
+            // Nobody will take an item: it is polled for its clean-up, whatever is left.
+            let _over = self.poll_out(cx);
+            return Poll::Pending;
+        }
+        let mut panicked = None;
+        if !self.left {
+            panicked = self.as_mut().poll_run(cx).err();
         }
         let this = self.project();
         *this.left = false;
         let item = this.slot.take();
-        if frozen {
-            // Nobody will take it, and the generator may be in a shield.
-            if item.is_some() {
-                cx.waker().wake_by_ref();
+        if let Some(payload) = panicked {
+            if item.is_none() {
+                resume_unwind(payload);
             }
-            return Poll::Pending;
+            // What was yielded comes first.
+            *this.end = Some(End::Panicked(payload));
         }
         if item.is_none() && !matches!(*this.state, State::Ended) {
             return Poll::Pending;
@@ -630,12 +670,12 @@ impl<T, F: Future> Generator<T, F> {
         }
         Poll::Ready(match item {
             Some(item) => Step::Item(item),
-            None => Step::End(this.end.take().flatten()),
+            None => Step::End(End::tell(this.end.take())),
         })
     }
 
-    /// Polls what is left of the generator, and keeps its end.
-    fn poll_run(self: Pin<&mut Self>, cx: &mut Context<'_>) {
+    /// Polls what is left of the generator, and keeps its end; a panic is the caller's.
+    fn poll_run(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Result<(), Payload> {
         let mut this = self.project();
         if let StateProj::Unpolled { future, made_in } = this.state.as_mut().project() {
             let future = future.take().expect("there until the first poll");
@@ -643,26 +683,23 @@ impl<T, F: Future> Generator<T, F> {
             this.state.set(State::Running { run });
         }
         let StateProj::Running { run } = this.state.as_mut().project() else {
-            return;
+            return Ok(());
         };
         this.slot.ask(cx.waker());
-        let polled = match catch_unwind(AssertUnwindSafe(|| run.poll(cx))) {
-            Ok(polled) => polled,
+        match catch_unwind(AssertUnwindSafe(|| run.poll(cx))) {
+            Ok(Poll::Pending) => return Ok(()),
+            Ok(Poll::Ready(Ok(value))) => *this.end = Some(End::Returned(value)),
+            Ok(Poll::Ready(Err(cause))) => {
+                *this.cause = Some(cause);
+                *this.end = Some(End::Cancelled);
+            }
             Err(payload) => {
                 this.state.set(State::Ended);
-                resume_unwind(payload)
+                return Err(payload);
             }
-        };
-        if let Poll::Ready(ended) = polled {
-            *this.end = Some(match ended {
-                Ok(value) => Some(value),
-                Err(cause) => {
-                    *this.cause = Some(cause);
-                    None
-                }
-            });
-            this.state.set(State::Ended);
         }
+        this.state.set(State::Ended);
+        Ok(())
     }
 
     fn cancel(self: Pin<&mut Self>) {
@@ -685,24 +722,35 @@ impl<T, F: Future> Generator<T, F> {
 
     fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<F::Output>> {
         let _budget = budget::refill_if_outermost();
-        loop {
-            self.as_mut().poll_run(cx);
+        ready!(self.as_mut().poll_out(cx));
+        ready!(budget::poll_spend(cx));
+        Poll::Ready(End::tell(self.project().end.take()))
+    }
+
+    /// Polls a cancelled generator to its end, as far as it goes, and drops what it yields.
+    fn poll_out(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        // In a cancelled body there is no budget to spend, and the generator may be in a shield.
+        let frozen = budget::is_frozen();
+        for _ in 0..budget::BUDGET {
+            let polled = self.as_mut().poll_run(cx);
             let this = self.as_mut().project();
             *this.left = false;
-            let dropped = this.slot.take();
+            let dropped = this.slot.take().is_some();
+            if let Err(payload) = polled {
+                resume_unwind(payload);
+            }
             if matches!(*this.state, State::Ended) {
+                return Poll::Ready(());
+            }
+            if !dropped {
+                return Poll::Pending;
+            }
+            if !frozen {
                 ready!(budget::poll_spend(cx));
-                return Poll::Ready(this.end.take().flatten());
-            }
-            if dropped.is_none() {
-                return Poll::Pending;
-            }
-            if budget::poll_spend(cx).is_pending() {
-                // In a cancelled body nobody else does, and the generator may be in a shield.
-                cx.waker().wake_by_ref();
-                return Poll::Pending;
             }
         }
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 }
 

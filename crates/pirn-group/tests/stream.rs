@@ -334,7 +334,8 @@ fn a_shield_that_yields_as_it_is_closed_goes_on_in_a_cancelled_body() {
     let mut cx = Context::from_waker(&waker);
     assert!(run.as_mut().poll(&mut cx).is_pending());
     scope.cancel(Cause::requested("stop"));
-    for _ in 0..200 {
+    // Each poll drops as many items as there would be budget for.
+    for _ in 0..=200 / budget::BUDGET {
         assert!(flag.take(), "nobody wakes it");
         if run.as_mut().poll(&mut cx).is_ready() {
             return;
@@ -456,6 +457,76 @@ fn a_panic_goes_on_and_ends_the_stream() {
     assert_eq!(next(&mut stream), Poll::Ready(Some(1)));
     assert!(catch_unwind(AssertUnwindSafe(|| next(&mut stream))).is_err());
     assert_eq!(next(&mut stream), Poll::Ready(None));
+}
+
+/// Yields, and panics before it is asked for more.
+async fn yields_and_panics(yielder: &mut Yielder<u8>) {
+    let mut yielding = pin!(yielder.yield_(1));
+    poll_fn(|cx| Poll::Ready(yielding.as_mut().poll(cx).is_pending())).await;
+    panic!("oh");
+}
+
+#[test]
+fn what_was_yielded_before_a_panic_comes_before_it() {
+    let mut stream = pin!(from_fn(yields_and_panics));
+    assert_eq!(next(&mut stream), Poll::Ready(Some(1)));
+    assert!(!stream.is_terminated(), "the panic is still to come");
+    assert!(catch_unwind(AssertUnwindSafe(|| next(&mut stream))).is_err());
+    assert!(stream.is_terminated());
+    assert_eq!(next(&mut stream), Poll::Ready(None));
+    let mut stream = pin!(try_from_fn(async |yielder: &mut Yielder<u8>| {
+        yields_and_panics(yielder).await;
+        Err("not reached")
+    }));
+    assert_eq!(next(&mut stream), Poll::Ready(Some(Ok(1))));
+    assert!(catch_unwind(AssertUnwindSafe(|| next(&mut stream))).is_err());
+    assert!(stream.is_terminated());
+}
+
+#[test]
+fn a_panic_goes_on_where_the_item_before_it_is_not_given() {
+    // The stream is closed before it is asked for more.
+    let mut stream = pin!(from_fn(yields_and_panics));
+    assert_eq!(next(&mut stream), Poll::Ready(Some(1)));
+    let close = || poll(pin!(stream.as_mut().close()));
+    assert!(catch_unwind(AssertUnwindSafe(close)).is_err());
+    assert_eq!(next(&mut stream), Poll::Ready(None));
+    // The item is one that is dropped by the close.
+    let shielded = async |yielder: &mut Yielder<u8>| {
+        shield(async {
+            yielder.yield_(0).await;
+            yields_and_panics(yielder).await;
+        })
+        .await
+    };
+    let mut stream = pin!(from_fn(shielded));
+    assert_eq!(next(&mut stream), Poll::Ready(Some(0)));
+    let close = || poll(pin!(stream.as_mut().close()));
+    assert!(catch_unwind(AssertUnwindSafe(close)).is_err());
+    assert!(stream.is_terminated());
+    // The body around is cancelled.
+    let scope = Scope::detached();
+    let mut run = pin!(scope.run(async {
+        let mut stream = pin!(from_fn(shielded));
+        while stream.next().await.is_some() {
+            scope.cancel(Cause::requested("stop"));
+        }
+    }));
+    assert!(catch_unwind(AssertUnwindSafe(|| poll(run.as_mut()))).is_err());
+}
+
+#[test]
+fn a_panic_behind_the_last_item_that_is_taken_is_reported() {
+    let _ = support::reports();
+    {
+        let mut stream = pin!(from_fn(yields_and_panics));
+        assert_eq!(next(&mut stream), Poll::Ready(Some(1)));
+    }
+    let reports = support::reports();
+    assert!(
+        reports.len() == 1 && reports[0].contains("oh"),
+        "{reports:?}"
+    );
 }
 
 #[test]
