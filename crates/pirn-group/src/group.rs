@@ -27,7 +27,7 @@ use in_task::Children;
 use pin_project_lite::pin_project;
 use pirn_core::large::{hand_on, unboxed};
 use pirn_core::{Cause, Grace, Priority, Refused, Scope, Spawn, TaskMeta, budget, shield};
-use shared::{Closes, Exit, Shared, What};
+use shared::{Closes, Exit, Leaving, Shared, What};
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
@@ -286,14 +286,19 @@ where
     // Cancels reach the scope from above; the shield keeps its run from being stalled by them,
     // so that failures are returned rather than the cancel that came with them.
     let run = shared.scope.run(inside);
-    let inner = Driven { children, run };
+    let inner = Driven {
+        leaving: Leaving::new(&shared.scope, &shared.meta),
+        children,
+        run,
+    };
     let ended = shield(Catch { inner }).await;
     end(exit, value, ended, around.as_ref()).await
 }
 
 pin_project! {
     /// The run of a group's scope, and the children that are polled beside it.
-    struct Driven<R, C> {
+    struct Driven<'a, R, C> {
+        leaving: Leaving<&'a Scope>,
         // Dropped first: the run is that of a scope that waits for them.
         children: C,
         #[pin]
@@ -301,7 +306,7 @@ pin_project! {
     }
 }
 
-impl<R: Future, C: Children> Future for Driven<R, C> {
+impl<R: Future, C: Children> Future for Driven<'_, R, C> {
     type Output = R::Output;
 
     #[inline]
@@ -310,8 +315,9 @@ impl<R: Future, C: Children> Future for Driven<R, C> {
         let _budget = budget::refill_if_outermost();
         this.children.begin();
         let polled = this.run.poll(cx);
-        if polled.is_pending() {
-            this.children.poll(cx);
+        match polled.is_pending() {
+            true => this.children.poll(cx),
+            false => this.leaving.ended(),
         }
         polled
     }

@@ -75,10 +75,10 @@ use pin_project_lite::pin_project;
 use pirn_core::report::{Report, report};
 use pirn_core::shim::ListLock;
 use pirn_core::wake::{Identity, discard, wake};
-use pirn_core::{Cause, Limited, Payload, Scope, budget, context};
+use pirn_core::{Cause, Kind, Limited, Payload, Scope, budget, context};
 use std::fmt;
 use std::future::{Future, poll_fn};
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
 use std::pin::Pin;
 // std's: nothing here goes on between threads.
 use std::sync::Arc;
@@ -121,6 +121,7 @@ use std::task::{Context, Poll, Waker, ready};
 ///     futures::join!(one, two);
 /// });
 /// ```
+#[track_caller]
 pub fn from_fn<T, G>(generator: G) -> FromFn<T, impl Future<Output = ()>>
 where
     G: AsyncFnOnce(&mut Yielder<T>),
@@ -159,6 +160,7 @@ where
 /// assert_eq!(seen, [7, 8]);
 /// # });
 /// ```
+#[track_caller]
 pub fn try_from_fn<T, E, G>(generator: G) -> TryFromFn<T, impl Future<Output = Result<(), E>>>
 where
     G: AsyncFnOnce(&mut Yielder<T>) -> Result<(), E>,
@@ -399,10 +401,10 @@ impl<T, F: Future<Output = ()>> FromFn<T, F> {
     /// assert!(CLOSED.load(Relaxed));
     /// # });
     /// ```
-    pub async fn close(self: Pin<&mut Self>) {
-        let mut generator = self.project().generator;
-        generator.as_mut().cancel();
-        poll_fn(|cx| generator.as_mut().poll_close(cx)).await;
+    #[track_caller]
+    pub fn close(self: Pin<&mut Self>) -> impl Future<Output = ()> {
+        let closed = self.project().generator.close(Location::caller());
+        async move { _ = closed.await }
     }
 
     /// Why the generator was cancelled, if it was and has ended: by [`close`](Self::close), with the
@@ -465,11 +467,10 @@ impl<T, E, F: Future<Output = Result<(), E>>> TryFromFn<T, F> {
     /// assert_eq!(numbers.next().await, None);
     /// # });
     /// ```
-    pub async fn close(self: Pin<&mut Self>) -> Result<(), E> {
-        let mut generator = self.project().generator;
-        generator.as_mut().cancel();
-        let ended = poll_fn(|cx| generator.as_mut().poll_close(cx)).await;
-        ended.unwrap_or(Ok(()))
+    #[track_caller]
+    pub fn close(self: Pin<&mut Self>) -> impl Future<Output = Result<(), E>> {
+        let closed = self.project().generator.close(Location::caller());
+        async move { closed.await.unwrap_or(Ok(())) }
     }
 
     /// Why the generator was cancelled, if it was and has ended: by [`close`](Self::close), with the
@@ -582,6 +583,7 @@ pin_project! {
         end: Option<End<F::Output>>,
         // Why it was cancelled.
         cause: Option<Arc<Cause>>,
+        made_at: &'static Location<'static>,
         // The slot is full, and the last poll had no budget left to give the item.
         left: bool,
         #[pin]
@@ -590,7 +592,11 @@ pin_project! {
 
     impl<T, F: Future> PinnedDrop for Generator<T, F> {
         fn drop(this: Pin<&mut Self>) {
-            if let Some(End::Panicked(payload)) = this.project().end.take() {
+            let this = this.project();
+            if let State::Running { run } = &*this.state {
+                cancel(run, Kind::Dropped, "the stream was dropped", this.made_at);
+            }
+            if let Some(End::Panicked(payload)) = this.end.take() {
                 report(Report::Panic { task: None, payload });
             }
         }
@@ -608,8 +614,10 @@ pin_project! {
 }
 
 impl<T, F: Future> Generator<T, F> {
+    #[track_caller]
     fn new(slot: Slot<T>, future: F) -> Self {
         Generator {
+            made_at: Location::caller(),
             slot,
             end: None,
             cause: None,
@@ -702,22 +710,18 @@ impl<T, F: Future> Generator<T, F> {
         Ok(())
     }
 
-    fn cancel(self: Pin<&mut Self>) {
-        let mut this = self.project();
-        let cause = Cause::requested("the stream was closed");
+    async fn close(mut self: Pin<&mut Self>, at: &'static Location<'static>) -> Option<F::Output> {
+        let text = "the stream was closed";
+        let mut this = self.as_mut().project();
         match this.state.as_mut().project() {
             StateProj::Unpolled { .. } => {
-                *this.cause = Some(Arc::new(cause));
+                *this.cause = Some(Arc::new(Cause::requested(text).with_location(at)));
                 this.state.set(State::Ended);
             }
-            StateProj::Running { run } => {
-                // It is there after a poll that was pending.
-                if let Some(scope) = run.scope_if_made() {
-                    scope.cancel(cause);
-                }
-            }
+            StateProj::Running { run } => cancel(&run, Kind::Requested, text, at),
             StateProj::Ended => {}
         }
+        poll_fn(|cx| self.as_mut().poll_close(cx)).await
     }
 
     fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<F::Output>> {
@@ -751,6 +755,19 @@ impl<T, F: Future> Generator<T, F> {
         }
         cx.waker().wake_by_ref();
         Poll::Pending
+    }
+}
+
+/// Cancels a generator that was polled.
+fn cancel<F: Future>(
+    run: &Limited<F>,
+    kind: Kind,
+    text: &'static str,
+    at: &'static Location<'static>,
+) {
+    // It is there after a poll that was pending.
+    if let Some(scope) = run.scope_if_made() {
+        scope.cancel(Cause::new(kind, text).with_location(at));
     }
 }
 

@@ -7,9 +7,10 @@ mod support;
 mod turns;
 
 use pirn_core::{
-    BoxTask, Cause, Kind, Refused, Scope, Spawn, TaskMeta, finally, panic_message, shield,
+    BoxTask, Cause, Kind, Refused, Scope, Spawn, TaskMeta, finally, finally_in_place,
+    panic_message, shield,
 };
-use pirn_group::{ChildError, GroupBuilder, GroupError, Started, TaskGroup, group};
+use pirn_group::{ChildError, GroupBuilder, GroupError, Started, TaskGroup, group, group_in_task};
 use std::future::{Future, pending};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
@@ -227,6 +228,65 @@ fn errors_whose_destructors_panic_as_they_are_reported_keep_nobody_from_the_end(
     }
     let panics = reported.iter().filter(|report| report.contains("in drop"));
     assert_eq!(panics.count(), 3);
+}
+
+#[test]
+fn what_is_said_of_a_dropped_group_names_the_place_where_the_group_was_made() {
+    let at_line = |cause: &Cause, line: u32| {
+        assert_eq!(
+            (cause.kind(), cause.text()),
+            (Kind::Dropped, "the group was dropped")
+        );
+        assert_eq!((cause.at().file(), cause.at().line()), (file!(), line));
+    };
+    let hand = Hand::default();
+    let seen = Mutex::new(None);
+    let made = line!() + 1;
+    let mut run = Box::pin(GroupBuilder::on(hand.clone()).run(async |g| {
+        *seen.lock().unwrap() = Some(g.scope().clone());
+        g.spawn(forever());
+        forever().await
+    }));
+    assert!(poll(run.as_mut()).is_pending());
+    drop(run);
+    let scope = seen.into_inner().unwrap().unwrap();
+    at_line(&scope.cause().unwrap(), made);
+    // As a value, and in its join.
+    for joined in [false, true] {
+        let made = line!() + 1;
+        let group = GroupBuilder::on(hand.clone()).open();
+        let child = group.spawn(forever());
+        match joined {
+            true => assert!(poll(pin!(group.join())).is_pending()),
+            false => drop(group),
+        }
+        match hand.finish(child) {
+            Err(ChildError::Cancelled(cause)) => at_line(&cause, made),
+            ended => panic!("{ended:?}"),
+        }
+    }
+    // Its children in one task with it, whose clean-up is lost where it can run in place only.
+    reports();
+    let made = line!() + 1;
+    let mut group = Box::pin(group_in_task(async |g| {
+        g.spawn(finally_in_place(forever(), async || panic!("it ran")));
+        forever().await
+    }));
+    assert!(poll(group.as_mut()).is_pending());
+    drop(group);
+    let place = format!("the group was dropped (at {}:{made}:", file!());
+    assert!(reports()[0].contains(&place));
+}
+
+#[test]
+fn a_group_that_has_ended_keeps_the_scope_that_it_was() {
+    let hand = Hand::default();
+    let ended: Never<_> = hand.finish(on(&hand).run(async |g| Ok(g.scope().clone())));
+    assert!(ended.unwrap().cause().is_none());
+    let group = on(&hand).open::<&str>();
+    let scope = group.scope().clone();
+    hand.finish(group.join()).unwrap();
+    assert!(scope.cause().is_none());
 }
 
 #[test]

@@ -6,7 +6,8 @@ mod support;
 use futures::stream::FusedStream;
 use futures::{Stream, StreamExt};
 use pirn_core::{
-    Cause, Rooted, Scope, budget, current_cause, finally, finally_in_place, shield, yield_now,
+    Cause, Grace, Rooted, Scope, budget, current_cause, finally, finally_in_place, shield,
+    yield_now,
 };
 use pirn_group::CancelToken;
 use pirn_group::stream::{FromFn, TryFromFn, Yielder, from_fn, try_from_fn};
@@ -16,6 +17,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 use support::poll;
 
 fn next<S: Stream>(stream: &mut Pin<&mut S>) -> Poll<Option<S::Item>> {
@@ -619,6 +621,58 @@ fn a_yield_that_is_polled_with_the_streams_own_waker_wakes_nobody() {
         assert_eq!(polled, Poll::Ready(Some(n)));
     }
     assert_eq!(count.0.load(std::sync::atomic::Ordering::SeqCst), 0);
+}
+
+// Places.
+
+/// A clean-up that does not end.
+async fn stuck(yielder: &mut Yielder<u8>) {
+    finally_in_place(yielder.yield_(1), pending).await;
+}
+
+#[test]
+fn a_clean_up_that_outlasts_its_grace_as_a_stream_is_closed_names_the_close() {
+    let _ = support::reports();
+    let line = pirn_sim::Sim::new().run(async {
+        let scope = Scope::current().unwrap();
+        scope.set_grace(Grace::After(Duration::from_secs(1)));
+        let mut stream = pin!(from_fn(stuck));
+        assert_eq!(stream.next().await, Some(1));
+        stream.as_mut().close().await;
+        assert_eq!(stream.cause().unwrap().at().line(), line!() - 1);
+        line!() - 2
+    });
+    let place = format!("the stream was closed (at {}:{line}:", file!());
+    let reports = support::reports();
+    assert!(
+        reports.len() == 1 && reports[0].contains(&place),
+        "{reports:?}"
+    );
+}
+
+#[test]
+fn clean_up_that_is_lost_with_a_stream_names_the_place_where_it_was_made() {
+    let _ = support::reports();
+    let made = line!() + 1;
+    let mut stream = Box::pin(from_fn(stuck));
+    assert_eq!(next(&mut stream.as_mut()), Poll::Ready(Some(1)));
+    drop(stream);
+    let place = format!("the stream was dropped (at {}:{made}:", file!());
+    let reports = support::reports();
+    assert!(
+        reports.len() == 1 && reports[0].contains(&place),
+        "{reports:?}"
+    );
+    // And one of a generator that may fail.
+    let made = line!() + 1;
+    let mut stream = Box::pin(try_from_fn(async |yielder| {
+        stuck(yielder).await;
+        Ok::<(), ()>(())
+    }));
+    assert_eq!(next(&mut stream.as_mut()), Poll::Ready(Some(Ok(1))));
+    drop(stream);
+    let place = format!("(at {}:{made}:", file!());
+    assert!(support::reports()[0].contains(&place));
 }
 
 // A scope around one wait that ends before the stream does.

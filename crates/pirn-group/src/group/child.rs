@@ -538,7 +538,7 @@ impl<K: Sink> Ending<K> {
                 if let Some(what) = sink.divert(what) {
                     shared.fail(&task, what);
                 }
-                why(&shared)
+                why(&shared, &task)
             }
             Outcome::Lost(scope) => lost(&shared, scope, &task),
         };
@@ -553,9 +553,10 @@ fn has_scope<F: Future>(run: &Limited<F>) -> bool {
 }
 
 /// Why the group is cancelled, after a child failed.
-fn why<E>(shared: &Shared<E>) -> Arc<Cause> {
+fn why<E>(shared: &Shared<E>, task: &TaskMeta) -> Arc<Cause> {
     let cancelled = shared.scope.cause();
-    cancelled.unwrap_or_else(|| Arc::new(Cause::new(Kind::Sibling, "")))
+    let failed = || Cause::new(Kind::Sibling, "").with_location(task.spawned_at());
+    cancelled.unwrap_or_else(|| Arc::new(failed()))
 }
 
 /// Why a child ended that its executor dropped. If nobody had cancelled it, nobody wanted that.
@@ -567,7 +568,7 @@ fn lost<E>(shared: &Shared<E>, scope: Option<Scope>, task: &TaskMeta) -> Arc<Cau
         }
         _ => {
             shared.incomplete(task, "the executor dropped a child before it had ended");
-            why(shared)
+            why(shared, task)
         }
     }
 }

@@ -1,7 +1,7 @@
 //! A group as a value.
 
 use super::end::end;
-use super::shared::{Closes, Exit, Shared};
+use super::shared::{Closes, Exit, Leaving, Shared};
 use super::{Ambient, GroupBuilder, TaskGroup};
 use crate::catch::Catch;
 use crate::error::GroupError;
@@ -66,6 +66,7 @@ use std::task::{Context, Poll};
 #[must_use = "dropping a group cancels its children"]
 pub struct OwnedGroup<E: fmt::Display, S = Ambient> {
     // Dropped in this order: the children are cancelled, then what failed is reported.
+    leaving: Leaving<Scope>,
     /// Never locked: it is there so that a group may be shared by threads. `join` takes it out.
     run: Mutex<Scoped<Last<E>>>,
     exit: Exit<E>,
@@ -90,6 +91,7 @@ impl<S> GroupBuilder<S> {
         scope.set_grace(self.grace);
         let shared = Shared::new(scope, self.meta, self.limit);
         OwnedGroup {
+            leaving: Leaving::new(shared.scope.clone(), &shared.meta),
             run: Mutex::new(shared.scope.run(Last(Closes(Arc::clone(&shared))))),
             exit: Exit(Arc::clone(&shared)),
             handle: TaskGroup {
@@ -119,9 +121,12 @@ impl<E: fmt::Display + 'static, S> OwnedGroup<E, S> {
     /// Dropping the future drops the group, with what that does. To wait for children and keep
     /// the group, join a group that is kept elsewhere, or ask the children's handles.
     pub async fn join(self) -> Result<(), GroupError<E>> {
-        let OwnedGroup { run, exit, .. } = self;
+        let OwnedGroup {
+            leaving, run, exit, ..
+        } = self;
         let around = Scope::current();
         let inner = Followed {
+            leaving,
             run: run.into_inner(),
             scope: exit.0.scope.clone(),
             around: around.clone(),
@@ -148,6 +153,7 @@ impl<E: fmt::Display, S> fmt::Debug for OwnedGroup<E, S> {
 pin_project! {
     /// A group's run, cancelled with the scope in which it is joined.
     struct Followed<F: Future> {
+        leaving: Leaving<Scope>,
         #[pin]
         run: Scoped<F>,
         scope: Scope,
@@ -166,6 +172,10 @@ impl<F: Future> Future for Followed<F> {
                 this.scope.cancel(Cause::clone(&cause));
             }
         }
-        this.run.poll(cx)
+        let polled = this.run.poll(cx);
+        if polled.is_ready() {
+            this.leaving.ended();
+        }
+        polled
     }
 }

@@ -23,7 +23,9 @@ use pirn_core::shim::Mutex;
 use pirn_core::shim::atomic::AtomicUsize;
 use pirn_core::shim::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use pirn_core::{Cause, ChildGuard, Kind, Payload, Scope, TaskMeta, budget};
+use std::borrow::Borrow;
 use std::fmt;
+use std::panic::Location;
 use std::sync::Arc;
 use std::task::Poll;
 
@@ -265,6 +267,46 @@ pub(crate) struct Closes<E>(pub(crate) Arc<Shared<E>>);
 impl<E> Drop for Closes<E> {
     fn drop(&mut self) {
         self.0.close();
+    }
+}
+
+/// Dropped before the group's end, with its future, it cancels the group: so that what is then said of
+/// clean-up names the place where the group was made.
+pub(crate) struct Leaving<S: Borrow<Scope>> {
+    /// `None` after the end.
+    scope: Option<S>,
+    made_at: &'static Location<'static>,
+}
+
+impl<S: Borrow<Scope>> Leaving<S> {
+    pub(crate) fn new(scope: S, meta: &TaskMeta) -> Self {
+        Leaving {
+            scope: Some(scope),
+            made_at: meta.spawned_at(),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn ended(&mut self) {
+        self.scope = None;
+    }
+}
+
+impl<S: Borrow<Scope>> Drop for Leaving<S> {
+    #[inline]
+    fn drop(&mut self) {
+        if let Some(scope) = &self.scope {
+            leave_early(scope.borrow(), self.made_at);
+        }
+    }
+}
+
+#[cold]
+fn leave_early(scope: &Scope, made_at: &'static Location<'static>) {
+    // It has where its end was a panic.
+    if !scope.has_ended() {
+        let cause = Cause::new(Kind::Dropped, "the group was dropped");
+        scope.cancel(cause.with_location(made_at));
     }
 }
 
