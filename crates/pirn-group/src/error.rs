@@ -7,7 +7,7 @@ pub use boxed::BoxedError;
 
 use pirn_core::{Cause, JoinError, Missing, TaskMeta};
 use std::error::Error;
-use std::fmt;
+use std::fmt::{self, Write};
 use std::sync::Arc;
 use tree::{Part, Stop, Tree};
 
@@ -63,10 +63,33 @@ impl<E: fmt::Display> fmt::Display for Failure<E> {
         if f.alternate() {
             return write!(f, "{}: {:#}", self.task, self.error);
         }
-        let text = format!("{:#}", self.error);
+        write!(f, "{}: ", self.task)?;
+        let mut first = FirstLine { f, is_over: false };
+        match write!(first, "{:#}", self.error) {
+            _ if first.is_over => f.write_str(" …"),
+            written => written,
+        }
+    }
+}
+
+/// Passes the first line on; who writes more is stopped, since an error may be long.
+struct FirstLine<'a, 'f> {
+    f: &'a mut fmt::Formatter<'f>,
+    is_over: bool,
+}
+
+impl fmt::Write for FirstLine<'_, '_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        if self.is_over {
+            return Err(fmt::Error);
+        }
         match text.split_once('\n') {
-            None => write!(f, "{}: {text}", self.task),
-            Some((line, _)) => write!(f, "{}: {line} …", self.task),
+            None => self.f.write_str(text),
+            Some((line, _)) => {
+                self.f.write_str(line)?;
+                self.is_over = true;
+                Err(fmt::Error)
+            }
         }
     }
 }
@@ -93,6 +116,13 @@ impl<E: fmt::Debug + fmt::Display> Error for Failure<E> {}
 /// [`source`](Error::source) is the first failure: the boxed error itself, or, of any other type,
 /// its [`Failure`]. It is an `Error` for every error type that can be shown, `anyhow::Error`
 /// included, so that it passes into boxes, `anyhow` and `eyre`, and can be downcast again.
+///
+/// # Depth
+///
+/// Nothing here recurses, dropping it included, however deep the groups were. But a line of a tree
+/// begins with a margin as wide as its branch is deep: so of groups that were nested *n* deep, `Display`
+/// writes on the order of *n*² bytes, and takes as long as that. Groups inside errors from which they
+/// were not [taken out](Self::nest) are shown, and dropped, by these errors, each inside the next.
 ///
 /// # Examples
 ///

@@ -448,3 +448,119 @@ fn groups_nested_without_end_need_no_stack() {
     let (one, rest) = error.split::<Number>();
     assert!(one.is_some() && rest.is_none());
 }
+
+/// Counts what is written.
+#[derive(Default)]
+struct Counted {
+    pieces: usize,
+    bytes: usize,
+    lines: usize,
+}
+
+impl fmt::Write for Counted {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.pieces += 1;
+        self.bytes += text.len();
+        // All but the first piece of a line are short.
+        self.lines += usize::from(text.starts_with('\n'));
+        Ok(())
+    }
+}
+
+/// A tree of `levels` groups, each in the one around, each with a failure of its own after that.
+fn deep(levels: u64) -> GroupError<Number> {
+    let two = || fail::<Boxed>(vec![Plan::Number(0), Plan::Number(0)]);
+    let level = two().map(|_| Number(0));
+    let of = |level: &GroupError<Number>, depth| {
+        let mut is_first = true;
+        level.clone().map(|_| match std::mem::take(&mut is_first) {
+            true => Number(depth),
+            false => Number(u64::MAX),
+        })
+    };
+    of(&level, 1).nest(|Number(depth)| match depth < levels {
+        true => Ok(of(&level, depth + 1)),
+        false => Err(Number(depth)),
+    })
+}
+
+#[test]
+fn trees_100_000_deep_need_next_to_no_stack() {
+    const LEVELS: u64 = 100_000;
+    let (error, boxed) = (deep(LEVELS), deep(LEVELS).map(Boxed::from));
+    let failures = LEVELS as usize + 1;
+    let small = fail::<Boxed>(vec![Plan::Number(0)]).map(|_| Number(0));
+    let thread = std::thread::Builder::new().stack_size(256 << 10);
+    let tried = thread.spawn(move || {
+        let mut shown = Counted::default();
+        fmt::Write::write_fmt(&mut shown, format_args!("{error}")).unwrap();
+        let lines = failures + LEVELS as usize - 1;
+        assert_eq!(shown.lines, lines);
+        // What it does is in proportion to what it writes, and margins go in one piece.
+        assert!(shown.pieces < 16 * lines && shown.bytes > lines * lines);
+        let mut debugged = Counted::default();
+        fmt::Write::write_fmt(&mut debugged, format_args!("{error:?}{error:#?}")).unwrap();
+        assert!(debugged.bytes > lines);
+
+        assert_eq!((error.len(), error.iter().count()), (failures, failures));
+        assert_eq!(error.first().unwrap().error(), &Number(LEVELS));
+        assert!(!error.is_empty() && error.cause().is_none() && error.missing().is_none());
+        let source = error.source().unwrap().to_string();
+        assert!(source.ends_with(": number 100000"));
+        assert_eq!(error.clone().into_errors().len(), failures);
+        assert_eq!(
+            error.clone().map(|Number(n)| n).into_iter().count(),
+            failures
+        );
+        assert_eq!(error.clone().nest(Err).len(), failures);
+        let outer = error.clone().map(|Number(n)| match n {
+            u64::MAX => small.clone(),
+            _ => error.clone(),
+        });
+        let flat = outer.flatten();
+        assert_eq!(flat.len(), 2 * failures - 1);
+
+        let (taken, rest) = error.split_by(|&Number(n)| n == LEVELS);
+        assert_eq!(
+            (taken.unwrap().len(), rest.unwrap().len()),
+            (1, failures - 1)
+        );
+
+        // In a box, and in one's hands again.
+        let source = boxed.source().unwrap();
+        assert_eq!(source.downcast_ref(), Some(&Number(LEVELS)));
+        let again: Boxed = boxed.into();
+        let boxed = *again.downcast::<GroupError<Boxed>>().unwrap();
+        let ends = Hand::default();
+        let run = GroupBuilder::on(ends.clone()).run(async |_| Err::<(), _>(Boxed::from(boxed)));
+        let boxed = ends.finish(run).unwrap_err();
+        let anyhow = anyhow::Error::from(boxed);
+        assert!(anyhow.chain().any(|error| error.is::<Number>()));
+        let (numbers, rest) = anyhow
+            .downcast::<GroupError<Boxed>>()
+            .unwrap()
+            .split::<Number>();
+        assert_eq!((numbers.unwrap().len(), rest.is_none()), (failures, true));
+    });
+    tried.unwrap().join().unwrap();
+}
+
+#[test]
+fn of_a_long_error_one_line_is_made_where_one_is_shown() {
+    struct Long(std::rc::Rc<std::cell::Cell<usize>>);
+    impl fmt::Display for Long {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            for _ in 0..1000 {
+                self.0.set(self.0.get() + 1);
+                writeln!(f, "a line")?;
+            }
+            Ok(())
+        }
+    }
+    let made = std::rc::Rc::default();
+    let error = fail::<Boxed>(vec![Plan::Number(1)]).map(|_| Long(std::rc::Rc::clone(&made)));
+    let failure = error.first().unwrap();
+    assert!(failure.to_string().ends_with(": a line …"));
+    assert_eq!(made.get(), 1);
+    assert_eq!(format!("{failure:#}").lines().count(), 1000);
+}
