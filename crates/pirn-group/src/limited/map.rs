@@ -34,6 +34,33 @@ use std::task::{Context, Poll, Waker, ready};
 /// lend the stream, `pages.as_mut()`, and close it afterwards, as with
 /// [`for_each_limit`](super::for_each_limit#a-stream-that-has-clean-up-to-do).
 ///
+/// ```
+/// # futures::executor::block_on(async {
+/// use pirn_core::finally_in_place;
+/// use pirn_group::{map_limit, stream};
+/// use std::cell::Cell;
+/// use std::pin::pin;
+///
+/// let hung_up = Cell::new(false);
+/// let mut pages = pin!(stream::from_fn(async |yielder| {
+///     let work = async {
+///         for page in 1.. {
+///             yielder.yield_(page).await;
+///         }
+///     };
+///     finally_in_place(work, async || hung_up.set(true)).await
+/// }));
+/// let read = async |page: u32| page * 10;
+/// let first = map_limit(3, pages.as_mut(), read, async |mut results| {
+///     results.next().await.unwrap().1.unwrap()
+/// })
+/// .await;
+/// assert!(!hung_up.get()); // it may be gone on with,
+/// pages.close().await; // or closed
+/// assert!(first == 10 && hung_up.get());
+/// # });
+/// ```
+///
 /// # Panics
 ///
 /// If `limit` is 0. With a panic of the body, of `work` or of the items, when what is running has
