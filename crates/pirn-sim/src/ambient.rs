@@ -18,7 +18,9 @@ pub(crate) fn enter(world: &Arc<World>) -> Entered {
 
 impl Drop for Entered {
     fn drop(&mut self) {
-        WORLD.set(self.0.take());
+        let left = WORLD.replace(self.0.take());
+        // Not while it is borrowed.
+        drop(left);
     }
 }
 

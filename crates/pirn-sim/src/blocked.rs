@@ -92,14 +92,13 @@ impl Future for AllBlocked {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let waker = cx.waker().clone();
         let Some((world, ticket)) = &self.asked else {
             let world = ambient::world();
-            let ticket = world.wait_blocked(self.cushion, waker);
+            let ticket = world.wait_blocked(self.cushion, cx.waker().clone());
             self.asked = Some((world, ticket));
             return Poll::Pending;
         };
-        match world.still_waits_blocked(*ticket, waker) {
+        match world.still_waits_blocked(*ticket, cx.waker().clone()) {
             true => Poll::Pending,
             false => Poll::Ready(()),
         }

@@ -5,7 +5,7 @@ use crate::event::{By, What, Who};
 use crate::random::Random;
 use pirn_core::budget::inspect;
 use pirn_core::shim::{Arc, Condvar, Mutex};
-use pirn_core::wake::wake;
+use pirn_core::wake::{discard, wake};
 use pirn_core::{Instant, Park, ParkError, TaskMeta, Unpark, Until};
 use pirn_executor::{Ended, Hooks, TaskId};
 use pirn_timer::TimeSource;
@@ -134,7 +134,7 @@ impl World {
             mem::swap(&mut own.waker, &mut waker);
         }
         drop(state);
-        pirn_core::wake::discard(waker);
+        discard(waker);
         waits
     }
 
@@ -143,7 +143,7 @@ impl World {
         let own = state.blocked.iter().position(|each| each.ticket == ticket);
         let own = own.map(|at| state.blocked.remove(at));
         drop(state);
-        drop(own);
+        discard(own.map(|own| own.waker));
     }
 
     pub(crate) fn seed(&self, seed: u64) {

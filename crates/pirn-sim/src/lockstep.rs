@@ -3,9 +3,10 @@
 use futures_io::{AsyncRead, AsyncWrite};
 use pirn_core::budget::poll_spend;
 use pirn_core::shim::{Arc, Mutex};
-use pirn_core::wake::wake;
+use pirn_core::wake::{discard, wake};
 use std::fmt;
 use std::io;
+use std::mem;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker, ready};
 
@@ -109,12 +110,15 @@ impl Lane {
     }
 
     fn read(&self, waker: Waker, buf: &mut [u8]) -> Poll<usize> {
-        let mut former = None;
+        let mut waker = Some(waker);
         let read = self.change(Side::Writer, |state| {
-            if state.given.is_empty() && !state.finished && !buf.is_empty() {
+            if buf.is_empty() {
+                return (Poll::Ready(0), false);
+            }
+            if state.given.is_empty() && !state.finished {
                 let news = state.wanted == 0;
                 state.wanted = buf.len();
-                former = state.reader.replace(waker);
+                mem::swap(&mut state.reader, &mut waker);
                 return (Poll::Pending, news);
             }
             let count = buf.len().min(state.given.len());
@@ -123,38 +127,47 @@ impl Lane {
             state.wanted = 0;
             (Poll::Ready(count), state.given.is_empty())
         });
-        pirn_core::wake::discard(former);
+        // That of the poll before, or this one's.
+        discard(waker);
         read
     }
 
     fn write(&self, waker: Waker, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let mut former = None;
+        let mut waker = Some(waker);
         let written = self.change(Side::Reader, |state| {
             if state.finished || state.deserted {
                 return (Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())), false);
             }
+            if bytes.is_empty() {
+                return (Poll::Ready(Ok(0)), false);
+            }
             let count = state.wanted.min(bytes.len());
-            if count == 0 && !bytes.is_empty() {
-                former = state.writer.replace(waker);
+            if count == 0 {
+                mem::swap(&mut state.writer, &mut waker);
                 return (Poll::Pending, false);
             }
             state.given.extend_from_slice(&bytes[..count]);
             state.wanted = 0;
-            (Poll::Ready(Ok(count)), count > 0)
+            (Poll::Ready(Ok(count)), true)
         });
-        pirn_core::wake::discard(former);
+        discard(waker);
         written
     }
 
     /// Waits until what was given has been taken.
     fn flush(&self, waker: Waker) -> Poll<io::Result<()>> {
+        let mut waker = Some(waker);
         let mut state = self.0.lock();
-        let _former = match state.given.is_empty() || state.deserted {
-            true => return Poll::Ready(Ok(())),
-            false => state.writer.replace(waker),
-        };
+        let is_taken = state.given.is_empty() || state.deserted;
+        if !is_taken {
+            mem::swap(&mut state.writer, &mut waker);
+        }
         drop(state);
-        Poll::Pending
+        discard(waker);
+        match is_taken {
+            true => Poll::Ready(Ok(())),
+            false => Poll::Pending,
+        }
     }
 
     fn finish(&self) {

@@ -2,7 +2,7 @@
 
 use pirn_core::budget;
 use pirn_core::shim::{Arc, Mutex};
-use pirn_core::wake::wake;
+use pirn_core::wake::{discard, wake};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
@@ -18,7 +18,7 @@ use std::task::{Context, Poll, Waker};
 /// | `State` | meaning | changed by |
 /// |---|---|---|
 /// | `next` | the step that is under way, or may begin | `Turn::drop` |
-/// | `waiting` | wakers of those whose step has not come | `Step::poll`; `Turn::drop` takes the next one's |
+/// | `waiting` | those whose step has not come, each with its waker until it is woken | `Step::poll`, `Step::drop`; `Turn::drop` takes the next one's waker |
 /// | `begun` | the step `next` is under way | `Step::poll`; `Turn::drop` |
 /// | `broken` | one was dropped before its turn, so that those after it never come | `Step::drop` |
 ///
@@ -56,7 +56,7 @@ pub struct Sequencer(Arc<Mutex<State>>);
 struct State {
     next: usize,
     begun: bool,
-    waiting: BTreeMap<usize, Waker>,
+    waiting: BTreeMap<usize, Option<Waker>>,
     broken: Option<usize>,
 }
 
@@ -174,11 +174,11 @@ impl Future for Step {
     type Output = Turn;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Turn> {
-        let (number, waker) = (self.number, cx.waker().clone());
+        let (number, mut waker) = (self.number, Some(cx.waker().clone()));
         let mut state = self.sequencer.0.lock();
         let look = state.look(number, self.place);
         let former = match look {
-            Look::Wait => state.waiting.insert(number, waker),
+            Look::Wait => state.waiting.insert(number, waker.take()),
             Look::Begin => {
                 state.begun = true;
                 state.waiting.remove(&number)
@@ -187,7 +187,8 @@ impl Future for Step {
             Look::Broken(_) => state.waiting.remove(&number),
         };
         drop(state);
-        pirn_core::wake::discard(former);
+        discard(former.flatten());
+        discard(waker);
         self.place = match look {
             Look::Wait => Place::Waiting,
             _ => Place::Over,
@@ -222,8 +223,8 @@ impl Drop for Step {
         state.broken = Some(broken);
         let woken = state.waiting.split_off(&broken);
         drop(state);
-        drop(own);
-        woken.into_values().for_each(wake);
+        discard(own.flatten());
+        woken.into_values().flatten().for_each(wake);
     }
 }
 
@@ -232,8 +233,9 @@ impl Drop for Turn {
         let mut state = self.sequencer.0.lock();
         state.next = self.number + 1;
         state.begun = false;
-        // It stays, so that another one with its number is found out; its poll takes it.
-        let next = state.waiting.get(&state.next).cloned();
+        let next = state.next;
+        // Its place stays, so that another one with its number is found out; its poll takes that.
+        let next = state.waiting.get_mut(&next).and_then(Option::take);
         drop(state);
         next.into_iter().for_each(wake);
     }
@@ -242,9 +244,12 @@ impl Drop for Turn {
 impl fmt::Debug for Sequencer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = self.0.lock();
+        let (next, waiting) = (state.next, state.waiting.keys().copied());
+        let waiting: Vec<_> = waiting.collect();
+        drop(state);
         f.debug_struct("Sequencer")
-            .field("next", &state.next)
-            .field("waiting", &state.waiting.keys())
+            .field("next", &next)
+            .field("waiting", &waiting)
             .finish_non_exhaustive()
     }
 }

@@ -75,6 +75,22 @@ fn a_write_that_is_dropped_while_it_waits_has_written_nothing() {
 }
 
 #[test]
+fn a_write_of_nothing_leaves_a_read_that_waits_what_comes_next() {
+    Sim::new().run(async {
+        let (mut here, mut there) = lockstep_pair();
+        let read = spawn(async move {
+            let mut bytes = [0; 8];
+            there.read(&mut bytes).await.unwrap()
+        });
+        wait_all_blocked().await;
+        assert_eq!(here.write(b"").await.unwrap(), 0);
+        assert_eq!(here.write(b"abc").await.unwrap(), 3);
+        assert_eq!(read.await.unwrap(), 3);
+        drop(here);
+    });
+}
+
+#[test]
 fn a_read_that_is_dropped_while_it_waits_leaves_what_it_was_given_to_the_next() {
     Sim::new().run(async {
         let (mut here, mut there) = lockstep_pair();

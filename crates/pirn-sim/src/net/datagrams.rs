@@ -183,16 +183,16 @@ impl Datagrams {
     fn poll_next(&self, alarm: &mut Alarm, cx: &mut Context<'_>) -> Poll<(Address, Vec<u8>)> {
         ready!(poll_spend(cx));
         loop {
-            let waker = cx.waker().clone();
             let now = pirn_timer::now();
-            let first = self.network.enter(|state, _| {
+            let own = Some(cx.waker().clone());
+            let first = self.network.enter_as(own, |state, later| {
                 let inbox = state
                     .inboxes
                     .get_mut(&self.local)
                     .expect("the port is bound as long as it has a socket");
                 let first = inbox.first(now);
-                if first.is_err() && !inbox.readers.iter().any(|other| other.will_wake(&waker)) {
-                    inbox.readers.push(waker);
+                if first.is_err() {
+                    later.join(&mut inbox.readers);
                 }
                 first
             });
@@ -206,10 +206,11 @@ impl Datagrams {
 
 impl Drop for Datagrams {
     fn drop(&mut self) {
-        let inbox = self
-            .network
-            .enter(|state, _| state.inboxes.remove(&self.local));
-        drop(inbox);
+        self.network.enter(|state, later| {
+            let inbox = state.inboxes.remove(&self.local);
+            let mut readers = inbox.map_or_else(Vec::new, |inbox| inbox.readers);
+            later.forget_all(&mut readers);
+        });
     }
 }
 

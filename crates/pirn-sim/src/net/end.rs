@@ -8,7 +8,7 @@ use pirn_core::Instant;
 use pirn_core::budget::poll_spend;
 use std::io;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 
 /// One end of a connection, for both halves.
 pub(super) struct End {
@@ -20,11 +20,14 @@ pub(super) struct End {
 }
 
 impl End {
+    /// For one who may have to wait: then `act` keeps its waker.
     fn with<R>(
         &self,
+        cx: &Context<'_>,
         act: impl FnOnce(&mut State, &mut Connection, Instant, &mut Later) -> R,
     ) -> R {
-        self.at(Some(pirn_timer::now()), act)
+        let now = pirn_timer::now();
+        self.at(Some(now), Some(cx.waker().clone()), act)
     }
 
     /// As `with`, also where there is no clock any more, as a stream is dropped: then it is as late as
@@ -34,15 +37,16 @@ impl End {
         act: impl FnOnce(&mut State, &mut Connection, Instant, &mut Later) -> R,
     ) -> R {
         let clock = pirn_core::context::clock();
-        self.at(clock.ok().map(|clock| clock.now()), act)
+        self.at(clock.ok().map(|clock| clock.now()), None, act)
     }
 
     fn at<R>(
         &self,
         now: Option<Instant>,
+        own: Option<Waker>,
         act: impl FnOnce(&mut State, &mut Connection, Instant, &mut Later) -> R,
     ) -> R {
-        self.network.enter(|state, later| {
+        self.network.enter_as(own, |state, later| {
             let now = now.unwrap_or(state.latest);
             state.latest = now;
             let id = self.connection;
@@ -52,7 +56,7 @@ impl End {
                 .expect("a connection stays until both ends are gone");
             let result = act(state, &mut connection, now, later);
             if connection.gone == [true; 2] {
-                state.give_back(&connection.ends[0]);
+                state.end(connection, later);
             } else {
                 state.connections.insert(id, connection);
             }
@@ -68,8 +72,7 @@ impl End {
     ) -> Poll<io::Result<usize>> {
         ready!(poll_spend(cx));
         loop {
-            let waker = cx.waker().clone();
-            let step = self.with(|_, connection, now, later| {
+            let step = self.with(cx, |_, connection, now, later| {
                 let pipe = &mut connection.pipes[1 - self.side];
                 if pipe.deserted {
                     return Step::Done(Ok(0));
@@ -77,7 +80,7 @@ impl End {
                 let step = pipe.read(now, buf);
                 match step {
                     Step::Done(_) => later.wake(&mut pipe.writer),
-                    Step::Until(_) => later.keep(&mut pipe.reader, waker),
+                    Step::Until(_) => later.keep(&mut pipe.reader),
                 }
                 step
             });
@@ -99,8 +102,7 @@ impl End {
     ) -> Poll<io::Result<usize>> {
         ready!(poll_spend(cx));
         loop {
-            let waker = cx.waker().clone();
-            let step = self.with(|state, connection, now, later| {
+            let step = self.with(cx, |state, connection, now, later| {
                 let [from, to] = connection.hosts(self.side);
                 let conditions = state.conditions(&from, &to);
                 let (buffer, segment) = (conditions.buffer, conditions.segment);
@@ -108,7 +110,7 @@ impl End {
                 let room = match pipe.room(now, buffer) {
                     Step::Done(Ok(room)) => room,
                     Step::Until(at) => {
-                        later.keep(&mut pipe.writer, waker);
+                        later.keep(&mut pipe.writer);
                         return Step::Until(at);
                     }
                     failed => return failed,

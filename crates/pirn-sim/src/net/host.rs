@@ -168,12 +168,12 @@ impl Host {
     /// When a word that is sent as soon as the hosts are not parted arrives.
     async fn arrival(&self, from: &Arc<str>, to: &Arc<str>) -> Instant {
         poll_fn(|cx| {
-            let waker = cx.waker().clone();
             let now = pirn_timer::now();
+            let own = Some(cx.waker().clone());
             self.network
-                .enter(|state, _| match state.arrives(from, to, 0, now) {
+                .enter_as(own, |state, later| match state.arrives(from, to, 0, now) {
                     Instant::NEVER => {
-                        state.hope(waker);
+                        state.hope(later);
                         Poll::Pending
                     }
                     at => Poll::Ready(at),

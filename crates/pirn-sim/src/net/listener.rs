@@ -115,20 +115,15 @@ impl Listener {
 
     fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(Stream, Address)>> {
         ready!(poll_spend(cx));
-        let waker = cx.waker().clone();
-        let next = self.network.enter(|state, _| {
+        let own = Some(cx.waker().clone());
+        let next = self.network.enter_as(own, |state, later| {
             let backlog = state
                 .backlogs
                 .get_mut(&self.local)
                 .expect("the port is open as long as there is a listener");
             let next = backlog.waiting.pop_front();
-            if next.is_none()
-                && !backlog
-                    .acceptors
-                    .iter()
-                    .any(|other| other.will_wake(&waker))
-            {
-                backlog.acceptors.push(waker);
+            if next.is_none() {
+                later.join(&mut backlog.acceptors);
             }
             next
         });
@@ -140,11 +135,13 @@ impl Listener {
 
 impl Drop for Listener {
     fn drop(&mut self) {
-        let backlog = self
-            .network
-            .enter(|state, _| state.backlogs.remove(&self.local));
-        // Its streams look at the network as they are dropped.
-        drop(backlog);
+        let waiting = self.network.enter(|state, later| {
+            let mut backlog = state.backlogs.remove(&self.local)?;
+            later.forget_all(&mut backlog.acceptors);
+            Some(backlog.waiting)
+        });
+        // They look at the network as they are dropped.
+        drop(waiting);
     }
 }
 

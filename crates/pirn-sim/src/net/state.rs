@@ -7,6 +7,7 @@ use super::listener::Backlog;
 use super::pipe::Pipe;
 use crate::random::Random;
 use pirn_core::Instant;
+use pirn_core::wake::{discard, wake};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -51,6 +52,8 @@ pub(super) struct Connection {
 /// What is done once the network is unlocked: wakers are called and dropped.
 #[derive(Default)]
 pub(super) struct Later {
+    /// Of one who may have to wait, until it is kept.
+    own: Option<Waker>,
     wakes: Vec<Waker>,
     drops: Vec<Waker>,
 }
@@ -64,9 +67,32 @@ impl Later {
         self.wakes.append(waiting);
     }
 
-    /// Keeps `waker` where another may have been.
-    pub(super) fn keep(&mut self, place: &mut Option<Waker>, waker: Waker) {
-        self.drops.extend(place.replace(waker));
+    /// Keeps the waker of who waits where another may have been.
+    pub(super) fn keep(&mut self, place: &mut Option<Waker>) {
+        if let Some(own) = self.own.take() {
+            self.drops.extend(place.replace(own));
+        }
+    }
+
+    /// Keeps it among others, unless it is there.
+    pub(super) fn join(&mut self, waiting: &mut Vec<Waker>) {
+        let is_new = |own: &mut Waker| !waiting.iter().any(|other| other.will_wake(own));
+        if let Some(own) = self.own.take_if(is_new) {
+            waiting.push(own);
+        }
+    }
+
+    /// Nobody has to be woken any more.
+    pub(super) fn forget_all(&mut self, waiting: &mut Vec<Waker>) {
+        self.drops.append(waiting);
+    }
+
+    /// A connection is no more.
+    fn forget(&mut self, connection: Connection) {
+        for pipe in connection.pipes {
+            self.drops.extend(pipe.reader);
+            self.drops.extend(pipe.writer);
+        }
     }
 }
 
@@ -91,13 +117,33 @@ impl Shared {
 
     /// Looks at the network or changes it, and then wakes whom that concerns.
     pub(super) fn enter<R>(&self, act: impl FnOnce(&mut State, &mut Later) -> R) -> R {
-        let mut later = Later::default();
+        self.enter_as(None, act)
+    }
+
+    /// As `enter`, for one who may have to wait: then `act` keeps its waker.
+    pub(super) fn enter_as<R>(
+        &self,
+        own: Option<Waker>,
+        act: impl FnOnce(&mut State, &mut Later) -> R,
+    ) -> R {
+        let mut later = Later {
+            own,
+            ..Later::default()
+        };
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let result = act(&mut state, &mut later);
         drop(state);
-        later.wakes.into_iter().for_each(pirn_core::wake::wake);
-        later.drops.into_iter().for_each(pirn_core::wake::discard);
+        later.wakes.into_iter().for_each(wake);
+        later.drops.into_iter().for_each(discard);
+        discard(later.own);
         result
+    }
+}
+
+impl Drop for State {
+    fn drop(&mut self) {
+        // Of those who have given up since; all others keep the network.
+        self.hopeful.drain(..).for_each(discard);
     }
 }
 
@@ -204,11 +250,15 @@ impl State {
         self.hosts.contains_key(name)
     }
 
-    /// Wakes somebody once hosts are joined.
-    pub(super) fn hope(&mut self, waker: Waker) {
-        if !self.hopeful.iter().any(|other| other.will_wake(&waker)) {
-            self.hopeful.push(waker);
-        }
+    /// Wakes who waits once hosts are joined.
+    pub(super) fn hope(&mut self, later: &mut Later) {
+        later.join(&mut self.hopeful);
+    }
+
+    /// Both ends of a connection are gone.
+    pub(super) fn end(&mut self, connection: Connection, later: &mut Later) {
+        self.give_back(&connection.ends[0]);
+        later.forget(connection);
     }
 
     /// A port of this host for one who does not care which.
