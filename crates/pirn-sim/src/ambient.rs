@@ -1,6 +1,7 @@
 //! The run around the caller.
 
 use crate::clock::{Hold, World};
+use crate::jitter::sleep_until_exactly;
 use pirn_core::shim::Arc;
 use std::cell::RefCell;
 use std::time::Duration;
@@ -117,7 +118,7 @@ pub fn resume() {
 ///
 /// The timers on the way fire in their order, each at its own time, and what they wake runs before
 /// the clock goes on; so does what is ready. When this returns, all of that has run as far as it
-/// can, and it is exactly `duration` later.
+/// can, and it is exactly `duration` later, also where timers are [late](crate::Sim::jitter).
 ///
 /// # Panics
 ///
@@ -146,7 +147,7 @@ pub fn resume() {
 pub async fn advance(duration: Duration) {
     let world = world();
     let until = world.allow(duration);
-    pirn_timer::sleep_until(until).await;
+    sleep_until_exactly(until).await;
     crate::wait_all_blocked().await;
 }
 

@@ -1,6 +1,7 @@
 //! One program under many schedules.
 
-use crate::sim::Sim;
+use crate::jitter;
+use crate::sim::{Settings, Sim};
 use std::env;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -14,6 +15,8 @@ use std::thread;
 ///
 /// - `PIRN_SEED=17`: this seed alone;
 /// - `PIRN_SEEDS=10000`: so many.
+///
+/// A third, `PIRN_JITTER=5ms`, lets [timers be late](Sim::jitter).
 ///
 /// # Panics
 ///
@@ -67,7 +70,7 @@ impl Sim {
         program: impl Fn() -> F,
         bad: impl Fn(&F::Output) -> bool,
     ) -> Option<F::Output> {
-        let settings = self.settings();
+        let settings = by_environment(self.settings());
         let seeds = match (variable("PIRN_SEED"), variable("PIRN_SEEDS")) {
             (Some(seed), _) => seed..seed + 1,
             (None, Some(seeds)) => 0..seeds,
@@ -94,10 +97,12 @@ impl Sim {
         program: impl FnOnce() -> F,
         bad: impl Fn(&F::Output) -> bool,
     ) -> F::Output {
-        let (sim, seed) = match (self.settings().seed, variable("PIRN_SEED")) {
-            (Some(_), Some(seed)) => (Sim::with(self.settings()).seed(seed), Some(seed)),
+        let settings = by_environment(self.settings());
+        let (sim, seed) = match (settings.seed, variable("PIRN_SEED")) {
+            (Some(_), Some(seed)) => (self.seed(seed), Some(seed)),
             (seed, _) => (self, seed),
         };
+        let sim = sim.jitter(settings.jitter);
         sim.told(Some(test), seed, program, bad)
     }
 
@@ -115,9 +120,13 @@ impl Sim {
             let tail = world.with_book(|book| book.render(usize::MAX));
             let under = settings.told();
             eprintln!("pirn-sim: it fails {under}; the last of its trace:\n{tail}");
-            let again = seed.map_or(String::new(), |seed| format!("PIRN_SEED={seed} "));
+            let seed = seed.map_or(String::new(), |seed| format!("PIRN_SEED={seed} "));
+            let late = match settings.jitter.is_zero() {
+                true => String::new(),
+                false => format!("PIRN_JITTER={} ", jitter::written(settings.jitter)),
+            };
             eprintln!(
-                "pirn-sim: to run it alone: {again}cargo test {}",
+                "pirn-sim: to run it alone: {seed}{late}cargo test {}",
                 name(test)
             );
         }
@@ -133,6 +142,15 @@ fn name(test: Option<&str>) -> String {
         Some(name) => name.to_owned(),
         None => "THIS_TEST".to_owned(),
     }
+}
+
+/// What the environment says otherwise.
+fn by_environment(mut settings: Settings) -> Settings {
+    if let Ok(text) = env::var("PIRN_JITTER") {
+        settings.jitter = jitter::read(&text)
+            .unwrap_or_else(|| panic!("PIRN_JITTER is to be a duration such as 5ms, not `{text}`"));
+    }
+    settings
 }
 
 /// A number in the environment.

@@ -2,6 +2,7 @@
 
 use crate::book::Book;
 use crate::event::{By, What, Who};
+use crate::jitter::Jitter;
 use crate::random::Random;
 use pirn_core::budget::inspect;
 use pirn_core::shim::{Arc, Condvar, Mutex};
@@ -40,6 +41,8 @@ struct State {
     random: Random,
     /// Of what polls may spend, where a seed says so.
     rations: Option<Random>,
+    /// By how much timers are late, where that was asked for.
+    jitter: Option<Jitter>,
     book: Book,
 }
 
@@ -63,6 +66,7 @@ impl Default for State {
             tickets: 0,
             random: Random::new(0),
             rations: None,
+            jitter: None,
             book: Book::default(),
         }
     }
@@ -153,6 +157,16 @@ impl World {
     /// Ends polls where the budget allows, by this seed.
     pub(crate) fn seed_rations(&self, seed: u64) {
         self.state.lock().rations = Some(Random::new(seed));
+    }
+
+    pub(crate) fn set_jitter(&self, jitter: Jitter) {
+        self.state.lock().jitter = Some(jitter);
+    }
+
+    /// When a timer for `at` fires.
+    pub(crate) fn late(&self, at: Instant) -> Instant {
+        let mut state = self.state.lock();
+        state.jitter.as_mut().map_or(at, |jitter| jitter.late(at))
     }
 
     pub(crate) fn random(&self) -> u64 {

@@ -57,6 +57,7 @@
 //! |---|---|---|
 //! | order | tasks run in the order in which they became ready | [`Sim::seed`]: any ready one next; [`Sim::ranked`]: some are very late; [`Sim::workers`]: so many workers that steal from each other; [`check`] and `seeds = N`: all of them in turn |
 //! | clock | jumps when nothing is ready | [`Sim::paused`], [`pause`]: stands still until [`advance`]; [`Sim::threshold`]: jumps after so much real rest |
+//! | timers | fire exactly at their time | [`Sim::jitter`], `PIRN_JITTER=5ms`: up to so much late, as the seed says; finds races of durations |
 //! | threads outside | are not waited for | [`hold`], [`Sim::hold`]: the clock waits while the [`Hold`] lives |
 //! | closures for threads | run inline, in their turn | with a seed: after as many turns as it says, in any order; the clock never jumps before |
 //! | sockets, files, signals | are errors, which say so | streams in memory, such as [`lockstep_pair`] |
@@ -162,6 +163,7 @@ mod clock;
 pub mod conformance;
 mod deadlock;
 mod event;
+mod jitter;
 mod lockstep;
 pub mod net;
 mod random;

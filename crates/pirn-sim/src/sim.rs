@@ -6,12 +6,13 @@ use crate::book::expecting;
 use crate::clock::{Hold, JumpPark, MainWaker, VirtualTime, Watch, WatchedPark, World};
 use crate::deadlock::{self, Deadlock};
 use crate::event::Who;
+use crate::jitter::{self, Jitter, LateClock};
 use crate::trace::Trace;
 use pirn_core::budget::inspect;
 use pirn_core::calls::CallQueue;
 use pirn_core::context::Handles;
 use pirn_core::shim::Arc;
-use pirn_core::{Cause, Kind, Rooted, Scope};
+use pirn_core::{Cause, Clock, Kind, Rooted, Scope};
 use pirn_executor::{Ended, LocalExecutor, Order};
 use pirn_timer::TimerPark;
 use std::fmt;
@@ -61,6 +62,7 @@ pub(crate) struct Settings {
     pub(crate) ranked: bool,
     pub(crate) threshold: Duration,
     pub(crate) paused: bool,
+    pub(crate) jitter: Duration,
 }
 
 /// How long what is left may go on after the main future has ended, in virtual time.
@@ -192,6 +194,47 @@ impl Sim {
         self
     }
 
+    /// Lets timers be late: each fires at its time or up to `bound` after it, as the [seed](Self::seed)
+    /// says (0 if there is none), and never before. Zero, if nothing is said: each fires at its time.
+    ///
+    /// With exact timers a sleep of 10 ms always ends before one of 11 ms, so a program that counts on
+    /// that passes under all schedules, and fails on a machine that is busy. Ask for it where durations
+    /// stand for an order: sleeps that are "long enough", heartbeats and their timeouts, leases, retries.
+    /// A bound as large as the differences between them finds what goes wrong; half of all timers are on
+    /// time all the same, so that some still fire together. It goes for all that waits for a time: sleeps,
+    /// timeouts, deadlines of scopes, intervals, calls at a time, and what is on the way in a
+    /// [`Network`](crate::net::Network). [`advance`](crate::advance) goes on for exactly as long as it is
+    /// told, without the timers that are late beyond that.
+    ///
+    /// What it costs: what a test says of the exact time is no longer so, only that nothing is early;
+    /// runs of the same program under two seeds differ in their times; and each timer takes an
+    /// allocation. So it is for tests of its own, with [`check`](Self::check). To try tests that do not ask
+    /// for it, set `PIRN_JITTER=5ms` in the environment (a whole number of `s`, `ms`, `us` or `ns`): it goes
+    /// for whatever [`check`](crate::check()) and the facade's attribute run, in place of what they ask for.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pirn_sim::Sim;
+    /// use pirn_timer::sleep;
+    /// use std::time::Duration;
+    ///
+    /// let ms = Duration::from_millis;
+    /// // Whether a task of 10 ms has ended after 11.
+    /// let in_time = |sim: Sim| sim.run(async move {
+    ///     let task = pirn_executor::spawn(sleep(ms(10)));
+    ///     sleep(ms(11)).await;
+    ///     task.is_finished()
+    /// });
+    /// assert!((0..50).all(|seed| in_time(Sim::new().schedule(seed))));
+    /// assert!(!(0..50).all(|seed| in_time(Sim::new().schedule(seed).jitter(ms(5)))));
+    /// ```
+    #[must_use]
+    pub fn jitter(mut self, bound: Duration) -> Self {
+        self.settings.jitter = bound;
+        self
+    }
+
     /// Keeps the clock from jumping until the guard is dropped.
     #[must_use = "the clock is held until the guard is dropped"]
     pub fn hold(&self) -> Hold {
@@ -288,7 +331,14 @@ impl Sim {
         let mut handles = Handles::default();
         handles.spawner = Some(std::sync::Arc::new(executor.handle()));
         handles.local_spawner = Some(Rc::new(executor.handle()));
-        handles.clock = Some(std::sync::Arc::new(timer.clone()));
+        let clock: std::sync::Arc<dyn Clock> = match self.settings.jitter {
+            Duration::ZERO => std::sync::Arc::new(timer.clone()),
+            _ => std::sync::Arc::new(LateClock {
+                timer: timer.clone(),
+                world: Arc::clone(world),
+            }),
+        };
+        handles.clock = Some(std::sync::Arc::clone(&clock));
         handles.blocking = Some(std::sync::Arc::new(Inline {
             spawner: executor.handle(),
             world: Arc::clone(world),
@@ -297,7 +347,7 @@ impl Sim {
         handles.reaper = Some(reaper.clone());
         handles.calls = Some(CallQueue::new(
             std::sync::Arc::new(executor.handle()),
-            Some(std::sync::Arc::new(timer.clone())),
+            Some(clock),
         ));
         handles.no_system = Some(NO_SYSTEM);
         let (_entered, _around) = (Rc::new(handles).enter(), ambient::enter(world));
@@ -373,13 +423,17 @@ impl Settings {
 
     /// In words.
     pub(crate) fn told(self) -> String {
-        match (self.seed, self.workers, self.ranked) {
+        let order = match (self.seed, self.workers, self.ranked) {
             (None, None, false) => "in every run".to_owned(),
             (seed, Some(workers), _) => {
                 format!("under seed {} ({workers} workers)", seed.unwrap_or(0))
             }
             (seed, None, true) => format!("under seed {} (ranked)", seed.unwrap_or(0)),
             (Some(seed), None, false) => format!("under seed {seed}"),
+        };
+        match self.jitter {
+            Duration::ZERO => order,
+            bound => format!("{order}, with timers up to {} late", jitter::written(bound)),
         }
     }
 
@@ -404,6 +458,9 @@ impl Settings {
         world.seed(!self.seed.unwrap_or(0));
         if self.is_seeded() {
             world.seed_rations(self.seed.unwrap_or(0).rotate_left(32));
+        }
+        if !self.jitter.is_zero() {
+            world.set_jitter(Jitter::new(self.seed.unwrap_or(0), self.jitter));
         }
         if self.paused {
             world.pause();
