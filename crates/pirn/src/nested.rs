@@ -149,7 +149,7 @@ pub fn run_until<F: Future>(future: F) -> Result<F::Output, RunError> {
     let future = scope.run(future);
     let ended = match nest.sleep {
         Sleep::Own(mut driver) => nest.local.run(&mut driver, future),
-        Sleep::Shared(driver) => nest.local.run(&mut driver.park(), future),
+        Sleep::Shared(driver) => nest.local.run(&mut driver.park_unwatched(), future),
         Sleep::Thread => nest.local.run(&mut ThreadPark::new(), future),
     };
     match ended {

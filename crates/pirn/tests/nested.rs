@@ -224,3 +224,36 @@ fn timers_go_on_after_a_run_inside_that_had_the_workers_driver() {
         })
         .unwrap();
 }
+
+#[test]
+fn timers_of_the_pool_go_on_while_a_task_of_a_run_inside_polls_for_long() {
+    let mut runtime = Runtime::builder().workers(1).build().unwrap();
+    let (open, gate) = mpsc::channel::<()>();
+    let (began, begun) = mpsc::channel();
+    let (fired, fires) = mpsc::channel();
+    let seen = runtime.run(async move {
+        spawn(async move {
+            began.send(()).unwrap();
+            gate.recv().unwrap();
+            // This thread is back in the driver by now, so that the worker sleeps beside it.
+            gate.recv_timeout(10 * MS).unwrap_err();
+            sleep(60 * MS).await;
+            fired.send(()).unwrap();
+        })
+        .detach();
+        begun.recv().unwrap();
+        run_until(async move {
+            let slow = spawn_local(async move {
+                // The only worker is in a poll: this one keeps its time by the driver that it took.
+                sleep(MS).await;
+                open.send(()).unwrap();
+                sleep(40 * MS).await;
+                let seen = fires.recv_timeout(5000 * MS);
+                drop(open);
+                seen
+            });
+            slow.await.unwrap()
+        })
+    });
+    assert_eq!(seen.unwrap().unwrap(), Ok(()));
+}

@@ -1,4 +1,16 @@
 //! One driver for many workers.
+//!
+//! # Who is in the driver while others poll
+//!
+//! | who comes out of it | and then polls for long | who goes to the driver |
+//! |---|---|---|
+//! | a worker | is watched, as `watch` says | one that watches, within some milliseconds |
+//! | an unwatched share | is not known to the pool | one of those beside, which is woken at once |
+//!
+//! So while an unwatched share is elsewhere, either nobody sleeps beside the driver, or somebody is in
+//! it or was woken to go there, or a worker has it for a look. The driver is put back, and the one that
+//! is woken chosen, under one lock: who comes to sleep before that is chosen, who comes after it finds
+//! the driver.
 
 use crate::{ThreadPark, ThreadUnpark};
 use pirn_core::shim::{Arc, Mutex};
@@ -10,7 +22,7 @@ use std::fmt;
 /// [`park`](Self::park) gives each worker its own [`SharedPark`]. A busy worker that looks
 /// ([`Until::Now`]) does so if nobody holds the driver at that moment. A share that is dropped while
 /// nobody holds the driver ends the sleep of another one, which then is in the driver when it sleeps
-/// again.
+/// again. [`park_unwatched`](Self::park_unwatched) is for a thread that is none of the pool's.
 ///
 /// # Examples
 ///
@@ -55,6 +67,8 @@ pub struct SharedPark<P: Park> {
     driver: Slot<P>,
     thread: ThreadPark,
     unpark: SharedUnpark<P::Unpark>,
+    /// When it comes out of the driver, another one is to go there.
+    relieved: bool,
 }
 
 /// Ends the sleep of a [`SharedPark`].
@@ -101,6 +115,32 @@ impl<P: Park> SharedDriver<P> {
 
     /// A share for one worker.
     pub fn park(&self) -> SharedPark<P> {
+        self.share(false)
+    }
+
+    /// A share for a thread that is no worker of the pool: for an executor of its own beside that.
+    ///
+    /// When a worker comes out of the driver, and a poll of its tasks takes long, the others notice, and
+    /// one of them goes there. Nobody looks after this share so. Instead it wakes one of those that sleep
+    /// beside the driver, whenever it comes out of it; that one is in the driver then. This
+    /// costs a wake-up, so for a worker [`park`](Self::park) is better.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pirn_executor::{LocalExecutor, SharedDriver, ThreadPark};
+    ///
+    /// let driver = SharedDriver::new(ThreadPark::new());
+    /// let executor = LocalExecutor::new();
+    /// let task = executor.spawn(async { 5 });
+    /// assert_eq!(executor.run(&mut driver.park_unwatched(), task)?.unwrap(), 5);
+    /// # Ok::<(), pirn_core::ParkError>(())
+    /// ```
+    pub fn park_unwatched(&self) -> SharedPark<P> {
+        self.share(true)
+    }
+
+    fn share(&self, relieved: bool) -> SharedPark<P> {
         let thread = ThreadPark::new();
         SharedPark {
             driver: self.driver.clone(),
@@ -110,6 +150,7 @@ impl<P: Park> SharedDriver<P> {
                 place: Arc::new(Mutex::new(Place::Thread)),
             },
             thread,
+            relieved,
         }
     }
 }
@@ -131,12 +172,12 @@ impl<P: Park> Park for SharedPark<P> {
     }
 
     fn park(&mut self, until: Until) -> Result<(), ParkError> {
-        let held = Held::take(&self.driver);
+        let held = Held::take(&self.driver, self.relieved);
         let driver = match (held, until) {
             (Some(mut driver), Until::Now) => return driver.park(until),
             (Some(driver), _) => driver,
             (None, Until::Now) => return self.thread.park(until),
-            (None, _) => match Beside::join(&self.driver, &self.unpark) {
+            (None, _) => match Beside::join(&self.driver, &self.unpark, self.relieved) {
                 Ok(driver) => driver,
                 Err(_beside) => return self.thread.park(until),
             },
@@ -156,15 +197,18 @@ impl<P: Park> Park for SharedPark<P> {
 impl<P: Park> Drop for SharedPark<P> {
     /// Nobody may be in the driver from now on, if this share was last.
     fn drop(&mut self) {
-        let beside = {
-            let mut common = self.driver.lock();
-            match common.driver {
-                Some(_) => common.beside.pop(),
-                None => None,
-            }
-        };
-        if let Some(beside) = beside {
-            beside.unpark();
+        let next = self.driver.lock().next();
+        next.into_iter().for_each(|next| next.unpark());
+    }
+}
+
+impl<P: Park> Common<P> {
+    /// One of those beside, to be woken after unlocking: if nobody holds the driver.
+    #[must_use]
+    fn next(&mut self) -> Option<SharedUnpark<P::Unpark>> {
+        match self.driver {
+            Some(_) => self.beside.pop(),
+            None => None,
         }
     }
 }
@@ -189,13 +233,18 @@ impl Drop for Inside<'_> {
 struct Held<'a, P: Park> {
     driver: Option<Box<P>>,
     slot: &'a Mutex<Common<P>>,
+    relieved: bool,
 }
 
 impl<'a, P: Park> Held<'a, P> {
-    fn take(slot: &'a Mutex<Common<P>>) -> Option<Self> {
+    fn take(slot: &'a Mutex<Common<P>>, relieved: bool) -> Option<Self> {
         let driver = Some(slot.lock().driver.take()?);
         // Only with a driver: what is dropped without one would empty the slot of who was faster.
-        Some(Held { driver, slot })
+        Some(Held {
+            driver,
+            slot,
+            relieved,
+        })
     }
 
     fn park(&mut self, until: Until) -> Result<(), ParkError> {
@@ -207,7 +256,15 @@ impl<'a, P: Park> Held<'a, P> {
 
 impl<P: Park> Drop for Held<'_, P> {
     fn drop(&mut self) {
-        self.slot.lock().driver = self.driver.take();
+        let next = {
+            let mut common = self.slot.lock();
+            common.driver = self.driver.take();
+            match self.relieved {
+                true => common.next(),
+                false => None,
+            }
+        };
+        next.into_iter().for_each(|next| next.unpark());
     }
 }
 
@@ -222,6 +279,7 @@ impl<'a, P: Park> Beside<'a, P> {
     fn join(
         slot: &'a Mutex<Common<P>>,
         share: &'a SharedUnpark<P::Unpark>,
+        relieved: bool,
     ) -> Result<Held<'a, P>, Self> {
         // An `Unpark` of the user's is cloned, and dropped, with nothing locked.
         let clone = share.clone();
@@ -230,6 +288,7 @@ impl<'a, P: Park> Beside<'a, P> {
             Some(driver) => Ok(Held {
                 driver: Some(driver),
                 slot,
+                relieved,
             }),
             None => {
                 common.beside.push(clone);

@@ -2,7 +2,7 @@
 
 use pirn_core::shim::{model, thread};
 use pirn_core::{Park, ParkError, Unpark, Until};
-use pirn_executor::{SharedDriver, ThreadPark, ThreadUnpark};
+use pirn_executor::{SharedDriver, SharedPark, ThreadPark, ThreadUnpark};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
@@ -90,6 +90,42 @@ fn a_share_that_is_dropped_leaves_the_driver_to_one_that_sleeps_beside_it() {
         event.unpark();
         thread.join().unwrap();
     });
+}
+
+/// A thread that sleeps until the driver brought something, which is then brought to whoever is in it,
+/// after `look` had a share that nobody watches.
+fn somebody_is_in_the_driver_after(look: impl Fn(&mut SharedPark<ThreadPark>)) {
+    let inner = ThreadPark::new();
+    let event = inner.unparker();
+    let driver = SharedDriver::new(inner);
+    let (mut one, mut two) = (driver.park(), driver.park_unwatched());
+    let come = Arc::new(AtomicBool::new(false));
+    let seen = come.clone();
+    let thread = thread::spawn(move || {
+        while !seen.load(SeqCst) {
+            one.park(Until::Woken).unwrap();
+        }
+    });
+    look(&mut two);
+    come.store(true, SeqCst);
+    event.unpark();
+    thread.join().unwrap();
+    drop(two);
+}
+
+#[test]
+fn an_unwatched_share_leaves_the_driver_to_one_that_sleeps_beside_it() {
+    model(|| {
+        somebody_is_in_the_driver_after(|two| {
+            two.unparker().unpark();
+            two.park(Until::Woken).unwrap();
+        });
+    });
+}
+
+#[test]
+fn an_unwatched_share_that_looks_leaves_the_driver_to_one_that_came_to_sleep_meanwhile() {
+    model(|| somebody_is_in_the_driver_after(|two| two.park(Until::Now).unwrap()));
 }
 
 #[test]
