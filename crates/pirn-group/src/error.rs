@@ -9,7 +9,7 @@ use pirn_core::{Cause, JoinError, Missing, TaskMeta};
 use std::error::Error;
 use std::fmt::{self, Write};
 use std::sync::Arc;
-use tree::{Part, Stop, Tree};
+use tree::{Part, Stop, Taken, Tree};
 
 /// The error of one child, or of the group's body.
 ///
@@ -109,13 +109,18 @@ impl<E: fmt::Debug + fmt::Display> Error for Failure<E> {}
 /// boxed by the standard library, as `Box<dyn Error + Send + Sync>`, that is seen at once. For other
 /// types that can carry a group, such as `anyhow::Error` or an enum of your own, say how to
 /// [take it out](Self::nest); where the error type *is* that of a group, [flatten](Self::flatten) it.
+/// A group of other errors in a box, say of `std::io::Error`, is one failure, until
+/// [`split`](Self::split) asks for that type; `group.map(Boxed::from)`, of a
+/// `type Boxed = Box<dyn Error + Send + Sync>`, boxes its errors one by one and makes it a branch.
 ///
 /// # As an error
 ///
 /// Its `Display` shows everything as a tree, with each task's name and place. Its
 /// [`source`](Error::source) is the first failure: the boxed error itself, or, of any other type,
-/// its [`Failure`]. It is an `Error` for every error type that can be shown, `anyhow::Error`
-/// included, so that it passes into boxes, `anyhow` and `eyre`, and can be downcast again.
+/// its [`Failure`], where the chain ends, since a group takes errors of any type, and cannot ask them
+/// for a source; after `error.map(Boxed::from)` it can. It is an `Error` for every error type that can
+/// be shown, `anyhow::Error` included, so that it passes into boxes, `anyhow` and `eyre`, and can be
+/// downcast again.
 ///
 /// # Depth
 ///
@@ -272,18 +277,14 @@ impl<E> GroupError<E> {
     /// ```
     pub fn split_map<F>(
         self,
-        take: impl FnMut(E) -> Result<F, E>,
+        mut take: impl FnMut(E) -> Result<F, E>,
     ) -> (Option<GroupError<F>>, Option<Self>) {
-        let (taken, rest) = self.tree.split(take);
-        let some = |tree| GroupError { tree };
-        (
-            taken.non_empty().map(some),
-            rest.non_empty().map(|tree| GroupError { tree }),
-        )
+        self.split_tree(|error| take(error).map(Taken::Error))
     }
 
     /// Splits into the failures of type `T`, unboxed, and the rest; each `None` if it is empty. What
-    /// is no failure is in the rest.
+    /// is no failure is in the rest. A nested group whose errors are of type `T`, not boxed, is a
+    /// branch of the first.
     ///
     /// For the standard library's boxes. With `anyhow` and `eyre`, give their `downcast` to
     /// [`split_map`](Self::split_map).
@@ -312,7 +313,25 @@ impl<E> GroupError<E> {
     where
         E: BoxedError,
     {
-        self.split_map(E::downcast_to)
+        self.split_tree(|error: E| {
+            let group = boxed::as_error(&error).and_then(|error| error.downcast_ref());
+            if group.is_none_or(GroupError::<T>::is_empty) {
+                return error.downcast_to().map(Taken::Error);
+            }
+            let group = error.downcast_to::<GroupError<T>>();
+            group.map(|group| Taken::Group(group.tree))
+        })
+    }
+
+    fn split_tree<F>(
+        self,
+        take: impl FnMut(E) -> Result<Taken<F>, E>,
+    ) -> (Option<GroupError<F>>, Option<Self>) {
+        let (taken, rest) = self.tree.split(take);
+        (
+            taken.non_empty().map(|tree| GroupError { tree }),
+            rest.non_empty().map(|tree| GroupError { tree }),
+        )
     }
 
     /// The same failures with each error made into another by `f`.

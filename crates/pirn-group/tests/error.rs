@@ -372,6 +372,78 @@ fn errors_that_carry_groups_become_branches_when_told_how() {
 }
 
 #[test]
+fn a_split_by_type_takes_nested_groups_of_that_type_out_of_their_boxes() {
+    let hand = Hand::default();
+    let inner = hand.clone();
+    let run = GroupBuilder::on(hand.clone()).run(async |g| {
+        let spawner = inner.clone();
+        g.spawn_named("numbers", async move {
+            let numbers = GroupBuilder::on(spawner).run(async |g| {
+                g.spawn(shield(async { Err::<(), _>(Number(1)) }));
+                g.spawn(shield(async { Err::<(), _>(Number(2)) }));
+                yield_now().await;
+                Ok(())
+            });
+            Ok::<(), Boxed>(shield(numbers).await?)
+        });
+        g.spawn(shield(async {
+            Err::<(), Boxed>(io::Error::other("no disk").into())
+        }));
+        shield(yield_now()).await;
+        Ok(())
+    });
+    let error = hand.finish(run).unwrap_err();
+    let shown = lines(&error);
+    let (numbers, rest) = error.split::<Number>();
+    let numbers = numbers.unwrap();
+    assert!(!numbers.is_empty());
+    let (first, task) = (numbers.to_string(), "task `numbers` spawned at ");
+    assert!(first.lines().nth(1).unwrap().contains(task), "{first}");
+    let (disk, rest) = rest.unwrap().split::<io::Error>();
+    assert_eq!((disk.unwrap().len(), rest.is_none()), (1, true));
+    let taken = numbers.into_errors();
+    assert!(
+        shown.iter().any(|line| line.ends_with("number 1")),
+        "{shown:?}"
+    );
+    assert!(taken.starts_with(&[Number(1)]), "{taken:?}");
+}
+
+#[test]
+fn a_group_whose_errors_are_boxed_one_by_one_has_their_chain() {
+    let hand = Hand::default();
+    let run = GroupBuilder::on(hand.clone()).run(async |_| Err::<(), _>(Number(1)));
+    let typed = hand.finish(run).unwrap_err();
+    assert!(typed.source().unwrap().source().is_none());
+    let boxed = typed.map(Boxed::from);
+    assert_eq!(boxed.source().unwrap().downcast_ref(), Some(&Number(1)));
+    // And is a branch where it fails a child of another.
+    let run = GroupBuilder::on(hand.clone()).run(async |_| Err::<(), _>(Boxed::from(boxed)));
+    let outer = hand.finish(run).unwrap_err();
+    assert_eq!(outer.source().unwrap().downcast_ref(), Some(&Number(1)));
+}
+
+#[test]
+fn lines_of_names_stay_in_their_branch() {
+    let hand = Hand::default();
+    let inner = hand.clone();
+    let run = GroupBuilder::on(hand.clone()).run(async |g| {
+        g.spawn_named("one\ntwo", group::<Boxed>(inner, vec![Plan::Number(1)]));
+        Ok(())
+    });
+    let text = hand.finish(run).unwrap_err().flatten().to_string();
+    let starts: Vec<_> = text
+        .lines()
+        .map(|line| line.chars().take(8).collect::<String>())
+        .collect();
+    assert_eq!(
+        starts,
+        ["1 task o", "└─ task ", "   two` ", "   └─ ta"],
+        "{text}"
+    );
+}
+
+#[test]
 fn it_passes_through_boxes_anyhow_and_eyre_and_comes_back_whole() {
     let text = fail::<Boxed>(example()).to_string();
     let boxed: Boxed = fail::<Boxed>(example()).into();
@@ -413,7 +485,8 @@ fn a_nested_group_that_was_cancelled_is_a_failure_of_its_own() {
     assert!(rest.is_none());
     // As a branch, if one insists: without a leaf, and never lost.
     let nested = cancelled.flatten();
-    assert!(nested.is_empty() && nested.cause().is_none() && nested.source().is_none());
+    assert!(nested.is_empty() && nested.source().is_none());
+    assert_eq!(nested.cause().unwrap().text(), "no more");
     assert!(lines(&nested)[1].starts_with("└─ the group was cancelled on request: no more"));
     let (none, rest) = nested.split_by(|_| true);
     assert!(none.is_none() && rest.unwrap().is_empty());

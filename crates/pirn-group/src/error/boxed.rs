@@ -20,7 +20,7 @@ type Local = Box<dyn Error>;
 /// let boxed: Box<dyn std::error::Error + Send + Sync> = fmt::Error.into();
 /// assert_eq!(boxed.downcast_to::<fmt::Error>().unwrap(), fmt::Error);
 /// ```
-pub trait BoxedError: Sized {
+pub trait BoxedError: Sized + 'static {
     /// The error in the box, if it is a `T`.
     ///
     /// # Errors

@@ -35,6 +35,12 @@ pub(super) enum Stop {
     Refused(&'static str),
 }
 
+/// What a split takes of one failure.
+pub(super) enum Taken<E> {
+    Error(E),
+    Group(Tree<E>),
+}
+
 impl<E> Default for Tree<E> {
     fn default() -> Self {
         Tree { parts: Vec::new() }
@@ -82,21 +88,28 @@ impl<E> Tree<E> {
         leaves.collect::<Vec<_>>().into_iter()
     }
 
-    /// Why the whole of it has no failures.
+    /// Why the whole of it has no failures. Of several nested groups, why the first has none.
     pub(super) fn stop(&self) -> Option<&Stop> {
-        match self.parts.first() {
-            Some(Part::Stop(stop)) => Some(stop),
-            _ => None,
+        if self.leaves().next().is_some() {
+            return None;
         }
+        self.parts.iter().find_map(|part| match part {
+            Part::Stop(stop) => Some(stop),
+            _ => None,
+        })
     }
 
     /// What `take` takes, and the rest.
-    pub(super) fn split<F>(self, mut take: impl FnMut(E) -> Result<F, E>) -> (Tree<F>, Tree<E>) {
+    pub(super) fn split<F>(
+        self,
+        mut take: impl FnMut(E) -> Result<Taken<F>, E>,
+    ) -> (Tree<F>, Tree<E>) {
         let (mut taken, mut rest) = (Tree::default(), Tree::default());
         for part in self.parts {
             match part {
                 Part::Leaf(Failure { task, error }) => match take(error) {
-                    Ok(error) => taken.push(Part::Leaf(Failure { task, error })),
+                    Ok(Taken::Error(error)) => taken.push(Part::Leaf(Failure { task, error })),
+                    Ok(Taken::Group(group)) => taken.graft(task, group),
                     Err(error) => rest.push(Part::Leaf(Failure { task, error })),
                 },
                 Part::Open(task) => {
@@ -196,24 +209,31 @@ struct Place {
 }
 
 /// What is said of a group before its failures.
-fn headline<E>(
-    f: &mut fmt::Formatter<'_>,
-    first: Option<&Part<E>>,
+struct Headline<'a, E> {
+    first: Option<&'a Part<E>>,
     children: usize,
-) -> fmt::Result {
-    match (first, children) {
-        (Some(Part::Stop(Stop::Missing(missing))), _) => write!(f, "{missing}"),
-        (Some(Part::Stop(Stop::Cancelled(cause))), _) => write!(f, "the group was {cause}"),
-        (Some(Part::Stop(Stop::Refused(reason))), _) => f.write_str(reason),
-        (_, 1) => f.write_str("1 task of a group failed"),
-        (_, failed) => write!(f, "{failed} tasks of a group failed"),
+}
+
+impl<E> fmt::Display for Headline<'_, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.first, self.children) {
+            (Some(Part::Stop(Stop::Missing(missing))), _) => write!(f, "{missing}"),
+            (Some(Part::Stop(Stop::Cancelled(cause))), _) => write!(f, "the group was {cause}"),
+            (Some(Part::Stop(Stop::Refused(reason))), _) => f.write_str(reason),
+            (_, 1) => f.write_str("1 task of a group failed"),
+            (_, failed) => write!(f, "{failed} tasks of a group failed"),
+        }
     }
 }
 
 impl<E: fmt::Display> fmt::Display for Tree<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let places = self.places();
-        headline(f, self.parts.first(), places[self.parts.len()].children)?;
+        let headline = |first, children| Headline {
+            first: self.parts.get(first),
+            children,
+        };
+        write!(f, "{}", headline(0, places[self.parts.len()].children))?;
         // What each line begins with, and how long that was before each branch.
         let (mut margin, mut shorter) = (String::from("\n"), Vec::new());
         for (index, (part, place)) in self.parts.iter().zip(&places).enumerate() {
@@ -221,17 +241,17 @@ impl<E: fmt::Display> fmt::Display for Tree<E> {
                 true => ("└─ ", "   "),
                 false => ("├─ ", "│  "),
             };
-            match part {
-                Part::Leaf(failure) => {
-                    let mut text = format!("{failure:#}");
-                    if text.contains('\n') {
-                        text = text.replace('\n', &format!("{margin}{below}"));
-                    }
-                    write!(f, "{margin}{branch}{text}")?;
+            let mut put = |margin: &str, mut text: String| {
+                if text.contains('\n') {
+                    text = text.replace('\n', &format!("{margin}{below}"));
                 }
+                write!(f, "{margin}{branch}{text}")
+            };
+            match part {
+                Part::Leaf(failure) => put(&margin, format!("{failure:#}"))?,
                 Part::Open(task) => {
-                    write!(f, "{margin}{branch}{task}: ")?;
-                    headline(f, self.parts.get(index + 1), place.children)?;
+                    let headline = headline(index + 1, place.children);
+                    put(&margin, format!("{task}: {headline}"))?;
                     shorter.push(margin.len());
                     margin.write_str(below)?;
                 }
