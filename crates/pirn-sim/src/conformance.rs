@@ -16,6 +16,9 @@
 //! A few more programs have a task with two futures, which leaves the first alone after it was served
 //! and polls the second ([`Property::GrantIsTheTasks`]).
 //!
+//! What a primitive does not promise is left out by [`Exam::without`], with the reason, and the report says
+//! both.
+//!
 //! With up to four waiters all scripts of a few steps are run, then some thousand longer ones by seed.
 //! No executor is involved: futures are polled by hand, and their wakers count. So it is about one
 //! thread; for races between threads take a model checker.

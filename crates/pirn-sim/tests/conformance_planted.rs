@@ -287,6 +287,85 @@ fn a_waker_that_was_replaced_and_is_still_the_one_that_is_woken_is_found() {
     let exam = Exam::new("stale", Rules::gate().one_at_a_time()).waiters(1);
     let findings = exam.run(|| Stale(Cell::new(false), RefCell::default()));
     assert!(!findings.holds(Property::NewestWaker));
+    // Left out, nobody is polled with another, and so all else is still looked for.
+    let exam = exam.without(Property::NewestWaker, "it is polled by one task");
+    let findings = exam.run(|| Stale(Cell::new(false), RefCell::default()));
+    assert_eq!(broken(&findings), [Property::OthersGoOn]);
+    assert!(findings.scripts() > 100 && !findings.to_string().contains("ended there"));
+}
+
+#[test]
+fn what_is_left_out_is_not_looked_for_and_the_report_says_so_and_why() {
+    let permits = |loses_the_wake| {
+        move || Permits {
+            nodes: Nodes::default(),
+            free: Cell::new(0),
+            loses_the_wake,
+        }
+    };
+    let exam = Exam::new("planted permits", Rules::permits(1));
+    let all = exam.run(permits(false));
+    assert_eq!(all.left_out().count(), 0);
+    let exam = exam.without(Property::GrantIsTheTasks, "a grant is the future's");
+    let findings = exam.run(permits(false));
+    findings.assert();
+    let left_out: Vec<_> = findings.left_out().collect();
+    assert_eq!(
+        left_out,
+        [(Property::GrantIsTheTasks, "a grant is the future's")]
+    );
+    let (scripts, fewer) = (findings.scripts(), all.scripts() - findings.scripts());
+    assert!((1..20).contains(&fewer), "the programs of a task alone");
+    let report = format!(
+        "planted permits: 0 of {scripts} scripts failed\n\
+         left out: a grant is the task's, whichever future it polls (a grant is the future's)"
+    );
+    assert_eq!(findings.to_string(), report);
+    // All else is looked for.
+    assert_eq!(broken(&exam.run(permits(true))), [Property::OthersGoOn]);
+}
+
+#[test]
+fn a_script_that_shows_what_was_left_out_ends_there_and_is_counted_apart() {
+    let make = || Permits {
+        nodes: Nodes::default(),
+        free: Cell::new(0),
+        loses_the_wake: true,
+    };
+    let exam = Exam::new("planted permits", Rules::permits(1))
+        .without(Property::GrantIsTheTasks, "a grant is the future's")
+        .without(Property::OthersGoOn, "at first")
+        .without(Property::OthersGoOn, "it is polled every second");
+    let findings = exam.run(make);
+    findings.assert();
+    let report = findings.to_string();
+    let why = "left out: whoever can be served is woken and goes on (it is polled every second); ";
+    let shown = report.split(why).nth(1).unwrap();
+    let (shown, rest) = shown.split_once(' ').unwrap();
+    assert!(shown.parse::<usize>().unwrap() > 100, "{report}");
+    assert!(rest.starts_with("scripts showed that it is not so, and ended there\n"));
+    // A script alone is no failure then.
+    exam.replay("arrive arrive serve drop0", make).assert();
+}
+
+#[test]
+fn what_the_rules_leave_out_is_in_the_report_too() {
+    let make = || Permits {
+        nodes: Nodes::default(),
+        free: Cell::new(0),
+        loses_the_wake: false,
+    };
+    let exam = |rules| Exam::new("planted permits", rules).waiters(1).seeds(0);
+    let by_rules = exam(Rules::permits(1).any_order()).run(make);
+    let left_out: Vec<_> = by_rules.left_out().collect();
+    assert_eq!(left_out, [(Property::InOrder, "by the rules")]);
+    let why = "newcomers may barge in";
+    let by_name = exam(Rules::permits(1))
+        .without(Property::InOrder, why)
+        .run(make);
+    let left_out: Vec<_> = by_name.left_out().collect();
+    assert_eq!(left_out, [(Property::InOrder, why)]);
+    assert_eq!(by_rules.scripts(), by_name.scripts());
 }
 
 #[test]

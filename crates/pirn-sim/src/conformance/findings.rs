@@ -97,7 +97,7 @@ impl fmt::Display for Failure {
 }
 
 /// What an [`Exam`](super::Exam) found: of each property that does not hold, the shortest script that
-/// shows it.
+/// shows it; and what was [left out](super::Exam::without), with the reason.
 ///
 /// # Examples
 ///
@@ -133,10 +133,26 @@ pub struct Findings {
     pub(super) scripts: usize,
     pub(super) failed: usize,
     pub(super) failures: BTreeMap<Property, Failure>,
+    pub(super) left_out: BTreeMap<Property, LeftOut>,
+}
+
+/// A property that was not asked for.
+#[derive(Clone, Debug)]
+pub(super) struct LeftOut {
+    why: String,
+    /// How many scripts showed that it does not hold, and ended there.
+    shown: usize,
+}
+
+impl LeftOut {
+    pub(super) fn new(why: &str) -> Self {
+        let why = why.to_owned();
+        LeftOut { why, shown: 0 }
+    }
 }
 
 impl Findings {
-    /// True if no script showed that it does not hold.
+    /// True if no script showed that it does not hold; so it is of what was [left out](Self::left_out).
     pub fn holds(&self, property: Property) -> bool {
         !self.failures.contains_key(&property)
     }
@@ -149,6 +165,12 @@ impl Findings {
     /// All of these, one for each property that does not hold.
     pub fn failures(&self) -> impl Iterator<Item = &Failure> {
         self.failures.values()
+    }
+
+    /// What was [left out](super::Exam::without), and why.
+    pub fn left_out(&self) -> impl Iterator<Item = (Property, &str)> {
+        let all = self.left_out.iter();
+        all.map(|(property, left_out)| (*property, &*left_out.why))
     }
 
     /// How many scripts were run.
@@ -166,6 +188,12 @@ impl Findings {
         assert!(self.failures.is_empty(), "{self}");
     }
 
+    /// True of a breach that is not asked for.
+    pub(super) fn passes_over(&mut self, property: Property) -> bool {
+        let left_out = self.left_out.get_mut(&property);
+        left_out.map(|left_out| left_out.shown += 1).is_some()
+    }
+
     pub(super) fn note(&mut self, failure: Failure) {
         self.failed += 1;
         self.failures.entry(failure.property).or_insert(failure);
@@ -181,6 +209,15 @@ impl fmt::Display for Findings {
             ..
         } = self;
         write!(f, "{name}: {failed} of {scripts} scripts failed")?;
+        for (property, LeftOut { why, shown }) in &self.left_out {
+            write!(f, "\nleft out: {property} ({why})")?;
+            if *shown > 0 {
+                write!(
+                    f,
+                    "; {shown} scripts showed that it is not so, and ended there"
+                )?;
+            }
+        }
         for failure in self.failures.values() {
             write!(f, "\n{failure}")?;
         }

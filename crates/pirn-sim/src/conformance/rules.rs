@@ -45,6 +45,8 @@ pub struct Rules {
     /// Whether who is served holds on to what it has, until a step drops it.
     pub(super) holds: bool,
     pub(super) in_order: bool,
+    /// Whether a waiter may be polled with another waker than before.
+    pub(super) rewakes: bool,
     /// Whether a step may end it.
     pub(super) closes: bool,
     /// Whether a step may take something back.
@@ -68,6 +70,7 @@ impl Rules {
             returned: false,
             holds: false,
             in_order: true,
+            rewakes: true,
             closes: false,
             withdraws: false,
             unused: usize::MAX,
@@ -109,7 +112,8 @@ impl Rules {
         Rules::new(Kind::Gate)
     }
 
-    /// A waiter may be overtaken: by others who wait, and by newcomers.
+    /// A waiter may be overtaken: by others who wait, and by newcomers. So that what was found says why,
+    /// see [`Exam::without`](super::Exam::without).
     #[must_use]
     pub fn any_order(self) -> Self {
         Rules {

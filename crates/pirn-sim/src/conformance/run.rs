@@ -67,7 +67,10 @@ impl<'s, S: Subject> Run<'s, S> {
             enabled.push(Step::Withdraw);
         }
         for who in live {
-            enabled.extend([Step::Drop(who), Step::Poll(who), Step::Fresh(who)]);
+            enabled.extend([Step::Drop(who), Step::Poll(who)]);
+            if self.model.rules.rewakes {
+                enabled.push(Step::Fresh(who));
+            }
         }
         let is_held = |who: &usize| self.waiters[*who].held.is_some();
         enabled.extend((0..self.waiters.len()).filter(is_held).map(Step::Release));

@@ -1,6 +1,6 @@
 //! Every waiting operation of pirn-sync, through the conformance kit.
 
-use pirn_sim::conformance::{Exam, Rules, Subject};
+use pirn_sim::conformance::{Exam, Property, Rules, Subject};
 use std::cell::RefCell;
 use std::future::Future;
 use std::ops::{Deref, DerefMut};
