@@ -9,5 +9,6 @@ pub use crate::pool::lanes::Lanes;
 pub use crate::pool::spin::{PATIENCE, Spin};
 pub use crate::pool::watch::Watches;
 pub use crate::priority::{Lane, Turns, Waiting};
+pub use crate::room::{KEPT, PART, after_rest};
 pub use crate::task::label::spend as spend_ids;
 pub use crate::task::sites::{NONE, Sites, fill as fill_sites};

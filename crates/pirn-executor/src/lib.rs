@@ -94,6 +94,7 @@ pub mod internals;
 mod local;
 mod pool;
 mod priority;
+mod room;
 mod task;
 mod unparker;
 

@@ -68,7 +68,7 @@ pub const PARK_INTERVAL: u32 = 61;
 ///
 /// Tasks run in the order in which they became ready ([`Order::Fifo`]), unless some have a
 /// [`Priority`]. What other threads woke or spawned joins the queue after [`PARK_INTERVAL`] polls at
-/// most. A task that always finds something ready gives way when its [budget](pirn_core::budget) is
+/// most; if it is more than 512 tasks, so many at a time, in the order in which that was done. A task that always finds something ready gives way when its [budget](pirn_core::budget) is
 /// spent.
 ///
 /// # Examples
@@ -253,7 +253,7 @@ impl LocalExecutor {
         let mut until = pin!(until);
         let mut turn = true;
         loop {
-            shared.take_remote();
+            let _more = shared.take_remote();
             let mut left = PARK_INTERVAL;
             let busy = loop {
                 if turn || root.take_turn() {
@@ -288,13 +288,20 @@ impl LocalExecutor {
     pub fn try_tick(&self) -> bool {
         let shared = &*self.handle.shared;
         let _current = Enter::new(Current::Local(self.handle.clone()));
-        shared.take_remote();
-        shared.run_one()
+        loop {
+            let more = shared.take_remote();
+            if shared.run_one() {
+                return true;
+            }
+            if !more {
+                return false;
+            }
+        }
     }
 
     /// Runs up to [`PARK_INTERVAL`] tasks that are ready: one step of a foreign loop.
     ///
-    /// Ready if it ran any: there may be more. Pending if there was none: `cx` is woken when there
+    /// Ready if it ran any, or took in but a part of what other threads sent: there may be more. Pending if there was none: `cx` is woken when there
     /// is.
     ///
     /// # Examples
@@ -332,9 +339,9 @@ impl LocalExecutor {
         let shared = &*self.handle.shared;
         let _current = Enter::new(Current::Local(self.handle.clone()));
         loop {
-            shared.take_remote();
+            let more = shared.take_remote();
             let ran = (0..PARK_INTERVAL).take_while(|_| shared.run_one()).count();
-            if ran > 0 {
+            if ran > 0 || more {
                 return Poll::Ready(());
             }
             if shared.fall_idle(cx.waker()) {
@@ -420,7 +427,7 @@ impl LocalExecutor {
     /// assert!(executor.try_tick() && task.is_finished());
     /// ```
     pub fn wake_all(&self) {
-        self.handle.shared.take_remote();
+        self.handle.shared.take_remote_now();
         self.handle.shared.wake_all();
     }
 

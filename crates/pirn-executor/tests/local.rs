@@ -7,7 +7,8 @@ use pirn_core::{
     Cause, JoinError, Kind, Park, ParkError, Priority, Spawn, SpawnLocal, TaskMeta, Unpark, Until,
 };
 use pirn_executor::{
-    LocalExecutor, Order, PARK_INTERVAL, TaskInfo, ThreadPark, spawn, spawn_local, tasks,
+    LocalExecutor, Order, PARK_INTERVAL, Task, TaskInfo, ThreadPark, ThreadUnpark, spawn,
+    spawn_local, tasks,
 };
 use std::cell::{Cell, RefCell};
 use std::future::{pending, poll_fn};
@@ -495,6 +496,96 @@ fn a_foreign_loop_is_told_once_of_each_idle_spell() {
     assert!(executor.poll_tick(&mut cx).is_pending());
     block_on(&executor, async {});
     assert_eq!(counter.count(), 3);
+}
+
+/// What one turn takes in, of what other threads sent.
+const ARRIVALS: usize = 512;
+
+#[test]
+fn what_other_threads_spawned_is_taken_in_part_by_part_and_in_order() {
+    const MANY: usize = 10 * ARRIVALS;
+    let executor = LocalExecutor::new();
+    let handle = executor.handle();
+    let (say, said) = std::sync::mpsc::channel();
+    let spawns = move || {
+        for n in 0..MANY {
+            let say = say.clone();
+            handle.spawn(async move { say.send(n).unwrap() }).detach();
+        }
+    };
+    std::thread::spawn(spawns).join().unwrap();
+    let mut cx = Context::from_waker(Waker::noop());
+    let mut turns = 0;
+    while executor.poll_tick(&mut cx).is_ready() {
+        turns += 1;
+        let statistics = executor.statistics();
+        let taken_in = statistics.live + statistics.polls as usize;
+        assert_eq!(taken_in, (turns * ARRIVALS).min(MANY));
+    }
+    assert!(said.iter().eq(0..MANY));
+}
+
+#[test]
+fn what_other_threads_asked_of_tasks_is_done_part_by_part_also_if_it_makes_none_ready() {
+    let executor = LocalExecutor::new();
+    let idle: Vec<_> = (0..3 * ARRIVALS)
+        .map(|_| executor.spawn(std::future::pending::<()>()))
+        .collect();
+    while executor.try_tick() {}
+    let handle = executor.handle();
+    let asks = move || {
+        // To let go of those changes them, and polls none of them.
+        idle.into_iter().for_each(Task::detach);
+        handle.spawn(async {}).detach();
+    };
+    let polls = executor.statistics().polls;
+    std::thread::spawn(asks).join().unwrap();
+    let mut cx = Context::from_waker(Waker::noop());
+    // A turn that did a part of it is no reason to wait for a wake.
+    for _ in 0..3 {
+        assert!(executor.poll_tick(&mut cx).is_ready());
+        assert_eq!(executor.statistics().polls, polls);
+    }
+    assert!(executor.poll_tick(&mut cx).is_ready());
+    assert_eq!(executor.statistics().polls, polls + 1);
+}
+
+#[test]
+fn an_executor_that_has_taken_in_a_part_goes_on_before_it_sleeps() {
+    struct NoSleep(usize);
+    impl Park for NoSleep {
+        type Unpark = ThreadUnpark;
+        fn unparker(&self) -> ThreadUnpark {
+            ThreadPark::new().unparker()
+        }
+        fn park(&mut self, until: Until) -> Result<(), ParkError> {
+            assert_eq!(until, Until::Now);
+            self.0 += 1;
+            Ok(())
+        }
+    }
+    for ticks in [false, true] {
+        let executor = LocalExecutor::new();
+        let idle: Vec<_> = (0..3 * ARRIVALS)
+            .map(|_| executor.spawn(std::future::pending::<()>()))
+            .collect();
+        while executor.try_tick() {}
+        let handle = executor.handle();
+        let (end, ended) = std::sync::mpsc::channel();
+        let asks = move || {
+            idle.into_iter().for_each(Task::detach);
+            handle.spawn(async move { end.send(()).unwrap() })
+        };
+        let last = std::thread::spawn(asks).join().unwrap();
+        if ticks {
+            assert!(executor.try_tick());
+            ended.try_recv().unwrap();
+        } else {
+            let mut park = NoSleep(0);
+            executor.run(&mut park, last).unwrap().unwrap();
+            assert_eq!(park.0, 3);
+        }
+    }
 }
 
 #[test]

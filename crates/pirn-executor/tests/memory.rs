@@ -263,6 +263,33 @@ fn what_was_spawned_elsewhere_is_given_back_as_well() {
 }
 
 #[test]
+fn the_room_for_what_comes_from_elsewhere_is_given_back_part_by_part_too() {
+    const MORE: usize = 4 * MANY;
+    let executor = LocalExecutor::new();
+    let handle = executor.handle();
+    let (before, elsewhere) = (bytes(), handle.clone());
+    let spawns = move || (0..MORE).for_each(|n| elsewhere.spawn(async move { n }).detach());
+    std::thread::spawn(spawns).join().unwrap();
+    let turn = &mut |cx: &mut Context<'_>| executor.poll_tick(cx);
+    // The queue of what is ready is as long, and shrinks each time.
+    (1..RESTS).for_each(|_| while rests_partly(turn) {});
+    let mut last = bytes();
+    for _ in 0..MORE {
+        let partly = rests_partly(turn);
+        assert!(
+            last - bytes() <= PAGES * PAGE + PART as isize,
+            "{}",
+            last - bytes()
+        );
+        last = bytes();
+        if !partly {
+            break;
+        }
+    }
+    assert!(last - before < 2 * MUCH, "{}", last - before);
+}
+
+#[test]
 fn tasks_that_go_on_are_where_they_were_when_memory_is_given_back() {
     let executor = LocalExecutor::new();
     let wakers: Rc<RefCell<Vec<Waker>>> = Rc::default();

@@ -6,12 +6,13 @@ use crate::bound::Bound;
 use crate::gate::Gate;
 use crate::hooks::{Ended, Hooks, tell};
 use crate::priority::Lane;
+use crate::room;
 use crate::task::{
     Heap, Owner, Rested, Root, Runnable, Schedule, Sent, Side, Spawned, Task, TaskId, TaskInfo,
     Vacant,
 };
 use pirn_core::shim::atomic::AtomicBool;
-use pirn_core::shim::{Arc, Mutex};
+use pirn_core::shim::{Arc, Mutex, choose};
 use pirn_core::wake::wake;
 use pirn_core::{Refused, TaskMeta};
 use std::cell::{Cell, RefCell};
@@ -48,6 +49,8 @@ pub(super) struct Own {
     /// Tasks that have not ended.
     pub(super) live: Cell<usize>,
     gate: Cell<Gate>,
+    /// The queues of what comes from other threads give room back that was not needed for a while.
+    gives_room: Cell<bool>,
     /// A foreign loop was told that there is nothing to do: a wake must tell it otherwise.
     idle: Cell<bool>,
     /// Woken when the last task has ended.
@@ -69,8 +72,9 @@ struct Remote {
 /// A task that is told of. In a box, so that not every future is compiled for both kinds of tasks.
 type Told<T> = Pin<Box<dyn Future<Output = T>>>;
 
-/// So many tasks the queue has room for in any case.
-const ROOM: usize = 4096;
+/// So many cells that came from other threads are settled in one turn, at most. If each is a miss of the
+/// cache, and does no more than queue its task, that is some 70 µs.
+const ARRIVALS: usize = choose(512, 1);
 
 const GONE: &str = "an executor that is not gone has its heaps";
 
@@ -88,6 +92,7 @@ impl Shared {
             polls: Cell::new(0),
             live: Cell::new(0),
             gate: Cell::new(gate),
+            gives_room: Cell::new(false),
             idle: Cell::new(false),
             drained: Cell::new(None),
             owner: RefCell::new(None),
@@ -235,33 +240,53 @@ impl Shared {
         polls.set(polls.get() + u64::from(is_task));
     }
 
-    /// Does what other threads asked for.
+    /// Does what other threads asked for, or a part of that, in the order in which they did. To be
+    /// called at each turn. True if there may be more.
     #[inline]
-    pub(super) fn take_remote(&self) {
+    pub(super) fn take_remote(&self) -> bool {
         // Ordering: Relaxed, a hint: what it misses now, the next turn or the look before the
         // sleep finds.
-        if self.remote_ready.load(Relaxed) {
-            self.take_remote_now();
-        }
+        self.remote_ready.load(Relaxed) && self.take_arrivals(ARRIVALS)
     }
 
+    /// Does all that other threads have asked for.
+    pub(super) fn take_remote_now(&self) {
+        let _none = self.take_arrivals(usize::MAX);
+    }
+
+    /// Settles what has come from other threads, so many cells at most. True if there may be more.
     #[cold]
-    fn take_remote_now(&self) {
-        let arrived = &self.own().arrived;
-        {
+    fn take_arrivals(&self, most: usize) -> bool {
+        // Those that an earlier turn left.
+        let mut left = self.settle(most);
+        if left > 0 {
             let mut remote = self.remote.lock();
             // Ordering: Relaxed, written under the lock.
             self.remote_ready.store(false, Relaxed);
-            arrived.borrow_mut().append(&mut remote.queue);
+            std::mem::swap(&mut *self.own().arrived.borrow_mut(), &mut remote.queue);
+            drop(remote);
+            left = self.settle(left);
         }
+        if left == 0 {
+            // Ordering: Relaxed, a hint, for this thread's own next turn.
+            self.remote_ready.store(true, Relaxed);
+        }
+        left == 0
+    }
+
+    /// Settles what has arrived, so many cells at most. How many more it might have been: if any, then
+    /// nothing is left.
+    fn settle(&self, most: usize) -> usize {
+        let arrived = &self.own().arrived;
         // One by one: destructors may run in between, which may drive the executor.
-        loop {
+        for settled in 0..most {
             let next = arrived.borrow_mut().pop_front();
             match next {
                 Some(cell) => cell.settle(),
-                None => break,
+                None => return most - settled,
             }
         }
+        0
     }
 
     /// Puts a cell into the remote queue. Gives the waker of a driver that sleeps, to be woken
@@ -285,6 +310,9 @@ impl Shared {
     #[must_use]
     fn rest(&self) -> bool {
         let own = self.own();
+        if own.gives_room.get() && self.give_room() {
+            return true;
+        }
         let rest = |owner: &mut Option<Owner<Shared>>| match owner {
             Some(owner) => owner.rest(),
             None => Rested::Wholly,
@@ -296,18 +324,27 @@ impl Shared {
         };
         let rested = [inside, outside];
         if rested.contains(&Rested::Gave) {
-            self.remote.lock().queue.shrink_to_fit();
-            own.arrived.borrow_mut().shrink_to_fit();
+            // From the next rest on, since this one gave enough.
+            own.gives_room.set(true);
+            return true;
         }
         if rested.contains(&Rested::Partly) {
             return true;
         }
-        let queue = &mut *own.queue.borrow_mut();
-        if queue.capacity() > ROOM {
-            // It is empty, and soon grows again if need be.
-            queue.shrink_to(queue.capacity() / 2);
-        }
+        // The rest of it next time.
+        let _ = room::rest(&mut own.queue.borrow_mut());
         false
+    }
+
+    /// Gives back a part of the room that the queues have of what comes from other threads. True if
+    /// there is more.
+    #[cold]
+    fn give_room(&self) -> bool {
+        let own = self.own();
+        let elsewhere = room::rest(&mut self.remote.lock().queue);
+        let here = room::rest(&mut own.arrived.borrow_mut());
+        own.gives_room.set(elsewhere || here);
+        elsewhere || here
     }
 
     /// Announces that the driver is about to sleep. False if there is something to do.
@@ -458,9 +495,12 @@ impl Own {
         self.queue.borrow().len() + self.order.borrow().held() + self.lanes.len()
     }
 
-    /// True if no task is ready.
+    /// True if no task is ready, as far as it has taken in what other threads asked for.
     fn is_idle(&self) -> bool {
-        self.queue.borrow().is_empty() && self.lanes.is_empty() && self.order.borrow().held() == 0
+        self.queue.borrow().is_empty()
+            && self.lanes.is_empty()
+            && self.order.borrow().held() == 0
+            && self.arrived.borrow().is_empty()
     }
 }
 

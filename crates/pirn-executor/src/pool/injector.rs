@@ -1,5 +1,6 @@
 //! The queue that all workers look at: what comes from outside, and what did not fit elsewhere.
 
+use crate::room;
 use pirn_core::shim::Mutex;
 use pirn_core::shim::atomic::AtomicUsize;
 use std::collections::VecDeque;
@@ -14,9 +15,6 @@ pub struct Injector<T> {
     /// (`std`'s atomic on purpose: a hint, in which there is nothing for a model to explore.)
     room: std::sync::atomic::AtomicUsize,
 }
-
-/// Room for so many stays in any case.
-const KEPT_ROOM: usize = 4096;
 
 impl<T> Default for Injector<T> {
     fn default() -> Self {
@@ -56,9 +54,10 @@ impl<T> Injector<T> {
         }
     }
 
-    /// Gives half of its room back, if it is much and hardly used. For who has nothing else to do.
+    /// Gives a part of its room back, half of it at most, if it is much and hardly used. For who has
+    /// nothing else to do.
     pub fn rest(&self) {
-        if self.room() > KEPT_ROOM {
+        if self.room() > room::KEPT {
             self.shrink();
         }
     }
@@ -66,9 +65,9 @@ impl<T> Injector<T> {
     #[cold]
     fn shrink(&self) {
         if let Some(queue) = &mut *self.queue.lock() {
-            let half = queue.capacity() / 2;
-            if queue.len() <= half / 2 {
-                queue.shrink_to(half);
+            let less = room::after_rest(queue.capacity());
+            if queue.len() <= less / 2 {
+                queue.shrink_to(less);
                 self.set_room(queue);
             }
         }
