@@ -172,6 +172,7 @@ mod several;
 pub mod stream;
 mod tally;
 mod token;
+mod untaken;
 mod wait;
 
 pub use ambient::Ambient;

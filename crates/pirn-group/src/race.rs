@@ -192,10 +192,8 @@ async fn won<T, E: fmt::Display + 'static>(
     tally: Tally<E>,
 ) -> Result<T, GroupError<E>> {
     match winner {
-        Some(value) => {
-            tally.forgive();
-            Ok(value)
-        }
+        // With the tally goes what became of the others: a panic of theirs is reported.
+        Some(value) => Ok(value),
         None => match tally.finish_badly().await? {},
     }
 }

@@ -1,4 +1,7 @@
 //! What has gone wrong with a combinator's futures.
+//!
+//! Whoever ends with it takes it. What is left in a tally that is dropped goes to the hook: see
+//! [`untaken`](crate::untaken).
 
 use crate::branches::decided;
 use crate::catch::{drop_quietly, report_error, report_panic};
@@ -23,6 +26,8 @@ pub(crate) struct Tally<E> {
     must_cancel: bool,
     /// The others were cancelled.
     cancelled: bool,
+    /// One has won: errors of the others count for nothing.
+    won: bool,
     /// Apart, since as a rule there is none, and a tally is moved with the future around it.
     trouble: Option<Box<Trouble<E>>>,
 }
@@ -30,14 +35,16 @@ pub(crate) struct Tally<E> {
 /// What has gone wrong.
 struct Trouble<E> {
     failures: Vec<Failure<E>>,
-    panic: Option<Payload>,
+    panic: Option<(TaskMeta, Payload)>,
     /// Of one that was cancelled on its own.
     cause: Option<Arc<Cause>>,
     /// The body around is cancelled.
     stalled: Option<Arc<Cause>>,
+    /// [`report_error`], known here so that nothing that holds a tally need say that `E` can be shown.
+    report: fn(TaskMeta, E),
 }
 
-impl<E> Tally<E> {
+impl<E: fmt::Display> Tally<E> {
     #[inline]
     pub(crate) fn new(what: &'static str, meta: TaskMeta) -> Self {
         Tally {
@@ -45,6 +52,7 @@ impl<E> Tally<E> {
             meta,
             must_cancel: false,
             cancelled: false,
+            won: false,
             trouble: None,
         }
     }
@@ -94,7 +102,7 @@ impl<E> Tally<E> {
             report_panic(task, payload);
             return;
         }
-        self.trouble().panic = Some(payload);
+        self.trouble().panic = Some((task, payload));
         self.must_cancel = !self.cancelled;
     }
 
@@ -117,7 +125,15 @@ impl<E> Tally<E> {
     }
 
     fn trouble(&mut self) -> &mut Trouble<E> {
-        self.trouble.get_or_insert_default()
+        self.trouble.get_or_insert_with(|| {
+            Box::new(Trouble {
+                failures: Vec::new(),
+                panic: None,
+                cause: None,
+                stalled: None,
+                report: report_error,
+            })
+        })
     }
 
     fn name(&self, index: usize) -> TaskMeta {
@@ -156,8 +172,9 @@ impl<E> Tally<E> {
         trouble.is_some_and(|trouble| trouble.panic.is_some())
     }
 
-    /// The cause for which the losers are cancelled.
+    /// The cause for which the losers are cancelled: one has won, if none has panicked.
     pub(crate) fn lose(&mut self) -> Arc<Cause> {
+        self.won = !self.has_panicked();
         self.cancel_for("another one won")
     }
 
@@ -165,17 +182,6 @@ impl<E> Tally<E> {
         self.must_cancel = false;
         self.cancelled = true;
         decided(text, &self.meta)
-    }
-
-    /// One has won, whatever became of the others; a panic of theirs is reported.
-    pub(crate) fn forgive(self) {
-        let Some(trouble) = self.trouble else { return };
-        for failure in trouble.failures {
-            drop_quietly(&self.meta, || drop(failure));
-        }
-        if let Some(payload) = trouble.panic {
-            report_panic(self.meta, payload);
-        }
     }
 }
 
@@ -206,11 +212,11 @@ impl<E: fmt::Display + 'static> Tally<E> {
     #[cold]
     fn poll_finish_badly(&mut self) -> Poll<GroupError<E>> {
         // Gone after this, so that who polls once more finds no value rather than another error.
-        let trouble = self.trouble.take().unwrap_or_default();
-        if let Some(payload) = trouble.panic {
-            for failure in trouble.failures {
-                report_error(failure.task().clone(), failure.into_error());
-            }
+        let Some(mut trouble) = self.trouble.take() else {
+            return Poll::Ready(GroupError::refused(NOBODY));
+        };
+        if let Some((_, payload)) = trouble.panic.take() {
+            trouble.untaken(false);
             resume_unwind(payload);
         }
         if !trouble.failures.is_empty() {
@@ -227,13 +233,28 @@ impl<E: fmt::Display + 'static> Tally<E> {
     }
 }
 
-impl<E> Default for Trouble<E> {
-    fn default() -> Self {
-        Trouble {
-            failures: Vec::new(),
-            panic: None,
-            cause: None,
-            stalled: None,
+impl<E> Trouble<E> {
+    /// Reports what nobody receives any more.
+    #[cold]
+    fn untaken(self, won: bool) {
+        for failure in self.failures {
+            let task = failure.task().clone();
+            match won {
+                true => drop_quietly(&task, || drop(failure)),
+                false => (self.report)(task, failure.into_error()),
+            }
+        }
+        if let Some((task, payload)) = self.panic {
+            report_panic(task, payload);
+        }
+    }
+}
+
+impl<E> Drop for Tally<E> {
+    #[inline]
+    fn drop(&mut self) {
+        if let Some(trouble) = self.trouble.take() {
+            trouble.untaken(self.won);
         }
     }
 }

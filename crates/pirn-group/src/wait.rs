@@ -7,10 +7,10 @@ pub use as_completed::{AsCompleted, as_completed};
 use crate::branches::Branches;
 use crate::gather::list::result;
 use crate::several::Several;
-use pirn_core::{BranchEnd, Cause, JoinError, Scope, budget};
+use crate::untaken::Untaken;
+use pirn_core::{BranchEnd, Cause, JoinError, Scope, TaskMeta, budget};
 use std::fmt;
 use std::future::{Future, poll_fn};
-use std::mem;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -41,7 +41,7 @@ pub type Done<T> = (usize, Result<T, JoinError>);
 /// # Cancel safety
 ///
 /// Dropping the set drops the futures in it; clean-up that is left goes to the scope in which it was
-/// made. What has ended and was not given yet is dropped with it.
+/// made. What has ended and was not given yet is dropped with it; a panic is reported.
 ///
 /// # Examples
 ///
@@ -63,12 +63,13 @@ pub struct WaitSet<F: Future> {
     /// The number of the member with each key.
     numbers: Vec<usize>,
     pushed: usize,
-    done: Vec<Done<F::Output>>,
+    done: Untaken<Vec<Done<F::Output>>>,
     /// Those that were cancelled with the body in which the set was made.
     stalled: Vec<Done<F::Output>>,
 }
 
 impl<F: Future> Default for WaitSet<F> {
+    #[track_caller]
     fn default() -> Self {
         WaitSet::new()
     }
@@ -76,18 +77,20 @@ impl<F: Future> Default for WaitSet<F> {
 
 impl<F: Future> WaitSet<F> {
     /// An empty set, in the scope around.
+    #[track_caller]
     pub fn new() -> Self {
         WaitSet {
             scope: Scope::current().unwrap_or_default(),
             branches: Branches::new(),
             numbers: Vec::new(),
             pushed: 0,
-            done: Vec::new(),
+            done: Untaken::new(Vec::new(), TaskMeta::here()),
             stalled: Vec::new(),
         }
     }
 
     /// A set of a tuple, an array, a vector or an iterator of futures.
+    #[track_caller]
     pub fn of<S, Form>(several: S) -> Self
     where
         S: Several<Form, Future = F>,
@@ -115,7 +118,7 @@ impl<F: Future> WaitSet<F> {
 
     /// True if all have ended and were given.
     pub fn is_empty(&self) -> bool {
-        self.branches.len() == 0 && self.done.is_empty() && self.stalled.is_empty()
+        self.branches.len() == 0 && self.done.all.is_empty() && self.stalled.is_empty()
     }
 
     /// Waits for the first end, and gives it with all that there are by then. Nothing if the set is
@@ -180,13 +183,13 @@ impl<F: Future> WaitSet<F> {
     ) -> Vec<Done<F::Output>> {
         poll_fn(|cx| {
             let all = self.poll_pass(cx).is_ready();
-            let found = self.done.iter().any(|(_, end)| enough(end));
-            if !found && !(all && (self.stalled.is_empty() || !self.done.is_empty())) {
+            let found = self.done.all.iter().any(|(_, end)| enough(end));
+            if !found && !(all && (self.stalled.is_empty() || !self.done.all.is_empty())) {
                 return Poll::Pending;
             }
             // In a cancelled body nothing is given: the next wait may be elsewhere.
             ready!(budget::poll_spend(cx));
-            Poll::Ready(mem::take(&mut self.done))
+            Poll::Ready(self.done.take())
         })
         .await
     }
@@ -213,7 +216,7 @@ impl<F: Future> WaitSet<F> {
         let cause = Arc::new(cause);
         let mut sink = Sink {
             numbers: &self.numbers,
-            done: &mut self.done,
+            done: &mut self.done.all,
             stalled: &mut self.stalled,
         };
         let branches = &mut self.branches;
@@ -230,7 +233,7 @@ impl<F: Future> WaitSet<F> {
         }
         let mut sink = Sink {
             numbers: &self.numbers,
-            done: &mut self.done,
+            done: &mut self.done.all,
             stalled: &mut self.stalled,
         };
         let ended = |key, end| {
@@ -247,7 +250,7 @@ impl<F: Future> WaitSet<F> {
     /// that waits goes on all the same: in a shield, say.
     fn give_stalled(&mut self) {
         if !self.stalled.is_empty() && !Scope::must_stay() {
-            self.done.append(&mut self.stalled);
+            self.done.all.append(&mut self.stalled);
         }
     }
 }
@@ -279,6 +282,7 @@ impl<F: Future> Extend<F> for WaitSet<F> {
 }
 
 impl<F: Future> FromIterator<F> for WaitSet<F> {
+    #[track_caller]
     fn from_iter<I: IntoIterator<Item = F>>(futures: I) -> Self {
         let mut set = WaitSet::new();
         set.extend(futures);
@@ -290,7 +294,7 @@ impl<F: Future> fmt::Debug for WaitSet<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("WaitSet")
             .field("len", &self.len())
-            .field("done", &self.done.len())
+            .field("done", &self.done.all.len())
             .finish_non_exhaustive()
     }
 }

@@ -2,8 +2,9 @@
 
 use super::{Done, WaitSet};
 use crate::several::Several;
+use crate::untaken::Untaken;
 use futures_core::Stream;
-use pirn_core::budget;
+use pirn_core::{TaskMeta, budget};
 use std::collections::VecDeque;
 use std::fmt;
 use std::future::{Future, poll_fn};
@@ -20,7 +21,8 @@ use std::task::{Context, Poll, ready};
 /// # Cancel safety
 ///
 /// Dropping a wait for the next item loses nothing. Dropping the stream drops the futures; clean-up
-/// that is left goes to the scope in which it was made.
+/// that is left goes to the scope in which it was made. Of ends that were not given yet, panics are
+/// reported.
 ///
 /// # Examples
 ///
@@ -39,13 +41,14 @@ use std::task::{Context, Poll, ready};
 /// assert!(ends.next().await.is_none());
 /// # });
 /// ```
+#[track_caller]
 pub fn as_completed<S, Form>(several: S) -> AsCompleted<S::Future>
 where
     S: Several<Form>,
 {
     AsCompleted {
         set: WaitSet::of(several),
-        ready: VecDeque::new(),
+        ready: Untaken::new(VecDeque::new(), TaskMeta::here()),
     }
 }
 
@@ -54,7 +57,7 @@ where
 pub struct AsCompleted<F: Future> {
     set: WaitSet<F>,
     /// Ended in one pass, and not given yet.
-    ready: VecDeque<Done<F::Output>>,
+    ready: Untaken<VecDeque<Done<F::Output>>>,
 }
 
 impl<F: Future> AsCompleted<F> {
@@ -69,20 +72,20 @@ impl<F: Future> AsCompleted<F> {
 
     /// How many have not been given.
     pub fn left(&self) -> usize {
-        self.set.len() + self.set.stalled.len() + self.ready.len()
+        self.set.len() + self.set.stalled.len() + self.ready.all.len()
     }
 
     fn poll_done(&mut self, cx: &mut Context<'_>) -> Poll<Option<Done<F::Output>>> {
-        if self.ready.is_empty() {
+        if self.ready.all.is_empty() {
             let all = self.set.poll_pass(cx).is_ready();
-            self.ready.extend(self.set.done.drain(..));
-            if self.ready.is_empty() && !(all && self.set.stalled.is_empty()) {
+            self.ready.all.extend(self.set.done.all.drain(..));
+            if self.ready.all.is_empty() && !(all && self.set.stalled.is_empty()) {
                 return Poll::Pending;
             }
         }
         // In a cancelled body nothing is given: the next wait may be elsewhere.
         ready!(budget::poll_spend(cx));
-        Poll::Ready(self.ready.pop_front())
+        Poll::Ready(self.ready.all.pop_front())
     }
 }
 

@@ -1,0 +1,213 @@
+//! What a combinator had of its futures when it was dropped, or cut off: nothing is lost in silence.
+
+mod support;
+
+use pirn_core::{shield, yield_now};
+use pirn_group::{WaitSet, as_completed, first_ok, for_each_limit, gather, join, staggered_race};
+use pirn_sim::Sim;
+use pirn_timer::{move_on_after, timeout};
+use std::future::{Future, pending, ready};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::task::Poll;
+use std::time::Duration;
+use support::{poll, reports};
+
+const LIMIT: Duration = Duration::from_secs(1);
+
+/// What is reported, without the clean-up that is cut off, as `an error of gather[1]: text`.
+fn brief() -> Vec<String> {
+    let of = |report: String| {
+        let (what, text) = report.split_once(" that nobody received: ")?;
+        let (what, _) = what.split_once(" spawned at ").unwrap_or((what, ""));
+        let what = what.replace(" task", "").replace('`', "");
+        Some(format!("{what}: {text}"))
+    };
+    reports().into_iter().filter_map(of).collect()
+}
+
+/// What is reported of a combinator that is dropped after its first poll.
+fn of_dropped<F: Future>(half: F) -> Vec<String> {
+    reports();
+    let mut half = Box::pin(half);
+    assert!(poll(half.as_mut()).is_pending());
+    assert_eq!(brief(), [""; 0], "not yet");
+    drop(half);
+    brief()
+}
+
+/// The same of one that a time limit cuts off.
+fn of_cut_off<F: Future>(make: impl Fn() -> F) -> Vec<String> {
+    let dropped = of_dropped(make());
+    assert!(Sim::new().run(timeout(LIMIT, make())).is_err());
+    assert_eq!(brief(), dropped);
+    let moved_on = Sim::new().run(async { move_on_after(LIMIT, |_| make()).await });
+    assert!(moved_on.is_none());
+    assert_eq!(brief(), dropped);
+    dropped
+}
+
+/// The same of one that is dropped. A time limit does not cut it off: what failed it is given then,
+/// and not reported.
+fn of_failed<F: Future>(make: impl Fn() -> F) -> Vec<String> {
+    let dropped = of_dropped(make());
+    let ended = catch_unwind(AssertUnwindSafe(|| {
+        Sim::new().run(timeout(LIMIT, make())).is_ok()
+    }));
+    assert!(ended.unwrap_or(true));
+    assert_eq!(brief(), [""; 0]);
+    dropped
+}
+
+/// The first has clean-up to do for ever, the second fails in one of two ways, the third waits.
+async fn member(number: u32, bug: bool) -> Result<u32, &'static str> {
+    match (number, bug) {
+        (0, _) => shield(pending()).await,
+        (1, false) => Err("lost"),
+        (1, true) => panic!("bug"),
+        _ => pending().await,
+    }
+}
+
+fn members(bug: bool) -> impl Iterator<Item = impl Future<Output = Result<u32, &'static str>>> {
+    (0..3).map(move |number| member(number, bug))
+}
+
+#[test]
+fn errors_and_panics_that_failed_a_gather_are_reported_where_nobody_is_given_them() {
+    let error = ["an error of gather[1]: lost"];
+    let bug = ["a panic of gather[1]: bug"];
+    assert_eq!(of_failed(|| gather(members(false))), error);
+    assert_eq!(of_failed(|| gather(members(true))), bug);
+    let tuple = |bug| move || gather((member(0, bug), member(1, bug), member(2, bug)));
+    assert_eq!(of_failed(tuple(false)), error);
+    assert_eq!(of_failed(tuple(true)), bug);
+    let sure = |number| async move { _ = member(number, true).await };
+    assert_eq!(of_failed(|| join([0, 1].map(sure))), bug);
+    assert_eq!(of_failed(|| join((sure(0), sure(1)))), bug);
+}
+
+#[test]
+fn what_failed_work_on_many_items_is_reported_where_nobody_is_given_it() {
+    let each = |bug| {
+        move || {
+            for_each_limit(
+                3,
+                0..3,
+                move |n| async move { member(n, bug).await.map(drop) },
+            )
+        }
+    };
+    assert_eq!(
+        of_failed(each(false)),
+        ["an error of for_each_limit[1]: lost"]
+    );
+    assert_eq!(of_failed(each(true)), ["a panic of for_each_limit[1]: bug"]);
+    // The first is under way and the second over when the third panics.
+    let beside = || {
+        for_each_limit(2, 0..3, |n| {
+            assert!(n < 2, "beside");
+            async move {
+                match n {
+                    0 => member(n, true).await.map(drop),
+                    _ => Ok(()),
+                }
+            }
+        })
+    };
+    assert_eq!(of_failed(beside), ["a panic of: beside"]);
+}
+
+#[test]
+fn what_came_before_a_success_is_reported_where_there_is_none() {
+    assert_eq!(
+        of_cut_off(|| first_ok(members(false))),
+        ["an error of first_ok[1]: lost"]
+    );
+    assert_eq!(
+        of_failed(|| first_ok(members(true))),
+        ["a panic of first_ok[1]: bug"]
+    );
+    let staggered = |bug| move || staggered_race(members(bug), || ready(()));
+    let error = ["an error of staggered_race[1]: lost"];
+    assert_eq!(of_cut_off(staggered(false)), error);
+    assert_eq!(
+        of_failed(staggered(true)),
+        ["a panic of staggered_race[1]: bug"]
+    );
+}
+
+#[test]
+fn once_one_has_won_errors_count_for_nothing_and_panics_are_of_cut_off() {
+    let runner = |bug: bool| {
+        move |number| async move {
+            match number {
+                0 => shield(pending()).await,
+                1 if bug => {
+                    shield(yield_now()).await;
+                    panic!("bug")
+                }
+                1 => Err("before"),
+                _ => Ok("won"),
+            }
+        }
+    };
+    assert_eq!(of_dropped(first_ok((0..3).map(runner(false)))), [""; 0]);
+    // A loser panics during the clean-up of another.
+    reports();
+    let mut half = Box::pin(first_ok((0..3).map(runner(true))));
+    for _ in 0..3 {
+        assert!(poll(half.as_mut()).is_pending());
+    }
+    drop(half);
+    assert_eq!(brief(), ["a panic of first_ok[1]: bug"]);
+}
+
+#[test]
+fn what_was_given_is_not_of_cut_off() {
+    reports();
+    assert!(poll(pin!(gather((0..1).map(|_| ready(Err::<(), _>("given")))))).is_ready());
+    assert!(poll(pin!(first_ok([ready(Err::<(), _>("given"))]))).is_ready());
+    let won = first_ok([ready(Err("before")), ready(Ok(7))]);
+    assert!(poll(pin!(won)).is_ready());
+    assert_eq!(brief(), [""; 0]);
+}
+
+#[test]
+fn a_set_reports_the_panics_among_ends_that_it_has_not_given() {
+    let waits = || async {
+        let mut set = WaitSet::of(members(true));
+        set.all().await;
+    };
+    let reports = of_cut_off(waits);
+    assert_eq!(reports, ["a panic of: bug"]);
+    // An error is a value there, as the output may be anything.
+    let waits = || async {
+        let mut set = WaitSet::of(members(false));
+        set.all().await;
+    };
+    assert_eq!(of_cut_off(waits), [""; 0]);
+    // What was given is not the set's any more.
+    let mut set = WaitSet::of(members(true));
+    let Poll::Ready(done) = poll(pin!(set.first_completed())) else {
+        panic!("one has ended")
+    };
+    assert!(matches!(done[..], [(1, Err(_))]));
+    drop((done, set));
+    assert_eq!(brief(), [""; 0]);
+}
+
+#[test]
+fn a_stream_of_ends_reports_the_panics_among_those_that_it_has_not_given() {
+    let streams = || async {
+        let mut ends = as_completed([2, 0, 1, 3, 1].map(|number| async move {
+            match number {
+                0 => number,
+                _ => member(number, true).await.unwrap(),
+            }
+        }));
+        assert_eq!(ends.next().await.unwrap().0, 1);
+        pending::<()>().await;
+    };
+    assert_eq!(of_cut_off(streams), ["a panic of: bug", "a panic of: bug"]);
+}
