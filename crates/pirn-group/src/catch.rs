@@ -58,27 +58,3 @@ pub(crate) fn report_error(task: TaskMeta, error: impl fmt::Display) {
         error: text.into(),
     });
 }
-
-/// Values of the user's. Those that are left are dropped one by one, so that one whose destructor
-/// panics keeps none of the others from it; and [quietly](drop_quietly).
-pub(crate) struct Quietly<T> {
-    pub(crate) all: Vec<T>,
-    task: TaskMeta,
-}
-
-impl<T> Quietly<T> {
-    pub(crate) fn with_capacity(values: usize, task: TaskMeta) -> Self {
-        Quietly {
-            all: Vec::with_capacity(values),
-            task,
-        }
-    }
-}
-
-impl<T> Drop for Quietly<T> {
-    fn drop(&mut self) {
-        for value in self.all.drain(..) {
-            drop_quietly(&self.task, || drop(value));
-        }
-    }
-}

@@ -5,10 +5,11 @@ mod staggered;
 pub use staggered::staggered_race;
 
 use crate::branches::{Branches, decided, stay};
-use crate::catch::{drop_quietly, report_panic};
+use crate::catch::report_panic;
 use crate::error::GroupError;
 use crate::several::Several;
 use crate::tally::{NOBODY, Tally};
+use crate::untaken::{Left, Untaken, Value};
 use pirn_core::{BranchEnd, Cause, JoinError, TaskMeta};
 use std::fmt;
 use std::future::{Future, poll_fn};
@@ -43,7 +44,7 @@ use std::sync::Arc;
 ///
 /// Dropping it drops the futures; clean-up that is left goes to the scope around. What a loser had
 /// done and not returned is lost: race futures that are cancel safe. So is the winner's value, if
-/// this is dropped while losers still clean up.
+/// this is dropped while losers still clean up; a panic that came first is reported then.
 ///
 /// # Examples
 ///
@@ -94,14 +95,15 @@ where
 
 /// Polls until one is decisive; then cancels the others and polls until they have ended. `None` if
 /// all have ended and none was.
-async fn decide_and_drain<F: Future, W>(
+async fn decide_and_drain<F: Future, W: Left>(
     branches: &mut Branches<F>,
     mut decide: impl FnMut(usize, BranchEnd<F::Output>) -> ControlFlow<W>,
     meta: &TaskMeta,
 ) -> Option<W> {
     let first = poll_fn(|cx| branches.poll(cx, &mut decide)).await?;
+    let mut first = Untaken::new(Some(first), meta.clone());
     drain(branches, &decided("another one won", meta), meta).await;
-    Some(first)
+    first.take()
 }
 
 /// Cancels all and polls until they have ended. Panics are reported, those of their values' destructors
@@ -117,10 +119,10 @@ pub(crate) async fn drain<F: Future>(
 }
 
 /// Of an end that nobody hears of, panics are reported.
-pub(crate) fn unheard<T>(end: BranchEnd<T>, meta: &TaskMeta) {
+fn unheard<T>(end: BranchEnd<T>, meta: &TaskMeta) {
     match end {
         BranchEnd::Panicked(payload) => report_panic(meta.clone(), payload),
-        BranchEnd::Value(value) => drop_quietly(meta, || drop(value)),
+        BranchEnd::Value(value) => Value(value).left(meta),
         BranchEnd::Cancelled(_) | BranchEnd::Stalled(_) => {}
     }
 }
@@ -140,7 +142,7 @@ pub(crate) fn unheard<T>(end: BranchEnd<T>, meta: &TaskMeta) {
 ///
 /// # Cancel safety
 ///
-/// As [`race`].
+/// As [`race`]. Errors that came before there is a success are reported.
 ///
 /// # Examples
 ///
@@ -166,8 +168,8 @@ where
     let meta = TaskMeta::here();
     async move {
         let mut branches = Branches::of(several.futures());
-        let mut tally = Tally::new("first_ok", meta);
-        let winner = poll_fn(|cx| {
+        let mut tally = Tally::new("first_ok", meta.clone());
+        let first = poll_fn(|cx| {
             branches.poll(cx, |key, end| match tally.end(key, end) {
                 Some(value) => ControlFlow::Break(Some(value)),
                 None if tally.has_panicked() => ControlFlow::Break(None),
@@ -175,25 +177,27 @@ where
             })
         })
         .await;
-        if winner.is_some() {
+        let decided = first.is_some();
+        let mut winner = Untaken::new(first.flatten().map(Value), meta);
+        if decided {
             // From here on they decide nothing, however they end.
             let cause = tally.lose();
             let mut lost = |key, end| tally.end_unwanted(key, end);
             branches.cancel(&cause, &mut lost);
             poll_fn(|cx| branches.poll_drained(cx, &mut lost)).await;
         }
-        won(winner.flatten(), tally).await
+        won(winner.take(), tally).await
     }
 }
 
 /// What there is to return when all have ended.
 async fn won<T, E: fmt::Display + 'static>(
-    winner: Option<T>,
+    winner: Option<Value<T>>,
     tally: Tally<E>,
 ) -> Result<T, GroupError<E>> {
     match winner {
         // With the tally goes what became of the others: a panic of theirs is reported.
-        Some(value) => Ok(value),
+        Some(Value(value)) => Ok(value),
         None => match tally.finish_badly().await? {},
     }
 }

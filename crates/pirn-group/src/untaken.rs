@@ -43,10 +43,19 @@ impl<All: IntoIterator<Item: Left> + Default> Drop for Untaken<All> {
     }
 }
 
+/// A value of the user's. If its destructor panics, that keeps no other from being dropped.
+pub(crate) struct Value<T>(pub(crate) T);
+
+impl<T> Left for Value<T> {
+    fn left(self, task: &TaskMeta) {
+        drop_quietly(task, || drop(self));
+    }
+}
+
 impl<T> Left for Result<T, Payload> {
     fn left(self, task: &TaskMeta) {
         match self {
-            Ok(value) => drop_quietly(task, || drop(value)),
+            Ok(value) => Value(value).left(task),
             Err(payload) => report_panic(task.clone(), payload),
         }
     }
@@ -55,7 +64,7 @@ impl<T> Left for Result<T, Payload> {
 impl<T> Left for Result<T, JoinError> {
     fn left(self, task: &TaskMeta) {
         match self {
-            Ok(value) => drop_quietly(task, || drop(value)),
+            Ok(value) => Value(value).left(task),
             Err(JoinError::Panicked(panic)) => report_panic(task.clone(), panic.into_payload()),
             Err(_) => {}
         }

@@ -3,15 +3,19 @@
 mod support;
 
 use pirn_core::{shield, yield_now};
-use pirn_group::{WaitSet, as_completed, first_ok, for_each_limit, gather, join, staggered_race};
+use pirn_group::{
+    GroupBuilder, WaitSet, as_completed, first_ok, for_each_limit, gather, join, map_limit, race,
+    staggered_race,
+};
 use pirn_sim::Sim;
 use pirn_timer::{move_on_after, timeout};
+use std::cell::RefCell;
 use std::future::{Future, pending, ready};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
-use support::{poll, reports};
+use support::{Gate, Hand, poll, reports};
 
 const LIMIT: Duration = Duration::from_secs(1);
 
@@ -138,7 +142,7 @@ fn what_came_before_a_success_is_reported_where_there_is_none() {
 }
 
 #[test]
-fn once_one_has_won_errors_count_for_nothing_and_panics_are_of_cut_off() {
+fn once_one_has_won_errors_count_for_nothing_and_panics_are_reported() {
     let runner = |bug: bool| {
         move |number| async move {
             match number {
@@ -164,7 +168,7 @@ fn once_one_has_won_errors_count_for_nothing_and_panics_are_of_cut_off() {
 }
 
 #[test]
-fn what_was_given_is_not_of_cut_off() {
+fn what_was_given_is_not_reported() {
     reports();
     assert!(poll(pin!(gather((0..1).map(|_| ready(Err::<(), _>("given")))))).is_ready());
     assert!(poll(pin!(first_ok([ready(Err::<(), _>("given"))]))).is_ready());
@@ -210,4 +214,100 @@ fn a_stream_of_ends_reports_the_panics_among_those_that_it_has_not_given() {
         pending::<()>().await;
     };
     assert_eq!(of_cut_off(streams), ["a panic of: bug", "a panic of: bug"]);
+}
+
+#[test]
+fn a_panic_that_came_first_in_a_race_is_reported_where_nobody_is_given_it() {
+    let runner = |number| async move {
+        match number {
+            0 => shield(pending()).await,
+            _ => panic!("bug"),
+        }
+    };
+    assert_eq!(of_failed(|| race([0, 1].map(runner))), ["a panic of: bug"]);
+    // An error is a value there: it has won.
+    assert_eq!(of_dropped(race(members(false))), [""; 0]);
+}
+
+#[test]
+fn results_that_a_body_has_not_taken_are_reported_where_they_are_panics() {
+    let map = || {
+        map_limit(
+            3,
+            0..3,
+            |n| member(n, true),
+            async |mut results| {
+                pending::<()>().await;
+                results.next().await
+            },
+        )
+    };
+    assert_eq!(of_cut_off(map), ["a panic of: bug"]);
+    // The body has ended, or panicked, and what runs cleans up.
+    let map = |bug: bool| {
+        move || {
+            let number = move |n: u32| async move {
+                match n {
+                    0 => shield(pending()).await,
+                    1 => panic!("bug"),
+                    _ => n,
+                }
+            };
+            map_limit(3, 0..3, number, async move |mut results| {
+                let (number, end) = results.next().await.unwrap();
+                assert_eq!((number, end.is_err()), (1, true));
+                assert!(!bug, "body");
+            })
+        }
+    };
+    assert_eq!(of_failed(map(false)), [""; 0]);
+    let of_body = of_failed(map(true));
+    assert_eq!(of_body, ["a panic of: body"]);
+}
+
+#[test]
+fn results_that_were_given_away_are_reported_when_nobody_can_take_them_any_more() {
+    reports();
+    let given = RefCell::new(None);
+    let mut map = Box::pin(map_limit(
+        3,
+        0..3,
+        |n| member(n, true),
+        async |results| {
+            *given.borrow_mut() = Some(results);
+            pending::<()>().await;
+        },
+    ));
+    assert!(poll(map.as_mut()).is_pending());
+    drop(map);
+    assert_eq!(brief(), [""; 0]);
+    drop(given);
+    assert_eq!(brief(), ["a panic of: bug"]);
+}
+
+#[test]
+fn tasks_whose_ends_nobody_is_given_any_more_have_their_panics_reported() {
+    let hand = Hand::default();
+    let gate = Gate::default();
+    let mut half = Box::pin(
+        GroupBuilder::on(hand.clone()).gather_results((0..3).map(|n| {
+            let gate = gate.clone();
+            async move {
+                match n {
+                    0 => panic!("early"),
+                    1 => shield(gate.passed()).await,
+                    _ => pending().await,
+                }
+                panic!("late")
+            }
+        })),
+    );
+    reports();
+    assert!(hand.run(half.as_mut()).is_pending());
+    assert_eq!(brief(), [""; 0]);
+    drop(half);
+    assert_eq!(brief(), ["a panic of: early"]);
+    gate.open();
+    hand.settle();
+    assert_eq!(brief(), ["a panic of: late"]);
 }

@@ -1,15 +1,16 @@
 //! The gathers whose futures are tasks of an executor: children of a group.
 
-use crate::catch::{Catch, Quietly};
+use crate::catch::Catch;
 use crate::error::{ChildError, GroupError};
 use crate::group::GroupBuilder;
+use crate::untaken::{Untaken, Value};
 use pin_project_lite::pin_project;
-use pirn_core::{JoinError, Payload, Spawn};
+use pirn_core::{JoinError, Spawn, TaskMeta};
 use std::convert::Infallible;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 impl<S: Spawn> GroupBuilder<S> {
     /// Runs futures as children of a group, and gives their values in the order in which the
@@ -35,17 +36,18 @@ impl<S: Spawn> GroupBuilder<S> {
         E: fmt::Display + Send + 'static,
     {
         let meta = self.meta.clone();
-        let mut children = Quietly::with_capacity(0, meta.clone());
+        let mut children = Untaken::new(Vec::new(), meta.clone());
         let spawn_all = async |g: crate::TaskGroup<E, S>| {
             let children = &mut children.all;
-            children.extend(futures.into_iter().map(|f| g.spawn_as(meta.clone(), f)));
+            let spawned = |future| Value(g.spawn_as(meta.clone(), future));
+            children.extend(futures.into_iter().map(spawned));
             Ok(())
         };
         self.run(spawn_all).await?;
-        let mut values = Quietly::with_capacity(children.all.len(), meta);
-        for child in &mut children.all {
+        let mut values = Untaken::new(Vec::with_capacity(children.all.len()), meta);
+        for Value(child) in &mut children.all {
             match child.take() {
-                Some(Ok(value)) => values.all.push(value),
+                Some(Ok(value)) => values.all.push(Value(value)),
                 // Cancelled by itself: not a failure, and yet there is no value.
                 Some(Err(ChildError::Cancelled(cause))) => {
                     return Err(GroupError::cancelled(cause));
@@ -53,15 +55,20 @@ impl<S: Spawn> GroupBuilder<S> {
                 _ => unreachable!("every child of a group has ended when the group has"),
             }
         }
-        Ok(std::mem::take(&mut values.all))
+        Ok(values
+            .take()
+            .into_iter()
+            .map(|Value(value)| value)
+            .collect())
     }
 
     /// Runs futures as children of a group, and gives how each ended, in the order in which they
-    /// were given: as [`gather_results`](crate::gather_results()), with a task for each. A panic of one is its own result, and the others go on.
+    /// were given: as [`gather_results`](crate::gather_results()), with a task for each. A panic of one is
+    /// its own result, and the others go on.
     ///
     /// # Cancel safety
     ///
-    /// As [`run`](Self::run).
+    /// As [`run`](Self::run). A panic, which nobody is given then, is reported.
     ///
     /// # Examples
     ///
@@ -87,6 +94,7 @@ impl<S: Spawn> GroupBuilder<S> {
         let spawn_all = async |g: crate::TaskGroup<Infallible, S>| {
             let settled = futures.into_iter().map(|inner| Settle {
                 inner: Catch { inner },
+                meta: meta.clone(),
             });
             children.extend(settled.map(|future| g.spawn_as(meta.clone(), future)));
             Ok(())
@@ -95,7 +103,7 @@ impl<S: Spawn> GroupBuilder<S> {
         let mut results: Vec<_> = children
             .into_iter()
             .filter_map(|mut child| child.take())
-            .map(|ended| ended?.map_err(|payload| JoinError::Panicked(payload.into())))
+            .map(|ended| ended?.take().expect("it is taken here alone"))
             .collect();
         // A group that was cancelled before its first poll spawned nothing.
         if let Some(cause) = ended.as_ref().err().and_then(GroupError::cause) {
@@ -105,18 +113,24 @@ impl<S: Spawn> GroupBuilder<S> {
     }
 }
 
+type Settled<T> = Untaken<Option<Result<T, JoinError>>>;
+
 pin_project! {
     /// A future that cannot fail: its value, or its panic, is its result.
     struct Settle<F> {
         #[pin]
         inner: Catch<F>,
+        meta: TaskMeta,
     }
 }
 
 impl<F: Future> Future for Settle<F> {
-    type Output = Result<Result<F::Output, Payload>, Infallible>;
+    type Output = Result<Settled<F::Output>, Infallible>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.project().inner.poll(cx).map(Ok)
+        let this = self.project();
+        let ended = ready!(this.inner.poll(cx));
+        let ended = ended.map_err(|payload| JoinError::Panicked(payload.into()));
+        Poll::Ready(Ok(Untaken::new(Some(ended), this.meta.clone())))
     }
 }

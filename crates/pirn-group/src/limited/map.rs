@@ -4,11 +4,12 @@ use super::Items;
 use crate::branches::{Branches, decided};
 use crate::catch::drop_quietly;
 use crate::gather::list::result;
-use crate::race::{drain, unheard};
+use crate::race::drain;
+use crate::untaken::Untaken;
 use crate::wait::Done;
 use futures_core::Stream;
 use pirn_core::shim::Mutex;
-use pirn_core::{BranchEnd, JoinError, Scope, TaskMeta, budget};
+use pirn_core::{Scope, TaskMeta, budget};
 use std::collections::VecDeque;
 use std::fmt;
 use std::future::{Future, poll_fn};
@@ -69,7 +70,8 @@ use std::task::{Context, Poll, Waker, ready};
 ///
 /// # Cancel safety
 ///
-/// Dropping it drops the body and what is running; clean-up that is left goes to the scope around.
+/// Dropping it drops the body and what is running; clean-up that is left goes to the scope around. Of
+/// results that were not taken, panics are reported.
 ///
 /// # Examples
 ///
@@ -105,7 +107,7 @@ where
     assert!(limit > 0, "with a limit of 0 nothing can run");
     let meta = TaskMeta::here();
     async move {
-        let desk = Arc::new(Mutex::new(Desk::new()));
+        let desk = Arc::new(Mutex::new(Desk::new(meta.clone())));
         let _last = Last(Arc::clone(&desk));
         let mut body = pin!(Some(body(Results(Arc::clone(&desk)))));
         let mut source = pin!(Some(items.items()));
@@ -118,7 +120,7 @@ where
             loop {
                 // What there is room for.
                 let take_in = || {
-                    while running.len() + desk.lock().done.len() < limit {
+                    while running.len() + desk.lock().done.all.len() < limit {
                         let Some(items) = source.as_mut().as_pin_mut() else {
                             break;
                         };
@@ -142,12 +144,12 @@ where
                     let done = (numbers[key], result(end, &mut with_body));
                     match with_body {
                         true => stalled.push(done),
-                        false => desk.lock().done.push_back(done),
+                        false => desk.lock().done.all.push_back(done),
                     }
                     ControlFlow::<()>::Continue(())
                 });
                 if !stalled.is_empty() && !Scope::must_stay() {
-                    desk.lock().done.extend(stalled.drain(..));
+                    desk.lock().done.all.extend(stalled.drain(..));
                 }
                 let finished = polled.is_ready() && source.is_none() && stalled.is_empty();
                 let before = Desk::tell(&desk, finished, cx);
@@ -159,34 +161,28 @@ where
                     Err(payload) => return Poll::Ready(Err(payload)),
                 }
                 // The body made room: for the next item, whose first poll may be what it waits for.
-                let made_room = desk.lock().done.len() < before;
+                let made_room = desk.lock().done.all.len() < before;
                 if !made_room || source.is_none() {
                     return Poll::Pending;
                 }
             }
         })
         .await;
+        let mut ended = Untaken::new(Some(ended), meta.clone());
         drop_quietly(&meta, || body.set(None));
         drop_quietly(&meta, || source.set(None));
         let cause = decided("the body that takes the results has ended", &meta);
         drain(&mut running, &cause, &meta).await;
-        let untaken = std::mem::take(&mut desk.lock().done);
-        for (_, end) in untaken {
-            match end {
-                Ok(value) => unheard(BranchEnd::Value(value), &meta),
-                Err(JoinError::Panicked(panic)) => {
-                    unheard(BranchEnd::<R>::Panicked(panic.into_payload()), &meta);
-                }
-                Err(_) => {}
-            }
-        }
+        let untaken = desk.lock().done.take();
+        drop(Untaken::new(untaken, meta));
+        let ended = ended.take().expect("it is taken here alone");
         ended.unwrap_or_else(|payload| resume_unwind(payload))
     }
 }
 
 /// What lies between the work and the body.
 struct Desk<R> {
-    done: VecDeque<Done<R>>,
+    done: Untaken<VecDeque<Done<R>>>,
     /// No more will come.
     finished: bool,
     /// Of a body that waits: it may have polled with a waker of its own.
@@ -194,9 +190,9 @@ struct Desk<R> {
 }
 
 impl<R> Desk<R> {
-    fn new() -> Self {
+    fn new(meta: TaskMeta) -> Self {
         Desk {
-            done: VecDeque::new(),
+            done: Untaken::new(VecDeque::new(), meta),
             finished: false,
             waker: None,
         }
@@ -207,7 +203,7 @@ impl<R> Desk<R> {
     fn tell(desk: &Mutex<Self>, finished: bool, cx: &Context<'_>) -> usize {
         let mut desk = desk.lock();
         desk.finished = finished;
-        let ready = desk.done.len();
+        let ready = desk.done.all.len();
         let waker = match ready > 0 || finished {
             true => desk.waker.take(),
             false => None,
@@ -250,7 +246,7 @@ impl<R> Results<R> {
     fn poll_done(&self, cx: &mut Context<'_>) -> Poll<Option<Done<R>>> {
         let waker = cx.waker().clone();
         let mut desk = self.0.lock();
-        if desk.done.is_empty() && !desk.finished {
+        if desk.done.all.is_empty() && !desk.finished {
             let former = desk.waker.replace(waker);
             drop(desk);
             pirn_core::wake::discard(former);
@@ -260,7 +256,7 @@ impl<R> Results<R> {
         drop(desk);
         // In a cancelled body nothing is given, the end included.
         ready!(budget::poll_spend(cx));
-        Poll::Ready(self.0.lock().done.pop_front())
+        Poll::Ready(self.0.lock().done.all.pop_front())
     }
 }
 
@@ -275,7 +271,7 @@ impl<R> Stream for Results<R> {
 impl<R> fmt::Debug for Results<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Results")
-            .field("ready", &self.0.lock().done.len())
+            .field("ready", &self.0.lock().done.all.len())
             .finish_non_exhaustive()
     }
 }

@@ -4,6 +4,7 @@ use super::won;
 use crate::branches::Branches;
 use crate::error::GroupError;
 use crate::tally::Tally;
+use crate::untaken::{Untaken, Value};
 use pirn_core::{TaskMeta, budget};
 use std::fmt;
 use std::future::{Future, poll_fn};
@@ -40,7 +41,8 @@ enum Turn<T> {
 /// # Cancel safety
 ///
 /// Dropping it drops the attempts; clean-up that is left goes to the scope around. The winner's value
-/// is lost, if this is dropped while others still clean up.
+/// is lost, if this is dropped while others still clean up. Errors that came before there is a success
+/// are reported.
 ///
 /// # Examples
 ///
@@ -75,11 +77,12 @@ where
     async move {
         let mut attempts = attempts.into_iter();
         let mut branches = Branches::new();
-        let mut tally = Tally::new("staggered_race", meta);
+        let mut tally = Tally::new("staggered_race", meta.clone());
+        let mut winner = Untaken::new(None, meta);
         // Which attempt has which key, and the key of the latest.
         let (mut numbers, mut latest, mut started) = (Vec::new(), usize::MAX, 0);
         let mut wait = pin!(None);
-        let (mut next, mut winner, mut decided) = (true, None, false);
+        let (mut next, mut decided) = (true, false);
         poll_fn(|cx| {
             let _budget = budget::refill_if_outermost();
             while !decided {
@@ -119,7 +122,7 @@ where
                     Poll::Ready(Some(Turn::Panicked)) => decided = true,
                     Poll::Ready(Some(Turn::Won(value))) => {
                         decided = true;
-                        winner = Some(value);
+                        winner.all = Some(Value(value));
                     }
                     Poll::Ready(None) | Poll::Pending if next => return Poll::Pending,
                     Poll::Ready(None) if wait.is_none() => return Poll::Ready(()),
@@ -146,6 +149,6 @@ where
         .await;
         // With those that were not started.
         tally.drop_beside(|| drop(attempts));
-        won(winner, tally).await
+        won(winner.take(), tally).await
     }
 }
