@@ -6,11 +6,14 @@ use pirn_core::{Instant, TaskMeta};
 use pirn_executor::{Ended, TaskId};
 use std::cell::Cell;
 use std::collections::{BTreeMap, VecDeque};
+use std::fmt::Write;
 use std::sync::Arc;
 use std::thread::{self, ThreadId};
 
 /// How many events are kept for the report of a failure, where nobody wants them all.
 const TAIL: usize = 48;
+/// How many more once the main future has ended, when all others are cancelled.
+const LATER: usize = 16;
 
 /// What a run knows of its tasks. Behind the lock of its [`World`](crate::clock::World).
 #[derive(Default)]
@@ -29,6 +32,10 @@ pub(crate) struct Book {
     /// The time of the last event.
     at: Instant,
     events: VecDeque<Event>,
+    /// The main future has ended, or nobody goes on.
+    pub(crate) over: bool,
+    /// How many events there were after that.
+    later: usize,
     /// Keep all events.
     pub(crate) all: bool,
     /// A deadlock is being looked into: nothing is an event.
@@ -198,6 +205,7 @@ impl Book {
             }
             false if self.live.remove(&Who::Main).is_some() => {
                 self.record(now, Who::Main, What::Ended(how));
+                self.over = true;
             }
             false => {}
         }
@@ -223,7 +231,11 @@ impl Book {
     }
 
     fn push(&mut self, event: Event) {
-        if !self.all && self.events.len() == TAIL {
+        self.later += usize::from(self.over);
+        if !self.all && self.later > LATER {
+            return;
+        }
+        if !self.all && !self.over && self.events.len() == TAIL {
             self.events.pop_front();
         }
         self.events.push_back(event);
@@ -236,6 +248,10 @@ impl Book {
         for event in self.events.iter().skip(skipped) {
             event.render(&self.names, &mut text);
             text.push('\n');
+        }
+        if !self.all && self.later > LATER {
+            let more = self.later - LATER;
+            let _ = writeln!(text, "{:>15} and {more} events more", "");
         }
         text
     }

@@ -71,13 +71,13 @@ impl Sim {
         bad: impl Fn(&F::Output) -> bool,
     ) -> Option<F::Output> {
         let settings = by_environment(self.settings());
-        let seeds = match (variable("PIRN_SEED"), variable("PIRN_SEEDS")) {
-            (Some(seed), _) => seed..seed + 1,
-            (None, Some(seeds)) => 0..seeds,
-            (None, None) => 0..seeds,
+        let (first, seeds) = match (variable("PIRN_SEED"), variable("PIRN_SEEDS")) {
+            (Some(seed), _) => (seed, 1),
+            (None, Some(seeds)) => (0, seeds),
+            (None, None) => (0, seeds),
         };
         let mut last = None;
-        for seed in seeds {
+        for seed in (0..seeds).map(|at| first + at) {
             let sim = Sim::with(settings.schedule(seed));
             let output = sim.told(test, Some(seed), &program, &bad);
             let is_bad = bad(&output);

@@ -31,6 +31,8 @@ struct State {
     /// The sticky token of `unpark`.
     unparked: bool,
     holds: usize,
+    /// Holds are not heeded any more.
+    failed: bool,
     deadlocked: bool,
     /// When somebody was polled last.
     active: Instant,
@@ -60,6 +62,7 @@ impl Default for State {
             threshold: Duration::ZERO,
             unparked: false,
             holds: 0,
+            failed: false,
             deadlocked: false,
             active: Instant::EPOCH,
             blocked: Vec::new(),
@@ -87,6 +90,13 @@ impl World {
 
     pub(crate) fn set_threshold(&self, threshold: Duration) {
         self.state.lock().threshold = threshold;
+    }
+
+    /// The run has failed: nothing outside is waited for any more.
+    pub(crate) fn fail(&self) {
+        let mut state = self.state.lock();
+        state.failed = true;
+        state.threshold = Duration::ZERO;
     }
 
     /// Stops the clock where it is.
@@ -331,7 +341,7 @@ impl Park for JumpPark {
             if mem::take(&mut state.unparked) {
                 return Ok(());
             }
-            if state.holds > 0 {
+            if state.holds > 0 && !state.failed {
                 state = self.0.changed.wait(state);
                 continue;
             }

@@ -4,6 +4,7 @@ use crate::book::{Book, Info};
 use crate::clock::{Awake, World};
 use crate::event::{Who, seconds};
 use pirn_core::budget::inspect::{self, Note};
+use pirn_core::report::{self, Report};
 use pirn_executor::LocalExecutor;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -130,6 +131,7 @@ pub(crate) fn report<T>(
 ) -> Deadlock {
     let paused = world.is_paused();
     let live = world.with_book(|book| {
+        book.over = true;
         book.inspecting = true;
         book.live.len()
     });
@@ -143,6 +145,14 @@ pub(crate) fn report<T>(
         world.polled(Who::Main);
         if !matches!(polled, Ok(Poll::Pending)) {
             world.tell(|book, now| book.main_ended(now, pirn_executor::Ended::Returned));
+        }
+        // Nobody receives what comes of it; and it is the deadlock that is told.
+        let dropped = polled.and_then(|output| catch_unwind(AssertUnwindSafe(|| drop(output))));
+        if let Err(payload) = dropped {
+            report::report(Report::Panic {
+                task: None,
+                payload,
+            });
         }
         Poll::Ready(())
     });

@@ -63,7 +63,7 @@
 //! | sockets, files, signals | are errors, which say so | streams in memory, such as [`lockstep_pair`] |
 //! | how many schedules | as the test says | `PIRN_SEEDS=10000` |
 //! | which one | all | `PIRN_SEED=17` |
-//! | what is kept | the last 48 events | [`Sim::trace`], [`Sim::run_traced`]: all, byte for byte the same for the same seed |
+//! | what is kept | the last 48 events before the end, and 16 after it | [`Sim::trace`], [`Sim::run_traced`]: all, byte for byte the same for the same seed |
 //!
 //! # For tests of interleavings
 //!

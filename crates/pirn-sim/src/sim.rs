@@ -68,6 +68,8 @@ pub(crate) struct Settings {
 /// How long what is left may go on after the main future has ended, in virtual time.
 const GRACE: Duration = Duration::from_secs(3600);
 
+const NOT_DROPPED: &str = "the main future is not dropped before the run has ended";
+
 /// What a program finds that wants a socket, a file or a process.
 const NO_SYSTEM: &str = "a simulated program cannot reach the system; for sockets use the in-memory \
                          streams and network of `pirn_sim`, and do what needs files or processes \
@@ -261,11 +263,13 @@ impl Sim {
         Arc::clone(&self.world)
     }
 
-    /// Runs `main` to its end; then asks what is left to end, and waits for it.
+    /// Runs `main` to its end; then asks what is left to end, and waits for it, up to an hour of virtual
+    /// time.
     ///
     /// # Panics
     ///
-    /// If `main` panics, or waits for ever ([`Deadlock`]), or cancels its own scope.
+    /// If `main` panics, or waits for ever ([`Deadlock`]), or cancels its own scope. Before that, what is
+    /// left is asked to end as well, and is waited for, without regard for a [`Hold`].
     #[track_caller]
     pub fn run<F: Future>(self, main: F) -> F::Output {
         match self.try_run(main) {
@@ -355,9 +359,10 @@ impl Sim {
         // Keeps what was abandoned until the end.
         let keep = reaper.run(pending::<()>());
         let _keeping = expecting(Who::Reaper, || executor.spawn(keep));
-        let mut main = pin!(Rooted::new(main));
+        let mut main = pin!(Some(Rooted::new(main)));
         let mut waker = None;
         let watched = poll_fn(|cx| {
+            let mut main = main.as_mut().as_pin_mut().expect(NOT_DROPPED);
             let waker = waker.get_or_insert_with(|| main_waker(world, cx));
             let mut cx = Context::from_waker(waker);
             world.polling(Who::Main);
@@ -373,16 +378,26 @@ impl Sim {
                 Err(_) => Ended::Panicked,
             };
             world.tell(|book, now| book.main_ended(now, how));
-            polled.unwrap_or_else(|payload| resume_unwind(payload))
+            Poll::Ready(match polled {
+                Ok(Poll::Ready(ended)) => Ok(ended),
+                Ok(Poll::Pending) => return Poll::Pending,
+                Err(payload) => Err(payload),
+            })
         });
         let ended = executor.run(&mut park, watched);
         let deadlock = match &ended {
             Err(_) if world.is_deadlocked() => {
                 let waker = waker.as_ref().unwrap_or(Waker::noop());
+                let main = main.as_mut().as_pin_mut().expect(NOT_DROPPED);
                 Some(deadlock::report(world, &executor, main, waker))
             }
             _ => None,
         };
+        if !matches!(ended, Ok(Ok(Ok(_)))) {
+            world.fail();
+        }
+        // Before the others clean up, who may want what it holds.
+        main.set(None);
         let shut = Cause::new(
             Kind::Shutdown,
             "the simulated program's main future has ended",
@@ -392,11 +407,12 @@ impl Sim {
         let end = timer.sleep(GRACE);
         let shutdown = executor.shutdown(&mut park, end);
         match (ended, deadlock) {
-            (Ok(Ok(output)), _) => {
+            (Ok(Ok(Ok(output))), _) => {
                 shutdown.expect("a sleep is left, so that the clock always has a next instant");
                 Ok(output)
             }
-            (Ok(Err(cause)), _) => panic!("the main future was {cause}"),
+            (Ok(Ok(Err(cause))), _) => panic!("the main future was {cause}"),
+            (Ok(Err(payload)), _) => resume_unwind(payload),
             (Err(_), Some(deadlock)) => Err(deadlock),
             (Err(error), None) => panic!("{error}"),
         }

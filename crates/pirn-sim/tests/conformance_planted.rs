@@ -369,6 +369,43 @@ fn what_the_rules_leave_out_is_in_the_report_too() {
 }
 
 #[test]
+fn what_panics_as_it_is_dropped_while_another_panic_is_under_way_is_a_failure_as_any_other() {
+    struct Fragile;
+    /// What waits, what is had, and the subject itself.
+    struct Noisy;
+    impl Drop for Noisy {
+        fn drop(&mut self) {
+            panic!("dropped");
+        }
+    }
+    impl Drop for Fragile {
+        fn drop(&mut self) {
+            panic!("the subject is dropped");
+        }
+    }
+    impl Subject for Fragile {
+        type Held<'a> = Noisy;
+        async fn wait(&self, who: usize) -> Noisy {
+            let noisy = Noisy;
+            if who > 0 {
+                std::future::pending::<()>().await;
+            }
+            noisy
+        }
+        fn serve(&self, _: usize) {
+            panic!("it cannot be served");
+        }
+    }
+    let exam = Exam::new("fragile", Rules::permits(1).free(1));
+    let findings = exam.replay("arrive arrive serve", || Fragile);
+    assert_eq!(broken(&findings), [Property::ChecksHold]);
+    let failure = findings.failure(Property::ChecksHold).unwrap();
+    assert_eq!(failure.what, "it panics: it cannot be served");
+    let findings = exam.replay("", || Fragile);
+    assert_eq!(broken(&findings), [Property::ChecksHold]);
+}
+
+#[test]
 fn what_is_given_twice_is_found() {
     struct Twice(Cell<usize>);
     impl Subject for Twice {

@@ -357,14 +357,21 @@ impl Exam {
             steps: Vec::new(),
             told: tells.then(Vec::new),
         });
-        let run = AssertUnwindSafe(|| {
-            let subject = make();
-            act(Run::new(&subject, &self.rules, &log))
-        });
-        let ended = catch_unwind(run).unwrap_or_else(|payload| {
-            let message = pirn_core::panic_message(&*payload).to_owned();
-            Err((Property::ChecksHold, format!("it panics: {message}")))
+        let ended = caught(make).and_then(|subject| {
+            let ended = caught(|| act(Run::new(&subject, &self.rules, &log)));
+            // What it says as it is dropped comes after what was found before.
+            let dropped = caught(|| drop(subject));
+            ended.and_then(|ended| ended).and(dropped)
         });
         (ended, log.into_inner())
     }
+}
+
+/// A panic is a breach.
+fn caught<R>(act: impl FnOnce() -> R) -> Result<R, Breach> {
+    catch_unwind(AssertUnwindSafe(act)).map_err(|payload| {
+        let message = pirn_core::panic_message(&*payload);
+        let breach = format!("it panics: {message}");
+        (Property::ChecksHold, breach)
+    })
 }

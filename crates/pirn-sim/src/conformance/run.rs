@@ -6,8 +6,10 @@ use super::findings::Property;
 use super::model::{Breach, Model};
 use super::rules::{Kind, Rules};
 use super::script::Step;
+use pirn_core::report::{Report, report};
 use std::cell::RefCell;
 use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -304,5 +306,25 @@ impl<'s, S: Subject> Run<'s, S> {
     fn release(&mut self, who: usize, held: S::Held<'s>) {
         self.subject.let_go(held);
         self.model.let_go(who);
+    }
+}
+
+impl<S: Subject> Drop for Run<'_, S> {
+    fn drop(&mut self) {
+        // Of a script that was not finished. The breach is what is told, perhaps a panic that is under way.
+        for waiter in self.waiters.drain(..) {
+            drop_guarded(waiter.future);
+            drop_guarded(waiter.held);
+        }
+    }
+}
+
+/// A panic goes to the hook.
+fn drop_guarded<T>(value: T) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(value))) {
+        report(Report::Panic {
+            task: None,
+            payload,
+        });
     }
 }
