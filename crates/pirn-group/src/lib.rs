@@ -24,7 +24,7 @@
 //! that is kept in a struct and joined later. `GroupBuilder::gather` runs a list of futures as one group
 //! and gives their values in order; `gather_results` gives how each ended. Inside a pirn runtime, `group`
 //! finds the spawner itself. Children that are not `Send` go to `spawn_local`, on a
-//! spawner of one thread, and likewise to `start_local` and a collector's `spawn_local`.
+//! spawner of one thread, and likewise to `start_local`, `gather_local` and a collector's `spawn_local`.
 //! `GroupBuilder::limit` bounds how many run at once.
 //!
 //! ## Children that borrow

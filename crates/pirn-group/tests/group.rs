@@ -2,6 +2,8 @@
 
 #[path = "forms/cases.rs"]
 mod cases;
+#[path = "forms/send.rs"]
+mod send;
 mod support;
 #[path = "forms/turns.rs"]
 mod turns;

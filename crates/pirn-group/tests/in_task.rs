@@ -4,6 +4,8 @@
 mod cases;
 #[path = "forms/collect.rs"]
 mod collect;
+#[path = "forms/send.rs"]
+mod send;
 #[path = "forms/start.rs"]
 mod start;
 mod support;

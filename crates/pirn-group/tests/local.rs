@@ -1,12 +1,14 @@
 //! Children that need not be `Send`, on an executor of one thread that is driven by hand.
 
+#[path = "forms/cases.rs"]
+mod cases;
 #[path = "forms/collect.rs"]
 mod collect;
 #[path = "forms/start.rs"]
 mod start;
 mod support;
 
-use pirn_core::{TaskMeta, shield};
+use pirn_core::{Cause, JoinError, Kind, Refused, Scope, TaskMeta, finally, panic_message, shield};
 use pirn_group::{
     Child, ChildError, Collector, GroupBuilder, GroupError, StartError, Started, TaskGroup,
 };
@@ -14,10 +16,23 @@ use std::cell::Cell;
 use std::fmt;
 use std::future::{Future, pending};
 use std::ops::{Deref, DerefMut};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
 use std::rc::Rc;
-use support::{LocalHand as Hand, poll, yield_now};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::task::Context;
+use support::{Bomb, Flag, Gate, LocalHand as Hand, Log, poll, poll_inside, reports, yield_now};
 
 type Never<T> = Result<T, GroupError<&'static str>>;
+
+fn stop() -> Cause {
+    Cause::requested("stop")
+}
+
+async fn forever() -> Result<(), &'static str> {
+    pending().await
+}
 
 /// For the cases of all groups: what is called `spawn` there is `spawn_local` here.
 struct Builder(GroupBuilder<Hand>);
@@ -31,6 +46,10 @@ fn on(hand: &Hand) -> Builder {
 }
 
 impl Builder {
+    fn limit(self, children: usize) -> Self {
+        Builder(self.0.limit(children))
+    }
+
     fn run<T, E, F, Fut>(self, body: F) -> impl Future<Output = Result<T, GroupError<E>>>
     where
         E: fmt::Display + 'static,
@@ -49,6 +68,23 @@ impl<E: fmt::Display + 'static> Group<E> {
         T: 'static,
     {
         self.0.spawn_local(future)
+    }
+
+    #[track_caller]
+    fn spawn_named<F, T>(&self, name: &str, future: F) -> Child<T>
+    where
+        F: Future<Output = Result<T, E>> + 'static,
+        T: 'static,
+    {
+        self.0.spawn_local_named(name, future)
+    }
+
+    fn try_spawn<F, T>(&self, meta: TaskMeta, future: F) -> Result<Child<T>, Refused<F>>
+    where
+        F: Future<Output = Result<T, E>> + 'static,
+        T: 'static,
+    {
+        self.0.try_spawn_local(meta, future)
     }
 
     #[track_caller]
@@ -102,6 +138,12 @@ impl<T: 'static, E: fmt::Display + 'static> Results<T, E> {
 
     async fn all(self) -> Result<Vec<T>, ChildError> {
         self.0.all().await
+    }
+}
+
+impl<E> Clone for Group<E> {
+    fn clone(&self) -> Self {
+        Group(self.0.clone())
     }
 }
 
@@ -198,4 +240,46 @@ fn one_that_its_executor_drops_before_it_is_ready_is_told_as_cancelled() {
     hand.lose(0);
     assert!(matches!(hand.finish(start), Err(StartError::Cancelled(_))));
     assert!(hand.finish(group.join()).unwrap_err().cause().is_some());
+}
+
+#[test]
+fn gathered_futures_and_their_values_and_errors_need_not_be_send() {
+    let hand = Hand::default();
+    let group = || GroupBuilder::on(hand.clone());
+    let words = hand.finish(group().gather_local((0..3).map(|i| async move {
+        for _ in 0..3 - i {
+            yield_now().await;
+        }
+        Ok::<_, Rc<str>>(Rc::new(i))
+    })));
+    assert_eq!(words.unwrap(), [0, 1, 2].map(Rc::new));
+
+    let log = Log::default();
+    let futures = (0..3).map(|i| {
+        let dropped = log.on_drop("dropped");
+        async move {
+            dropped.is_there();
+            yield_now().await;
+            match i {
+                1 => Err(Rc::<str>::from("one")),
+                _ => pending::<Result<Rc<()>, _>>().await,
+            }
+        }
+    });
+    let error = hand.finish(group().gather_local(futures)).unwrap_err();
+    assert_eq!((&*error.into_errors()[0], log.said().len()), ("one", 3));
+
+    let ends = hand.finish(group().gather_results_local((0..3).map(|i| async move {
+        match i {
+            0 => panic!("zero"),
+            1 => {
+                Scope::current().unwrap().cancel(stop());
+                pending().await
+            }
+            _ => Rc::new(i),
+        }
+    })));
+    assert!(matches!(&ends[0], Err(JoinError::Panicked(panic)) if panic.message() == "zero"));
+    assert!(matches!(&ends[1], Err(JoinError::Cancelled(cause)) if cause.text() == "stop"));
+    assert_eq!(**ends[2].as_ref().unwrap(), 2);
 }

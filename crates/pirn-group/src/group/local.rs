@@ -100,7 +100,7 @@ impl<E: fmt::Display + 'static, S: SpawnLocal> TaskGroup<E, S> {
         self.spawn_local_as(TaskMeta::here().with_priority(priority), future)
     }
 
-    fn spawn_local_as<F, T>(&self, meta: TaskMeta, future: F) -> Child<T>
+    pub(crate) fn spawn_local_as<F, T>(&self, meta: TaskMeta, future: F) -> Child<T>
     where
         F: Future<Output = Result<T, E>> + 'static,
         T: 'static,

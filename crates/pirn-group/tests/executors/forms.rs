@@ -5,6 +5,8 @@
 mod cases;
 #[path = "../forms/collect.rs"]
 mod collect;
+#[path = "../forms/send.rs"]
+mod send;
 #[path = "../forms/start.rs"]
 mod start;
 
@@ -31,7 +33,8 @@ const ON: &str = "PIRN_FORMS_ON";
 
 fn all_on(executor: &str) {
     let mut cases = Command::new(std::env::current_exe().unwrap());
-    cases.args(["forms::cases::", "forms::collect::", "forms::start::"]);
+    let forms = ["cases", "collect", "send", "start"];
+    cases.args(forms.map(|form| format!("forms::{form}::")));
     let run = cases.env(ON, executor).output().unwrap();
     let said = String::from_utf8_lossy(&run.stdout);
     assert!(
