@@ -3,7 +3,8 @@
 mod support;
 
 use pirn_core::Cause;
-use pirn_group::{Child, GroupBuilder, OwnedGroup};
+use pirn_group::{Child, GroupBuilder, InTaskLocal, OwnedGroup, TaskGroup, group_in_task};
+use std::cell::{Cell, RefCell};
 use std::future::{Future, pending};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -120,4 +121,87 @@ fn a_handle_keeps_nothing_of_the_scope_of_a_child_that_has_ended() {
     let cause = group.scope().cause().unwrap();
     // The group's scope has it, the child's result, and this.
     assert_eq!(Arc::strong_count(&cause), 3);
+}
+
+#[test]
+fn children_in_one_task_and_their_values_lie_where_their_alignment_asks() {
+    #[repr(align(128))]
+    struct Wide(u8);
+    let is_aligned = |wide: &Wide| std::ptr::from_ref(wide).addr() % 128 == 0;
+    let sum = group_in_task(async |g: TaskGroup<&str, _>| {
+        let children: Vec<_> = (0..5u8)
+            .map(|i| {
+                let (inside, gives) = (Wide(i), Wide(i));
+                g.spawn_local(async move {
+                    support::yield_now().await;
+                    assert!(is_aligned(&inside));
+                    Ok((inside.0, gives))
+                })
+            })
+            .collect();
+        let mut sum = 0;
+        for child in children {
+            let (one, other) = child.await.unwrap();
+            sum += one + other.0;
+        }
+        Ok(sum)
+    });
+    assert_eq!(futures::executor::block_on(sum).unwrap(), 20);
+}
+
+#[test]
+fn handles_outlive_their_children_in_one_task_and_these_their_handles() {
+    let log = Log::default();
+    let kept = RefCell::new(Vec::new());
+    let group = group_in_task(async |g: TaskGroup<&str, InTaskLocal<'_>>| {
+        for value in ["taken", "dropped"].map(|name| log.on_drop(name)) {
+            kept.borrow_mut().push(g.spawn_local(async { Ok(value) }));
+        }
+        let value = log.on_drop("of nobody");
+        drop(g.spawn_local(async {
+            support::yield_now().await;
+            Ok(value)
+        }));
+        Ok(())
+    });
+    futures::executor::block_on(group).unwrap();
+    assert_eq!(log.said(), ["of nobody"]);
+    let [mut first, second] = <[_; 2]>::try_from(kept.take()).ok().unwrap();
+    drop(second);
+    assert_eq!(log.said(), ["of nobody", "dropped"]);
+    drop(poll(&mut first, Waker::noop()).unwrap());
+    assert_eq!(log.said(), ["of nobody", "dropped", "taken"]);
+}
+
+#[test]
+fn a_destructor_of_a_child_in_one_task_may_panic_and_its_handle_is_told() {
+    struct Bomb<'a>(&'a Cell<bool>);
+    impl Drop for Bomb<'_> {
+        fn drop(&mut self) {
+            self.0.set(true);
+            panic!("as the group was dropped");
+        }
+    }
+    // From now on they are kept.
+    reports();
+    let (went_off, kept) = (Cell::new(false), RefCell::new(None));
+    let mut group = Box::pin(group_in_task(
+        async |g: TaskGroup<&str, InTaskLocal<'_>>| {
+            let bomb = Bomb(&went_off);
+            let child = g.spawn_local(async {
+                let _bomb = bomb;
+                pending().await
+            });
+            kept.replace(Some(child));
+            pending::<Result<(), _>>().await
+        },
+    ));
+    let mut cx = Context::from_waker(Waker::noop());
+    assert!(group.as_mut().poll(&mut cx).is_pending());
+    drop(group);
+    let mut child: Child<()> = kept.take().unwrap();
+    assert!(went_off.get() && child.is_finished());
+    assert!(poll(&mut child, Waker::noop()).is_none());
+    let told = |report: &String| report.contains("as the group was dropped");
+    assert!(reports().iter().any(told));
 }

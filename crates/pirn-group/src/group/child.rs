@@ -12,9 +12,9 @@
 use crate::catch::drop_quietly;
 use crate::error::ChildError;
 use crate::group::inside::Inside;
-use crate::group::limit::Slot;
+use crate::group::limit::{Limit, Slot};
 use crate::group::shared::{CLOSED, Shared, What};
-use crate::group::slot::{self, Giver, Taker};
+use crate::group::slot::{self, Giver, Taker, Vacant};
 use pin_project_lite::pin_project;
 use pirn_core::report::{Report, report};
 use pirn_core::shim::ListLock;
@@ -103,7 +103,7 @@ enum Given<T> {
 }
 
 /// By which a handle cancels its child.
-struct Link {
+pub(crate) struct Link {
     /// `Reach::Asked`, without the lock.
     asked: AtomicBool,
     reach: ListLock<Reach>,
@@ -131,6 +131,19 @@ impl<T, E> ToHandle<T, E> {
     #[inline]
     pub(crate) fn new() -> (Self, Child<T>) {
         let (giver, taker) = slot::pair(Link::new());
+        ToHandle::of(giver, taker)
+    }
+
+    /// The same with memory for the child, a `C`.
+    #[inline]
+    pub(crate) fn beside<C>() -> (Self, Child<T>, Vacant<C, Link>) {
+        let (giver, taker, vacant) = slot::pair_beside(Link::new());
+        let (sink, child) = ToHandle::of(giver, taker);
+        (sink, child, vacant)
+    }
+
+    #[inline]
+    fn of(giver: Giver<Given<T>, Link>, taker: Taker<Given<T>, Link>) -> (Self, Child<T>) {
         let sink = ToHandle {
             giver,
             linked: false,
@@ -352,6 +365,11 @@ pin_project! {
 
 type Gate = Pin<Box<dyn Future<Output = Slot> + Send>>;
 
+#[cold]
+fn gate(limit: &Arc<Limit>) -> Gate {
+    Box::pin(Arc::clone(limit).slot())
+}
+
 struct Ending<K: Sink>(Option<Live<K>>);
 
 struct Live<K: Sink> {
@@ -383,13 +401,16 @@ where
         future: F,
         sink: K,
     ) -> Result<Self, Refused<F>> {
-        let Some(inside) = Inside::enter(shared) else {
-            return Err(Refused::new(CLOSED, future));
-        };
-        let gate = shared
-            .limit
-            .clone()
-            .map(|limit| -> Gate { Box::pin(limit.slot()) });
+        match Inside::enter(shared) {
+            Some(inside) => Ok(Member::within(inside, task, future, sink)),
+            None => Err(Refused::new(CLOSED, future)),
+        }
+    }
+
+    /// The same for a child that is counted in.
+    #[inline(always)]
+    pub(crate) fn within(inside: Inside<K::Error>, task: TaskMeta, future: F, sink: K) -> Self {
+        let gate = inside.limit.as_ref().map(gate);
         let body = Body {
             gate,
             future,
@@ -401,10 +422,10 @@ where
             linked: false,
             task,
         };
-        Ok(Member {
+        Member {
             run: Some(Limited::unplaced(body)),
             ending: Ending(Some(live)),
-        })
+        }
     }
 
     /// Takes the future out of a member that was not spawned.

@@ -2,25 +2,28 @@
 //!
 //! ```text
 //! the group's future ──▶ shield ──▶ Driven ─┬▶ the run of the group's scope ──▶ body
-//!                                           └▶ Tenants ──▶ Carried ──▶ Member ──▶ the user's future
+//!                                           └▶ Tenants ──▶ House ──▶ Member ──▶ the user's future
 //! ```
 //!
 //! To a child this is an executor as any other, which polls what was woken and, if the group's future
 //! is dropped, drops it: how children begin, fail and end, their scopes, results and limit are those of
 //! all groups. What is different is here alone: where a child is put, and who polls it.
 
+mod house;
 mod results;
 mod room;
 
 pub(super) use room::{Children, Tenants};
 
 use super::child::{Child, Member, Sink, ToHandle};
-use super::shared::Shared;
+use super::inside::Inside;
+use super::shared::{CLOSED, Shared};
 use super::{GroupBuilder, TaskGroup, run};
 use crate::error::GroupError;
+use house::{House, Houses, Takes};
 use pirn_core::large::{hand_on, unboxed};
-use pirn_core::{Locals, Refused, TaskMeta};
-use room::{Boxes, Houses, Room};
+use pirn_core::{Refused, TaskMeta};
+use room::Room;
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
@@ -353,10 +356,14 @@ impl<E: fmt::Display + 'static, C: ?Sized> TaskGroup<E, Within<C>> {
     fn put_child<F, T>(&self, meta: TaskMeta, future: F) -> Result<Child<T>, Refused<F>>
     where
         F: Future<Output = Result<T, E>>,
-        C: Boxes<F, ToHandle<T, E>>,
+        C: Takes<F, ToHandle<T, E>>,
     {
-        let (sink, child) = ToHandle::new();
-        self.put(meta, future, sink)?;
+        let Some(inside) = Inside::enter(&self.shared) else {
+            return Err(Refused::new(CLOSED, future));
+        };
+        let (sink, child, vacant) = ToHandle::beside();
+        let house = vacant.fill(Member::within(inside, meta, future, sink));
+        self.spawner.0.put(C::house(house));
         Ok(child)
     }
 
@@ -365,12 +372,11 @@ impl<E: fmt::Display + 'static, C: ?Sized> TaskGroup<E, Within<C>> {
     where
         F: Future<Output = Result<K::Value, E>>,
         K: Sink<Error = E>,
-        C: Boxes<F, K>,
+        C: Takes<F, K>,
     {
         let member = Member::new(&self.shared, meta, future, sink)?;
-        self.spawner
-            .0
-            .put(C::boxed(Locals::current().carry(member)));
+        let house = House::boxed(member);
+        self.spawner.0.put(C::house(house));
         Ok(())
     }
 }

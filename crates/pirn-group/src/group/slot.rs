@@ -22,19 +22,34 @@
 //! slot is the handle's alone, which takes the result and frees the slot without a further one. If the
 //! handle waits, its waker is the child's from the end on: the child takes it out, leaves, and wakes
 //! last of all. Who finds the other gone frees the slot, without a further change of the word.
+//!
+//! A child may lie in the same memory, *beside* its slot. Then it leaves not as it ends but when it was
+//! dropped, by a third end, the [`Hold`]: so the handle may take the result before.
 
 use pirn_core::budget;
 use pirn_core::shim::atomic::{AtomicU8, Ordering};
 use pirn_core::shim::{IS_LOOM, UnsafeCell};
 use pirn_core::wake::{discard, wake};
-use std::mem::{self, ManuallyDrop};
+use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
+use std::mem::{self, ManuallyDrop, MaybeUninit};
 use std::ptr::NonNull;
 use std::task::{Context, Poll, Waker};
 
+/// `head` comes first: see [`head`].
+#[repr(C)]
 struct Slot<T, L> {
-    word: AtomicU8,
+    head: Head<L>,
     /// The child's until it has ended, then the handle's; at last the one's who frees it.
     result: UnsafeCell<Option<T>>,
+}
+
+/// What there is whatever the result.
+struct Head<L> {
+    word: AtomicU8,
+    /// The child lies in the same memory.
+    is_beside: bool,
+    /// Of all the memory.
+    layout: &'static Layout,
     /// The handle's while `WAITS` is clear; the child's from when that ended and saw `WAITS`, until it
     /// has left; at last the one's who frees it.
     waker: UnsafeCell<Option<Waker>>,
@@ -42,10 +57,30 @@ struct Slot<T, L> {
     link: L,
 }
 
+/// A slot, and the child that has it. `slot` comes first, so that a pointer to it is one to the whole.
+#[repr(C)]
+struct Beside<T, L, C> {
+    slot: Slot<T, L>,
+    child: MaybeUninit<C>,
+}
+
 /// The child's end. As it is dropped the child ends without a result.
 pub(super) struct Giver<T, L> {
     /// Alive until the child has left, and freed by whoever of the two is last.
     slot: NonNull<Slot<T, L>>,
+}
+
+/// Memory beside a slot, in which a child is to lie: not initialised, and there as long as the hold, which
+/// is to be dropped after the child's end.
+pub(super) struct Vacant<C, L> {
+    pub(super) place: NonNull<MaybeUninit<C>>,
+    pub(super) hold: Hold<L>,
+}
+
+/// What keeps the slot for a child that lies beside it, and leaves as it is dropped.
+pub(super) struct Hold<L> {
+    /// Alive until this is dropped, and freed by whoever of this and the handle is last.
+    head: NonNull<Head<L>>,
 }
 
 /// The handle's end.
@@ -69,21 +104,55 @@ enum End {
     Nothing,
     /// Take the waker out, leave, and wake it.
     Wake,
-    /// Free the slot: the handle is gone.
+    /// Free the slot, or leave that to the hold: the handle is gone.
     Free,
 }
 
 /// Both ends of a new slot.
 #[inline]
 pub(super) fn pair<T, L>(link: L) -> (Giver<T, L>, Taker<T, L>) {
-    let slot = Box::new(Slot {
-        word: AtomicU8::new(Snapshot::NEW.0),
-        result: UnsafeCell::new(None),
-        waker: UnsafeCell::new(None),
-        link,
-    });
-    let slot = NonNull::from(Box::leak(slot));
+    let slot = make(link, const { &Layout::new::<Slot<T, L>>() }, false);
     (Giver { slot }, Taker { slot })
+}
+
+/// The same with memory for a `C` beside it.
+#[inline]
+pub(super) fn pair_beside<T, L, C>(link: L) -> (Giver<T, L>, Taker<T, L>, Vacant<C, L>) {
+    let slot = make(link, const { &Layout::new::<Beside<T, L, C>>() }, true);
+    let whole = slot.cast::<Beside<T, L, C>>();
+    // SAFETY: it has just been allocated, for all of it, and nobody has a reference to this part.
+    let place = unsafe { NonNull::new_unchecked(&raw mut (*whole.as_ptr()).child) };
+    let hold = Hold { head: head(slot) };
+    (Giver { slot }, Taker { slot }, Vacant { place, hold })
+}
+
+/// A slot in new memory of this `layout`, which begins with one of a slot.
+#[inline]
+fn make<T, L>(link: L, layout: &'static Layout, is_beside: bool) -> NonNull<Slot<T, L>> {
+    // SAFETY: the layout's size is not zero, the word being in it.
+    let memory = unsafe { alloc(*layout) };
+    let Some(slot) = NonNull::new(memory.cast::<Slot<T, L>>()) else {
+        handle_alloc_error(*layout)
+    };
+    let fresh = Slot {
+        head: Head {
+            word: AtomicU8::new(Snapshot::NEW.0),
+            is_beside,
+            layout,
+            waker: UnsafeCell::new(None),
+            link,
+        },
+        result: UnsafeCell::new(None),
+    };
+    // SAFETY: the memory is new, and large enough and aligned for a slot, with which the layout begins.
+    unsafe { slot.write(fresh) };
+    slot
+}
+
+#[inline]
+fn head<T, L>(slot: NonNull<Slot<T, L>>) -> NonNull<Head<L>> {
+    // It is the first field of a `repr(C)`.
+    slot.cast()
 }
 
 impl<T, L> Giver<T, L> {
@@ -100,7 +169,7 @@ impl<T, L> Giver<T, L> {
     /// What both ends share.
     #[inline]
     pub(super) fn link(&self) -> &L {
-        &self.slot().link
+        &self.slot().head.link
     }
 
     /// Ends and leaves: this is not used again. Gives the result back if the handle is gone.
@@ -112,23 +181,26 @@ impl<T, L> Giver<T, L> {
             true => Snapshot::NEW,
             false => self.slot().look(),
         };
-        match self.turn_from(now, Snapshot::end) {
+        let is_beside = self.slot().head.is_beside;
+        match self.turn_from(now, |now| now.end(is_beside)) {
             End::Nothing => None,
             End::Wake => {
-                self.wake();
+                self.wake(is_beside);
                 None
             }
+            // SAFETY: the handle is gone, so the result is still the child's.
+            End::Free if is_beside => self.slot().result.with_mut(|it| unsafe { (*it).take() }),
             // SAFETY: the handle is gone, and this is not used again.
             End::Free => unsafe { free(self.slot) },
         }
     }
 
     #[inline(never)]
-    fn wake(&self) {
+    fn wake(&self, is_beside: bool) {
         // SAFETY: the child ended while the handle waited, so that one's waker is the child's.
         let take = |waker: *mut Option<Waker>| unsafe { (*waker).take() };
-        let waker = self.slot().waker.with_mut(take);
-        if self.turn_from(Snapshot(WAITS | ENDED), Snapshot::leave) {
+        let waker = self.slot().head.waker.with_mut(take);
+        if !is_beside && self.turn_from(Snapshot(WAITS | ENDED), Snapshot::leave) {
             // SAFETY: the handle is gone, and this is not used again. It took the result.
             drop(unsafe { free(self.slot) });
         }
@@ -144,7 +216,7 @@ impl<T, L> Giver<T, L> {
     #[inline]
     fn turn_from<R>(&self, now: Snapshot, decide: impl Fn(Snapshot) -> (Snapshot, R)) -> R {
         // SAFETY: alive, since the child has not left.
-        unsafe { turn_from(self.slot, now, decide) }
+        unsafe { turn_from(head(self.slot), now, decide) }
     }
 }
 
@@ -179,7 +251,7 @@ impl<T, L> Taker<T, L> {
     /// What both ends share.
     #[inline]
     pub(super) fn link(&self) -> &L {
-        &self.slot().link
+        &self.slot().head.link
     }
 
     /// The child has ended, and this is not used again.
@@ -215,11 +287,11 @@ impl<T, L> Taker<T, L> {
         let is_there = |mine: *const Option<Waker>| unsafe {
             (*mine).as_ref().is_some_and(|mine| mine.will_wake(waker))
         };
-        if !slot.waker.with(is_there) {
+        if !slot.head.waker.with(is_there) {
             let fresh = Some(waker.clone());
             // SAFETY: as above.
             let put = |mine: *mut Option<Waker>| unsafe { mem::replace(&mut *mine, fresh) };
-            slot.waker.with_mut(put).into_iter().for_each(discard);
+            slot.head.waker.with_mut(put).into_iter().for_each(discard);
         }
         // From what it was just now, but for a child that has ended: no look is needed.
         match self.turn_from(Snapshot::NEW, Snapshot::arm) {
@@ -237,7 +309,7 @@ impl<T, L> Taker<T, L> {
         if self.turn_from(Snapshot(WAITS), Snapshot::disarm) {
             // SAFETY: `WAITS` is clear, so the waker is the handle's.
             let take = |waker: *mut Option<Waker>| unsafe { (*waker).take() };
-            let waker = self.slot().waker.with_mut(take);
+            let waker = self.slot().head.waker.with_mut(take);
             waker.into_iter().for_each(discard);
         }
     }
@@ -251,7 +323,7 @@ impl<T, L> Taker<T, L> {
     #[inline]
     fn turn_from<R>(&self, now: Snapshot, decide: impl Fn(Snapshot) -> (Snapshot, R)) -> R {
         // SAFETY: alive, since the handle is not gone.
-        unsafe { turn_from(self.slot, now, decide) }
+        unsafe { turn_from(head(self.slot), now, decide) }
     }
 }
 
@@ -259,10 +331,15 @@ impl<T, L> Slot<T, L> {
     /// What the word says now.
     #[inline]
     fn look(&self) -> Snapshot {
-        // Ordering: Acquire, pairs with the Release in `exchange`; if the child has ended, what it did
-        // before is seen, and its result.
-        Snapshot(self.word.load(Ordering::Acquire))
+        look(&self.head.word)
     }
+}
+
+#[inline]
+fn look(word: &AtomicU8) -> Snapshot {
+    // Ordering: Acquire, pairs with the Release in `exchange`; if the child has ended, what it did
+    // before is seen, and its result.
+    Snapshot(word.load(Ordering::Acquire))
 }
 
 /// Changes the word as decided, from a look or a guess, and returns what else was decided.
@@ -274,8 +351,8 @@ impl<T, L> Slot<T, L> {
 ///
 /// The slot is alive until its word was changed.
 #[inline]
-unsafe fn turn_from<T, L, R>(
-    slot: NonNull<Slot<T, L>>,
+unsafe fn turn_from<L, R>(
+    head: NonNull<Head<L>>,
     mut now: Snapshot,
     decide: impl Fn(Snapshot) -> (Snapshot, R),
 ) -> R {
@@ -285,7 +362,7 @@ unsafe fn turn_from<T, L, R>(
             return decided;
         }
         // SAFETY: alive, since the word was not changed yet.
-        let word = unsafe { &(*slot.as_ptr()).word };
+        let word = unsafe { &(*head.as_ptr()).word };
         match exchange(word, now, next) {
             Ok(_) => return decided,
             Err(seen) => now = Snapshot(seen),
@@ -315,15 +392,16 @@ impl Snapshot {
         Snapshot(self.0 | bits)
     }
 
-    /// The child ends.
+    /// The child ends, and leaves, unless it lies beside.
     #[inline]
-    fn end(self) -> (Snapshot, End) {
+    fn end(self, is_beside: bool) -> (Snapshot, End) {
         if self.has(GONE) {
             (self, End::Free)
         } else if self.has(WAITS) {
             (self.with(ENDED), End::Wake)
         } else {
-            (self.with(ENDED | LEFT), End::Nothing)
+            let left = if is_beside { 0 } else { LEFT };
+            (self.with(ENDED | left), End::Nothing)
         }
     }
 
@@ -342,6 +420,15 @@ impl Snapshot {
         match self.has(LEFT) {
             true => (self, true),
             false => (self.with(GONE), false),
+        }
+    }
+
+    /// The handle goes, unless the child has ended: then there is a result to be taken.
+    #[inline]
+    fn go_first(self) -> (Snapshot, bool) {
+        match self.has(ENDED) {
+            true => (self, false),
+            false => (self.with(GONE), true),
         }
     }
 
@@ -371,6 +458,25 @@ impl<T, L> Drop for Giver<T, L> {
     }
 }
 
+impl<L> Drop for Hold<L> {
+    #[inline]
+    fn drop(&mut self) {
+        // SAFETY: alive, since this has not left.
+        let word = unsafe { &(*self.head.as_ptr()).word };
+        // As in `Giver::end`.
+        let now = match IS_LOOM {
+            true => Snapshot(ENDED),
+            false => look(word),
+        };
+        // SAFETY: as above.
+        if unsafe { turn_from(self.head, now, Snapshot::leave) } {
+            // SAFETY: the handle is gone, and this is not used again. There is no result: the handle
+            // took it, or else the child has it back.
+            unsafe { free_head(self.head) };
+        }
+    }
+}
+
 impl<T, L> Drop for Taker<T, L> {
     #[inline]
     fn drop(&mut self) {
@@ -381,9 +487,8 @@ impl<T, L> Drop for Taker<T, L> {
         }
         if now.has(ENDED) {
             drop(self.take_and_go(now));
-        } else if self.turn_from(now, Snapshot::go) {
-            // SAFETY: the child has left, and this is not used again.
-            drop(unsafe { free(self.slot) });
+        } else if !self.turn_from(now, Snapshot::go_first) {
+            drop(self.take_and_go(self.slot().look()));
         }
     }
 }
@@ -392,30 +497,45 @@ impl<T, L> Drop for Taker<T, L> {
 ///
 /// # Safety
 ///
-/// The slot is of [`pair`], the other end is done with it, and the caller's is not used again.
+/// The slot is of [`make`], the others are done with it, and the caller's end is not used again.
 #[inline]
 unsafe fn free<T, L>(slot: NonNull<Slot<T, L>>) -> Option<T> {
-    // SAFETY: `pair` made it of a box, and nobody else has a pointer to it that is used again. Whole,
-    // since its parts are read out below.
-    let mut slot = unsafe { Box::from_raw(slot.as_ptr().cast::<ManuallyDrop<Slot<T, L>>>()) };
+    // SAFETY: nobody else has a pointer to it that is used again, and the result is read once.
+    let result = unsafe { (*slot.as_ptr()).result.with_mut(|result| result.read()) };
+    // SAFETY: the caller's word, and the result was read out.
+    unsafe { free_head(head(slot)) };
+    result
+}
+
+/// Frees the slot, of which there is no result to be dropped.
+///
+/// # Safety
+///
+/// As [`free`]; and the child that lies beside, if one does, was dropped.
+#[inline]
+unsafe fn free_head<L>(head: NonNull<Head<L>>) {
+    // SAFETY: nobody else has a pointer to it that is used again.
+    let parts = unsafe { &mut *head.as_ptr() };
     if IS_LOOM {
         // The model checker sees by this access that nobody else is at it.
-        mem::replace(&mut slot.word, AtomicU8::new(0)).into_inner();
+        mem::replace(&mut parts.word, AtomicU8::new(0)).into_inner();
     }
-    // SAFETY: this is the only reference to the slot, and each part is read once.
-    let result = slot.result.with_mut(|result| unsafe { result.read() });
-    // SAFETY: as above.
-    let waker = slot.waker.with_mut(|waker| unsafe { waker.read() });
+    let layout = parts.layout;
+    // SAFETY: this is the only reference to it, and each part is read once.
+    let waker = parts.waker.with_mut(|waker| unsafe { waker.read() });
     // SAFETY: as above. Whatever becomes of the result, what is left is dropped before.
-    unsafe { std::ptr::drop_in_place(&mut slot.link) };
-    drop(slot);
+    unsafe { std::ptr::drop_in_place(&mut parts.link) };
+    // SAFETY: `make` allocated it with this layout.
+    unsafe { dealloc(head.as_ptr().cast(), *layout) };
     waker.into_iter().for_each(discard);
-    result
 }
 
 // SAFETY: an end moves the result to another thread, where it is taken or dropped, and the waker, which
 // is `Send`; the word says whose each is. The link is shared by both, and dropped by either.
 unsafe impl<T: Send, L: Send + Sync> Send for Giver<T, L> {}
+
+// SAFETY: as above; of the result there is nothing that it drops.
+unsafe impl<L: Send + Sync> Send for Hold<L> {}
 
 // SAFETY: as above.
 unsafe impl<T: Send, L: Send + Sync> Send for Taker<T, L> {}

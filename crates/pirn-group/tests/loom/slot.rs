@@ -2,13 +2,15 @@
 
 use crate::group::{Dropped, count};
 use crate::hand::Hand;
+use crate::signal::Signal;
 use pirn_core::Cause;
 use pirn_core::shim::atomic::{AtomicUsize, Ordering};
 use pirn_core::shim::{self, block_on, thread};
-use pirn_group::{Child, GroupBuilder, OwnedGroup};
+use pirn_group::{Child, GroupBuilder, GroupError, InTask, OwnedGroup, TaskGroup, group_in_task};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::mpsc::channel;
 use std::task::{Context, Poll, Wake, Waker};
 
 struct Woken(AtomicUsize);
@@ -166,5 +168,80 @@ fn a_handle_is_polled_as_its_group_is_cancelled_and_the_child_ends() {
         drop(handle);
         assert_eq!(Arc::strong_count(&woken), 1);
         drop(group);
+    });
+}
+
+type InOneTask = Pin<Box<dyn Future<Output = Result<(), GroupError<u8>>> + Send>>;
+
+/// A group in one task that ends with its only child, which lies beside its slot and gives `value`.
+fn beside<T: Send + 'static>(value: T) -> (InOneTask, Child<T>) {
+    let (send, receive) = channel();
+    let ended = Signal::default();
+    let waits = ended.raised();
+    let mut group: InOneTask = Box::pin(group_in_task(
+        async move |g: TaskGroup<u8, InTask<'static>>| {
+            send.send(g).unwrap();
+            waits.await;
+            Ok(())
+        },
+    ));
+    let polled = group.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+    assert!(polled.is_pending());
+    let handle = receive.recv().unwrap().spawn(async move {
+        ended.raise();
+        Ok(value)
+    });
+    (group, handle)
+}
+
+#[test]
+fn a_result_beside_its_child_is_taken_or_waited_for_and_dropped_once() {
+    shim::model(|| {
+        let dropped = Arc::new(AtomicUsize::new(0));
+        let (group, mut handle) = beside(Dropped(dropped.clone()));
+        let task = thread::spawn(move || block_on(group).unwrap());
+        let woken = Woken::new();
+        let taken = poll(&mut handle, &woken);
+        assert_eq!(count(&dropped), usize::from(taken));
+        task.join().unwrap();
+        assert!(taken || woken.has());
+        drop(handle);
+        assert_eq!(count(&dropped), 1);
+        assert_eq!(Arc::strong_count(&woken), 1);
+    });
+}
+
+#[test]
+fn a_handle_that_is_dropped_as_the_child_beside_ends_leaves_the_result_to_be_dropped_once() {
+    shim::model(|| {
+        let dropped = Arc::new(AtomicUsize::new(0));
+        let (group, handle) = beside(Dropped(dropped.clone()));
+        let task = thread::spawn(move || block_on(group).unwrap());
+        drop(handle);
+        task.join().unwrap();
+        assert_eq!(count(&dropped), 1);
+    });
+}
+
+#[test]
+fn a_handle_that_waits_and_is_dropped_as_the_child_beside_ends_lets_its_waker_go() {
+    shim::model(|| {
+        let (dropped, woken) = (Arc::new(AtomicUsize::new(0)), Woken::new());
+        let (group, mut handle) = beside(Dropped(dropped.clone()));
+        assert!(!poll(&mut handle, &woken));
+        let task = thread::spawn(move || block_on(group).unwrap());
+        drop(handle);
+        task.join().unwrap();
+        assert_eq!((count(&dropped), Arc::strong_count(&woken)), (1, 1));
+    });
+}
+
+#[test]
+fn a_child_beside_that_is_dropped_with_its_group_wakes_who_waits() {
+    shim::model(|| {
+        let (group, handle) = beside(5);
+        let owner = thread::spawn(move || drop(group));
+        assert!(block_on(handle).unwrap_err().is_cancelled());
+        owner.join().unwrap();
     });
 }

@@ -1,7 +1,7 @@
 //! What is had of children that borrow, as of all others: those that say when they are ready, and
 //! results that are kept.
 
-use super::{Boxes, Houses, InTask, InTaskLocal, Within};
+use super::{Houses, InTask, InTaskLocal, Takes, Within};
 use crate::group::TaskGroup;
 use crate::group::child::Child;
 use crate::group::collect::{Collector, ToCollector};
@@ -323,7 +323,7 @@ impl<T, E: fmt::Display + 'static, C: ?Sized> Collector<T, E, Within<C>> {
     fn put_in<F>(&self, meta: TaskMeta, future: F) -> usize
     where
         F: Future<Output = Result<T, E>>,
-        C: Boxes<F, ToCollector<T, E>>,
+        C: Takes<F, ToCollector<T, E>>,
     {
         let spawn = |sink| self.group.put(meta.clone(), future, sink);
         self.numbered(&meta, spawn)

@@ -12,23 +12,19 @@
 //!
 //! While `Away` has a waker there are no newcomers: so none is ever left without a wake on its way.
 
-use crate::group::child::{Member, Sink};
+use super::house::House;
 use crate::group::shared::Shared;
-use pirn_core::large::Large;
-use pirn_core::shim::Mutex;
+use pirn_core::shim::ListLock;
 use pirn_core::wake::{discard, wake};
-use pirn_core::{Carried, Cause, Kind, Locals, Members, budget};
+use pirn_core::{Cause, Kind, Locals, Members, budget};
 use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Waker};
 
-type Boxed<C> = Pin<Box<C>>;
-
-pub(super) struct Room<C: ?Sized>(Mutex<State<C>>);
+pub(super) struct Room<C: ?Sized>(ListLock<State<C>>);
 
 struct State<C: ?Sized> {
-    newcomers: Vec<Boxed<C>>,
+    newcomers: Vec<House<C>>,
     who: Who,
 }
 
@@ -40,21 +36,22 @@ enum Who {
 
 impl<C: ?Sized> Room<C> {
     pub(super) fn new() -> Arc<Self> {
-        Arc::new(Room(Mutex::new(State {
+        Arc::new(Room(ListLock::new(State {
             newcomers: Vec::new(),
             who: Who::Away(None),
         })))
     }
 
     /// Puts a child here, to be polled in the pass to come. Where nobody will come it is dropped.
-    pub(super) fn put(&self, child: Boxed<C>) {
+    pub(super) fn put(&self, child: House<C>) {
         let mut state = self.0.lock();
         let waker = match &mut state.who {
             Who::Away(waker) => waker.take(),
             Who::Here => None,
             Who::Gone => {
-                // Not under the lock.
+                // Not under the lock, and not as a part of who is here.
                 drop(state);
+                let _detached = Locals::detach();
                 drop(child);
                 return;
             }
@@ -82,12 +79,13 @@ impl<C: ?Sized> Room<C> {
         rests
     }
 
-    fn take(&self) -> Vec<Boxed<C>> {
-        std::mem::take(&mut self.0.lock().newcomers)
+    /// Gives who has come, for an empty list.
+    fn take(&self, empty: Vec<House<C>>) -> Vec<House<C>> {
+        std::mem::replace(&mut self.0.lock().newcomers, empty)
     }
 
     /// Gives what is here, to be dropped with nothing locked.
-    fn close(&self) -> (Vec<Boxed<C>>, Option<Waker>) {
+    fn close(&self) -> (Vec<House<C>>, Option<Waker>) {
         let mut state = self.0.lock();
         let waker = match std::mem::replace(&mut state.who, Who::Gone) {
             Who::Away(waker) => waker,
@@ -97,38 +95,12 @@ impl<C: ?Sized> Room<C> {
     }
 }
 
-/// What lies in the boxes of a room, where a child of `F` whose result goes to `K` may be in one.
-pub(super) trait Boxes<F: Future, K: Sink> {
-    fn boxed(child: Carried<Member<F, K>>) -> Boxed<Self>;
-}
-
-/// The same for a child of `F`, whether that is large or not.
-pub(super) trait Houses<F: Future, K: Sink>: Boxes<F, K> + Boxes<Large<F>, K> {}
-
-impl<F: Future, K: Sink, C: ?Sized + Boxes<F, K> + Boxes<Large<F>, K>> Houses<F, K> for C {}
-
-impl<'env, F: Future, K: Sink> Boxes<F, K> for dyn Future<Output = ()> + Send + 'env
-where
-    Carried<Member<F, K>>: Future<Output = ()> + Send + 'env,
-{
-    fn boxed(child: Carried<Member<F, K>>) -> Boxed<Self> {
-        Box::pin(child)
-    }
-}
-
-impl<'env, F: Future, K: Sink> Boxes<F, K> for dyn Future<Output = ()> + 'env
-where
-    Carried<Member<F, K>>: Future<Output = ()> + 'env,
-{
-    fn boxed(child: Carried<Member<F, K>>) -> Boxed<Self> {
-        Box::pin(child)
-    }
-}
-
 /// Those who live in a room, in the hands of the group's future.
 pub(in crate::group) struct Tenants<C: ?Sized, E> {
     room: Arc<Room<C>>,
-    members: Members<Boxed<C>>,
+    members: Members<House<C>>,
+    /// Empty, but for its memory.
+    empty: Vec<House<C>>,
     waker: Option<Waker>,
     /// As the turn began there was nothing left of the task's budget.
     was_spent: bool,
@@ -140,13 +112,14 @@ impl<C: ?Sized, E> Tenants<C, E> {
         Tenants {
             room,
             members: Members::new(),
+            empty: Vec::new(),
             waker: None,
             was_spent: false,
             shared,
         }
     }
 
-    fn cut_off(&mut self, newcomers: Vec<Boxed<C>>) {
+    fn cut_off(&mut self, newcomers: Vec<House<C>>) {
         self.shared.close();
         let text = "the future of the group was dropped";
         self.shared.scope.cancel(Cause::new(Kind::Dropped, text));
@@ -175,9 +148,11 @@ where
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) {
-        for child in self.room.take() {
+        let mut newcomers = self.room.take(std::mem::take(&mut self.empty));
+        for child in newcomers.drain(..) {
             self.members.push(child);
         }
+        self.empty = newcomers;
         if !self.members.is_empty() {
             // What the body alone has spent, and would again in the next turn.
             let spent = !self.was_spent && budget::is_spent();
