@@ -117,6 +117,10 @@ fn gathered_children_have_few_copies_of_a_large_future() {
             let sums = group.gather((0..2).map(|_| large()));
             let sums = executor.run(&mut ThreadPark::new(), sums).unwrap();
             assert_eq!(sums.unwrap(), [LARGE, LARGE]);
+            let group = GroupBuilder::on(executor.handle());
+            let sums = group.gather_local((0..2).map(|_| large()));
+            let sums = executor.run(&mut ThreadPark::new(), sums).unwrap();
+            assert_eq!(sums.unwrap(), [LARGE, LARGE]);
         },
     );
 }
