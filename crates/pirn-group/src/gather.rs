@@ -1,6 +1,7 @@
 //! Many futures at once, their results in the order in which they were given.
 
 pub(crate) mod list;
+pub(crate) mod outcome;
 mod plain;
 mod spawned;
 mod tuple;
@@ -17,6 +18,8 @@ use std::future::Future;
 /// Nothing is spawned: they may borrow, need be neither `Send` nor `'static`, and it works on every
 /// executor. They share the caller's thread, though; where each is to be a task, see
 /// [`GroupBuilder::gather`](crate::GroupBuilder::gather).
+///
+/// An iterator is gone through at the call; the futures do nothing before the first poll.
 ///
 /// Each future has a cancel scope of its own, made when something in it asks for one. A member of a
 /// list is polled only when it was woken, and one that sleeps costs nothing; those of a tuple share
@@ -70,7 +73,7 @@ use std::future::Future;
 /// # });
 /// ```
 #[track_caller]
-pub fn gather<S, Form>(several: S) -> impl Future<Output = Result<S::Values, GroupError<S::Error>>>
+pub fn gather<S, Form>(several: S) -> S::Gathering
 where
     S: Gather<Form>,
 {
@@ -99,7 +102,7 @@ where
 /// assert_eq!((word.unwrap(), number.unwrap()), ("warp", 7));
 /// # });
 /// ```
-pub fn gather_results<S, Form>(several: S) -> impl Future<Output = S::Ends>
+pub fn gather_results<S, Form>(several: S) -> S::Settling
 where
     S: GatherResults<Form>,
 {
@@ -135,12 +138,16 @@ where
 /// # });
 /// ```
 #[track_caller]
-pub fn join<S, Form>(several: S) -> impl Future<Output = S::Values>
+pub fn join<S, Form>(several: S) -> S::Joining
 where
     S: GatherResults<Form>,
 {
     several.join(TaskMeta::here())
 }
+
+// The futures have names, and hold what was made of an iterator rather than the iterator itself: only so
+// does the compiler see in every task that they are `Send`, whatever they borrow and fail with. For the
+// same reason their types say each thing once; see also `known.rs`.
 
 /// What [`gather`] takes: a tuple, array, vector or iterator of futures whose output is a
 /// [`Result`], with one type of error. `Form` is found by the compiler.
@@ -149,12 +156,11 @@ pub trait Gather<Form> {
     type Values;
     /// What each may fail with.
     type Error: fmt::Display + 'static;
+    /// The future of [`gather`].
+    type Gathering: Future<Output = Result<Self::Values, GroupError<Self::Error>>>;
 
     #[doc(hidden)]
-    fn gather(
-        self,
-        meta: TaskMeta,
-    ) -> impl Future<Output = Result<Self::Values, GroupError<Self::Error>>>;
+    fn gather(self, meta: TaskMeta) -> Self::Gathering;
 }
 
 /// What [`gather_results`] and [`join`] take: a tuple, array, vector or iterator of futures. `Form` is
@@ -164,10 +170,14 @@ pub trait GatherResults<Form> {
     type Values;
     /// How each ended, in the shape of the futures; of an iterator a vector.
     type Ends;
+    /// The future of [`gather_results`].
+    type Settling: Future<Output = Self::Ends>;
+    /// The future of [`join`].
+    type Joining: Future<Output = Self::Values>;
 
     #[doc(hidden)]
-    fn gather_results(self) -> impl Future<Output = Self::Ends>;
+    fn gather_results(self) -> Self::Settling;
 
     #[doc(hidden)]
-    fn join(self, meta: TaskMeta) -> impl Future<Output = Self::Values>;
+    fn join(self, meta: TaskMeta) -> Self::Joining;
 }

@@ -163,6 +163,7 @@ mod catch;
 mod error;
 mod gather;
 mod group;
+mod known;
 mod limited;
 mod race;
 #[cfg(doc)]

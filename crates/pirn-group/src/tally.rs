@@ -18,7 +18,7 @@ use std::task::Poll;
 /// Of a race without runners.
 pub(crate) const NOBODY: &str = "nobody was in the race";
 
-pub(crate) struct Tally<E> {
+pub struct Tally<E> {
     /// What the futures are called, with their number.
     what: &'static str,
     meta: TaskMeta,

@@ -1,81 +1,182 @@
 //! Gathers of equal futures: arrays, vectors, iterators.
 
-use super::plain::{self, Sure};
+use super::outcome::Outcome;
+use super::plain::{Joining, Sure};
 use super::{Gather, GatherResults};
-use crate::branches::{Branches, stay};
+use crate::branches::Branches;
 use crate::error::GroupError;
+use crate::known::Known;
 use crate::several::form;
 use crate::tally::Tally;
-use pirn_core::{BranchEnd, JoinError, TaskMeta};
+use pirn_core::{BranchEnd, JoinError, Scope, TaskMeta};
 use std::fmt;
-use std::future::{Future, poll_fn};
+use std::future::Future;
+use std::marker::PhantomData;
 use std::ops::ControlFlow;
-use std::task::Poll;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 
-async fn gather<F, T, E>(
-    futures: impl Iterator<Item = F>,
-    meta: TaskMeta,
-) -> Result<Vec<T>, GroupError<E>>
+/// The shape in which the values are given.
+pub trait Shape<T> {
+    type Values;
+
+    fn of(values: Vec<T>) -> Self::Values;
+}
+
+/// The shape of a vector.
+#[derive(Debug)]
+pub enum Listed {}
+
+/// The shape of an array.
+#[derive(Debug)]
+pub enum Arrayed<const N: usize> {}
+
+impl<T> Shape<T> for Listed {
+    type Values = Vec<T>;
+
+    #[inline]
+    fn of(values: Vec<T>) -> Vec<T> {
+        values
+    }
+}
+
+impl<T, const N: usize> Shape<T> for Arrayed<N> {
+    type Values = [T; N];
+
+    #[inline]
+    fn of(values: Vec<T>) -> [T; N] {
+        match values.try_into() {
+            Ok(array) => array,
+            Err(_) => unreachable!("there were as many futures"),
+        }
+    }
+}
+
+/// A gather of a list.
+#[must_use = "futures do nothing unless awaited"]
+pub struct Gathering<F: Future<Output: Outcome>, S> {
+    branches: Branches<F>,
+    tally: Tally<<F::Output as Outcome>::Error>,
+    /// Gone when they were given.
+    values: Option<Vec<Option<<F::Output as Outcome>::Value>>>,
+    shape: PhantomData<fn() -> S>,
+}
+
+/// Nothing is pinned: the futures lie in memory of their own.
+impl<F: Future<Output: Outcome>, S> Unpin for Gathering<F, S> {}
+
+impl<F: Future<Output: Outcome>, S> Gathering<F, S> {
+    fn new(futures: impl Iterator<Item = F>, meta: TaskMeta) -> Self {
+        let branches = Branches::of(futures);
+        Gathering {
+            values: Some(none(branches.len())),
+            branches,
+            tally: Tally::new("gather", meta),
+            shape: PhantomData,
+        }
+    }
+}
+
+impl<F, T, E, S> Future for Gathering<F, S>
 where
     F: Future<Output = Result<T, E>>,
     E: fmt::Display + 'static,
+    S: Shape<T>,
 {
-    let mut branches = Branches::of(futures);
-    let mut tally = Tally::new("gather", meta);
-    let mut values: Vec<Option<T>> = Vec::new();
-    values.resize_with(branches.len(), || None);
-    poll_fn(|cx| {
+    type Output = Result<S::Values, GroupError<E>>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        let (branches, tally) = (&mut this.branches, &mut this.tally);
+        let values = this.values.as_mut().expect(AGAIN);
         let ended = |key: usize, end| {
             values[key] = tally.end(key, end);
             tally.flow()
         };
-        match branches.poll(cx, ended) {
-            Poll::Ready(Some(())) => {
-                let cause = tally.cancel();
-                let mut ended = |key, end| tally.end_unwanted(key, end);
-                branches.cancel(&cause, &mut ended);
-                branches.poll_drained(cx, ended)
+        if ready!(branches.poll(cx, ended)).is_some() {
+            let cause = tally.cancel();
+            let mut ended = |key, end| tally.end_unwanted(key, end);
+            branches.cancel(&cause, &mut ended);
+            ready!(branches.poll_drained(cx, ended));
+        }
+        if !tally.is_well() {
+            for (index, value) in values.iter_mut().enumerate() {
+                if let Some(value) = value.take() {
+                    tally.discard(index, value);
+                }
             }
-            polled => polled.map(|_| ()),
         }
-    })
-    .await;
-    if !tally.is_well() {
-        for (index, value) in values.drain(..).enumerate() {
-            value
-                .into_iter()
-                .for_each(|value| tally.discard(index, value));
-        }
+        ready!(tally.poll_finish())?;
+        Poll::Ready(Ok(S::of(all(this.values.take()))))
     }
-    tally.finish().await?;
-    let value = |value: Option<T>| value.expect("each gave its value");
-    Ok(values.into_iter().map(value).collect())
 }
 
-async fn gather_results<F: Future>(
-    futures: impl Iterator<Item = F>,
-) -> Vec<Result<F::Output, JoinError>> {
-    let mut branches = Branches::of(futures);
-    let mut ends = Vec::new();
-    ends.resize_with(branches.len(), || None);
-    let mut stalled = false;
-    poll_fn(|cx| {
+/// A gather of every end.
+#[must_use = "futures do nothing unless awaited"]
+pub struct Settling<F: Future, S> {
+    branches: Branches<F>,
+    /// Gone when they were given.
+    ends: Option<Vec<Option<Result<F::Output, JoinError>>>>,
+    stalled: bool,
+    shape: PhantomData<fn() -> S>,
+}
+
+/// As a [`Gathering`].
+impl<F: Future, S> Unpin for Settling<F, S> {}
+
+impl<F: Future, S> Settling<F, S> {
+    fn new(futures: impl Iterator<Item = F>) -> Self {
+        let branches = Branches::of(futures);
+        Settling {
+            ends: Some(none(branches.len())),
+            branches,
+            stalled: false,
+            shape: PhantomData,
+        }
+    }
+}
+
+impl<F: Future, S: Shape<Result<F::Output, JoinError>>> Future for Settling<F, S> {
+    type Output = S::Values;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<S::Values> {
+        let this = &mut *self;
+        let ends = this.ends.as_mut().expect(AGAIN);
+        let stalled = &mut this.stalled;
         let ended = |key: usize, end| {
-            ends[key] = Some(result(end, &mut stalled));
+            ends[key] = Some(result(end, stalled));
             ControlFlow::<()>::Continue(())
         };
-        branches.poll(cx, ended)
-    })
-    .await;
-    if stalled {
-        stay().await;
+        ready!(this.branches.poll(cx, ended));
+        if this.stalled && Scope::must_stay() {
+            return Poll::Pending;
+        }
+        Poll::Ready(S::of(all(this.ends.take())))
     }
-    let end = |end: Option<_>| end.expect("each has ended");
-    ends.into_iter().map(end).collect()
+}
+
+fn join<F: Future, S>(
+    futures: impl Iterator<Item = F>,
+    meta: TaskMeta,
+) -> Joining<Gathering<Sure<F>, S>> {
+    Joining::new(|meta| Gathering::new(futures.map(Sure::new), meta), meta)
+}
+
+const AGAIN: &str = "a gather was polled after it was ready";
+
+fn none<T>(len: usize) -> Vec<Option<T>> {
+    let mut values = Vec::new();
+    values.resize_with(len, || None);
+    values
+}
+
+fn all<T>(values: Option<Vec<Option<T>>>) -> Vec<T> {
+    let value = |value: Option<T>| value.expect("each has ended and gave its value");
+    values.unwrap_or_default().into_iter().map(value).collect()
 }
 
 /// How one ended. If it was cancelled with the body around, `stalled` is set: then nothing is to be
-/// given as long as that [must stay](stay).
+/// given as long as the body [must stay](Scope::must_stay).
 #[inline]
 pub(crate) fn result<T>(end: BranchEnd<T>, stalled: &mut bool) -> Result<T, JoinError> {
     match end {
@@ -89,13 +190,6 @@ pub(crate) fn result<T>(end: BranchEnd<T>, stalled: &mut bool) -> Result<T, Join
     }
 }
 
-fn array<T, const N: usize>(values: Vec<T>) -> [T; N] {
-    match values.try_into() {
-        Ok(array) => array,
-        Err(_) => unreachable!("there were as many futures"),
-    }
-}
-
 impl<F, T, E, const N: usize> Gather<form::Array> for [F; N]
 where
     F: Future<Output = Result<T, E>>,
@@ -103,9 +197,10 @@ where
 {
     type Values = [T; N];
     type Error = E;
+    type Gathering = Known<Gathering<F, Arrayed<N>>, Result<[T; N], GroupError<E>>>;
 
-    async fn gather(self, meta: TaskMeta) -> Result<[T; N], GroupError<E>> {
-        gather(self.into_iter(), meta).await.map(array)
+    fn gather(self, meta: TaskMeta) -> Self::Gathering {
+        Known::new(Gathering::new(self.into_iter(), meta))
     }
 }
 
@@ -116,9 +211,10 @@ where
 {
     type Values = Vec<T>;
     type Error = E;
+    type Gathering = Known<Gathering<F, Listed>, Result<Vec<T>, GroupError<E>>>;
 
-    fn gather(self, meta: TaskMeta) -> impl Future<Output = Result<Vec<T>, GroupError<E>>> {
-        gather(self.into_iter(), meta)
+    fn gather(self, meta: TaskMeta) -> Self::Gathering {
+        Known::new(Gathering::new(self.into_iter(), meta))
     }
 }
 
@@ -130,47 +226,54 @@ where
 {
     type Values = Vec<T>;
     type Error = E;
+    type Gathering = Known<Gathering<F, Listed>, Result<Vec<T>, GroupError<E>>>;
 
-    fn gather(self, meta: TaskMeta) -> impl Future<Output = Result<Vec<T>, GroupError<E>>> {
-        gather(self, meta)
+    fn gather(self, meta: TaskMeta) -> Self::Gathering {
+        Known::new(Gathering::new(self, meta))
     }
 }
 
 impl<F: Future, const N: usize> GatherResults<form::Array> for [F; N] {
     type Values = [F::Output; N];
     type Ends = [Result<F::Output, JoinError>; N];
+    type Settling = Settling<F, Arrayed<N>>;
+    type Joining = Joining<Gathering<Sure<F>, Arrayed<N>>>;
 
-    async fn gather_results(self) -> Self::Ends {
-        array(gather_results(self.into_iter()).await)
+    fn gather_results(self) -> Self::Settling {
+        Settling::new(self.into_iter())
     }
 
-    fn join(self, meta: TaskMeta) -> impl Future<Output = Self::Values> {
-        plain::join(self.map(Sure::new), meta)
+    fn join(self, meta: TaskMeta) -> Self::Joining {
+        join(self.into_iter(), meta)
     }
 }
 
 impl<F: Future> GatherResults<form::Vector> for Vec<F> {
     type Values = Vec<F::Output>;
     type Ends = Vec<Result<F::Output, JoinError>>;
+    type Settling = Settling<F, Listed>;
+    type Joining = Joining<Gathering<Sure<F>, Listed>>;
 
-    fn gather_results(self) -> impl Future<Output = Self::Ends> {
-        gather_results(self.into_iter())
+    fn gather_results(self) -> Self::Settling {
+        Settling::new(self.into_iter())
     }
 
-    fn join(self, meta: TaskMeta) -> impl Future<Output = Self::Values> {
-        plain::join(self.into_iter().map(Sure::new), meta)
+    fn join(self, meta: TaskMeta) -> Self::Joining {
+        join(self.into_iter(), meta)
     }
 }
 
 impl<I: Iterator<Item: Future>> GatherResults<form::Iter> for I {
     type Values = Vec<<I::Item as Future>::Output>;
     type Ends = Vec<Result<<I::Item as Future>::Output, JoinError>>;
+    type Settling = Settling<I::Item, Listed>;
+    type Joining = Joining<Gathering<Sure<I::Item>, Listed>>;
 
-    fn gather_results(self) -> impl Future<Output = Self::Ends> {
-        gather_results(self)
+    fn gather_results(self) -> Self::Settling {
+        Settling::new(self)
     }
 
-    fn join(self, meta: TaskMeta) -> impl Future<Output = Self::Values> {
-        plain::join(self.map(Sure::new), meta)
+    fn join(self, meta: TaskMeta) -> Self::Joining {
+        join(self, meta)
     }
 }

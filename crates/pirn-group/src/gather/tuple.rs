@@ -2,13 +2,16 @@
 //! waker: so nothing is allocated, and a wake polls those that have not ended.
 
 use super::list::result;
-use super::plain::{self, Sure};
+use super::outcome::Outcome;
+use super::plain::{Joining, Sure};
 use super::{Gather, GatherResults};
 use crate::error::GroupError;
+use crate::known::Known;
 use crate::several::form;
 use crate::tally::Tally;
 use pin_project_lite::pin_project;
 use pirn_core::{Branch, BranchEnd, Cause, JoinError, Scope, TaskMeta, budget};
+use std::convert::Infallible;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -20,7 +23,8 @@ type Places = u16;
 
 pin_project! {
     /// A gather of a tuple.
-    struct Gathering<S, J> {
+    #[must_use = "futures do nothing unless awaited"]
+    pub struct Gathering<S, J> {
         #[pin]
         seats: S,
         judge: J,
@@ -33,15 +37,36 @@ pin_project! {
 
 pin_project! {
     /// One of the futures, and what it gave.
-    struct Seat<F: Future, V> {
+    pub struct Seat<F: Future, K: Kept<F::Output>> {
         #[pin]
         branch: Branch<F>,
-        value: Option<V>,
+        value: Option<K::Value>,
     }
 }
 
+/// What is kept of each end.
+pub trait Kept<Output> {
+    type Value;
+}
+
+/// The values.
+#[derive(Debug)]
+pub enum Values {}
+
+/// The ends as they are.
+#[derive(Debug)]
+pub enum Ends {}
+
+impl<Output: Outcome> Kept<Output> for Values {
+    type Value = Output::Value;
+}
+
+impl<Output> Kept<Output> for Ends {
+    type Value = Result<Output, JoinError>;
+}
+
 /// All futures of a tuple.
-trait Seats<J> {
+pub trait Seats<J> {
     type Values;
     const LEN: u32;
 
@@ -60,7 +85,7 @@ trait Seats<J> {
 }
 
 /// Who decides what the ends of the futures come to.
-trait Judge {
+pub trait Judge {
     /// What there is in the end.
     type Whole<Values>;
 
@@ -77,14 +102,12 @@ trait Judge {
     fn poll_whole<V>(&mut self, values: impl FnOnce() -> V) -> Poll<Self::Whole<V>>;
 }
 
-/// And what is kept of each.
-trait JudgeOf<Output>: Judge {
-    type Value;
-
-    fn end(&mut self, place: usize, end: BranchEnd<Output>) -> Option<Self::Value>;
+/// And what one of them comes to, of which a value is kept.
+pub trait JudgeOf<Output, Value>: Judge {
+    fn end(&mut self, place: usize, end: BranchEnd<Output>) -> Option<Value>;
 
     /// Drops a value that does not count.
-    fn discard(&self, place: usize, value: Self::Value);
+    fn discard(&self, place: usize, value: Value);
 }
 
 impl<E: fmt::Display + 'static> Judge for Tally<E> {
@@ -110,9 +133,7 @@ impl<E: fmt::Display + 'static> Judge for Tally<E> {
     }
 }
 
-impl<T, E: fmt::Display + 'static> JudgeOf<Result<T, E>> for Tally<E> {
-    type Value = T;
-
+impl<T, E: fmt::Display + 'static> JudgeOf<Result<T, E>, T> for Tally<E> {
     #[inline]
     fn end(&mut self, place: usize, end: BranchEnd<Result<T, E>>) -> Option<T> {
         Tally::end(self, place, end)
@@ -124,8 +145,8 @@ impl<T, E: fmt::Display + 'static> JudgeOf<Result<T, E>> for Tally<E> {
 }
 
 /// The judge of those who want every end.
-#[derive(Default)]
-struct Lenient {
+#[derive(Debug, Default)]
+pub struct Lenient {
     /// One was cancelled with the body around.
     stalled: bool,
 }
@@ -156,15 +177,13 @@ impl Judge for Lenient {
     }
 }
 
-impl<T> JudgeOf<T> for Lenient {
-    type Value = Result<T, JoinError>;
-
+impl<T> JudgeOf<T, Result<T, JoinError>> for Lenient {
     #[inline]
-    fn end(&mut self, _: usize, end: BranchEnd<T>) -> Option<Self::Value> {
+    fn end(&mut self, _: usize, end: BranchEnd<T>) -> Option<Result<T, JoinError>> {
         Some(result(end, &mut self.stalled))
     }
 
-    fn discard(&self, _: usize, _: Self::Value) {
+    fn discard(&self, _: usize, _: Result<T, JoinError>) {
         unreachable!("every end counts")
     }
 }
@@ -222,7 +241,7 @@ impl<S: Seats<J>, J: Judge> Future for Gathering<S, J> {
     }
 }
 
-impl<F: Future, V> Seat<F, V> {
+impl<F: Future, K: Kept<F::Output>> Seat<F, K> {
     #[inline]
     fn new(future: F) -> Self {
         Seat {
@@ -235,7 +254,7 @@ impl<F: Future, V> Seat<F, V> {
     #[inline]
     fn poll<J>(self: Pin<&mut Self>, place: usize, cx: &mut Context<'_>, judge: &mut J) -> bool
     where
-        J: JudgeOf<F::Output, Value = V>,
+        J: JudgeOf<F::Output, K::Value>,
     {
         let this = self.project();
         let Poll::Ready(end) = this.branch.poll(cx) else {
@@ -248,7 +267,7 @@ impl<F: Future, V> Seat<F, V> {
     /// True if it has ended with that.
     fn cancel<J>(self: Pin<&mut Self>, place: usize, cause: &Arc<Cause>, judge: &mut J) -> bool
     where
-        J: JudgeOf<F::Output, Value = V>,
+        J: JudgeOf<F::Output, K::Value>,
     {
         let this = self.project();
         let Some(end) = this.branch.cancel(cause) else {
@@ -259,14 +278,14 @@ impl<F: Future, V> Seat<F, V> {
     }
 
     #[inline]
-    fn value(self: Pin<&mut Self>) -> V {
+    fn value(self: Pin<&mut Self>) -> K::Value {
         let value = self.project().value.take();
         value.expect("a gather was polled after it was ready")
     }
 
     fn discard<J>(self: Pin<&mut Self>, place: usize, judge: &J)
     where
-        J: JudgeOf<F::Output, Value = V>,
+        J: JudgeOf<F::Output, K::Value>,
     {
         if let Some(value) = self.project().value.take() {
             judge.discard(place, value);
@@ -279,23 +298,30 @@ macro_rules! gather {
         #[allow(non_snake_case, reason = "named for their types")]
         const _: () = {
             pin_project! {
-                struct Row<$($F: Future, $T),+> {
-                    $(#[pin] $F: Seat<$F, $T>,)+
+                pub struct Row<$($F: Future,)+ Keeps>
+                where
+                    $(Keeps: Kept<$F::Output>,)+
+                {
+                    $(#[pin] $F: Seat<$F, Keeps>,)+
                 }
             }
 
-            impl<$($F: Future, $T),+> Row<$($F, $T),+> {
+            impl<$($F: Future,)+ Keeps> Row<$($F,)+ Keeps>
+            where
+                $(Keeps: Kept<$F::Output>,)+
+            {
                 #[inline]
                 fn new(($($F,)+): ($($F,)+)) -> Self {
                     Row { $($F: Seat::new($F)),+ }
                 }
             }
 
-            impl<Who: Judge, $($F: Future, $T),+> Seats<Who> for Row<$($F, $T),+>
+            impl<Who: Judge, $($F: Future,)+ Keeps> Seats<Who> for Row<$($F,)+ Keeps>
             where
-                $(Who: JudgeOf<$F::Output, Value = $T>,)+
+                $(Keeps: Kept<$F::Output>,)+
+                $(Who: JudgeOf<$F::Output, <Keeps as Kept<$F::Output>>::Value>,)+
             {
-                type Values = ($($T,)+);
+                type Values = ($(<Keeps as Kept<$F::Output>>::Value,)+);
                 const LEN: u32 = $len;
 
                 #[inline]
@@ -347,29 +373,34 @@ macro_rules! gather {
             {
                 type Values = ($($T,)+);
                 type Error = Fails;
+                type Gathering =
+                    Known<Gathering<Row<$($F,)+ Values>, Tally<Fails>>, Result<($($T,)+), GroupError<Fails>>>;
 
                 #[inline]
-                fn gather(
-                    self,
-                    meta: TaskMeta,
-                ) -> impl Future<Output = Result<Self::Values, GroupError<Fails>>> {
-                    Gathering::new(Row::new(self), Tally::new("gather", meta))
+                fn gather(self, meta: TaskMeta) -> Self::Gathering {
+                    Known::new(Gathering::new(Row::new(self), Tally::new("gather", meta)))
                 }
             }
 
             impl<$($F: Future),+> GatherResults<form::Tuple> for ($($F,)+) {
                 type Values = ($($F::Output,)+);
                 type Ends = ($(Result<$F::Output, JoinError>,)+);
+                type Settling = Gathering<Row<$($F,)+ Ends>, Lenient>;
+                type Joining = Joining<Gathering<Row<$(Sure<$F>,)+ Values>, Tally<Infallible>>>;
 
                 #[inline]
-                fn gather_results(self) -> impl Future<Output = Self::Ends> {
+                fn gather_results(self) -> Self::Settling {
                     Gathering::new(Row::new(self), Lenient::default())
                 }
 
                 #[inline]
-                fn join(self, meta: TaskMeta) -> impl Future<Output = Self::Values> {
+                fn join(self, meta: TaskMeta) -> Self::Joining {
                     let ($($F,)+) = self;
-                    plain::join(($(Sure::new($F),)+), meta)
+                    let gather = |meta| {
+                        let row = Row::new(($(Sure::new($F),)+));
+                        Gathering::new(row, Tally::new("gather", meta))
+                    };
+                    Joining::new(gather, meta)
                 }
             }
         };

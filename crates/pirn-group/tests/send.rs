@@ -1,0 +1,173 @@
+//! The combinators inside `Send` tasks: what they borrow and how they fail must not hide from the compiler
+//! that their futures are `Send`. Each test is as good as done when it compiles; it runs, too.
+#![cfg(not(loom))]
+
+use pirn_core::yield_now;
+use pirn_group::{gather, gather_results, join};
+use pirn_timer::timeout;
+use std::error::Error;
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+type Boxed = Box<dyn Error + Send + Sync>;
+type DynFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Runs it as a task.
+fn run<F>(task: F) -> F::Output
+where
+    F: Future<Output: Send> + Send + 'static,
+{
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    runtime.block_on(async { tokio::spawn(task).await.unwrap() })
+}
+
+/// What is inside a body, too.
+fn assert_send<T: Send>(it: T) -> T {
+    it
+}
+
+async fn boxed(number: u32) -> Result<u32, Boxed> {
+    yield_now().await;
+    match number {
+        0 => Err("a warp of no threads".into()),
+        _ => Ok(number),
+    }
+}
+
+async fn literal(number: u32) -> Result<u32, &'static str> {
+    yield_now().await;
+    match number {
+        0 => Err("a warp of no threads"),
+        _ => Ok(number),
+    }
+}
+
+async fn sure(number: u32) -> u32 {
+    yield_now().await;
+    number
+}
+
+/// The test `$name` runs `$body` as a task, in which `$v` is a vector to borrow from.
+macro_rules! tasks {
+    ($($name:ident($v:ident) $body:block)+) => {$(
+        #[test]
+        fn $name() {
+            run(assert_send(async {
+                let $v = vec![1, 2, 3_u32];
+                $body
+            }));
+        }
+    )+};
+}
+
+tasks! {
+    a_gather_of_an_array_with_boxed_errors(v) {
+        assert_eq!(gather([boxed(1), boxed(2)]).await.unwrap(), [1, 2]);
+        assert_eq!(gather([boxed(v[0]), boxed(0)]).await.unwrap_err().len(), 1);
+    }
+
+    a_gather_of_an_array_that_borrows(v) {
+        let one = async |number: &u32| boxed(*number).await;
+        assert_eq!(gather([one(&v[0]), one(&v[1])]).await.unwrap(), [1, 2]);
+        let one = async |number: &u32| literal(*number).await;
+        assert_eq!(gather([one(&v[0]), one(&v[1])]).await.unwrap(), [1, 2]);
+    }
+
+    a_gather_of_an_array_with_literals(v) {
+        assert_eq!(gather([literal(v[0]), literal(2)]).await.unwrap(), [1, 2]);
+    }
+
+    a_gather_of_a_vector(v) {
+        assert_eq!(gather(vec![boxed(1), boxed(2)]).await.unwrap(), [1, 2]);
+        assert_eq!(gather(vec![literal(1), literal(2)]).await.unwrap(), [1, 2]);
+        let one = async |number: &u32| boxed(*number).await;
+        assert_eq!(gather(v.iter().map(one).collect::<Vec<_>>()).await.unwrap(), [1, 2, 3]);
+    }
+
+    a_gather_of_a_vector_of_boxed_futures(v) {
+        let futures: Vec<DynFuture<'_, Result<u32, Boxed>>> =
+            vec![Box::pin(boxed(1)), Box::pin(async { boxed(v[1]).await })];
+        assert_eq!(gather(futures).await.unwrap(), [1, 2]);
+    }
+
+    a_gather_of_an_iterator(v) {
+        assert_eq!(gather((1..3).map(boxed)).await.unwrap(), [1, 2]);
+        assert_eq!(gather((1..3).map(literal)).await.unwrap(), [1, 2]);
+        assert_eq!(gather((1..3).map(|_| boxed(v[0]))).await.unwrap(), [1, 1]);
+    }
+
+    a_gather_of_an_iterator_that_borrows(v) {
+        let values = gather(v.iter().map(|x| async move { boxed(*x).await })).await;
+        assert_eq!(values.unwrap(), [1, 2, 3]);
+        let values = gather(v.iter().map(|x| async move { literal(*x).await })).await;
+        assert_eq!(values.unwrap(), [1, 2, 3]);
+        let values = gather(v.iter().map(async |x| literal(*x).await)).await;
+        assert_eq!(values.unwrap(), [1, 2, 3]);
+        let values = gather(v.iter().map(|x| async move { Ok::<_, std::io::Error>(*x) })).await;
+        assert_eq!(values.unwrap(), [1, 2, 3]);
+    }
+
+    a_gather_that_was_named_or_boxed_before(v) {
+        let named = gather(v.iter().map(|x| async move { boxed(*x).await }));
+        yield_now().await;
+        assert_eq!(named.await.unwrap(), [1, 2, 3]);
+        let in_a_box = Box::pin(gather(v.iter().map(|x| async move { boxed(*x).await })));
+        assert_eq!(in_a_box.await.unwrap(), [1, 2, 3]);
+        let asserted = assert_send(gather(v.iter().map(|x| async move { boxed(*x).await })));
+        assert_eq!(asserted.await.unwrap(), [1, 2, 3]);
+    }
+
+    a_gather_of_a_tuple(v) {
+        assert_eq!(gather((boxed(1), boxed(2))).await.unwrap(), (1, 2));
+        assert_eq!(gather((literal(1), literal(2))).await.unwrap(), (1, 2));
+        let borrows = async { boxed(v[0]).await };
+        let word = async { boxed(v[1]).await.map(|number| number.to_string()) };
+        assert_eq!(gather((borrows, word, boxed(7))).await.unwrap(), (1, "2".to_owned(), 7));
+    }
+
+    a_gather_of_gathers(v) {
+        let row = |number| gather([number, 7].map(boxed));
+        assert_eq!(gather((row(1), row(2))).await.unwrap(), ([1, 7], [2, 7]));
+        assert_eq!(gather(v.iter().map(|x| row(*x))).await.unwrap().len(), 3);
+        let row = || gather((async { boxed(v[0]).await }, async { boxed(v[1]).await }));
+        assert_eq!(gather((row(), row())).await.unwrap(), ((1, 2), (1, 2)));
+        assert_eq!(gather([row(), row()]).await.unwrap(), [(1, 2), (1, 2)]);
+        let row = || gather_results((async { literal(v[0]).await }, async { boxed(v[1]).await }));
+        assert_eq!(join([row(), row()]).await.len(), 2);
+        let row = || join([async { literal(v[0]).await }]);
+        assert_eq!(join((row(), join((row(), row())))).await.0[0], Ok(1));
+        let row = || gather([Box::pin(boxed(v[0])) as DynFuture<'_, Result<u32, Boxed>>]);
+        assert_eq!(gather([row(), row()]).await.unwrap(), [[1], [1]]);
+    }
+
+    a_gather_with_a_time_limit(v) {
+        let long = Duration::from_secs(600);
+        let values = timeout(long, gather(v.iter().map(|x| async { boxed(*x).await }))).await;
+        assert_eq!(values.unwrap().unwrap(), [1, 2, 3]);
+        let values = timeout(long, gather((async { literal(1).await }, async { literal(2).await }))).await;
+        assert_eq!(values.unwrap().unwrap(), (1, 2));
+        let values = timeout(long, join(v.iter().map(|x| async { literal(*x).await }))).await;
+        assert_eq!(values.unwrap().len(), 3);
+    }
+
+    a_gather_of_results(v) {
+        assert_eq!(gather_results([boxed(1), boxed(2)]).await.len(), 2);
+        assert_eq!(gather_results(vec![literal(1), literal(2)]).await.len(), 2);
+        assert_eq!(gather_results(v.iter().map(|x| async move { boxed(*x).await })).await.len(), 3);
+        assert_eq!(gather_results(v.iter().map(|x| async move { literal(*x).await })).await.len(), 3);
+        let (one, two) = gather_results((boxed(1), async { sure(v[1]).await })).await;
+        assert_eq!((one.unwrap().unwrap(), two.unwrap()), (1, 2));
+    }
+
+    a_join(v) {
+        assert_eq!(join([sure(1), sure(2)]).await, [1, 2]);
+        assert_eq!(join(vec![sure(1), sure(2)]).await, [1, 2]);
+        assert_eq!(join(v.iter().map(|x| async move { sure(*x).await })).await, [1, 2, 3]);
+        assert_eq!(join(v.iter().map(|x| async move { boxed(*x).await })).await.len(), 3);
+        let (one, two) = join((async { sure(v[0]).await }, boxed(2))).await;
+        assert_eq!((one, two.unwrap()), (1, 2));
+    }
+}
