@@ -23,7 +23,7 @@ mod left;
 pub mod inspect;
 #[cfg(feature = "std")]
 pub(crate) use left::{freeze, lift};
-pub(crate) use left::{note_place, note_policy};
+pub(crate) use left::{note_lost, note_place, note_policy};
 
 /// What one poll of a task may spend.
 pub const BUDGET: u32 = 128;
@@ -106,6 +106,13 @@ pub fn refill_if_outermost() -> Option<Refilled> {
 #[inline]
 pub fn is_frozen() -> bool {
     left::get() == FROZEN
+}
+
+/// True while this thread [inspects](inspect): who polls a set of futures of one task, each when it was
+/// woken, then polls all of them, so that each can say what it waits for.
+#[inline]
+pub(crate) fn is_asked() -> bool {
+    is_frozen() && left::is_asked()
 }
 
 /// True if nothing is left: for who polls several futures of one task, so that it is not always the

@@ -292,7 +292,29 @@ impl<F: Future> Members<F> {
     }
 
     /// A pass. Ready when it was broken off, and when no member is left.
+    #[inline]
     fn pass(&mut self, cx: &mut Context<'_>, ended: &mut Ended<'_, F::Output>) -> Poll<()> {
+        match budget::is_asked() {
+            true => self.pass_asked(cx, ended),
+            false => self.pass_woken(cx, ended),
+        }
+    }
+
+    /// A pass through all, who are asked what they wait for.
+    #[cold]
+    #[inline(never)]
+    fn pass_asked(&mut self, cx: &mut Context<'_>, ended: &mut Ended<'_, F::Output>) -> Poll<()> {
+        self.mark_all();
+        let before = self.count.len;
+        let polled = self.pass_woken(cx, ended);
+        if self.count.len < before {
+            budget::note_lost();
+        }
+        polled
+    }
+
+    /// A pass through those who were woken.
+    fn pass_woken(&mut self, cx: &mut Context<'_>, ended: &mut Ended<'_, F::Output>) -> Poll<()> {
         for group in &mut self.groups {
             group.due |= group.bell.answer(cx.waker(), &mut group.known);
         }

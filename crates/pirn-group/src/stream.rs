@@ -72,10 +72,11 @@
 
 use futures_core::stream::{FusedStream, Stream};
 use pin_project_lite::pin_project;
+use pirn_core::budget::{self, inspect};
 use pirn_core::report::{Report, report};
 use pirn_core::shim::ListLock;
 use pirn_core::wake::{Identity, discard, wake};
-use pirn_core::{Cause, Kind, Limited, Payload, Scope, budget, context};
+use pirn_core::{Cause, Kind, Limited, Payload, Scope, context};
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
@@ -247,6 +248,9 @@ impl<T> Future for Yield<'_, T> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         // In a cancelled generator nothing is given any more.
         if budget::is_frozen() {
+            if self.item.is_some() && inspect::asks() {
+                inspect::say(inspect::LOST);
+            }
             return Poll::Pending;
         }
         let this = &mut *self;
@@ -647,6 +651,7 @@ impl<T, F: Future> Generator<T, F> {
         if frozen && !self.is_cancelled() {
             // The wait is cancelled, and the generator is not: what it does, and an item that is left,
             // are for the next. (Not polled, it does not hold up the body around.)
+            self.ask(cx);
             return Poll::Pending;
         }
         if frozen {
@@ -680,6 +685,21 @@ impl<T, F: Future> Generator<T, F> {
             Some(item) => Step::Item(item),
             None => Step::End(End::tell(this.end.take())),
         })
+    }
+
+    /// If this thread [inspects](inspect), lets a generator that was waited for say what it waits for.
+    #[cold]
+    fn ask(mut self: Pin<&mut Self>, cx: &mut Context<'_>) {
+        let waits = matches!(self.state, State::Running { .. }) && !self.left;
+        if !waits || !inspect::asks() {
+            return;
+        }
+        if let Err(payload) = self.as_mut().poll_run(cx) {
+            resume_unwind(payload);
+        }
+        if matches!(self.state, State::Ended) {
+            inspect::say(inspect::LOST);
+        }
     }
 
     /// Polls what is left of the generator, and keeps its end; a panic is the caller's.

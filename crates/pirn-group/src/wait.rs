@@ -8,7 +8,8 @@ use crate::branches::Branches;
 use crate::gather::list::result;
 use crate::several::Several;
 use crate::untaken::Untaken;
-use pirn_core::{BranchEnd, Cause, JoinError, Scope, TaskMeta, budget};
+use pirn_core::budget::{self, inspect};
+use pirn_core::{BranchEnd, Cause, JoinError, Scope, TaskMeta};
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::ops::ControlFlow;
@@ -227,7 +228,7 @@ impl<F: Future> WaitSet<F> {
 
     /// Polls those that were woken, once. Ready if none is left.
     fn poll_pass(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if budget::is_frozen() && !self.scope.is_cancelled() {
+        if budget::is_frozen() && !self.scope.is_cancelled() && !inspect::asks() {
             // The wait is cancelled, and they are not: what woke them is kept for the next.
             return Poll::Pending;
         }

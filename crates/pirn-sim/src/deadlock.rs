@@ -20,8 +20,13 @@ use std::task::{Context, Poll, Waker};
 ///
 /// The main future and all tasks are polled once more. Meanwhile the leaves of pirn's own (locks,
 /// queues, handles of tasks, …) do not go on, but say what they are; a task in which none does so
-/// waits for something else. A task that *ends* in that poll was ready to go on and had not been
-/// woken: somebody has lost its wake-up. Nothing of this costs anything in a program that is not
+/// waits for something else. Combinators, streams from generators and groups in a task, which poll a
+/// part of theirs when it was woken, poll all of them then. A set of somebody else's that does so too,
+/// such as `FuturesUnordered`, does not: what is in it is not seen.
+///
+/// A task that *ends* in that poll was ready to go on and had not been woken: somebody has lost its
+/// wake-up. The same is said of a part that a combinator polls, and the report then has all else that
+/// the task came to in that poll. Nothing of this costs anything to speak of in a program that is not
 /// simulated.
 ///
 /// # Examples

@@ -2,11 +2,13 @@
 //!
 //! Hidden from the docs and exempt from semver: it serves pirn-sim, whose report of a deadlock says
 //! what each task waits for. While this thread inspects, its budget is frozen, as it is in a cancelled
-//! body, so that no leaf goes on; and a leaf that stays pending for that reason says what it is. Who
-//! does not inspect pays nothing: the notes are made where a frozen budget, or a second poll with the
-//! same waker, has led already.
+//! body, so that no leaf goes on; and a leaf that stays pending for that reason says what it is. What
+//! polls only parts of a task that were woken, or in a cancelled body none, polls them all then. Who
+//! does not inspect pays next to nothing: the notes are made where a frozen budget, or a second poll with
+//! the same waker, has led already, and a pass through a set of futures looks at the budget once more.
 
 use super::{BUDGET, FROZEN, Refilled, left};
+use crate::context::Frame;
 use std::cell::{Cell, RefCell};
 use std::panic::Location;
 use std::vec::Vec;
@@ -15,6 +17,9 @@ std::thread_local! {
     static NOTES: RefCell<Option<Vec<Note>>> = const { RefCell::new(None) };
     static RATION: Cell<Option<u32>> = const { Cell::new(None) };
 }
+
+/// Said for a part of a task that went on when it was asked.
+pub const LOST: &str = "a wake-up that was lost (it goes on if it is polled)";
 
 /// What a leaf has said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +62,14 @@ pub fn is_on() -> bool {
     NOTES
         .try_with(|notes| notes.borrow().is_some())
         .unwrap_or_default()
+}
+
+/// True while this thread inspects, and the body that it polls goes on where nobody inspects: what is not
+/// polled in a cancelled body, which is as frozen, is polled then.
+#[cold]
+#[inline(never)]
+pub fn asks() -> bool {
+    is_on() && !Frame::is_winding()
 }
 
 /// What was noted since the last call.

@@ -35,6 +35,20 @@ pub(crate) fn lift() -> Refilled {
     Refilled(replace(UNBOUNDED))
 }
 
+/// True if this thread [inspects](inspect), whose budget is frozen.
+#[cold]
+#[inline(never)]
+pub(super) fn is_asked() -> bool {
+    inspect::is_on()
+}
+
+/// For who [inspects](inspect): a part of the task has ended as it was polled, and nobody had woken it.
+#[cold]
+#[inline(never)]
+pub(crate) fn note_lost() {
+    inspect::note(Note::Words(inspect::LOST));
+}
+
 /// For who [inspects](inspect): a leaf waits in `list`, whose policy bears that name. False if nobody
 /// inspects.
 #[cold]

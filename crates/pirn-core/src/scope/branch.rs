@@ -7,11 +7,12 @@
 //! | none | gone | ended | |
 //!
 //! A bare branch has no region under way and has handed nothing over, since both ask for the scope.
-//! So a cancel just drops it, and a cancel of the body around need not find it.
+//! So a cancel just drops it, and a cancel of the body around need not find it: only who asks what the
+//! body waits for ([`inspect`]) has it polled with a frozen budget.
 
 use super::Scope;
 use super::run::{Pass, Run};
-use crate::budget;
+use crate::budget::{self, inspect};
 use crate::context::{Frame, Mode};
 use crate::error::{Cause, Payload};
 use crate::report::{Report, report};
@@ -148,7 +149,7 @@ impl<F: Future> Branch<F> {
 
     #[inline]
     fn poll_bare(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<BranchEnd<F::Output>> {
-        if budget::is_frozen() {
+        if budget::is_frozen() && !inspect::asks() {
             // It has no regions, for which alone the body around is polled.
             return Poll::Pending;
         }
@@ -162,10 +163,15 @@ impl<F: Future> Branch<F> {
                 None => return Poll::Pending,
                 Some(frame) => (Pass::Pending, frame),
             },
-            Ok(Poll::Ready(value)) => match branch.leave() {
-                None => return Poll::Ready(BranchEnd::Value(value)),
-                Some(frame) => (Pass::Ready(value), frame),
-            },
+            Ok(Poll::Ready(value)) => {
+                if budget::is_frozen() {
+                    budget::note_lost();
+                }
+                match branch.leave() {
+                    None => return Poll::Ready(BranchEnd::Value(value)),
+                    Some(frame) => (Pass::Ready(value), frame),
+                }
+            }
             Err(payload) => {
                 drop_after_panic(this.body.as_mut());
                 match branch.leave() {
@@ -279,7 +285,12 @@ fn ended<T>(
             Some(cause) => Poll::Ready(BranchEnd::Stalled(Arc::clone(cause))),
             None => Poll::Pending,
         },
-        Ok(Poll::Ready(Ok(value))) => Poll::Ready(BranchEnd::Value(value)),
+        Ok(Poll::Ready(Ok(value))) => {
+            if budget::is_frozen() {
+                budget::note_lost();
+            }
+            Poll::Ready(BranchEnd::Value(value))
+        }
         Ok(Poll::Ready(Err(cause))) => Poll::Ready(BranchEnd::Cancelled(cause)),
         Err(payload) => Poll::Ready(BranchEnd::Panicked(payload)),
     }

@@ -65,7 +65,7 @@ pub struct Gathering<F: Future<Output: Outcome>, S> {
 /// Nothing is pinned: the futures lie in memory of their own.
 impl<F: Future<Output: Outcome>, S> Unpin for Gathering<F, S> {}
 
-impl<F: Future<Output: Outcome>, S> Gathering<F, S> {
+impl<F: Future<Output: Outcome<Error: fmt::Display>>, S> Gathering<F, S> {
     fn new(futures: impl Iterator<Item = F>, meta: TaskMeta) -> Self {
         let branches = Branches::of(futures);
         Gathering {
