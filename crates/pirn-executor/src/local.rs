@@ -68,8 +68,8 @@ pub const PARK_INTERVAL: u32 = 61;
 ///
 /// Tasks run in the order in which they became ready ([`Order::Fifo`]), unless some have a
 /// [`Priority`]. What other threads woke or spawned joins the queue after [`PARK_INTERVAL`] polls at
-/// most; if it is more than 512 tasks, so many at a time, in the order in which that was done. A task that always finds something ready gives way when its [budget](pirn_core::budget) is
-/// spent.
+/// most; if it is more than 512 tasks, so many at a time, in the order in which that was done. A task
+/// that always finds something ready gives way when its [budget](pirn_core::budget) is spent.
 ///
 /// # Examples
 ///
@@ -301,8 +301,8 @@ impl LocalExecutor {
 
     /// Runs up to [`PARK_INTERVAL`] tasks that are ready: one step of a foreign loop.
     ///
-    /// Ready if it ran any, or took in but a part of what other threads sent: there may be more. Pending if there was none: `cx` is woken when there
-    /// is.
+    /// Ready if it ran any, or took in but a part of what other threads sent: there may be more. Pending
+    /// if there was none: `cx` is woken when there is.
     ///
     /// # Examples
     ///

@@ -49,7 +49,8 @@
 //!   #2 right waits for `lock` 2; spawned at src/lib.rs:13:9; …
 //! ```
 //!
-//! A task that only forgot to have itself woken is told apart: it "goes on if it is polled, but nobody wakes it". So is a part of one, in a `gather` say, beside others that wait.
+//! A task that only forgot to have itself woken is told apart: it "goes on if it is polled, but nobody
+//! wakes it". So is a part of one, in a `gather` say, beside others that wait.
 //!
 //! # What you can say
 //!
