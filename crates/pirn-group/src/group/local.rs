@@ -179,8 +179,7 @@ impl<E: fmt::Display + 'static, S: SpawnLocal> TaskGroup<E, S> {
         V: 'static,
         T: 'static,
     {
-        let meta = TaskMeta::here();
-        async move { self.start_local_as(meta, make).await }
+        self.start_local_as(TaskMeta::here(), make)
     }
 
     /// As [`start_local`](Self::start_local), with a name, for errors.
@@ -228,8 +227,7 @@ impl<E: fmt::Display + 'static, S: SpawnLocal> TaskGroup<E, S> {
         V: 'static,
         T: 'static,
     {
-        let meta = TaskMeta::here().named(name);
-        async move { self.start_local_as(meta, make).await }
+        self.start_local_as(TaskMeta::here().named(name), make)
     }
 
     async fn start_local_as<V, T, F, Fut>(

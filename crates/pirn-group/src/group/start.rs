@@ -152,8 +152,7 @@ impl<E: fmt::Display + Send + 'static, S: Spawn> TaskGroup<E, S> {
         V: Send + 'static,
         T: Send + 'static,
     {
-        let meta = TaskMeta::here();
-        async move { self.start_as(meta, make).await }
+        self.start_as(TaskMeta::here(), make)
     }
 
     /// As [`start`](Self::start), with a name, for errors.
@@ -195,8 +194,7 @@ impl<E: fmt::Display + Send + 'static, S: Spawn> TaskGroup<E, S> {
         V: Send + 'static,
         T: Send + 'static,
     {
-        let meta = TaskMeta::here().named(name);
-        async move { self.start_as(meta, make).await }
+        self.start_as(TaskMeta::here().named(name), make)
     }
 
     async fn start_as<V, T, F, Fut>(
