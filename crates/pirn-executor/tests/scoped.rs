@@ -210,6 +210,93 @@ fn a_task_that_borrows_is_as_urgent_as_its_metadata_says() {
     assert_eq!(order.take(), expected);
 }
 
+#[test]
+fn a_task_that_is_spawned_with_a_priority_goes_before_or_after_the_others() {
+    let order = RefCell::new(Vec::new());
+    let executor = ScopedExecutor::new();
+    for priority in [Priority::Low, Priority::Normal, Priority::High] {
+        let order = &order;
+        let task = async move { order.borrow_mut().push(priority) };
+        executor.spawn_at(priority, task).detach();
+    }
+    while executor.try_tick() {}
+    let expected = [Priority::High, Priority::Normal, Priority::Low];
+    assert_eq!(order.take(), expected);
+}
+
+#[test]
+fn an_eager_task_runs_up_to_its_first_wait_and_then_in_its_turn() {
+    let (log, text) = (RefCell::new(Vec::new()), String::from("borrowed"));
+    let say = |what| log.borrow_mut().push(what);
+    let executor = ScopedExecutor::new();
+    executor.spawn(async { say("before") }).detach();
+    let task = executor.spawn_eager(async {
+        say("at once");
+        // Of the executor that it runs on, which is this one.
+        let inner = spawn_local(async { 3 });
+        yield_now().await;
+        say("in its turn");
+        (&text[..], inner.await.unwrap())
+    });
+    assert_eq!(log.take(), ["at once"]);
+    assert_eq!(executor.statistics().live, 3);
+    assert_eq!(run(&executor, task).unwrap(), ("borrowed", 3));
+    assert_eq!(log.take(), ["before", "in its turn"]);
+}
+
+#[test]
+fn a_panic_of_an_eager_task_stays_with_its_handle() {
+    let count = Cell::new(0);
+    let executor = ScopedExecutor::new();
+    let task = executor.spawn_eager(async {
+        count.set(count.get() + 1);
+        panic!("as planned");
+    });
+    assert!(task.is_finished() && count.get() == 1);
+    let ended: Result<(), _> = run(&executor, task);
+    assert!(matches!(ended, Err(JoinError::Panicked(_))));
+}
+
+#[test]
+fn an_eager_task_is_as_it_says_and_refused_unpolled_after_a_shutdown() {
+    let polled = Cell::new(false);
+    let executor = ScopedExecutor::new();
+    let meta = TaskMeta::here().named("weaver");
+    let _named = executor.try_spawn_eager(meta, pending::<()>()).unwrap();
+    assert_eq!(executor.tasks()[0].name(), Some("weaver"));
+    shutdown(&executor, pending::<()>());
+    let eager = async { polled.set(true) };
+    let refused = executor
+        .try_spawn_eager(TaskMeta::here(), eager)
+        .unwrap_err();
+    pirn_core::shim::block_on(refused.into_future());
+    assert!(polled.take());
+    let ended = run(&executor, executor.spawn_eager(async { polled.set(true) }));
+    assert!(matches!(ended, Err(JoinError::Refused(_))) && !polled.get());
+}
+
+#[test]
+fn a_wake_of_all_polls_each_task_that_waits_also_one_that_was_spawned_elsewhere() {
+    let polls = Cell::new(0);
+    let executor = ScopedExecutor::new();
+    let waits = || {
+        poll_fn(|_| {
+            polls.set(polls.get() + 1);
+            Poll::<()>::Pending
+        })
+    };
+    let _tasks = [executor.spawn(waits()), executor.spawn_eager(waits())];
+    let handle = executor.handle();
+    let far = thread::spawn(move || handle.spawn(async {}))
+        .join()
+        .unwrap();
+    while executor.try_tick() {}
+    assert!(polls.take() == 2 && far.is_finished());
+    executor.wake_all();
+    while executor.try_tick() {}
+    assert_eq!(polls.get(), 2);
+}
+
 /// Shuts it down; gives the names of the tasks that were cut off.
 fn shutdown(executor: &ScopedExecutor<'_>, deadline: impl Future) -> Vec<String> {
     let cut_off = executor.shutdown(&mut ThreadPark::new(), deadline).unwrap();

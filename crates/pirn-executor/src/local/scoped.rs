@@ -6,7 +6,7 @@
 //!
 //! | what | who | when that is |
 //! |---|---|---|
-//! | a future | who runs its task: `run`, the ticks | this is borrowed |
+//! | a future | who runs its task: `run`, the ticks, an eager spawn | this is borrowed |
 //! | | who closes it: `shutdown`, `retire` | this is borrowed, or dropped |
 //! | an output | who has just run or closed its task | as above |
 //! | | home, for a handle that was let go of elsewhere: as it settles or merges | as above |
@@ -30,9 +30,11 @@
 //! `'env` is invariant: an executor that passed for one of a shorter `'env` would take futures that
 //! it outlives.
 
+use super::shared::Shared;
 use super::{LocalExecutor, LocalHandle, LocalStatistics, Order};
+use crate::current::{Current, Enter};
 use crate::entry::or_ended;
-use crate::task::{Spawned, Task, TaskInfo};
+use crate::task::{Spawned, Task, TaskInfo, Vacant};
 use pirn_core::large::{hand_on, unboxed};
 use pirn_core::{Park, ParkError, Priority, Refused, TaskMeta};
 use std::fmt;
@@ -160,17 +162,120 @@ impl<'env> ScopedExecutor<'env> {
         )
     }
 
+    /// As [`spawn`](Self::spawn), for a task that is more or less urgent than others: see
+    /// [`Priority`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pirn_executor::{Priority, ScopedExecutor};
+    /// use std::cell::RefCell;
+    ///
+    /// let said = RefCell::new(Vec::new());
+    /// let executor = ScopedExecutor::new();
+    /// executor.spawn(async { said.borrow_mut().push("ordinary") }).detach();
+    /// executor.spawn_at(Priority::High, async { said.borrow_mut().push("urgent") }).detach();
+    /// while executor.try_tick() {}
+    /// assert_eq!(*said.borrow(), ["urgent", "ordinary"]);
+    /// ```
+    #[track_caller]
+    pub fn spawn_at<F>(&self, priority: Priority, future: F) -> Task<F::Output>
+    where
+        F: Future + 'env,
+        F::Output: 'env,
+    {
+        hand_on(
+            TaskMeta::here().with_priority(priority),
+            future,
+            or_ended(|meta, future| self.put(meta, future)),
+            or_ended(|meta, future| self.put(meta, future)),
+        )
+    }
+
+    /// As [`spawn`](Self::spawn), and polls the task once before it returns: see
+    /// [`spawn_eager`](crate::spawn_eager()).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pirn_executor::ScopedExecutor;
+    ///
+    /// let mut count = 1;
+    /// let executor = ScopedExecutor::new();
+    /// let task = executor.spawn_eager(async { count += 1 });
+    /// assert!(task.is_finished());
+    /// drop(executor);
+    /// assert_eq!(count, 2);
+    /// ```
+    #[track_caller]
+    pub fn spawn_eager<F>(&self, future: F) -> Task<F::Output>
+    where
+        F: Future + 'env,
+        F::Output: 'env,
+    {
+        hand_on(
+            TaskMeta::here(),
+            future,
+            or_ended(|meta, future| self.put_eager(meta, future)),
+            or_ended(|meta, future| self.put_eager(meta, future)),
+        )
+    }
+
+    /// As [`spawn_eager`](Self::spawn_eager), with a name and place of the caller's choice.
+    ///
+    /// # Errors
+    ///
+    /// [`Refused`], with the future unpolled, after [`shutdown`](Self::shutdown).
+    pub fn try_spawn_eager<F>(
+        &self,
+        meta: TaskMeta,
+        future: F,
+    ) -> Result<Task<F::Output>, Refused<F>>
+    where
+        F: Future + 'env,
+        F::Output: 'env,
+    {
+        hand_on(
+            meta,
+            future,
+            |meta, future| self.put_eager(meta, future),
+            unboxed(|meta, future| self.put_eager(meta, future)),
+        )
+    }
+
+    fn put_eager<F>(&self, meta: TaskMeta, future: F) -> Result<Task<F::Output>, Refused<F>>
+    where
+        F: Future + 'env,
+        F::Output: 'env,
+    {
+        let vacant = match self.vacant::<F>() {
+            Ok(vacant) => vacant,
+            Err(reason) => return Err(Refused::new(reason, future)),
+        };
+        // SAFETY: as in `put`; this is borrowed until the poll below is over.
+        let Spawned { task, runnable } = unsafe { vacant.fill_borrowing(&meta, future) };
+        let _current = Enter::new(Current::Local(self.handle()));
+        self.inner.handle.shared.run(runnable);
+        Ok(task)
+    }
+
+    /// A slot for a task of `F`, which is to be spawned in it at once; or why not.
+    fn vacant<F: Future>(&self) -> Result<Vacant<Shared>, &'static str> {
+        let shared = &*self.inner.handle.shared;
+        let own = shared.own();
+        // There are no hooks to be told, so nothing else stands against it.
+        let refusal = || own.refusal().unwrap_or_default();
+        shared.vacant::<F>(own).ok_or_else(refusal)
+    }
+
     fn put<F>(&self, meta: TaskMeta, future: F) -> Result<Task<F::Output>, Refused<F>>
     where
         F: Future + 'env,
         F::Output: 'env,
     {
-        let shared = &*self.inner.handle.shared;
-        let own = shared.own();
-        let Some(vacant) = shared.vacant::<F>(own) else {
-            // There are no hooks to be told, so nothing else stands against it.
-            let reason = own.refusal().unwrap_or_default();
-            return Err(Refused::new(reason, future));
+        let vacant = match self.vacant::<F>() {
+            Ok(vacant) => vacant,
+            Err(reason) => return Err(Refused::new(reason, future)),
         };
         // SAFETY: tasks of this executor are run, closed, settled and merged only while this is
         // borrowed or dropped, as said above; so `'env` is alive, which future and output outlive.
@@ -246,6 +351,31 @@ impl<'env> ScopedExecutor<'env> {
         deadline: impl Future,
     ) -> Result<Vec<TaskInfo>, ParkError> {
         self.inner.shutdown(park, deadline)
+    }
+
+    /// As [`LocalExecutor::wake_all`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pirn_executor::ScopedExecutor;
+    /// use std::cell::Cell;
+    /// use std::task::Poll;
+    ///
+    /// let ready = Cell::new(false);
+    /// let executor = ScopedExecutor::new();
+    /// let task = executor.spawn(std::future::poll_fn(|_| match ready.get() {
+    ///     true => Poll::Ready(()),
+    ///     false => Poll::Pending, // and nobody has its waker
+    /// }));
+    /// while executor.try_tick() {}
+    /// ready.set(true);
+    /// assert!(!executor.try_tick());
+    /// executor.wake_all();
+    /// assert!(executor.try_tick() && task.is_finished());
+    /// ```
+    pub fn wake_all(&self) {
+        self.inner.wake_all();
     }
 
     /// As [`LocalExecutor::tasks`].
