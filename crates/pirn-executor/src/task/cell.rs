@@ -17,7 +17,7 @@ use pirn_core::shim::{Arc, IS_LOOM, UnsafeCell};
 use pirn_core::{Cause, JoinError, Kind, Payload, Priority, Rooted, TaskMeta, budget};
 use std::future::Future;
 use std::marker::PhantomData;
-use std::mem::ManuallyDrop;
+use std::mem::{self, ManuallyDrop};
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::pin::Pin;
 use std::ptr::NonNull;
@@ -494,7 +494,7 @@ impl Ref {
     /// The caller owns the stage, which holds the output of a task of `Output<T>`, and regards it
     /// as empty afterwards.
     pub(super) unsafe fn take_output<T>(self) -> Output<T> {
-        let mut output = std::mem::MaybeUninit::<Output<T>>::uninit();
+        let mut output = mem::MaybeUninit::<Output<T>>::uninit();
         // SAFETY: the place is right for the type, as the caller says, and initialised by the call.
         unsafe {
             (self.vtable().take_output)(self, output.as_mut_ptr().cast());
@@ -1484,7 +1484,21 @@ impl<B: Body, S: Schedule, K: Sort> Harness<B, S, K> {
     /// # Safety
     ///
     /// The caller has a reference.
+    #[inline]
     unsafe fn discard(self, output: Output<OutputOf<B>>) {
+        match output {
+            // As the tasks of which nobody keeps a handle mostly end.
+            Ok(value) if !mem::needs_drop::<OutputOf<B>>() => mem::forget(value),
+            // SAFETY: passed on.
+            other => unsafe { self.drop_or_report(other) },
+        }
+    }
+
+    /// # Safety
+    ///
+    /// As [`discard`](Self::discard).
+    #[inline(never)]
+    unsafe fn drop_or_report(self, output: Output<OutputOf<B>>) {
         let payload = match output {
             Err(JoinError::Panicked(panic)) => panic.into_payload(),
             other => match catch_unwind(AssertUnwindSafe(|| drop(other))) {
