@@ -10,8 +10,8 @@ const HELP: &str = "\
 cargo xtask COMMAND
 
   test [--deep]     the tests of every default crate, doctests and loom models included;
-                    --deep adds ten thousand seeds, AddressSanitizer and ThreadSanitizer (with a nightly toolchain),
-                    interop, weaken, and loom at bound 3 and without a bound
+                    --deep adds ten thousand seeds, `bench --locked`, AddressSanitizer and ThreadSanitizer (with a
+                    nightly toolchain), interop, weaken, and loom at bound 3 and without a bound
   loom [CRATE]      explores the loom models, one process each, and prints what each explored
        --list         only lists them, as crate::file::model
        --filter X     only models whose name contains X
@@ -48,6 +48,7 @@ cargo xtask COMMAND
        --only NAME    only contenders whose names begin with NAME
        --list         only lists the rows
        --instructions instructions per operation instead, counted by valgrind: the rows of one thread
+       --locked       fails if spawning, waking and joining on one thread take a locked instruction
   release COMMAND   plan, apply, publish, verify, rehearse; see `cargo xtask release help`
 ";
 

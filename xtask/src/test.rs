@@ -3,7 +3,7 @@
 use lexopt::prelude::*;
 
 use crate::{
-    Result, interop, loom,
+    Result, bench, interop, loom,
     metadata::Workspace,
     process,
     steps::{Outcome, Steps},
@@ -76,6 +76,7 @@ pub fn run(mut arguments: lexopt::Parser) -> Result {
             process::run(command.env("PIRN_STRESS", "50"))?;
             Ok(Outcome::Done)
         });
+        steps.run("locked instructions on one thread", locked_instructions);
         steps.run("AddressSanitizer", address_sanitizer);
         steps.run("ThreadSanitizer", thread_sanitizer);
         interop::add_steps(&mut steps);
@@ -112,6 +113,18 @@ pub fn run(mut arguments: lexopt::Parser) -> Result {
         });
     }
     steps.finish()
+}
+
+/// Counts locked instructions where there are to be none.
+fn locked_instructions() -> Result<Outcome> {
+    if !cfg!(target_arch = "x86_64") {
+        return Ok(Outcome::Skipped("counted on x86-64 only".into()));
+    }
+    if !process::is_there("valgrind") {
+        return Ok(Outcome::Skipped("valgrind is not installed".into()));
+    }
+    bench::check_locked()?;
+    Ok(Outcome::Done)
 }
 
 /// Runs the tests of the packages with unsafe code under AddressSanitizer and its leak check.
