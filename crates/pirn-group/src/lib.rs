@@ -183,8 +183,8 @@ pub use group::{
     Child, Collector, GroupBuilder, InTask, InTaskLocal, OwnedGroup, StartError, Started,
     TaskGroup, Within, group, group_in_task,
 };
-pub use limited::{Items, Results, for_each_limit, map_limit};
-pub use race::{first_ok, race, staggered_race};
+pub use limited::{ForEachLimit, Items, MapLimit, Results, for_each_limit, map_limit};
+pub use race::{FirstOk, Race, StaggeredRace, first_ok, race, staggered_race};
 pub use several::{Several, form};
 pub use token::{CancelGuard, CancelToken};
 pub use wait::{AsCompleted, Done, WaitSet, When, as_completed, wait};

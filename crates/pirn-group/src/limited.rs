@@ -2,19 +2,21 @@
 
 mod map;
 
-pub use map::{Results, map_limit};
+pub use map::{MapLimit, Results, map_limit};
 
 use crate::branches::Branches;
 use crate::error::GroupError;
+use crate::gather::outcome::Outcome;
+use crate::known::Known;
 use crate::several::form;
 use crate::tally::Tally;
 use futures_core::Stream;
 use pin_project_lite::pin_project;
 use pirn_core::{TaskMeta, budget};
 use std::fmt;
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 /// Where the items of [`for_each_limit`] and [`map_limit`] come from: whatever can be iterated, or a
@@ -23,22 +25,27 @@ pub trait Items<Form> {
     /// What there is of each.
     type Item;
 
+    /// The stream that they come from.
+    type Source: Stream<Item = Self::Item>;
+
     #[doc(hidden)]
-    fn items(self) -> impl Stream<Item = Self::Item>;
+    fn items(self) -> Self::Source;
 }
 
 impl<I: IntoIterator> Items<form::Iter> for I {
     type Item = I::Item;
+    type Source = Iterated<I::IntoIter>;
 
-    fn items(self) -> impl Stream<Item = I::Item> {
+    fn items(self) -> Iterated<I::IntoIter> {
         Iterated(self.into_iter())
     }
 }
 
 impl<S: Stream> Items<form::Stream> for S {
     type Item = S::Item;
+    type Source = Streamed<S>;
 
-    fn items(self) -> impl Stream<Item = S::Item> {
+    fn items(self) -> Streamed<S> {
         Streamed {
             stream: self,
             owes: false,
@@ -48,7 +55,8 @@ impl<S: Stream> Items<form::Stream> for S {
 
 pin_project! {
     /// A stream that may know nothing of budgets.
-    struct Streamed<S> {
+    #[derive(Debug)]
+    pub struct Streamed<S> {
         #[pin]
         stream: S,
         // It gave an item, which is paid for before the next.
@@ -71,7 +79,9 @@ impl<S: Stream> Stream for Streamed<S> {
     }
 }
 
-struct Iterated<I>(I);
+/// An iterator as a stream.
+#[derive(Debug)]
+pub struct Iterated<I>(I);
 
 /// Nothing of an iterator is pinned.
 impl<I> Unpin for Iterated<I> {}
@@ -162,8 +172,8 @@ impl<I: Iterator> Stream for Iterated<I> {
 pub fn for_each_limit<I, Form, W, F, E>(
     limit: usize,
     items: I,
-    mut work: W,
-) -> impl Future<Output = Result<(), GroupError<E>>>
+    work: W,
+) -> ForEachLimit<I::Source, W, F, E>
 where
     I: Items<Form>,
     W: FnMut(I::Item) -> F,
@@ -171,62 +181,117 @@ where
     E: fmt::Display + 'static,
 {
     assert!(limit > 0, "with a limit of 0 nothing can run");
-    let meta = TaskMeta::here();
-    async move {
-        let mut source = pin!(Some(items.items()));
-        let mut running = Branches::new();
-        let mut tally = Tally::new("for_each_limit", meta);
-        let (mut numbers, mut taken) = (Vec::new(), 0);
-        poll_fn(|cx| {
-            let _budget = budget::refill_if_outermost();
-            loop {
-                let mut full = running.len() >= limit;
-                let take_in = || {
-                    while !full {
-                        let Some(items) = source.as_mut().as_pin_mut() else {
-                            break;
-                        };
-                        match items.poll_next(cx) {
-                            Poll::Ready(Some(item)) => {
-                                let key = running.push(work(item));
-                                numbers.resize(numbers.len().max(key + 1), 0);
-                                numbers[key] = taken;
-                                taken += 1;
-                                full = running.len() >= limit;
-                            }
-                            Poll::Ready(None) => source.set(None),
-                            Poll::Pending => break,
+    ForEachLimit {
+        inner: Known::new(ForEach {
+            running: Branches::new(),
+            source: Some(items.items()),
+            work,
+            tally: Tally::new("for_each_limit", TaskMeta::here()),
+            limit,
+            numbers: Vec::new(),
+            taken: 0,
+        }),
+    }
+}
+
+pin_project! {
+    /// The future of [`for_each_limit`].
+    #[must_use = "futures do nothing unless awaited"]
+    pub struct ForEachLimit<S, W, F: Future<Output: Outcome>, E> {
+        #[pin]
+        inner: Known<ForEach<S, W, F>, Result<(), GroupError<E>>>,
+    }
+}
+
+impl<S, W, F: Future<Output: Outcome>, E> Future for ForEachLimit<S, W, F, E> {
+    type Output = Result<(), GroupError<E>>;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.project().inner.poll(cx)
+    }
+}
+
+impl<S, W, F: Future<Output: Outcome>, E> fmt::Debug for ForEachLimit<S, W, F, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ForEachLimit").finish_non_exhaustive()
+    }
+}
+
+pin_project! {
+    struct ForEach<S, W, F: Future<Output: Outcome>> {
+        running: Branches<F>,
+        // Gone when there is no more to be taken.
+        #[pin]
+        source: Option<S>,
+        work: W,
+        tally: Tally<<F::Output as Outcome>::Error>,
+        limit: usize,
+        // Which item has which key, and how many were taken.
+        numbers: Vec<usize>,
+        taken: usize,
+    }
+}
+
+impl<S, W, F, E> Future for ForEach<S, W, F>
+where
+    S: Stream,
+    W: FnMut(S::Item) -> F,
+    F: Future<Output = Result<(), E>>,
+    E: fmt::Display + 'static,
+{
+    type Output = Result<(), GroupError<E>>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        let (running, tally, numbers) = (this.running, this.tally, this.numbers);
+        let _budget = budget::refill_if_outermost();
+        loop {
+            let mut full = running.len() >= *this.limit;
+            let take_in = || {
+                while !full {
+                    let Some(items) = this.source.as_mut().as_pin_mut() else {
+                        break;
+                    };
+                    match items.poll_next(cx) {
+                        Poll::Ready(Some(item)) => {
+                            let key = running.push((this.work)(item));
+                            numbers.resize(numbers.len().max(key + 1), 0);
+                            numbers[key] = *this.taken;
+                            *this.taken += 1;
+                            full = running.len() >= *this.limit;
                         }
+                        Poll::Ready(None) => this.source.set(None),
+                        Poll::Pending => break,
                     }
-                };
-                let polled = match catch_unwind(AssertUnwindSafe(take_in)) {
-                    Ok(()) => running.poll(cx, |key, end| {
-                        tally.end(numbers[key], end);
-                        tally.flow()
-                    }),
-                    Err(payload) => {
-                        tally.panicked_beside(payload);
-                        Poll::Ready(Some(()))
-                    }
-                };
-                if polled == Poll::Ready(Some(())) {
-                    tally.drop_beside(|| source.set(None));
-                    let cause = tally.cancel();
-                    running.cancel(&cause, |key, end| {
-                        tally.end(numbers[key], end);
-                    });
-                    continue;
                 }
-                if source.is_none() {
-                    return polled.map(|_| ());
+            };
+            let polled = match catch_unwind(AssertUnwindSafe(take_in)) {
+                Ok(()) => running.poll(cx, |key, end| {
+                    tally.end(numbers[key], end);
+                    tally.flow()
+                }),
+                Err(payload) => {
+                    tally.panicked_beside(payload);
+                    Poll::Ready(Some(()))
                 }
-                if !full || running.len() >= limit {
-                    // The source is pending, or there is still no room.
-                    return Poll::Pending;
-                }
+            };
+            if polled == Poll::Ready(Some(())) {
+                tally.drop_beside(|| this.source.set(None));
+                let cause = tally.cancel();
+                running.cancel(&cause, |key, end| {
+                    tally.end(numbers[key], end);
+                });
+                continue;
             }
-        })
-        .await;
-        tally.finish().await
+            if this.source.is_none() {
+                ready!(polled);
+                return tally.poll_finish();
+            }
+            if !full || running.len() >= *this.limit {
+                // The source is pending, or there is still no room.
+                return Poll::Pending;
+            }
+        }
     }
 }

@@ -1,21 +1,25 @@
 //! Several futures at once, of which one decides.
 
+mod first_ok;
 mod staggered;
 
-pub use staggered::staggered_race;
+pub use first_ok::{FirstOk, first_ok};
+pub use staggered::{StaggeredRace, staggered_race};
 
-use crate::branches::{Branches, decided, stay};
+use crate::branches::{Branches, decided};
 use crate::catch::report_panic;
 use crate::error::GroupError;
 use crate::several::Several;
 use crate::tally::{NOBODY, Tally};
 use crate::untaken::{Left, Untaken, Value};
-use pirn_core::{BranchEnd, Cause, JoinError, TaskMeta};
+use pirn_core::{BranchEnd, Cause, JoinError, Payload, Scope, TaskMeta};
 use std::fmt;
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::ops::ControlFlow;
 use std::panic::resume_unwind;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 
 /// Runs several futures at once, in the caller's own task, and gives the value of the first that has
 /// one: a tuple of up to twelve, an array, a vector or an iterator, with one type of output.
@@ -24,7 +28,8 @@ use std::sync::Arc;
 /// grace period. So nothing of theirs goes on behind the winner's back. It does not ask what the
 /// value is; for the first success, see [`first_ok`].
 ///
-/// Nothing is spawned: the futures may borrow, and need be neither `Send` nor `'static`.
+/// Nothing is spawned: the futures may borrow, and need be neither `Send` nor `'static`. An iterator is gone
+/// through at the call.
 ///
 /// # Errors
 ///
@@ -58,146 +63,150 @@ use std::sync::Arc;
 /// # });
 /// ```
 #[track_caller]
-pub fn race<S, Form>(several: S) -> impl Future<Output = Result<S::Output, JoinError>>
+pub fn race<S, Form>(several: S) -> Race<S::Future>
 where
     S: Several<Form>,
 {
-    let meta = TaskMeta::here();
-    async move {
-        let mut branches = Branches::of(several.futures());
-        let (mut alone, mut stalled) = (None, None);
-        let decide = |_, end| match end {
-            BranchEnd::Value(value) => ControlFlow::Break(Ok(value)),
-            BranchEnd::Panicked(payload) => ControlFlow::Break(Err(payload)),
-            BranchEnd::Cancelled(cause) => {
-                alone = Some(cause);
-                ControlFlow::Continue(())
-            }
-            BranchEnd::Stalled(cause) => {
-                stalled = Some(cause);
-                ControlFlow::Continue(())
-            }
-        };
-        let first = decide_and_drain(&mut branches, decide, &meta).await;
-        if first.is_none() && stalled.is_some() {
-            stay().await;
-        }
-        match first {
-            Some(Ok(value)) => Ok(value),
-            Some(Err(payload)) => resume_unwind(payload),
-            None => Err(match stalled.or(alone) {
-                Some(cause) => JoinError::Cancelled(cause),
-                None => JoinError::Refused(NOBODY),
-            }),
-        }
+    Race {
+        branches: Branches::of(several.futures()),
+        stage: Stage::new(TaskMeta::here()),
+        alone: None,
+        stalled: None,
     }
 }
 
-/// Polls until one is decisive; then cancels the others and polls until they have ended. `None` if
-/// all have ended and none was.
-async fn decide_and_drain<F: Future, W: Left>(
-    branches: &mut Branches<F>,
-    mut decide: impl FnMut(usize, BranchEnd<F::Output>) -> ControlFlow<W>,
-    meta: &TaskMeta,
-) -> Option<W> {
-    let first = poll_fn(|cx| branches.poll(cx, &mut decide)).await?;
-    let mut first = Untaken::new(Some(first), meta.clone());
-    drain(branches, &decided("another one won", meta), meta).await;
-    first.take()
+/// The future of [`race`].
+#[must_use = "futures do nothing unless awaited"]
+pub struct Race<F: Future> {
+    // Dropped in this order.
+    stage: Stage<Result<F::Output, Payload>>,
+    branches: Branches<F>,
+    /// Why the latest was cancelled that was so on its own, and with the body around.
+    alone: Option<Arc<Cause>>,
+    stalled: Option<Arc<Cause>>,
 }
 
-/// Cancels all and polls until they have ended. Panics are reported, those of their values' destructors
-/// too.
-pub(crate) async fn drain<F: Future>(
-    branches: &mut Branches<F>,
-    cause: &Arc<Cause>,
-    meta: &TaskMeta,
-) {
-    let ended = |_, end| unheard(end, meta);
-    branches.cancel(cause, ended);
-    poll_fn(|cx| branches.poll_drained(cx, ended)).await;
+/// Nothing is pinned: the futures lie in memory of their own.
+impl<F: Future> Unpin for Race<F> {}
+
+impl<F: Future> Future for Race<F> {
+    type Output = Result<F::Output, JoinError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        if this.stage.is_open() {
+            let (alone, stalled) = (&mut this.alone, &mut this.stalled);
+            let decide = |_, end| match end {
+                BranchEnd::Value(value) => ControlFlow::Break(Ok(value)),
+                BranchEnd::Panicked(payload) => ControlFlow::Break(Err(payload)),
+                BranchEnd::Cancelled(cause) => {
+                    *alone = Some(cause);
+                    ControlFlow::Continue(())
+                }
+                BranchEnd::Stalled(cause) => {
+                    *stalled = Some(cause);
+                    ControlFlow::Continue(())
+                }
+            };
+            match ready!(this.branches.poll(cx, decide)) {
+                Some(first) => {
+                    this.stage.decide(first);
+                    let meta = this.stage.meta();
+                    let cause = decided("another one won", meta);
+                    this.branches.cancel(&cause, |_, end| unheard(end, meta));
+                }
+                None if this.stalled.is_some() && Scope::must_stay() => return Poll::Pending,
+                None => {}
+            }
+        }
+        let meta = this.stage.meta();
+        ready!(this.branches.poll_drained(cx, |_, end| unheard(end, meta)));
+        Poll::Ready(match this.stage.end() {
+            Some(Ok(value)) => Ok(value),
+            Some(Err(payload)) => resume_unwind(payload),
+            None => Err(match this.stalled.take().or(this.alone.take()) {
+                Some(cause) => JoinError::Cancelled(cause),
+                None => JoinError::Refused(NOBODY),
+            }),
+        })
+    }
+}
+
+impl<F: Future> fmt::Debug for Race<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Race")
+            .field("left", &self.branches.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// How far a race is, and who has decided it.
+struct Stage<W: Left> {
+    at: At,
+    first: Untaken<Option<W>>,
+}
+
+#[derive(PartialEq, Eq)]
+enum At {
+    Open,
+    /// The losers are cancelled, and are to end.
+    Decided,
+    Over,
+}
+
+impl<W: Left> Stage<W> {
+    fn new(meta: TaskMeta) -> Self {
+        Stage {
+            at: At::Open,
+            first: Untaken::new(None, meta),
+        }
+    }
+
+    fn is_open(&self) -> bool {
+        self.at == At::Open
+    }
+
+    fn meta(&self) -> &TaskMeta {
+        self.first.task()
+    }
+
+    fn decide(&mut self, first: W) {
+        self.at = At::Decided;
+        self.first.all = Some(first);
+    }
+
+    /// All have ended: who has decided it, once.
+    fn end(&mut self) -> Option<W> {
+        assert!(self.at != At::Over, "a race was polled after it was ready");
+        self.at = At::Over;
+        self.first.take()
+    }
+}
+
+/// Decided by a value, or by a panic that the tally has.
+impl<T> Stage<Option<Value<T>>> {
+    /// What there is to return when all have ended.
+    fn poll_won<E>(&mut self, tally: &mut Tally<E>) -> Poll<Result<T, GroupError<E>>>
+    where
+        E: fmt::Display + 'static,
+    {
+        if self.at != At::Over && !matches!(self.first.all, Some(Some(_))) {
+            let error = ready!(tally.poll_finish_badly());
+            self.at = At::Over;
+            return Poll::Ready(Err(error));
+        }
+        let winner = self.end().flatten();
+        tally.let_go();
+        let Value(value) = winner.expect("it was decided by a value");
+        Poll::Ready(Ok(value))
+    }
 }
 
 /// Of an end that nobody hears of, panics are reported.
-fn unheard<T>(end: BranchEnd<T>, meta: &TaskMeta) {
+pub(crate) fn unheard<T>(end: BranchEnd<T>, meta: &TaskMeta) {
     match end {
         BranchEnd::Panicked(payload) => report_panic(meta.clone(), payload),
         BranchEnd::Value(value) => Value(value).left(meta),
         BranchEnd::Cancelled(_) | BranchEnd::Stalled(_) => {}
-    }
-}
-
-/// Runs several futures at once, in the caller's own task, and gives the value of the first that
-/// succeeds: otherwise as [`race`].
-///
-/// # Errors
-///
-/// If none succeeds, every error, in the order in which they came; a [refusal](GroupError::refusal) if
-/// there were none.
-///
-/// # Panics
-///
-/// With a panic that comes before a success, when the others have ended; errors are reported before.
-/// A loser's is reported, and so is that of a destructor of its value.
-///
-/// # Cancel safety
-///
-/// As [`race`]. Errors that came before there is a success are reported.
-///
-/// # Examples
-///
-/// ```
-/// # futures::executor::block_on(async {
-/// use pirn_group::first_ok;
-///
-/// let mirrors = ["down", "slow", "up"].map(async |name| match name {
-///     "up" => Ok(name),
-///     _ => Err(format!("{name} did not answer")),
-/// });
-/// assert_eq!(first_ok(mirrors).await.unwrap(), "up");
-/// let errors = first_ok([async { Err::<(), _>("down") }]).await.unwrap_err();
-/// assert_eq!(errors.into_errors(), ["down"]);
-/// # });
-/// ```
-#[track_caller]
-pub fn first_ok<S, Form, T, E>(several: S) -> impl Future<Output = Result<T, GroupError<E>>>
-where
-    S: Several<Form, Output = Result<T, E>>,
-    E: fmt::Display + 'static,
-{
-    let meta = TaskMeta::here();
-    async move {
-        let mut branches = Branches::of(several.futures());
-        let mut tally = Tally::new("first_ok", meta.clone());
-        let first = poll_fn(|cx| {
-            branches.poll(cx, |key, end| match tally.end(key, end) {
-                Some(value) => ControlFlow::Break(Some(value)),
-                None if tally.has_panicked() => ControlFlow::Break(None),
-                None => ControlFlow::Continue(()),
-            })
-        })
-        .await;
-        let decided = first.is_some();
-        let mut winner = Untaken::new(first.flatten().map(Value), meta);
-        if decided {
-            // From here on they decide nothing, however they end.
-            let cause = tally.lose();
-            let mut lost = |key, end| tally.end_unwanted(key, end);
-            branches.cancel(&cause, &mut lost);
-            poll_fn(|cx| branches.poll_drained(cx, &mut lost)).await;
-        }
-        won(winner.take(), tally).await
-    }
-}
-
-/// What there is to return when all have ended.
-async fn won<T, E: fmt::Display + 'static>(
-    winner: Option<Value<T>>,
-    tally: Tally<E>,
-) -> Result<T, GroupError<E>> {
-    match winner {
-        // With the tally goes what became of the others: a panic of theirs is reported.
-        Some(Value(value)) => Ok(value),
-        None => match tally.finish_badly().await? {},
     }
 }

@@ -1,5 +1,6 @@
 //! What combinators take: a tuple, an array, a vector or an iterator of futures.
 
+use crate::known::Known;
 use pin_project_lite::pin_project;
 use std::future::Future;
 use std::pin::Pin;
@@ -81,21 +82,17 @@ macro_rules! several {
         pin_project! {
             #[project = $OneProj]
             #[doc(hidden)]
-            #[derive(Debug)]
-            pub enum $One<$First, $($Rest),+> {
-                $First { #[pin] future: $First },
-                $($Rest { #[pin] future: $Rest }),+
+            pub enum $One<Output, $First, $($Rest),+> {
+                $First { #[pin] future: Known<$First, Output> },
+                $($Rest { #[pin] future: Known<$Rest, Output> }),+
             }
         }
 
-        impl<$First, $($Rest),+> Future for $One<$First, $($Rest),+>
-        where
-            $First: Future,
-            $($Rest: Future<Output = $First::Output>),+
-        {
-            type Output = $First::Output;
+        impl<Output, $First, $($Rest),+> Future for $One<Output, $First, $($Rest),+> {
+            type Output = Output;
 
-            fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+            #[inline]
+            fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Output> {
                 match self.project() {
                     $OneProj::$First { future } => future.poll(cx),
                     $($OneProj::$Rest { future } => future.poll(cx)),+
@@ -109,14 +106,14 @@ macro_rules! several {
             $($Rest: Future<Output = $First::Output>),+
         {
             type Output = $First::Output;
-            type Future = $One<$First, $($Rest),+>;
+            type Future = $One<$First::Output, $First, $($Rest),+>;
 
             #[allow(non_snake_case, reason = "named for their types")]
             fn futures(self) -> impl Iterator<Item = Self::Future> {
                 let ($First, $($Rest),+) = self;
                 [
-                    $One::$First { future: $First },
-                    $($One::$Rest { future: $Rest }),+
+                    $One::$First { future: Known::new($First) },
+                    $($One::$Rest { future: Known::new($Rest) }),+
                 ]
                 .into_iter()
             }

@@ -7,9 +7,7 @@ use crate::branches::decided;
 use crate::catch::{drop_quietly, report_error, report_panic};
 use crate::error::{Failure, GroupError};
 use pirn_core::{BranchEnd, Cause, Payload, Scope, TaskMeta};
-use std::convert::Infallible;
 use std::fmt;
-use std::future::poll_fn;
 use std::ops::ControlFlow;
 use std::panic::resume_unwind;
 use std::sync::Arc;
@@ -186,16 +184,7 @@ impl<E: fmt::Display> Tally<E> {
 }
 
 impl<E: fmt::Display + 'static> Tally<E> {
-    /// What the whole comes to when all have ended.
-    #[inline]
-    pub(crate) async fn finish(self) -> Result<(), GroupError<E>> {
-        match self.trouble {
-            None => Ok(()),
-            Some(_) => match self.finish_badly().await? {},
-        }
-    }
-
-    /// As [`finish`](Self::finish), to be called until it is ready.
+    /// What the whole comes to when all have ended, to be called until it is ready.
     #[inline]
     pub(crate) fn poll_finish(&mut self) -> Poll<Result<(), GroupError<E>>> {
         match self.trouble {
@@ -204,13 +193,9 @@ impl<E: fmt::Display + 'static> Tally<E> {
         }
     }
 
-    /// What the whole comes to when all have ended and none has won.
-    pub(crate) async fn finish_badly(mut self) -> Result<Infallible, GroupError<E>> {
-        Err(poll_fn(|_| self.poll_finish_badly()).await)
-    }
-
+    /// The same, where none has won.
     #[cold]
-    fn poll_finish_badly(&mut self) -> Poll<GroupError<E>> {
+    pub(crate) fn poll_finish_badly(&mut self) -> Poll<GroupError<E>> {
         // Gone after this, so that who polls once more finds no value rather than another error.
         let Some(mut trouble) = self.trouble.take() else {
             return Poll::Ready(GroupError::refused(NOBODY));
@@ -250,11 +235,19 @@ impl<E> Trouble<E> {
     }
 }
 
-impl<E> Drop for Tally<E> {
+impl<E> Tally<E> {
+    /// Reports what nobody receives any more.
     #[inline]
-    fn drop(&mut self) {
+    pub(crate) fn let_go(&mut self) {
         if let Some(trouble) = self.trouble.take() {
             trouble.untaken(self.won);
         }
+    }
+}
+
+impl<E> Drop for Tally<E> {
+    #[inline]
+    fn drop(&mut self) {
+        self.let_go();
     }
 }

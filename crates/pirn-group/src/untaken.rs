@@ -27,6 +27,12 @@ impl<All: IntoIterator<Item: Left> + Default> Untaken<All> {
         Untaken { all, task }
     }
 
+    /// The combinator.
+    #[inline]
+    pub(crate) fn task(&self) -> &TaskMeta {
+        &self.task
+    }
+
     /// What there is, for who gives it.
     #[inline]
     pub(crate) fn take(&mut self) -> All {

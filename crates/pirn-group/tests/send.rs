@@ -3,11 +3,13 @@
 #![cfg(not(loom))]
 
 use pirn_core::yield_now;
-use pirn_group::{gather, gather_results, join};
+use pirn_group::{
+    first_ok, for_each_limit, gather, gather_results, join, map_limit, race, staggered_race, stream,
+};
 use pirn_timer::timeout;
 use std::error::Error;
-use std::future::Future;
-use std::pin::Pin;
+use std::future::{Future, pending};
+use std::pin::{Pin, pin};
 use std::time::Duration;
 
 type Boxed = Box<dyn Error + Send + Sync>;
@@ -169,5 +171,79 @@ tasks! {
         assert_eq!(join(v.iter().map(|x| async move { boxed(*x).await })).await.len(), 3);
         let (one, two) = join((async { sure(v[0]).await }, boxed(2))).await;
         assert_eq!((one, two.unwrap()), (1, 2));
+    }
+
+    a_race(v) {
+        assert_eq!(race([boxed(1), boxed(1)]).await.unwrap().unwrap(), 1);
+        assert_eq!(race(vec![literal(1), literal(1)]).await.unwrap(), Ok(1));
+        assert_eq!(race(v.iter().map(|x| async move { boxed(*x).await })).await.unwrap().unwrap(), 1);
+        assert_eq!(race(v.iter().map(|x| async move { literal(*x).await })).await.unwrap(), Ok(1));
+        assert_eq!(race((async { sure(v[0]).await }, sure(1))).await.unwrap(), 1);
+        let loser = async { pending().await };
+        assert_eq!(race((async { literal(v[0]).await }, loser)).await.unwrap(), Ok(1));
+        let inner = || race((boxed(1), async { boxed(v[0]).await }));
+        assert_eq!(join([inner(), inner()]).await.len(), 2);
+    }
+
+    a_race_that_only_a_success_wins(v) {
+        assert_eq!(first_ok([boxed(0), boxed(1)]).await.unwrap(), 1);
+        assert_eq!(first_ok(vec![literal(0), literal(1)]).await.unwrap(), 1);
+        let x = first_ok(v.iter().map(|x| async move { boxed(*x).await })).await;
+        assert_eq!(x.unwrap(), 1);
+        let x = first_ok(v.iter().map(|x| async move { literal(*x).await })).await;
+        assert_eq!(x.unwrap(), 1);
+        assert_eq!(first_ok((async { boxed(v[0]).await }, boxed(0))).await.unwrap(), 1);
+        let inner = || first_ok((async { literal(0).await }, async { literal(v[0]).await }));
+        assert_eq!(first_ok([inner(), inner()]).await.unwrap(), 1);
+    }
+
+    a_staggered_race(v) {
+        let attempts = v.iter().map(|x| async move { boxed(*x).await });
+        assert_eq!(staggered_race(attempts, yield_now).await.unwrap(), 1);
+        let attempts = v.iter().map(|x| async move { literal(*x).await });
+        assert_eq!(staggered_race(attempts, || async { assert_eq!(sure(v[0]).await, 1) }).await.unwrap(), 1);
+        assert_eq!(staggered_race([boxed(0), boxed(1)], yield_now).await.unwrap(), 1);
+        assert_eq!(staggered_race(vec![literal(0)], yield_now).await.unwrap_err().len(), 1);
+        let inner = || staggered_race([async { boxed(v[0]).await }], yield_now);
+        assert_eq!(gather((inner(), inner())).await.unwrap(), (1, 1));
+    }
+
+    work_with_a_limit(v) {
+        for_each_limit(2, 1..4, async |x| boxed(x).await.map(drop)).await.unwrap();
+        for_each_limit(2, 1..4, async |x| literal(x).await.map(drop)).await.unwrap();
+        for_each_limit(2, v.iter(), async |x| boxed(*x).await.map(drop)).await.unwrap();
+        for_each_limit(2, v.iter().map(|x| x + 1), async |x| literal(x).await.map(drop)).await.unwrap();
+        for_each_limit(2, [&v[0], &v[1]], async |x| boxed(x + v[2]).await.map(drop)).await.unwrap();
+        let items = pin!(stream::from_fn(async |yielder| {
+            for x in &v {
+                yielder.yield_(*x).await;
+            }
+        }));
+        for_each_limit(2, items, async |x| boxed(x).await.map(drop)).await.unwrap();
+        let one = || for_each_limit(2, v.iter(), async |x| boxed(*x).await.map(drop));
+        gather([one(), one()]).await.unwrap();
+    }
+
+    work_with_a_limit_and_a_body(v) {
+        map_limit(2, 1..4, boxed, async |mut r| r.next().await.unwrap().1.unwrap().unwrap()).await;
+        map_limit(2, 1..4, literal, async |mut r| while r.next().await.is_some() {}).await;
+        map_limit(2, 1..4, async |x: u32| boxed(x).await, async |mut r| {
+            while let Some((place, end)) = r.next().await {
+                assert_eq!(v[place], end.unwrap().unwrap());
+            }
+        })
+        .await;
+        map_limit(2, v.iter(), async |x| boxed(*x).await, async |mut r| drop(r.next().await)).await;
+        let work = async |x: &u32| literal(*x).await;
+        let items = v.iter().map(|x| x);
+        map_limit(2, items, work, async |mut r| {
+            let v = &v;
+            while let Some((place, end)) = r.next().await {
+                assert_eq!(v[place], end.unwrap().unwrap());
+            }
+        })
+        .await;
+        let one = || map_limit(2, v.iter(), async |x| boxed(*x).await, async |mut r| r.next().await);
+        assert_eq!(join([one(), one()]).await.len(), 2);
     }
 }

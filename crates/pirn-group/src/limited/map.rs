@@ -4,18 +4,20 @@ use super::Items;
 use crate::branches::{Branches, decided};
 use crate::catch::drop_quietly;
 use crate::gather::list::result;
-use crate::race::drain;
+use crate::known::Known;
+use crate::race::unheard;
 use crate::untaken::Untaken;
 use crate::wait::Done;
 use futures_core::Stream;
+use pin_project_lite::pin_project;
 use pirn_core::shim::Mutex;
-use pirn_core::{Scope, TaskMeta, budget};
+use pirn_core::{Payload, Scope, TaskMeta, budget};
 use std::collections::VecDeque;
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 
@@ -95,88 +97,172 @@ use std::task::{Context, Poll, Waker, ready};
 pub fn map_limit<I, Form, W, F, B, R, T>(
     limit: usize,
     items: I,
-    mut work: W,
-    body: B,
-) -> impl Future<Output = T>
+    work: W,
+    body: impl FnOnce(Results<R>) -> B,
+) -> MapLimit<I::Source, W, F, B>
 where
     I: Items<Form>,
     W: FnMut(I::Item) -> F,
     F: Future<Output = R>,
-    B: AsyncFnOnce(Results<R>) -> T,
+    B: Future<Output = T>,
 {
     assert!(limit > 0, "with a limit of 0 nothing can run");
     let meta = TaskMeta::here();
-    async move {
-        let desk = Arc::new(Mutex::new(Desk::new(meta.clone())));
-        let _last = Last(Arc::clone(&desk));
-        let mut body = pin!(Some(body(Results(Arc::clone(&desk)))));
-        let mut source = pin!(Some(items.items()));
-        let mut running = Branches::new();
-        let (mut numbers, mut taken) = (Vec::new(), 0);
+    let desk = Arc::new(Mutex::new(Desk::new(meta.clone())));
+    let mapping = Mapping {
+        running: Branches::new(),
+        source: Some(items.items()),
+        body: Some(body(Results(Arc::clone(&desk)))),
+        stalled: Vec::new(),
+        ended: Untaken::new(None, meta),
+        work,
+        desk: Last(desk),
+        limit,
+        numbers: Vec::new(),
+        taken: 0,
+    };
+    MapLimit {
+        inner: Known::new(mapping),
+    }
+}
+
+pin_project! {
+    /// The future of [`map_limit`].
+    #[must_use = "futures do nothing unless awaited"]
+    pub struct MapLimit<S, W, F: Future, B: Future> {
+        #[pin]
+        inner: Known<Mapping<S, W, F, B>, B::Output>,
+    }
+}
+
+impl<S, W, F: Future, B: Future> Future for MapLimit<S, W, F, B> {
+    type Output = B::Output;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<B::Output> {
+        self.project().inner.poll(cx)
+    }
+}
+
+impl<S, W, F: Future, B: Future> fmt::Debug for MapLimit<S, W, F, B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MapLimit").finish_non_exhaustive()
+    }
+}
+
+pin_project! {
+    struct Mapping<S, W, F: Future, B: Future> {
+        running: Branches<F>,
+        // Gone when there is no more to be taken.
+        #[pin]
+        source: Option<S>,
+        // Gone when it has ended.
+        #[pin]
+        body: Option<B>,
         // What was cancelled with the body around.
-        let mut stalled = Vec::new();
-        let ended = poll_fn(|cx| {
-            let _budget = budget::refill_if_outermost();
-            loop {
-                // What there is room for.
-                let take_in = || {
-                    while running.len() + desk.lock().done.all.len() < limit {
-                        let Some(items) = source.as_mut().as_pin_mut() else {
-                            break;
-                        };
-                        match items.poll_next(cx) {
-                            Poll::Ready(Some(item)) => {
-                                let key = running.push(work(item));
-                                numbers.resize(numbers.len().max(key + 1), 0);
-                                numbers[key] = taken;
-                                taken += 1;
-                            }
-                            Poll::Ready(None) => source.set(None),
-                            Poll::Pending => break,
+        stalled: Vec<Done<F::Output>>,
+        // How the body has ended, while what was running ends.
+        ended: Untaken<Option<Result<B::Output, Payload>>>,
+        work: W,
+        desk: Last<F::Output>,
+        limit: usize,
+        // Which item has which key, and how many were taken.
+        numbers: Vec<usize>,
+        taken: usize,
+    }
+}
+
+impl<S, W, F, B> Mapping<S, W, F, B>
+where
+    S: Stream,
+    W: FnMut(S::Item) -> F,
+    F: Future,
+    B: Future,
+{
+    /// Polls until the body has ended.
+    fn poll_body(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<B::Output, Payload>> {
+        let mut this = self.project();
+        let (running, numbers, desk) = (this.running, this.numbers, &this.desk.0);
+        let _budget = budget::refill_if_outermost();
+        loop {
+            // What there is room for.
+            let take_in = || {
+                while running.len() + desk.lock().done.all.len() < *this.limit {
+                    let Some(items) = this.source.as_mut().as_pin_mut() else {
+                        break;
+                    };
+                    match items.poll_next(cx) {
+                        Poll::Ready(Some(item)) => {
+                            let key = running.push((this.work)(item));
+                            numbers.resize(numbers.len().max(key + 1), 0);
+                            numbers[key] = *this.taken;
+                            *this.taken += 1;
                         }
+                        Poll::Ready(None) => this.source.set(None),
+                        Poll::Pending => break,
                     }
-                };
-                if let Err(payload) = catch_unwind(AssertUnwindSafe(take_in)) {
-                    return Poll::Ready(Err(payload));
                 }
-                let polled = running.poll(cx, |key, end| {
-                    let mut with_body = false;
-                    let done = (numbers[key], result(end, &mut with_body));
-                    match with_body {
-                        true => stalled.push(done),
-                        false => desk.lock().done.all.push_back(done),
-                    }
-                    ControlFlow::<()>::Continue(())
-                });
-                if !stalled.is_empty() && !Scope::must_stay() {
-                    desk.lock().done.all.extend(stalled.drain(..));
-                }
-                let finished = polled.is_ready() && source.is_none() && stalled.is_empty();
-                let before = Desk::tell(&desk, finished, cx);
-                let there = body.as_mut().as_pin_mut();
-                let there = there.expect("it is dropped after this");
-                match catch_unwind(AssertUnwindSafe(|| there.poll(cx))) {
-                    Ok(Poll::Pending) => {}
-                    Ok(Poll::Ready(value)) => return Poll::Ready(Ok(value)),
-                    Err(payload) => return Poll::Ready(Err(payload)),
-                }
-                // The body made room: for the next item, whose first poll may be what it waits for.
-                let made_room = desk.lock().done.all.len() < before;
-                if !made_room || source.is_none() {
-                    return Poll::Pending;
-                }
+            };
+            if let Err(payload) = catch_unwind(AssertUnwindSafe(take_in)) {
+                return Poll::Ready(Err(payload));
             }
-        })
-        .await;
-        let mut ended = Untaken::new(Some(ended), meta.clone());
-        drop_quietly(&meta, || body.set(None));
-        drop_quietly(&meta, || source.set(None));
-        let cause = decided("the body that takes the results has ended", &meta);
-        drain(&mut running, &cause, &meta).await;
-        let untaken = desk.lock().done.take();
-        drop(Untaken::new(untaken, meta));
-        let ended = ended.take().expect("it is taken here alone");
-        ended.unwrap_or_else(|payload| resume_unwind(payload))
+            let polled = running.poll(cx, |key, end| {
+                let mut with_body = false;
+                let done = (numbers[key], result(end, &mut with_body));
+                match with_body {
+                    true => this.stalled.push(done),
+                    false => desk.lock().done.all.push_back(done),
+                }
+                ControlFlow::<()>::Continue(())
+            });
+            if !this.stalled.is_empty() && !Scope::must_stay() {
+                desk.lock().done.all.extend(this.stalled.drain(..));
+            }
+            let finished = polled.is_ready() && this.source.is_none() && this.stalled.is_empty();
+            let before = Desk::tell(desk, finished, cx);
+            let there = this.body.as_mut().as_pin_mut();
+            let there = there.expect("`map_limit` was polled after it was ready");
+            match catch_unwind(AssertUnwindSafe(|| there.poll(cx))) {
+                Ok(Poll::Pending) => {}
+                Ok(Poll::Ready(value)) => return Poll::Ready(Ok(value)),
+                Err(payload) => return Poll::Ready(Err(payload)),
+            }
+            // The body made room: for the next item, whose first poll may be what it waits for.
+            let made_room = desk.lock().done.all.len() < before;
+            if !made_room || this.source.is_none() {
+                return Poll::Pending;
+            }
+        }
+    }
+}
+
+impl<S, W, F, B> Future for Mapping<S, W, F, B>
+where
+    S: Stream,
+    W: FnMut(S::Item) -> F,
+    F: Future,
+    B: Future,
+{
+    type Output = B::Output;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<B::Output> {
+        if self.ended.all.is_none() {
+            let ended = ready!(self.as_mut().poll_body(cx));
+            let mut this = self.as_mut().project();
+            this.ended.all = Some(ended);
+            let meta = this.ended.task();
+            drop_quietly(meta, || this.body.set(None));
+            drop_quietly(meta, || this.source.set(None));
+            let cause = decided("the body that takes the results has ended", meta);
+            this.running.cancel(&cause, |_, end| unheard(end, meta));
+        }
+        let this = self.project();
+        let meta = this.ended.task();
+        ready!(this.running.poll_drained(cx, |_, end| unheard(end, meta)));
+        let untaken = this.desk.0.lock().done.take();
+        drop(Untaken::new(untaken, meta.clone()));
+        let ended = this.ended.take().expect("the body has ended");
+        Poll::Ready(ended.unwrap_or_else(|payload| resume_unwind(payload)))
     }
 }
 

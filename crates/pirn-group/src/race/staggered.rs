@@ -1,17 +1,20 @@
 //! A race whose runners start one after the other.
 
-use super::won;
+use super::Stage;
 use crate::branches::Branches;
 use crate::error::GroupError;
+use crate::gather::outcome::Outcome;
+use crate::known::Known;
 use crate::tally::Tally;
-use crate::untaken::{Untaken, Value};
+use crate::untaken::Value;
+use pin_project_lite::pin_project;
 use pirn_core::{TaskMeta, budget};
 use std::fmt;
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
-use std::task::{Poll, ready};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 
 /// What one pass over the attempts came to.
 enum Turn<T> {
@@ -63,92 +66,168 @@ enum Turn<T> {
 /// # });
 /// ```
 #[track_caller]
-pub fn staggered_race<I, F, T, E, D>(
+pub fn staggered_race<I, F, T, E, M, D>(
     attempts: I,
-    mut delay: impl FnMut() -> D,
-) -> impl Future<Output = Result<T, GroupError<E>>>
+    delay: M,
+) -> StaggeredRace<I::IntoIter, F, T, E, M, D>
 where
     I: IntoIterator<Item = F>,
     F: Future<Output = Result<T, E>>,
     E: fmt::Display + 'static,
+    M: FnMut() -> D,
     D: Future<Output = ()>,
 {
     let meta = TaskMeta::here();
-    async move {
-        let mut attempts = attempts.into_iter();
-        let mut branches = Branches::new();
-        let mut tally = Tally::new("staggered_race", meta.clone());
-        let mut winner = Untaken::new(None, meta);
+    StaggeredRace {
+        inner: Known::new(Staggered {
+            stage: Stage::new(meta.clone()),
+            branches: Branches::new(),
+            wait: None,
+            attempts: Some(attempts.into_iter()),
+            delay,
+            tally: Tally::new("staggered_race", meta),
+            numbers: Vec::new(),
+            latest: usize::MAX,
+            started: 0,
+            next: true,
+        }),
+    }
+}
+
+pin_project! {
+    /// The future of [`staggered_race`].
+    #[must_use = "futures do nothing unless awaited"]
+    pub struct StaggeredRace<I, F: Future<Output: Outcome>, T, E, M, D> {
+        #[pin]
+        inner: Known<Staggered<I, F, M, D>, Result<T, GroupError<E>>>,
+    }
+}
+
+impl<I, F: Future<Output: Outcome>, T, E, M, D> Future for StaggeredRace<I, F, T, E, M, D> {
+    type Output = Result<T, GroupError<E>>;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.project().inner.poll(cx)
+    }
+}
+
+impl<I, F: Future<Output: Outcome>, T, E, M, D> fmt::Debug for StaggeredRace<I, F, T, E, M, D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StaggeredRace").finish_non_exhaustive()
+    }
+}
+
+pin_project! {
+    struct Staggered<I, F: Future<Output: Outcome>, M, D> {
+        // Dropped in this order.
+        stage: Stage<Option<Value<<F::Output as Outcome>::Value>>>,
+        branches: Branches<F>,
+        // Until the next attempt starts.
+        #[pin]
+        wait: Option<D>,
+        // Gone when all have ended.
+        attempts: Option<I>,
+        delay: M,
+        tally: Tally<<F::Output as Outcome>::Error>,
         // Which attempt has which key, and the key of the latest.
-        let (mut numbers, mut latest, mut started) = (Vec::new(), usize::MAX, 0);
-        let mut wait = pin!(None);
-        let (mut next, mut decided) = (true, false);
-        poll_fn(|cx| {
-            let _budget = budget::refill_if_outermost();
-            while !decided {
-                // A cancelled body starts none, and yet those under way may have clean-up to do.
-                if next && !budget::is_frozen() {
-                    ready!(budget::poll_spend(cx));
-                    next = false;
-                    let start = || {
-                        wait.set(None);
-                        if let Some(attempt) = attempts.next() {
-                            latest = branches.push(attempt);
-                            numbers.resize(numbers.len().max(latest + 1), 0);
-                            numbers[latest] = started;
-                            started += 1;
-                            wait.set(Some(delay()));
-                        }
-                    };
-                    if let Err(payload) = catch_unwind(AssertUnwindSafe(start)) {
-                        tally.panicked_beside(payload);
+        numbers: Vec<usize>,
+        latest: usize,
+        started: usize,
+        // The next is to start.
+        next: bool,
+    }
+}
+
+impl<I, F, T, E, M, D> Staggered<I, F, M, D>
+where
+    I: Iterator<Item = F>,
+    F: Future<Output = Result<T, E>>,
+    E: fmt::Display + 'static,
+    M: FnMut() -> D,
+    D: Future<Output = ()>,
+{
+    /// Polls until all have ended, decided or not.
+    fn poll_ended(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let mut this = self.project();
+        let (branches, tally, numbers) = (this.branches, this.tally, this.numbers);
+        let _budget = budget::refill_if_outermost();
+        while this.stage.is_open() {
+            // A cancelled body starts none, and yet those under way may have clean-up to do.
+            if *this.next && !budget::is_frozen() {
+                ready!(budget::poll_spend(cx));
+                *this.next = false;
+                let start = || {
+                    this.wait.set(None);
+                    if let Some(attempt) = this.attempts.as_mut().and_then(Iterator::next) {
+                        *this.latest = branches.push(attempt);
+                        numbers.resize(numbers.len().max(*this.latest + 1), 0);
+                        numbers[*this.latest] = *this.started;
+                        *this.started += 1;
+                        this.wait.set(Some((this.delay)()));
                     }
-                }
-                let turn = match tally.has_panicked() {
-                    true => Poll::Ready(Some(Turn::Panicked)),
-                    false => branches.poll(cx, |key, end| match tally.end(numbers[key], end) {
-                        Some(value) => ControlFlow::Break(Turn::Won(value)),
-                        None if tally.has_panicked() => ControlFlow::Break(Turn::Panicked),
-                        None if key == latest => ControlFlow::Break(Turn::Next),
-                        None => ControlFlow::Continue(()),
-                    }),
                 };
-                match turn {
-                    Poll::Ready(Some(Turn::Next)) => {
-                        latest = usize::MAX;
-                        next = true;
-                        continue;
-                    }
-                    Poll::Ready(Some(Turn::Panicked)) => decided = true,
-                    Poll::Ready(Some(Turn::Won(value))) => {
-                        decided = true;
-                        winner.all = Some(Value(value));
-                    }
-                    Poll::Ready(None) | Poll::Pending if next => return Poll::Pending,
-                    Poll::Ready(None) if wait.is_none() => return Poll::Ready(()),
-                    Poll::Ready(None) | Poll::Pending => {
-                        let Some(waiting) = wait.as_mut().as_pin_mut() else {
-                            return Poll::Pending;
-                        };
-                        match catch_unwind(AssertUnwindSafe(|| waiting.poll(cx))) {
-                            Ok(over) => {
-                                ready!(over);
-                                next = true;
-                            }
-                            Err(payload) => tally.panicked_beside(payload),
-                        }
-                        continue;
-                    }
+                if let Err(payload) = catch_unwind(AssertUnwindSafe(start)) {
+                    tally.panicked_beside(payload);
                 }
-                tally.drop_beside(|| wait.set(None));
-                let cause = tally.lose();
-                branches.cancel(&cause, |key, end| tally.end_unwanted(numbers[key], end));
             }
-            branches.poll_drained(cx, |key, end| tally.end_unwanted(numbers[key], end))
-        })
-        .await;
+            let turn = match tally.has_panicked() {
+                true => Poll::Ready(Some(Turn::Panicked)),
+                false => branches.poll(cx, |key, end| match tally.end(numbers[key], end) {
+                    Some(value) => ControlFlow::Break(Turn::Won(value)),
+                    None if tally.has_panicked() => ControlFlow::Break(Turn::Panicked),
+                    None if key == *this.latest => ControlFlow::Break(Turn::Next),
+                    None => ControlFlow::Continue(()),
+                }),
+            };
+            let first = match turn {
+                Poll::Ready(Some(Turn::Next)) => {
+                    *this.latest = usize::MAX;
+                    *this.next = true;
+                    continue;
+                }
+                Poll::Ready(Some(Turn::Panicked)) => None,
+                Poll::Ready(Some(Turn::Won(value))) => Some(Value(value)),
+                Poll::Ready(None) | Poll::Pending if *this.next => return Poll::Pending,
+                Poll::Ready(None) if this.wait.is_none() => return Poll::Ready(()),
+                Poll::Ready(None) | Poll::Pending => {
+                    let Some(waiting) = this.wait.as_mut().as_pin_mut() else {
+                        return Poll::Pending;
+                    };
+                    match catch_unwind(AssertUnwindSafe(|| waiting.poll(cx))) {
+                        Ok(over) => {
+                            ready!(over);
+                            *this.next = true;
+                        }
+                        Err(payload) => tally.panicked_beside(payload),
+                    }
+                    continue;
+                }
+            };
+            this.stage.decide(first);
+            tally.drop_beside(|| this.wait.set(None));
+            let cause = tally.lose();
+            branches.cancel(&cause, |key, end| tally.end_unwanted(numbers[key], end));
+        }
+        branches.poll_drained(cx, |key, end| tally.end_unwanted(numbers[key], end))
+    }
+}
+
+impl<I, F, T, E, M, D> Future for Staggered<I, F, M, D>
+where
+    I: Iterator<Item = F>,
+    F: Future<Output = Result<T, E>>,
+    E: fmt::Display + 'static,
+    M: FnMut() -> D,
+    D: Future<Output = ()>,
+{
+    type Output = Result<T, GroupError<E>>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        ready!(self.as_mut().poll_ended(cx));
+        let this = self.project();
         // With those that were not started.
-        tally.drop_beside(|| drop(attempts));
-        won(winner.take(), tally).await
+        this.tally.drop_beside(|| *this.attempts = None);
+        this.stage.poll_won(this.tally)
     }
 }
