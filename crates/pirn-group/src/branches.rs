@@ -1,13 +1,16 @@
 //! The futures of a combinator: polled by its caller, each with a scope when it asks for one.
 
+use pirn_core::report::{Report, report};
 use pirn_core::{Branch, BranchEnd, Cause, Kind, Members, Scope, budget};
 use std::future::{Future, poll_fn};
 use std::ops::ControlFlow;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-/// A set of branches: those who have ended are told of and gone.
+/// A set of branches: those who have ended are told of and gone. If it is dropped, so are they, each by
+/// itself: panics of destructors are reported, and keep none of the others from it.
 pub(crate) struct Branches<F: Future>(Members<Branch<F>>);
 
 impl<F: Future> Branches<F> {
@@ -75,6 +78,16 @@ impl<F: Future> Branches<F> {
         self.0.mark_all();
     }
 
+    /// Drops them up to the first whose destructor panics, that one too.
+    #[cold]
+    fn drop_all(&mut self) {
+        let dropped = catch_unwind(AssertUnwindSafe(|| self.0.retain(|_, _| false)));
+        if let Err(payload) = dropped {
+            let task = None;
+            report(Report::Panic { task, payload });
+        }
+    }
+
     /// Cancels all and polls until none is left.
     pub(crate) fn poll_drained(
         &mut self,
@@ -86,6 +99,15 @@ impl<F: Future> Branches<F> {
             ControlFlow::<()>::Continue(())
         };
         self.poll(cx, go_on).map(|_| ())
+    }
+}
+
+impl<F: Future> Drop for Branches<F> {
+    #[inline]
+    fn drop(&mut self) {
+        while self.0.len() > 0 {
+            self.drop_all();
+        }
     }
 }
 

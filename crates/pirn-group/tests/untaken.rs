@@ -11,11 +11,12 @@ use pirn_sim::Sim;
 use pirn_timer::{move_on_after, timeout};
 use std::cell::RefCell;
 use std::future::{Future, pending, ready};
+use std::mem::forget;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
-use support::{Gate, Hand, poll, reports};
+use support::{Bomb, Gate, Hand, poll, reports};
 
 const LIMIT: Duration = Duration::from_secs(1);
 
@@ -310,4 +311,90 @@ fn tasks_whose_ends_nobody_is_given_any_more_have_their_panics_reported() {
     gate.open();
     hand.settle();
     assert_eq!(brief(), ["a panic of: late"]);
+}
+
+/// Of what is dropped with several values whose destructors panic each is reported, and none keeps
+/// another from being dropped.
+#[track_caller]
+fn all_go_off<F: Future>(half: F, bombs: usize) {
+    let reported = of_dropped(half);
+    let all = reported.iter().all(|report| report.ends_with(": a value"));
+    assert!(all && reported.len() == bombs, "{reported:?}");
+}
+
+/// Gives a value that panics as it is dropped; the last waits, with another in it.
+async fn bomb(number: u32) -> Bomb {
+    if number == 2 {
+        let _bomb = Bomb("a value");
+        return pending().await;
+    }
+    Bomb("a value")
+}
+
+#[test]
+fn values_that_panic_as_they_are_dropped_do_so_each_by_itself() {
+    all_go_off(
+        async {
+            WaitSet::of((0..3).map(bomb)).all().await;
+        },
+        3,
+    );
+    all_go_off(
+        async {
+            let mut ends = as_completed([0, 1, 1, 2].map(bomb));
+            forget(ends.next().await);
+            pending::<()>().await;
+        },
+        3,
+    );
+    all_go_off(
+        map_limit(3, 0..3, bomb, async |results| {
+            pending::<()>().await;
+            drop(results);
+        }),
+        3,
+    );
+    let runner = |number: u32| async move {
+        match number {
+            0 => shield(bomb(2)).await,
+            _ => bomb(number).await,
+        }
+    };
+    all_go_off(race((0..2).map(runner)), 2);
+    let runner = |number| async move { Ok::<_, &str>(runner(number).await) };
+    all_go_off(first_ok((0..2).map(runner)), 2);
+    all_go_off(staggered_race((0..2).map(runner), || ready(())), 2);
+    let work = |_| async {
+        bomb(2).await;
+        Ok::<_, &str>(())
+    };
+    all_go_off(for_each_limit(3, 0..3, work), 3);
+}
+
+#[test]
+fn values_of_tasks_that_panic_as_they_are_dropped_do_so_each_by_itself() {
+    reports();
+    let hand = Hand::default();
+    let mut half = Box::pin(GroupBuilder::on(hand.clone()).gather_results((0..3).map(bomb)));
+    assert!(hand.run(half.as_mut()).is_pending());
+    drop(half);
+    assert_eq!(brief().len(), 2);
+    hand.settle();
+    assert_eq!(brief().len(), 1);
+    // Where one of those whose values are awaited has none, those of the others are dropped.
+    let all = GroupBuilder::on(hand.clone()).run(async |g| {
+        let values = g.collect();
+        for number in [0, 2, 1, 0] {
+            values.spawn(async move {
+                match number {
+                    2 => pending().await,
+                    _ => Ok(bomb(number).await),
+                }
+            });
+        }
+        g.spawn(async { Err::<(), _>("stop") });
+        shield(values.all()).await.map(drop).map_err(|_| "no value")
+    });
+    assert!(hand.finish(all).is_err());
+    assert_eq!(brief(), ["a panic of: a value"; 3]);
 }

@@ -3,6 +3,7 @@
 use super::child::Sink;
 use super::{Ambient, TaskGroup};
 use crate::error::ChildError;
+use crate::untaken::{Untaken, Value};
 use pirn_core::large::hand_on;
 use pirn_core::report::{Report, report};
 use pirn_core::shim::ListLock;
@@ -206,12 +207,20 @@ impl<T, E, S> Collector<T, E, S> {
     ///
     /// Dropping the future drops the results that have come. The children go on.
     pub async fn all(mut self) -> Result<Vec<T>, ChildError> {
-        let mut ended = Vec::new();
-        while let Some(result) = self.next().await {
-            ended.push(result);
+        let mut ended = Untaken::new(Vec::new(), self.group.shared.meta.clone());
+        while let Some((number, result)) = self.next().await {
+            ended.all.push((number, Value(result)));
         }
-        ended.sort_unstable_by_key(|(number, _)| *number);
-        ended.into_iter().map(|(_, result)| result).collect()
+        ended.all.sort_unstable_by_key(|(number, _)| *number);
+        let failed = ended
+            .all
+            .iter()
+            .position(|(_, Value(result))| result.is_err());
+        let given = match failed {
+            Some(at) => vec![ended.all.swap_remove(at)],
+            None => ended.take(),
+        };
+        given.into_iter().map(|(_, Value(result))| result).collect()
     }
 
     /// How many results there are to come, or to be taken.
