@@ -14,6 +14,8 @@
 //! - **A stream** is like TCP: all that was written arrives, in order, or the connection ends. A writer
 //!   waits while so many bytes were not read as the buffer holds; word of what was read is back at once.
 //!   What is written in one piece may arrive in several.
+//! - **Loss** makes a stream slow. What is lost each time, as often as Linux sends it, ends the connection
+//!   for who sent it, with `TimedOut`; the other side is not told.
 //! - **The end** of a direction arrives after all that was written. A reset overtakes what was not read:
 //!   that is lost.
 //! - **Parted hosts**: what of a stream is on the way as its hosts are parted, or is sent until they are

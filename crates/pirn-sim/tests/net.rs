@@ -908,3 +908,113 @@ fn connections_beside_do_not_make_another_one_dear() {
         assert_eq!(error.kind(), ErrorKind::AddrNotAvailable);
     });
 }
+
+/// Loses all but one in a million.
+fn hopeless() -> Conditions {
+    Conditions::new().loss(0.999_999)
+}
+
+/// Fifteen times again, after 0.2 s, 0.4 s and so on up to two minutes, and once more so long.
+const GIVEN_UP: u64 = 924_600;
+
+#[test]
+fn what_is_lost_each_time_ends_the_connection_for_who_sent_it() {
+    Sim::new().run(async {
+        let Pair {
+            network,
+            mut client,
+            mut server,
+            ..
+        } = pair().await;
+        server.write_all(b"early").await.unwrap();
+        network.set_conditions(hopeless());
+        let written = at();
+        client.write_all(b"hello").await.unwrap();
+        assert_eq!(read(&mut client, 5).await.unwrap(), b"early");
+        assert_eq!(kind_of_read(&mut client).await, ErrorKind::TimedOut);
+        assert_eq!(at(), written + GIVEN_UP);
+        let error = client.write(b"more").await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::TimedOut);
+        // The other side is not told, until it sends something.
+        network.set_conditions(Conditions::new());
+        assert!(server.read(&mut [0; 8]).now_or_never().is_none());
+        server.write_all(b"still there?").await.unwrap();
+        assert_eq!(kind_of_read(&mut server).await, ErrorKind::ConnectionReset);
+        assert_eq!(at(), written + GIVEN_UP + 2);
+    });
+}
+
+#[test]
+fn writers_that_wait_for_room_learn_that_the_connection_was_given_up() {
+    Sim::new().run(async {
+        let Pair {
+            network,
+            mut client,
+            mut server,
+            ..
+        } = pair().await;
+        server.write_all(&[1; 10]).await.unwrap();
+        network.set_conditions(hopeless().buffer(10));
+        let written = at();
+        client.write_all(&[1; 10]).await.unwrap();
+        network.set_conditions(Conditions::new().buffer(10));
+        let (ours, theirs) = futures::join!(
+            async { client.write(&[2]).await.unwrap_err().kind() },
+            async {
+                server.write(&[2]).await.unwrap();
+                (kind_of_read(&mut server).await, at())
+            }
+        );
+        assert_eq!(ours, ErrorKind::TimedOut);
+        let told = written + GIVEN_UP + 2;
+        assert_eq!(theirs, (ErrorKind::ConnectionReset, told));
+    });
+}
+
+#[test]
+fn who_connects_gives_up_where_each_try_is_lost() {
+    Sim::new().run(async {
+        let network = Network::new(1);
+        network.set_conditions(hopeless().patience(Duration::MAX));
+        let _listener = network.host("server").listen(80).unwrap();
+        let error = network.host("client").connect(("server", 80)).await;
+        assert_eq!(error.unwrap_err().kind(), ErrorKind::TimedOut);
+        assert_eq!(at(), GIVEN_UP);
+    });
+}
+
+/// What comes of 20 kB on a line that loses nine in ten: how many bytes arrived, or why they did not; and
+/// when.
+fn sent_on_a_bad_line(seed: u64) -> (Result<usize>, u64) {
+    Sim::new().run(async {
+        let network = Network::new(seed);
+        let listener = network.host("server").listen(80).unwrap();
+        let client = network.host("client");
+        let mut client = client.connect(("server", 80)).await.unwrap();
+        let (mut server, _) = listener.accept().await.unwrap();
+        network.set_conditions(Conditions::new().loss(0.9));
+        client.write_all(&[7; 20_000]).await.unwrap();
+        client.close().await.unwrap();
+        let (mut all, mut buf) = (Vec::new(), [0]);
+        let ended = futures::select_biased! {
+            read = server.read_to_end(&mut all).fuse() => read,
+            // The server sends nothing: it is the end of the wait.
+            read = client.read(&mut buf).fuse() => read,
+        };
+        (ended, at())
+    })
+}
+
+#[test]
+fn a_very_bad_line_takes_minutes_and_either_brings_all_or_fails() {
+    let all: Vec<_> = (0..100).map(sent_on_a_bad_line).collect();
+    let arrived = all.iter().filter(|(ended, _)| ended.is_ok()).count();
+    assert!((1..50).contains(&arrived), "{arrived}");
+    for (ended, at) in all {
+        match ended {
+            Ok(bytes) => assert_eq!(bytes, 20_000),
+            Err(error) => assert_eq!(error.kind(), ErrorKind::TimedOut),
+        }
+        assert!(at <= GIVEN_UP + 2, "{at}");
+    }
+}

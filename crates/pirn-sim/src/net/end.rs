@@ -3,7 +3,7 @@
 use super::address::Address;
 use super::alarm::Alarm;
 use super::pipe::Step;
-use super::state::{Connection, Later, Shared, State};
+use super::state::{Connection, GivenUp, Later, Shared, State};
 use pirn_core::Instant;
 use pirn_core::budget::poll_spend;
 use std::io;
@@ -121,11 +121,18 @@ impl End {
                     answer_with_reset(state, connection, self.side, now, later);
                     return Step::Done(Ok(count));
                 }
+                let mut is_told = false;
                 for some in bytes[..count].chunks(segment) {
-                    let at = state.arrives(&from, &to, some.len(), now);
-                    pipe.send(at, some);
+                    match state.arrives(&from, &to, some.len(), now) {
+                        Ok(at) => is_told |= !pipe.send(at, some),
+                        Err(GivenUp(at)) => pipe.give_up(at, some.len()),
+                    }
                 }
                 later.wake(&mut pipe.reader);
+                settle(connection, self.side, later);
+                if is_told {
+                    answer_with_reset(state, connection, self.side, now, later);
+                }
                 Step::Done(Ok(count))
             });
             match step {
@@ -143,11 +150,12 @@ impl End {
         self.leaving(|state, connection, now, later| {
             let [from, to] = connection.hosts(self.side);
             if !connection.pipes[self.side].finished {
-                let at = state.arrives(&from, &to, 0, now);
+                let arrives = state.arrives(&from, &to, 0, now);
                 let pipe = &mut connection.pipes[self.side];
-                pipe.finish(at);
+                pipe.finish(arrives);
                 later.wake(&mut pipe.reader);
                 later.wake(&mut pipe.writer);
+                settle(connection, self.side, later);
             }
         });
     }
@@ -173,7 +181,7 @@ impl End {
         }
         // What was not read is lost, and the peer is told.
         let [from, to] = connection.hosts(self.side);
-        let at = state.arrives(&from, &to, 0, now);
+        let at = state.word_arrives(&from, &to, now);
         cut(connection, self.side, at, later);
     }
 
@@ -198,7 +206,7 @@ fn answer_with_reset(
         return;
     }
     let [from, to] = connection.hosts(writer);
-    let at = match state.arrives(&from, &to, 0, now) {
+    let at = match state.word_arrives(&from, &to, now) {
         Instant::NEVER => Instant::NEVER,
         there => there + state.latency(&to, &from),
     };
@@ -211,6 +219,18 @@ fn cut(connection: &mut Connection, side: usize, at: Instant, later: &mut Later)
     connection.pipes[side].cut(at);
     later.wake(&mut connection.pipes[1 - side].writer);
     later.wake(&mut connection.pipes[side].reader);
+}
+
+/// If what `side` sends is given up, it reads no more from then on either, and who writes to it learns
+/// that nobody is there.
+fn settle(connection: &mut Connection, side: usize, later: &mut Later) {
+    let given_up = connection.pipes[side].given_up;
+    let incoming = &mut connection.pipes[1 - side];
+    if incoming.reader_gone != given_up {
+        incoming.reader_gone = given_up;
+        later.wake(&mut incoming.reader);
+        later.wake(&mut incoming.writer);
+    }
 }
 
 impl Drop for End {

@@ -3,7 +3,7 @@
 use super::address::Address;
 use super::datagrams::Datagrams;
 use super::listener::{BACKLOG, Listener};
-use super::state::Shared;
+use super::state::{GivenUp, Shared, doubled};
 use super::stream::Stream;
 use pirn_core::Instant;
 use pirn_timer::{sleep, sleep_until};
@@ -79,7 +79,7 @@ impl Host {
     /// [`NotFound`](io::ErrorKind::NotFound), if the network has no such host;
     /// [`ConnectionRefused`](io::ErrorKind::ConnectionRefused), if nobody listens there;
     /// [`TimedOut`](io::ErrorKind::TimedOut), if there was no answer for as long as the
-    /// [patience](super::Conditions::patience) lasts;
+    /// [patience](super::Conditions::patience) lasts, or each try was [lost](super::Conditions::loss);
     /// [`AddrNotAvailable`](io::ErrorKind::AddrNotAvailable), if this host has no free port: it has
     /// 16,384, from 49152 on, and each is in use until both ends of its connection are gone.
     ///
@@ -148,16 +148,14 @@ impl Host {
             is_connected: false,
         };
         loop {
-            let asked = self.arrival(here, there).await;
-            sleep_until(asked).await;
+            self.word(here, there).await?;
             let answer = self.ask(&mut port, to);
             if matches!(answer, Answer::None) {
                 sleep(again).await;
-                again = again.saturating_mul(2);
+                again = doubled(again);
                 continue;
             }
-            let answered = self.arrival(there, here).await;
-            sleep_until(answered).await;
+            self.word(there, here).await?;
             return match answer {
                 Answer::Made(stream) => Ok(stream),
                 _ => Err(io::ErrorKind::ConnectionRefused.into()),
@@ -165,21 +163,28 @@ impl Host {
         }
     }
 
-    /// When a word that is sent as soon as the hosts are not parted arrives.
-    async fn arrival(&self, from: &Arc<str>, to: &Arc<str>) -> Instant {
-        poll_fn(|cx| {
+    /// Waits until a word that is sent as soon as the hosts are not parted has arrived.
+    async fn word(&self, from: &Arc<str>, to: &Arc<str>) -> io::Result<()> {
+        let arrives = poll_fn(|cx| {
             let now = pirn_timer::now();
             let own = Some(cx.waker().clone());
             self.network
                 .enter_as(own, |state, later| match state.arrives(from, to, 0, now) {
-                    Instant::NEVER => {
+                    Ok(Instant::NEVER) => {
                         state.hope(later);
                         Poll::Pending
                     }
-                    at => Poll::Ready(at),
+                    arrives => Poll::Ready(arrives),
                 })
-        })
-        .await
+        });
+        match arrives.await {
+            Ok(at) => sleep_until(at).await,
+            Err(GivenUp(at)) => {
+                sleep_until(at).await;
+                return Err(io::ErrorKind::TimedOut.into());
+            }
+        }
+        Ok(())
     }
 
     /// A word has arrived there that asks for a connection.

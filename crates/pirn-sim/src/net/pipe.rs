@@ -8,7 +8,10 @@
 //! | `deserted` | the reader is gone | `desert` | |
 //! | `reader_cut` | when the reader learns that the connection was reset | `cut` | |
 //! | `writer_cut` | when the writer learns it | `cut_writer` | |
+//! | `given_up` | a segment was lost each time: it and what comes after never arrive, and the writer learns it then | `give_up`, `finish` | |
+//! | `reader_gone` | when the reader's end is given up, for what that end sent itself: what arrives later is answered with a reset | the end | |
 
+use super::state::GivenUp;
 use pirn_core::Instant;
 use std::collections::VecDeque;
 use std::io;
@@ -21,6 +24,8 @@ pub(super) struct Pipe {
     pub(super) deserted: bool,
     reader_cut: Option<Instant>,
     pub(super) writer_cut: Option<Instant>,
+    pub(super) given_up: Option<Instant>,
+    pub(super) reader_gone: Option<Instant>,
     pub(super) reader: Option<Waker>,
     pub(super) writer: Option<Waker>,
 }
@@ -54,6 +59,8 @@ impl Pipe {
             deserted: false,
             reader_cut: None,
             writer_cut: None,
+            given_up: None,
+            reader_gone: None,
             reader: None,
             writer: None,
         }
@@ -63,9 +70,11 @@ impl Pipe {
         if has_come(self.reader_cut, now) {
             return Step::Done(Err(io::ErrorKind::ConnectionReset.into()));
         }
+        let gone = self.reader_gone.unwrap_or(Instant::NEVER);
+        let arrived = now.min(gone);
         let mut count = 0;
         while let Some(first) = self.arriving.front_mut() {
-            if first.at > now || first.is_end {
+            if first.at > arrived || first.is_end {
                 break;
             }
             let some = (first.bytes.len() - first.read).min(buf.len() - count);
@@ -80,9 +89,10 @@ impl Pipe {
         self.unread -= count;
         match self.arriving.front() {
             _ if count > 0 || buf.is_empty() => Step::Done(Ok(count)),
-            Some(first) if first.at <= now => Step::Done(Ok(0)),
+            Some(first) if first.at <= arrived => Step::Done(Ok(0)),
+            _ if gone <= now => Step::Done(Err(io::ErrorKind::TimedOut.into())),
             first => {
-                let cut = self.reader_cut.unwrap_or(Instant::NEVER);
+                let cut = self.reader_cut.unwrap_or(Instant::NEVER).min(gone);
                 Step::Until(first.map_or(cut, |first| first.at.min(cut)))
             }
         }
@@ -96,22 +106,50 @@ impl Pipe {
         if has_come(self.writer_cut, now) {
             return Step::Done(Err(io::ErrorKind::ConnectionReset.into()));
         }
+        if has_come(self.given_up, now) {
+            return Step::Done(Err(io::ErrorKind::TimedOut.into()));
+        }
         match buffer.saturating_sub(self.unread) {
-            0 => Step::Until(self.writer_cut.unwrap_or(Instant::NEVER)),
+            // A look whether there is room now finds that nobody is there.
+            0 if has_come(self.reader_gone, now) => Step::Done(Ok(buffer)),
+            0 => {
+                let news = [self.writer_cut, self.given_up, self.reader_gone];
+                let first = news.into_iter().flatten().min();
+                Step::Until(first.unwrap_or(Instant::NEVER))
+            }
             room => Step::Done(Ok(room)),
         }
     }
 
-    /// Sends a segment that arrives `at` that time.
-    pub(super) fn send(&mut self, at: Instant, bytes: &[u8]) {
+    /// Sends a segment that arrives `at` that time. False if nobody is there then.
+    pub(super) fn send(&mut self, at: Instant, bytes: &[u8]) -> bool {
+        let reaches = self.given_up.is_none();
+        if reaches && has_come(self.reader_gone, at) && at != Instant::NEVER {
+            return false;
+        }
         self.unread += bytes.len();
-        self.push(at, bytes.to_vec(), false);
+        if reaches {
+            self.push(at, bytes.to_vec(), false);
+        }
+        true
+    }
+
+    /// Sent a segment of so many bytes, which is lost each time.
+    pub(super) fn give_up(&mut self, at: Instant, bytes: usize) {
+        self.unread += bytes;
+        // That of the first is counted from, and no other is sent again.
+        self.given_up.get_or_insert(at);
     }
 
     /// Sends the end, unless that was done.
-    pub(super) fn finish(&mut self, at: Instant) {
-        if !std::mem::replace(&mut self.finished, true) {
-            self.push(at, Vec::new(), true);
+    pub(super) fn finish(&mut self, arrives: Result<Instant, GivenUp>) {
+        if std::mem::replace(&mut self.finished, true) {
+            return;
+        }
+        match arrives {
+            Ok(at) if self.given_up.is_none() => self.push(at, Vec::new(), true),
+            Ok(_) => {}
+            Err(GivenUp(at)) => self.give_up(at, 0),
         }
     }
 

@@ -18,6 +18,17 @@ use std::time::Duration;
 const FIRST_FREE: u16 = 49152;
 const FREE: usize = (u16::MAX - FIRST_FREE) as usize + 1;
 
+/// How long one waits at most before a segment that was lost is sent again: Linux's `TCP_RTO_MAX`
+/// (include/net/tcp.h). Of something slower at once, as long as that.
+const RETRANSMISSION_MAX: Duration = Duration::from_secs(120);
+/// How often it is sent again before the connection is given up: Linux's `net.ipv4.tcp_retries2`
+/// (Documentation/networking/ip-sysctl.rst), which with 200 ms at first takes 924.6 s.
+const RETRIES: u32 = 15;
+
+/// A segment was lost as often as it was sent, and is not sent again: from that time on.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct GivenUp(pub(super) Instant);
+
 /// The network, for all handles.
 pub(super) struct Shared(Mutex<State>);
 
@@ -210,24 +221,39 @@ impl State {
         *free
     }
 
-    /// When a segment of a stream that is sent now arrives: it is sent again as often as it is lost.
+    /// When a segment of a stream that is sent now arrives. One that is lost is sent again.
+    ///
+    /// # Errors
+    ///
+    /// [`GivenUp`], if it is lost each time.
     pub(super) fn arrives(
         &mut self,
         from: &Arc<str>,
         to: &Arc<str>,
         bytes: usize,
         now: Instant,
-    ) -> Instant {
+    ) -> Result<Instant, GivenUp> {
         if self.are_parted(from, to) {
-            return Instant::NEVER;
+            return Ok(Instant::NEVER);
         }
         let mut departs = self.departs(from, to, bytes, now);
         let mut again = self.conditions(from, to).retransmission;
-        while self.loses(from, to) {
+        for _ in 0..=RETRIES {
+            if !self.loses(from, to) {
+                return Ok(departs + self.latency(from, to));
+            }
             departs = departs + again;
-            again = again.saturating_mul(2);
+            again = doubled(again);
         }
-        departs + self.latency(from, to)
+        Err(GivenUp(departs))
+    }
+
+    /// The same of word of a reset, which gets there in the end. (In truth it is sent once, and again
+    /// as the answer to whatever the other side sends.)
+    pub(super) fn word_arrives(&mut self, from: &Arc<str>, to: &Arc<str>, now: Instant) -> Instant {
+        match self.arrives(from, to, 0, now) {
+            Ok(at) | Err(GivenUp(at)) => at,
+        }
     }
 
     pub(super) fn add_connection(&mut self, ends: [Address; 2]) -> u64 {
@@ -365,6 +391,11 @@ impl State {
         });
         concerned.map(|(id, _)| *id).collect()
     }
+}
+
+/// After what time a segment is sent again that was sent again after so long.
+pub(super) fn doubled(again: Duration) -> Duration {
+    again.saturating_mul(2).min(again.max(RETRANSMISSION_MAX))
 }
 
 impl Connection {
