@@ -5,6 +5,8 @@
 mod cases;
 #[path = "../forms/collect.rs"]
 mod collect;
+#[path = "../forms/locals.rs"]
+mod locals;
 #[path = "../forms/send.rs"]
 mod send;
 #[path = "../forms/start.rs"]
@@ -33,7 +35,7 @@ const ON: &str = "PIRN_FORMS_ON";
 
 fn all_on(executor: &str) {
     let mut cases = Command::new(std::env::current_exe().unwrap());
-    let forms = ["cases", "collect", "send", "start"];
+    let forms = ["cases", "collect", "locals", "send", "start"];
     cases.args(forms.map(|form| format!("forms::{form}::")));
     let run = cases.env(ON, executor).output().unwrap();
     let said = String::from_utf8_lossy(&run.stdout);

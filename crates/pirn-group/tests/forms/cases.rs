@@ -549,3 +549,272 @@ fn a_value_of_the_body_that_panics_as_it_is_dropped_does_not_take_the_place_of_w
     assert_eq!(panic_message(&*payload.unwrap_err()), "first");
     assert_eq!(reports().len(), 1);
 }
+
+// What the suites of asyncio and trio ask besides: `docs/asyncio.md` says which of their tests.
+
+#[test]
+fn a_cancel_from_around_ends_the_body_and_the_children_of_a_group_that_is_busy() {
+    let (hand, scope, log) = (Hand::default(), Scope::detached(), Log::default());
+    let group = on(&hand).run(async |g| {
+        for _ in 0..2 {
+            let log = log.clone();
+            g.spawn(finally(forever(), || async move { log.say("a child") }));
+        }
+        let log = log.clone();
+        finally(forever(), || async move { log.say("the body") }).await
+    });
+    let mut run = pin!(scope.run(group));
+    assert!(hand.run(run.as_mut()).is_pending());
+    scope.cancel(stop());
+    assert_eq!(hand.finish(run).unwrap_err().text(), "stop");
+    let mut said = log.said();
+    said.sort();
+    assert_eq!(said, ["a child", "a child", "the body"]);
+}
+
+#[test]
+fn an_error_of_the_body_before_its_children_begin_leaves_them_unstarted() {
+    let hand = Hand::default();
+    let ended: Never<()> = hand.finish(on(&hand).run(async |g| {
+        g.spawn::<_, ()>(async { panic!("it ran") });
+        Err("body")
+    }));
+    assert_eq!(ended.unwrap_err().into_errors(), ["body"]);
+}
+
+#[test]
+fn a_cancel_from_around_goes_through_groups_in_groups() {
+    let (hand, scope, log) = (Hand::default(), Scope::detached(), Log::default());
+    let group = on(&hand).run(async |g| {
+        let said = log.clone();
+        g.spawn(finally(forever(), || async move { said.say("outer") }));
+        let inner: Never<()> = on(&hand)
+            .run(async |g| {
+                let said = log.clone();
+                g.spawn(finally(forever(), || async move { said.say("inner") }));
+                forever().await
+            })
+            .await;
+        log.say("the body goes on");
+        inner.map_err(|_| "inner")
+    });
+    let mut run = pin!(scope.run(group));
+    assert!(hand.run(run.as_mut()).is_pending());
+    scope.cancel(stop());
+    assert_eq!(hand.finish(run).unwrap_err().text(), "stop");
+    let mut said = log.said();
+    said.sort();
+    assert_eq!(said, ["inner", "outer"]);
+}
+
+#[test]
+fn a_failure_in_an_outer_group_ends_the_inner_one_which_adds_nothing() {
+    let (hand, log, gate) = (Hand::default(), Log::default(), Gate::default());
+    let ended: Never<()> = hand.finish(on(&hand).run(async |g| {
+        let passed = gate.passed();
+        g.spawn::<_, ()>(async move {
+            passed.await;
+            Err("outer")
+        });
+        let inner: Never<()> = on(&hand)
+            .run(async |g| {
+                let (begun, said) = (gate.clone(), log.clone());
+                let work = async move {
+                    begun.open();
+                    forever().await
+                };
+                g.spawn(finally(work, || async move { said.say("cleaned up") }));
+                Ok(())
+            })
+            .await;
+        inner.map_err(|_| "inner")
+    }));
+    assert_eq!(ended.unwrap_err().into_errors(), ["outer"]);
+    assert_eq!(log.said(), ["cleaned up"]);
+}
+
+#[test]
+fn errors_of_an_outer_and_of_an_inner_child_are_both_told() {
+    let (hand, begun, failed) = (Hand::default(), Gate::default(), Gate::default());
+    let ended: Never<()> = hand.finish(on(&hand).run(async |g| {
+        let (passed, fails) = (begun.passed(), failed.clone());
+        g.spawn::<_, ()>(async move {
+            passed.await;
+            fails.open();
+            Err("outer")
+        });
+        let inner: Never<()> = on(&hand)
+            .run(async |g| {
+                let (begins, passed) = (begun.clone(), failed.passed());
+                g.spawn::<_, ()>(shield(async move {
+                    begins.open();
+                    passed.await;
+                    yield_now().await;
+                    Err("inner")
+                }));
+                Ok(())
+            })
+            .await;
+        inner.map_err(|error| error.into_errors()[0])
+    }));
+    assert_eq!(ended.unwrap_err().into_errors(), ["outer", "inner"]);
+}
+
+#[test]
+fn an_error_that_the_body_gives_from_a_shield_as_it_is_cancelled_is_in_the_group() {
+    let (hand, scope, log, gate) = (
+        Hand::default(),
+        Scope::detached(),
+        Log::default(),
+        Gate::default(),
+    );
+    let group = on(&hand).run(async |g| {
+        g.spawn(forever());
+        let passed = gate.passed();
+        shield(async {
+            passed.await;
+            Err::<(), _>("late")
+        })
+        .await
+    });
+    let said = log.clone();
+    let mut run = pin!(scope.run(async move {
+        said.say(group.await.unwrap_err().into_errors()[0]);
+        forever().await
+    }));
+    assert!(hand.run(run.as_mut()).is_pending());
+    scope.cancel(stop());
+    assert!(hand.run(run.as_mut()).is_pending());
+    gate.open();
+    assert_eq!(hand.finish(run).unwrap_err().text(), "stop");
+    assert_eq!(log.said(), ["late"]);
+}
+
+#[test]
+fn a_panic_of_the_body_beside_a_childs_failure_goes_on_after_the_error_was_reported() {
+    reports();
+    let (hand, gate) = (Hand::default(), Gate::default());
+    let mut run = pin!(on(&hand).run(async |g| {
+        let failed = gate.clone();
+        g.spawn::<_, ()>(async move {
+            failed.open();
+            Err("an error besides")
+        });
+        let passed = gate.passed();
+        shield(async {
+            passed.await;
+            yield_now().await;
+            if true {
+                panic!("the body broke")
+            }
+        })
+        .await;
+        Ok(())
+    }));
+    let payload = catch_unwind(AssertUnwindSafe(|| hand.run(run.as_mut()))).unwrap_err();
+    assert_eq!(panic_message(&*payload), "the body broke");
+    let reported = reports();
+    assert_eq!(reported.len(), 1);
+    assert!(reported[0].contains("an error besides"), "{}", reported[0]);
+}
+
+#[test]
+fn the_body_around_a_group_that_failed_is_not_cancelled_and_goes_on() {
+    let (hand, scope) = (Hand::default(), Scope::detached());
+    let ended = hand.finish(scope.run(async {
+        let failed: Never<()> = on(&hand)
+            .run(async |g| {
+                g.spawn::<_, ()>(async { Err("broken") });
+                forever().await
+            })
+            .await;
+        yield_now().await;
+        assert!(!Scope::current().unwrap().is_cancelled());
+        failed.unwrap_err().into_errors()
+    }));
+    assert_eq!(ended.unwrap(), ["broken"]);
+}
+
+#[test]
+fn a_group_forgets_the_children_that_have_ended() {
+    let hand = Hand::default();
+    let ended: Never<_> = hand.finish(on(&hand).run(async |g| {
+        let mut most = 0;
+        for _ in 0..100 {
+            g.spawn(async { Ok(()) });
+            most = most.max(g.live());
+            yield_now().await;
+        }
+        Ok(most)
+    }));
+    assert!((1..10).contains(&ended.unwrap()));
+}
+
+#[test]
+fn a_failure_ends_a_group_whose_children_spawn_without_end() {
+    let (hand, begun) = (Hand::default(), Arc::new(AtomicUsize::new(0)));
+    let ended: Never<()> = hand.finish(on(&hand).run(async |g| {
+        let (handle, count) = (g.clone(), begun.clone());
+        g.spawn::<_, ()>(async move {
+            loop {
+                let count = count.clone();
+                handle.spawn(async move {
+                    count.fetch_add(1, SeqCst);
+                    forever().await
+                });
+                yield_now().await;
+            }
+        });
+        let count = begun.clone();
+        g.spawn::<_, ()>(async move {
+            while count.load(SeqCst) < 10 {
+                yield_now().await;
+            }
+            Err("enough")
+        });
+        Ok(())
+    }));
+    assert_eq!(ended.unwrap_err().into_errors(), ["enough"]);
+    assert!(begun.load(SeqCst) >= 10);
+}
+
+#[test]
+fn a_child_is_cancelled_by_the_failure_of_one_that_it_spawned() {
+    let (hand, log) = (Hand::default(), Log::default());
+    let ended: Never<()> = hand.finish(on(&hand).run(async |g| {
+        let (handle, log) = (g.clone(), log.clone());
+        g.spawn::<_, ()>(async move {
+            let _dropped = log.on_drop("dropped where it waits");
+            handle.spawn::<_, ()>(async { Err("spawned") });
+            forever().await?;
+            log.say("it goes on");
+            Ok(())
+        });
+        Ok(())
+    }));
+    assert_eq!(ended.unwrap_err().into_errors(), ["spawned"]);
+    assert_eq!(log.said(), ["dropped where it waits"]);
+}
+
+#[test]
+fn children_that_yield_take_turns() {
+    let (hand, log) = (Hand::default(), Log::default());
+    let ended: Never<()> = hand.finish(on(&hand).run(async |g| {
+        for _ in 0..2 {
+            let log = log.clone();
+            g.spawn(async move {
+                for round in ["first", "second", "third"] {
+                    log.say(round);
+                    yield_now().await;
+                }
+                Ok(())
+            });
+        }
+        Ok(())
+    }));
+    assert!(ended.is_ok());
+    assert_eq!(
+        log.said(),
+        ["first", "first", "second", "second", "third", "third"]
+    );
+}
