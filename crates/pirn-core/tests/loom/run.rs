@@ -123,6 +123,36 @@ fn of_a_cancel_and_a_deadline_one_is_the_cause_for_all_who_look() {
 }
 
 #[test]
+fn of_a_cancel_a_deadline_and_a_value_one_is_the_end_and_it_is_that_of_all_who_look() {
+    shim::model(|| {
+        let (tick, _entered) = clock();
+        let (scope, value) = (Scope::detached(), Once::default());
+        scope.set_deadline(END).unwrap();
+        let canceller = {
+            let scope = scope.clone();
+            thread::spawn(move || scope.cancel(Cause::requested("stop")))
+        };
+        let time = elsewhere(move || tick.happen());
+        let giver = {
+            let value = value.clone();
+            elsewhere(move || value.happen())
+        };
+        let ended = block_on(scope.run(after(&value)));
+        let given = value.has_happened();
+        let first = canceller.join().unwrap();
+        time.join().unwrap();
+        giver.join().unwrap();
+        match ended {
+            Ok(()) => assert!(given),
+            Err(cause) => {
+                assert_eq!(first, cause.kind() == Kind::Requested);
+                assert!(first || cause.kind() == Kind::Deadline);
+            }
+        }
+    });
+}
+
+#[test]
 fn a_value_against_a_deadline_is_returned_or_the_run_was_over_time() {
     shim::model(|| {
         let (tick, _entered) = clock();
