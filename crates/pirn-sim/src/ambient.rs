@@ -66,7 +66,8 @@ pub fn hold() -> Hold {
 /// Stops the clock of the run around the caller: from now on it moves by [`advance`] alone.
 ///
 /// Where nothing is ready then, and nobody is about to advance it, the run ends as a
-/// [`Deadlock`](crate::Deadlock).
+/// [`Deadlock`](crate::Deadlock). Once the main future has ended it does nothing: the clean-ups of what is
+/// left are waited for.
 ///
 /// # Panics
 ///

@@ -40,7 +40,8 @@ pub fn check<F: Future<Output = ()>>(seeds: u64, program: impl Fn() -> F) {
 
 impl Sim {
     /// As [`check`], with the settings of this run: [paused](Sim::paused), say, or with so many
-    /// [workers](Sim::workers) under each seed.
+    /// [workers](Sim::workers) under each seed. Each run is one of its own: a [trace](Sim::trace) or a
+    /// [hold](Sim::hold) that was asked for before is of none of them; take [`hold`](crate::hold) inside.
     ///
     /// # Panics
     ///

@@ -1,5 +1,6 @@
 //! The virtual clock, and the driver that lets it jump.
 
+use crate::blocking::Late;
 use crate::book::Book;
 use crate::event::{By, What, Who};
 use crate::jitter::Jitter;
@@ -31,6 +32,8 @@ struct State {
     /// The sticky token of `unpark`.
     unparked: bool,
     holds: usize,
+    /// The main future has ended.
+    over: bool,
     /// Holds are not heeded any more.
     failed: bool,
     deadlocked: bool,
@@ -62,6 +65,7 @@ impl Default for State {
             threshold: Duration::ZERO,
             unparked: false,
             holds: 0,
+            over: false,
             failed: false,
             deadlocked: false,
             active: Instant::EPOCH,
@@ -99,10 +103,19 @@ impl World {
         state.threshold = Duration::ZERO;
     }
 
-    /// Stops the clock where it is.
+    /// The main future has ended, or never will: the clock jumps until all others have.
+    pub(crate) fn end(&self) {
+        let mut state = self.state.lock();
+        state.over = true;
+        state.limit = Instant::NEVER;
+    }
+
+    /// Stops the clock where it is, unless the run is at its end.
     pub(crate) fn pause(&self) {
         let mut state = self.state.lock();
-        state.limit = state.now;
+        if !state.over {
+            state.limit = state.now;
+        }
     }
 
     /// Lets it jump.
@@ -292,20 +305,29 @@ impl TimeSource for VirtualTime {
     }
 }
 
-/// The outermost driver: what is woken in it, the clock has woken.
-pub(crate) struct WatchedPark<P>(pub(crate) P, pub(crate) Arc<World>);
+/// The outermost driver: what is woken in it, the clock has woken. Jobs that are late run before the
+/// clock moves.
+pub(crate) struct WatchedPark<P> {
+    pub(crate) inner: P,
+    pub(crate) world: Arc<World>,
+    pub(crate) late: Arc<Late>,
+}
 
 impl<P: Park> Park for WatchedPark<P> {
     type Unpark = P::Unpark;
 
     fn unparker(&self) -> P::Unpark {
-        self.0.unparker()
+        self.inner.unparker()
     }
 
     fn park(&mut self, until: Until) -> Result<(), ParkError> {
-        self.1.with_book(|book| book.set_outside(By::Clock));
-        let parked = self.0.park(until);
-        self.1.with_book(|book| book.set_outside(By::Outside));
+        let until = match self.late.run(&self.world) {
+            true => Until::Now,
+            false => until,
+        };
+        self.world.with_book(|book| book.set_outside(By::Clock));
+        let parked = self.inner.park(until);
+        self.world.with_book(|book| book.set_outside(By::Outside));
         parked
     }
 }

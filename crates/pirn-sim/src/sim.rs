@@ -1,7 +1,7 @@
 //! A run under virtual time.
 
 use crate::ambient;
-use crate::blocking::Inline;
+use crate::blocking::{Inline, Late};
 use crate::book::expecting;
 use crate::clock::{Hold, JumpPark, MainWaker, VirtualTime, Watch, WatchedPark, World};
 use crate::deadlock::{self, Deadlock};
@@ -330,7 +330,12 @@ impl Sim {
         let executor = LocalExecutor::with_hooks(self.settings.order(), hooks);
         let timers = TimerPark::new(JumpPark(Arc::clone(world)), VirtualTime(world.clone()));
         let timer = timers.timer();
-        let mut park = WatchedPark(timers, Arc::clone(world));
+        let late = Arc::<Late>::default();
+        let mut park = WatchedPark {
+            inner: timers,
+            world: Arc::clone(world),
+            late: Arc::clone(&late),
+        };
         let reaper = Scope::detached();
         let mut handles = Handles::default();
         handles.spawner = Some(std::sync::Arc::new(executor.handle()));
@@ -345,6 +350,7 @@ impl Sim {
         handles.clock = Some(std::sync::Arc::clone(&clock));
         handles.blocking = Some(std::sync::Arc::new(Inline {
             spawner: executor.handle(),
+            late: Arc::clone(&late),
             world: Arc::clone(world),
             seeded: self.settings.is_seeded(),
         }));
@@ -403,9 +409,10 @@ impl Sim {
             "the simulated program's main future has ended",
         );
         reaper.cancel(shut);
-        world.resume();
+        world.end();
         let end = timer.sleep(GRACE);
         let shutdown = executor.shutdown(&mut park, end);
+        late.close();
         match (ended, deadlock) {
             (Ok(Ok(Ok(output))), _) => {
                 shutdown.expect("a sleep is left, so that the clock always has a next instant");
