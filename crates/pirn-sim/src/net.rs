@@ -116,13 +116,13 @@ impl Network {
     /// How hosts reach each other from now on, where nothing else is set for two of them.
     pub fn set_conditions(&self, conditions: Conditions) {
         self.shared
-            .enter(|state, _| state.set_conditions(conditions));
+            .enter(|state, later| state.set_conditions(conditions, later));
     }
 
     /// How these two hosts reach each other from now on, in both directions.
     pub fn set_conditions_between(&self, one: &str, other: &str, conditions: Conditions) {
         self.shared
-            .enter(|state, _| state.set_between(one, other, conditions));
+            .enter(|state, later| state.set_between(one, other, conditions, later));
     }
 
     /// Parts the hosts on the left from those on the right. What this does to what is on the way is told

@@ -75,6 +75,57 @@ fn what_is_written_arrives_once_the_latency_has_passed() {
 }
 
 #[test]
+fn a_writer_that_waits_for_room_goes_on_when_the_buffer_grows() {
+    Sim::new().run(async {
+        let Pair {
+            network,
+            mut client,
+            server: _server,
+            ..
+        } = pair_under(Conditions::new().buffer(10)).await;
+        let writes = spawn(async move {
+            client.write_all(&[1; 15]).await.unwrap();
+            client.write_all(&[1; 5]).await.unwrap();
+            at()
+        });
+        sleep(MS).await;
+        assert!(!writes.is_finished());
+        network.set_conditions(Conditions::new().buffer(15));
+        sleep(MS).await;
+        assert!(!writes.is_finished());
+        network.set_conditions_between("server", "client", Conditions::new().buffer(20));
+        let grown = at();
+        assert_eq!(writes.await.unwrap(), grown);
+    });
+}
+
+#[test]
+fn a_deadlock_says_who_waits_for_bytes_and_who_for_room() {
+    let deadlock = Sim::new().try_run(async {
+        let Pair {
+            mut client,
+            server,
+            network: _network,
+            ..
+        } = pair_under(Conditions::new().buffer(10)).await;
+        let (mut reads, mut writes) = server.into_split();
+        spawn(async move { drop(reads.read(&mut [0; 8]).await) }).detach();
+        spawn(async move { drop(writes.write_all(&[1; 11]).await) }).detach();
+        sleep(MS).await;
+        client.write_all(b"").await.unwrap();
+        std::future::pending::<()>().await;
+    });
+    let deadlock = deadlock.unwrap_err();
+    let [_, reads, writes] = deadlock.tasks() else {
+        panic!("{deadlock}");
+    };
+    let bytes = "bytes of a stream in a `Network`";
+    assert_eq!(reads.waits_for(), [bytes]);
+    let room = "room in a stream of a `Network`";
+    assert_eq!(writes.waits_for(), [room]);
+}
+
+#[test]
 fn to_connect_takes_the_way_there_and_back() {
     Sim::new().run(async {
         let Pair {

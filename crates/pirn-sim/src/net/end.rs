@@ -5,7 +5,7 @@ use super::alarm::Alarm;
 use super::pipe::Step;
 use super::state::{Connection, GivenUp, Later, Shared, State};
 use pirn_core::Instant;
-use pirn_core::budget::poll_spend;
+use pirn_core::budget;
 use std::io;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
@@ -70,7 +70,7 @@ impl End {
         cx: &mut Context<'_>,
         buf: &mut [u8],
     ) -> Poll<io::Result<usize>> {
-        ready!(poll_spend(cx));
+        ready!(poll_spend_for("bytes of a stream in a `Network`", cx));
         loop {
             let step = self.with(cx, |_, connection, now, later| {
                 let pipe = &mut connection.pipes[1 - self.side];
@@ -100,7 +100,7 @@ impl End {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        ready!(poll_spend(cx));
+        ready!(poll_spend_for("room in a stream of a `Network`", cx));
         loop {
             let step = self.with(cx, |state, connection, now, later| {
                 let [from, to] = connection.hosts(self.side);
@@ -192,6 +192,15 @@ impl End {
             format!("{local} could not {what} {peer}: {error}"),
         )
     }
+}
+
+/// Spends the budget; where nobody goes on, says what is waited for.
+fn poll_spend_for(what: &'static str, cx: &mut Context<'_>) -> Poll<()> {
+    if budget::is_frozen() {
+        budget::inspect::say(what);
+        return Poll::Pending;
+    }
+    budget::poll_spend(cx)
 }
 
 /// The peer of `side`, which wrote to nobody, is told so after the way there and back.

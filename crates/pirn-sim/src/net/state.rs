@@ -163,13 +163,29 @@ fn pair(one: &Arc<str>, other: &Arc<str>) -> (Arc<str>, Arc<str>) {
 }
 
 impl State {
-    pub(super) fn set_conditions(&mut self, conditions: Conditions) {
+    pub(super) fn set_conditions(&mut self, conditions: Conditions, later: &mut Later) {
         self.conditions = conditions;
+        self.wake_writers(later);
     }
 
-    pub(super) fn set_between(&mut self, one: &str, other: &str, conditions: Conditions) {
+    pub(super) fn set_between(
+        &mut self,
+        one: &str,
+        other: &str,
+        conditions: Conditions,
+        later: &mut Later,
+    ) {
         self.between
             .insert(pair(&one.into(), &other.into()), conditions);
+        self.wake_writers(later);
+    }
+
+    /// There may be more room.
+    fn wake_writers(&mut self, later: &mut Later) {
+        let connections = self.connections.values_mut();
+        for pipe in connections.flat_map(|connection| &mut connection.pipes) {
+            later.wake(&mut pipe.writer);
+        }
     }
 
     pub(super) fn conditions(&self, one: &Arc<str>, other: &Arc<str>) -> &Conditions {
