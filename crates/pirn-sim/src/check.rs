@@ -116,7 +116,7 @@ impl Sim {
         bad: impl Fn(&F::Output) -> bool,
     ) -> F::Output {
         let (world, settings) = (self.world(), self.settings());
-        let ran = catch_unwind(AssertUnwindSafe(|| self.run(program())));
+        let ran = catch_unwind(AssertUnwindSafe(|| self.run_untold(program())));
         if !ran.as_ref().is_ok_and(|output| !bad(output)) {
             let tail = world.with_book(|book| book.render(usize::MAX));
             let under = settings.told();
@@ -126,22 +126,54 @@ impl Sim {
                 true => String::new(),
                 false => format!("PIRN_JITTER={} ", jitter::written(settings.jitter)),
             };
-            eprintln!(
-                "pirn-sim: to run it alone: {seed}{late}cargo test {}",
-                name(test)
-            );
+            let command = command(test);
+            eprintln!("pirn-sim: to run it alone: {seed}{late}{command}");
         }
         ran.unwrap_or_else(|payload| resume_unwind(payload))
     }
 }
 
+/// The command that runs this test alone.
+fn command(test: Option<&str>) -> String {
+    // Cargo says it to the tests that it runs.
+    let package = env::var("CARGO_PKG_NAME").map_or(String::new(), |name| format!("-p {name} "));
+    match of_thread() {
+        Some(name) => format!("cargo test {package}{name} -- --exact"),
+        None => format!("cargo test {package}{}", test.unwrap_or("THIS_TEST")),
+    }
+}
+
 /// The name of the test that runs: libtest's threads bear it.
-fn name(test: Option<&str>) -> String {
+fn of_thread() -> Option<String> {
     let thread = thread::current();
-    let of_thread = thread.name().filter(|name| *name != "main");
-    match of_thread.or(test) {
-        Some(name) => name.to_owned(),
-        None => "THIS_TEST".to_owned(),
+    let name = thread.name().filter(|name| *name != "main");
+    name.map(str::to_owned)
+}
+
+/// Says of a single run under what seed it was and how to run it again, if it unwinds.
+pub(crate) struct Telling {
+    settings: Settings,
+    /// Something unwinds already.
+    late: bool,
+}
+
+impl Telling {
+    pub(crate) fn of(settings: Settings) -> Self {
+        let late = thread::panicking();
+        Telling { settings, late }
+    }
+}
+
+impl Drop for Telling {
+    fn drop(&mut self) {
+        if self.late || !thread::panicking() {
+            return;
+        }
+        // The seed is written where it runs.
+        eprintln!("pirn-sim: it fails {}", self.settings.told());
+        if of_thread().is_some() {
+            eprintln!("pirn-sim: to run it alone: {}", command(None));
+        }
     }
 }
 

@@ -37,7 +37,7 @@
 //!     1.500000000 #1 left    woken by the clock
 //!     1.500000000 #1 left    poll
 //!     1.500000000 main       panicked
-//! pirn-sim: to run it alone: PIRN_SEED=17 cargo test two_workers_share_a_connection
+//! pirn-sim: to run it alone: PIRN_SEED=17 cargo test -p yours two_workers_share_a_connection -- --exact
 //! ```
 //!
 //! A run that cannot go on is a failure too, and says who waits for what:

@@ -3,6 +3,7 @@
 use crate::ambient;
 use crate::blocking::{Inline, Late};
 use crate::book::expecting;
+use crate::check::Telling;
 use crate::clock::{Hold, JumpPark, MainWaker, VirtualTime, Watch, WatchedPark, World};
 use crate::deadlock::{self, Deadlock};
 use crate::event::Who;
@@ -264,7 +265,8 @@ impl Sim {
     }
 
     /// Runs `main` to its end; then asks what is left to end, and waits for it, up to an hour of virtual
-    /// time.
+    /// time. A panic is followed by a line on standard error with the seed, and in a test by one that runs
+    /// the test alone; [`check`](crate::check) tells more, and a trace.
     ///
     /// # Panics
     ///
@@ -272,7 +274,13 @@ impl Sim {
     /// left is asked to end as well, and is waited for, without regard for a [`Hold`].
     #[track_caller]
     pub fn run<F: Future>(self, main: F) -> F::Output {
-        match self.try_run(main) {
+        let _telling = Telling::of(self.settings);
+        self.run_untold(main)
+    }
+
+    #[track_caller]
+    pub(crate) fn run_untold<F: Future>(self, main: F) -> F::Output {
+        match self.try_untold(main) {
             Ok(output) => output,
             Err(deadlock) => panic!("{deadlock}"),
         }
@@ -324,6 +332,12 @@ impl Sim {
     /// ```
     #[track_caller]
     pub fn try_run<F: Future>(self, main: F) -> Result<F::Output, Deadlock> {
+        let _telling = Telling::of(self.settings);
+        self.try_untold(main)
+    }
+
+    #[track_caller]
+    fn try_untold<F: Future>(self, main: F) -> Result<F::Output, Deadlock> {
         let world = &self.world;
         self.settings.apply(world);
         let hooks = std::sync::Arc::new(Watch(Arc::clone(world)));

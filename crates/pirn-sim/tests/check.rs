@@ -175,8 +175,14 @@ const ASKED: &str = "PIRN_SIM_TEST_FAILS";
 const FAILS: &str = "fails_under_some_seeds_where_it_is_asked_for";
 
 fn run_it(variable: Option<(&str, &str)>) -> (Output, String, String) {
+    run_one(FAILS, "1", variable)
+}
+
+fn run_one(name: &str, asked: &str, variable: Option<(&str, &str)>) -> (Output, String, String) {
     let mut test = Command::new(env::current_exe().unwrap());
-    test.args([FAILS, "--exact", "--nocapture"]).env(ASKED, "1");
+    test.args([name, "--exact", "--nocapture"])
+        .env(ASKED, asked)
+        .env("CARGO_PKG_NAME", "pirn-sim");
     test.env_remove("PIRN_SEED").env_remove("PIRN_SEEDS");
     test.envs(variable);
     let output = test.output().unwrap();
@@ -195,7 +201,8 @@ fn a_failure_comes_with_its_seed_a_trace_and_a_line_that_repeats_it() {
     let test = command
         .lines()
         .next()
-        .and_then(|line| line.strip_prefix("cargo test "));
+        .and_then(|line| line.strip_prefix("cargo test -p pirn-sim "))
+        .and_then(|line| line.strip_suffix(" -- --exact"));
     assert_eq!(test, Some(FAILS));
     let runs = out.matches("one run").count();
     assert_eq!(runs, seed.parse::<usize>().unwrap() + 1);
@@ -215,4 +222,44 @@ fn the_environment_says_how_many() {
     let (output, out, _) = run_it(Some(("PIRN_SEEDS", "1")));
     assert_eq!(out.matches("one run").count(), 1);
     assert!(output.status.success());
+}
+
+const FAILS_ONCE: &str = "fails_in_a_single_run_where_it_is_asked_for";
+
+#[test]
+fn fails_in_a_single_run_where_it_is_asked_for() {
+    let asked = env::var(ASKED).unwrap_or_default();
+    match asked.as_str() {
+        "panic" => Sim::new().seed(7).run(async { panic!("as asked") }),
+        "deadlock" => Sim::new().schedule(5).run(std::future::pending()),
+        "no seed" => Sim::new().run(std::future::pending()),
+        "try" => drop(Sim::new().seed(7).try_run(async { panic!("as asked") })),
+        "nothing" => {
+            let ended = Sim::new().seed(7).try_run(std::future::pending::<()>());
+            assert!(ended.is_err());
+        }
+        _ => {}
+    }
+}
+
+#[test]
+fn a_single_run_that_fails_says_its_seed_and_how_to_run_it_again_once() {
+    let alone =
+        format!("pirn-sim: to run it alone: cargo test -p pirn-sim {FAILS_ONCE} -- --exact\n");
+    for (asked, under) in [
+        ("panic", "under seed 7"),
+        ("deadlock", "under seed 5 (ranked)"),
+        ("no seed", "in every run"),
+        ("try", "under seed 7"),
+    ] {
+        let (output, _, err) = run_one(FAILS_ONCE, asked, None);
+        assert!(!output.status.success());
+        let told = format!("pirn-sim: it fails {under}\n{alone}");
+        assert_eq!(err.matches(&told).count(), 1, "{err}");
+        assert_eq!(err.matches("pirn-sim: it fails").count(), 1, "{err}");
+    }
+    // What was asked for as a value is no failure.
+    let (output, _, err) = run_one(FAILS_ONCE, "nothing", None);
+    assert!(output.status.success());
+    assert!(!err.contains("pirn-sim:"), "{err}");
 }
