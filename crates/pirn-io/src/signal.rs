@@ -1,5 +1,6 @@
 //! Signals of the system (Unix).
 
+use crate::error::needs_system;
 use crate::listener::Listener;
 use futures_core::Stream;
 use signal_hook::consts;
@@ -106,7 +107,7 @@ pub fn ctrl_c() -> Signals {
 ///
 /// The future fails if the signal is one that cannot be waited for
 /// ([`KILL`](Signal::KILL), and those of faults of the program itself), if the system has no
-/// descriptors left, or the reactor ended.
+/// descriptors left, or the reactor ended; in a simulation, which has no signals.
 ///
 /// # Cancel safety
 ///
@@ -134,7 +135,7 @@ pub fn signal(signal: Signal) -> Signals {
             io::ErrorKind::InvalidInput,
             format!("{signal} cannot be waited for"),
         )),
-        false => Listener::new(signal.0),
+        false => needs_system("signal").and_then(|()| Listener::new(signal.0)),
     };
     Signals {
         signal,

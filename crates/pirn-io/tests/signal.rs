@@ -67,3 +67,13 @@ fn what_cannot_be_waited_for_is_said_so() {
         assert!(signal(Signal::new(-3)).await.is_err());
     });
 }
+
+#[test]
+fn in_a_simulation_there_are_none() {
+    let mut handles = pirn_core::context::Handles::default();
+    handles.no_system = Some("use a stand-in");
+    let _entered = std::rc::Rc::new(handles).enter();
+    let error = pirn_core::shim::block_on(signal(Signal::USER1)).unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::Unsupported);
+    assert_eq!(error.to_string(), "there is no signal here: use a stand-in");
+}

@@ -61,7 +61,7 @@
 //! | timers | fire exactly at their time | [`Sim::jitter`], `PIRN_JITTER=5ms`: up to so much late, as the seed says; finds races of durations |
 //! | threads outside | are not waited for | [`hold`], [`Sim::hold`]: the clock waits while the [`Hold`] lives |
 //! | closures for threads | run inline, in their turn | with a seed: after as many turns as it says, in any order; the clock never jumps before |
-//! | sockets, files, signals | are errors, which say so | streams in memory, such as [`lockstep_pair`] |
+//! | sockets, files, processes, signals | are errors, which say what to use instead | streams in memory, such as [`lockstep_pair`]; what the text of the error names |
 //! | how many schedules | as the test says | `PIRN_SEEDS=10000` |
 //! | which one | all | `PIRN_SEED=17` |
 //! | what is kept | the last 48 events before the end, and 16 after it | [`Sim::trace`], [`Sim::run_traced`]: all, byte for byte the same for the same seed |

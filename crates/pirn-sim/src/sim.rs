@@ -71,10 +71,13 @@ const GRACE: Duration = Duration::from_secs(3600);
 
 const NOT_DROPPED: &str = "the main future is not dropped before the run has ended";
 
-/// What a program finds that wants a socket, a file or a process.
-const NO_SYSTEM: &str = "a simulated program cannot reach the system; for sockets use the in-memory \
-                         streams and network of `pirn_sim`, and do what needs files or processes \
-                         before the run, or in `to_thread` with `std`";
+/// What a program finds that wants a socket, a file, a process or a signal.
+const NO_SYSTEM: &str = "a simulated program cannot reach the system; \
+                         for a socket use the in-memory streams and network of `pirn_sim`; \
+                         for a file any reader or writer, such as `futures::io::Cursor` in memory, or \
+                         `std::fs` before the run or in `to_thread`; \
+                         for a process `std::process` in `to_thread`, or a stand-in; \
+                         for a signal an `Event` or a `CancelToken` that the test sets";
 
 impl Default for Sim {
     fn default() -> Self {

@@ -1012,7 +1012,7 @@ fn writers_that_wait_for_room_learn_that_the_connection_was_given_up() {
         let (ours, theirs) = futures::join!(
             async { client.write(&[2]).await.unwrap_err().kind() },
             async {
-                server.write(&[2]).await.unwrap();
+                assert_eq!(server.write(&[2]).await.unwrap(), 1);
                 (kind_of_read(&mut server).await, at())
             }
         );

@@ -183,3 +183,17 @@ fn children_that_were_abandoned_are_awaited_at_the_end() {
     });
     assert_eq!(said.try_iter().collect::<Vec<_>>(), ["child clean"]);
 }
+
+#[test]
+fn what_is_missing_of_the_system_is_said_with_what_stands_for_it() {
+    let missing = Sim::new().run(async { pirn_core::context::system("signal").unwrap_err() });
+    assert_eq!(
+        missing.to_string(),
+        "there is no signal here: a simulated program cannot reach the system; \
+         for a socket use the in-memory streams and network of `pirn_sim`; \
+         for a file any reader or writer, such as `futures::io::Cursor` in memory, or `std::fs` before \
+         the run or in `to_thread`; \
+         for a process `std::process` in `to_thread`, or a stand-in; \
+         for a signal an `Event` or a `CancelToken` that the test sets"
+    );
+}
