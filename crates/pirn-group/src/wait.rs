@@ -182,9 +182,14 @@ impl<F: Future> WaitSet<F> {
         &mut self,
         mut enough: impl FnMut(&Result<F::Output, JoinError>) -> bool,
     ) -> Vec<Done<F::Output>> {
+        // How many of those that have ended were asked about, each once; and one of them is enough.
+        let (mut asked, mut found) = (0, false);
         poll_fn(|cx| {
             let all = self.poll_pass(cx).is_ready();
-            let found = self.done.all.iter().any(|(_, end)| enough(end));
+            while let (false, Some((_, end))) = (found, self.done.all.get(asked)) {
+                asked += 1;
+                found = enough(end);
+            }
             if !found && !(all && (self.stalled.is_empty() || !self.done.all.is_empty())) {
                 return Poll::Pending;
             }

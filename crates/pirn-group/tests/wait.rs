@@ -4,6 +4,7 @@ mod support;
 
 use pirn_core::{Cause, Instant, JoinError, Limited, Scope, finally, shield};
 use pirn_group::{WaitSet, When, as_completed, wait};
+use std::cell::Cell;
 use std::future::{Future, pending, poll_fn, ready};
 use std::pin::pin;
 use std::task::Poll;
@@ -61,6 +62,22 @@ fn the_first_error_is_waited_for_or_all() {
     }
     gates[2].open();
     assert_eq!(finish(wait(&mut set, When::FirstError)).len(), 1);
+}
+
+#[test]
+fn each_end_is_asked_about_once_in_a_wait() {
+    let gates = gates::<3>();
+    let mut set: WaitSet<_> = gates.iter().map(|gate| after(gate.clone(), ())).collect();
+    let asked = Cell::new(0);
+    let mut all = pin!(set.until(|_| {
+        asked.set(asked.get() + 1);
+        false
+    }));
+    for (number, gate) in gates.iter().enumerate() {
+        gate.open();
+        assert_eq!(run(all.as_mut()).is_ready(), number == 2);
+        assert_eq!(asked.get(), number + 1);
+    }
 }
 
 #[test]
