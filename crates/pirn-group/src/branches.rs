@@ -1,10 +1,9 @@
 //! The futures of a combinator: polled by its caller, each with a scope when it asks for one.
 
-use pirn_core::report::{Report, report};
+use crate::catch::drop_nameless;
 use pirn_core::{Branch, BranchEnd, Cause, Kind, Members, Scope, budget};
 use std::future::{Future, poll_fn};
 use std::ops::ControlFlow;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -81,11 +80,7 @@ impl<F: Future> Branches<F> {
     /// Drops them up to the first whose destructor panics, that one too.
     #[cold]
     fn drop_all(&mut self) {
-        let dropped = catch_unwind(AssertUnwindSafe(|| self.0.retain(|_, _| false)));
-        if let Err(payload) = dropped {
-            let task = None;
-            report(Report::Panic { task, payload });
-        }
+        drop_nameless(|| self.0.retain(|_, _| false));
     }
 
     /// Cancels all and polls until none is left.
@@ -105,7 +100,7 @@ impl<F: Future> Branches<F> {
 impl<F: Future> Drop for Branches<F> {
     #[inline]
     fn drop(&mut self) {
-        while self.0.len() > 0 {
+        while !self.0.is_empty() {
             self.drop_all();
         }
     }

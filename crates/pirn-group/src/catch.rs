@@ -36,6 +36,15 @@ pub(crate) fn drop_quietly(task: &TaskMeta, drops: impl FnOnce()) {
     }
 }
 
+/// As [`drop_quietly`], where nothing says whose it is.
+#[cold]
+pub(crate) fn drop_nameless(drops: impl FnOnce()) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(drops)) {
+        let task = None;
+        report(Report::Panic { task, payload });
+    }
+}
+
 /// Tells the hook of a panic: nobody else is left.
 #[cold]
 pub(crate) fn report_panic(task: TaskMeta, payload: Payload) {

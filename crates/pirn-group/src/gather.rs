@@ -39,8 +39,9 @@ use std::future::Future;
 ///
 /// # Cancel safety
 ///
-/// Dropping it drops the futures; clean-up that is left goes to the scope around. A cancel of the
-/// scope around reaches them as it would reach code that is written there.
+/// Dropping it drops the futures; clean-up that is left goes to the scope around. Errors and panics that
+/// it had not returned yet are reported. A cancel of the scope around reaches the futures as it would reach
+/// code that is written there.
 ///
 /// # Examples
 ///
@@ -88,7 +89,7 @@ where
 ///
 /// # Cancel safety
 ///
-/// As [`gather`].
+/// As [`gather`]; an error is a value here, though, and is dropped as one.
 ///
 /// # Examples
 ///
@@ -102,11 +103,12 @@ where
 /// assert_eq!((word.unwrap(), number.unwrap()), ("warp", 7));
 /// # });
 /// ```
+#[track_caller]
 pub fn gather_results<S, Form>(several: S) -> S::Settling
 where
     S: GatherResults<Form>,
 {
-    several.gather_results()
+    several.gather_results(TaskMeta::here())
 }
 
 /// Runs several futures that cannot fail at once, in the caller's own task, and gives their values, in
@@ -176,7 +178,7 @@ pub trait GatherResults<Form> {
     type Joining: Future<Output = Self::Values>;
 
     #[doc(hidden)]
-    fn gather_results(self) -> Self::Settling;
+    fn gather_results(self, meta: TaskMeta) -> Self::Settling;
 
     #[doc(hidden)]
     fn join(self, meta: TaskMeta) -> Self::Joining;

@@ -153,6 +153,19 @@
 //! They take a tuple of up to twelve different futures, an array, a vector or an iterator. Between two waits
 //! the members of a `WaitSet` or of `as_completed` stand still; what `map_limit` runs goes on beside its body.
 //! `docs/combinators.md` compares them with asyncio's, case by case.
+//!
+//! **What if one is dropped half-way**, by a `timeout` around it, say? Its futures are dropped with it. Of
+//! what had ended by then and was not given:
+//!
+//! | | `gather`, `join`, `for_each_limit` | `first_ok`, `staggered_race` | `race` | `gather_results`, `WaitSet`, `as_completed`, `map_limit` |
+//! |---|---|---|---|---|
+//! | a panic | reported | reported | reported | reported |
+//! | an error | reported | reported; dropped once one has won | a value | a value |
+//! | a value | dropped | dropped | dropped | dropped |
+//!
+//! Reports go to `pirn_core::report`, as those of a group do whose future is dropped. Where any output is a
+//! result, a `Result` is a value as any other. Values and futures are dropped one by one: if the destructor
+//! of one panics, that is reported, and keeps no other from it.
 
 mod ambient;
 #[cfg(doc)]

@@ -4,8 +4,8 @@ mod support;
 
 use pirn_core::{shield, yield_now};
 use pirn_group::{
-    GroupBuilder, WaitSet, as_completed, first_ok, for_each_limit, gather, join, map_limit, race,
-    staggered_race,
+    GroupBuilder, WaitSet, as_completed, first_ok, for_each_limit, gather, gather_results, join,
+    map_limit, race, staggered_race,
 };
 use pirn_sim::Sim;
 use pirn_timer::{move_on_after, timeout};
@@ -90,6 +90,25 @@ fn errors_and_panics_that_failed_a_gather_are_reported_where_nobody_is_given_the
     let sure = |number| async move { _ = member(number, true).await };
     assert_eq!(of_failed(|| join([0, 1].map(sure))), bug);
     assert_eq!(of_failed(|| join((sure(0), sure(1)))), bug);
+}
+
+#[test]
+fn panics_that_are_results_are_reported_where_nobody_is_given_them() {
+    let bug = ["a panic of: bug"];
+    assert_eq!(of_cut_off(|| gather_results(members(true))), bug);
+    let tuple = |bug| move || gather_results((member(2, bug), member(1, bug), async { 7 }));
+    assert_eq!(of_cut_off(tuple(true)), bug);
+    // An error is a value there, as the output may be anything.
+    assert_eq!(of_cut_off(|| gather_results(members(false))), [""; 0]);
+    assert_eq!(of_cut_off(tuple(false)), [""; 0]);
+    // What was given is not reported.
+    reports();
+    let given = (
+        poll(pin!(gather_results([member(1, true)]))),
+        poll(pin!(gather_results((member(1, true), member(1, true))))),
+    );
+    drop(given);
+    assert_eq!(brief(), [""; 0]);
 }
 
 #[test]
@@ -354,6 +373,21 @@ fn values_that_panic_as_they_are_dropped_do_so_each_by_itself() {
         }),
         3,
     );
+    all_go_off(gather_results((0..3).map(bomb)), 3);
+    all_go_off(gather_results((bomb(0), bomb(1), pending::<()>())), 2);
+    all_go_off(join((0..3).map(bomb)), 3);
+    all_go_off(join((bomb(0), bomb(1), pending::<()>())), 2);
+    let fails = |number| async move {
+        match number {
+            0 => shield(pending()).await,
+            3 => Err("lost"),
+            _ => Ok(bomb(number).await),
+        }
+    };
+    let of_list = of_dropped(gather([1, 0, 1, 3].map(fails)));
+    assert_eq!(of_list.len(), 3, "{of_list:?}");
+    let of_tuple = of_dropped(gather((fails(1), fails(0), fails(1), fails(3))));
+    assert_eq!(of_tuple.len(), 3, "{of_tuple:?}");
     let runner = |number: u32| async move {
         match number {
             0 => shield(bomb(2)).await,

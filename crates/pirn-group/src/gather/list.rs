@@ -8,6 +8,7 @@ use crate::error::GroupError;
 use crate::known::Known;
 use crate::several::form;
 use crate::tally::Tally;
+use crate::untaken::{Left, Untaken, Value};
 use pirn_core::{BranchEnd, JoinError, Scope, TaskMeta};
 use std::fmt;
 use std::future::Future;
@@ -52,13 +53,16 @@ impl<T, const N: usize> Shape<T> for Arrayed<N> {
     }
 }
 
+/// A place for each end.
+type Places<L> = Untaken<Vec<Option<L>>>;
+
 /// A gather of a list.
 #[must_use = "futures do nothing unless awaited"]
 pub struct Gathering<F: Future<Output: Outcome>, S> {
     branches: Branches<F>,
     tally: Tally<<F::Output as Outcome>::Error>,
     /// Gone when they were given.
-    values: Option<Vec<Option<<F::Output as Outcome>::Value>>>,
+    values: Option<Places<Value<<F::Output as Outcome>::Value>>>,
     shape: PhantomData<fn() -> S>,
 }
 
@@ -69,7 +73,7 @@ impl<F: Future<Output: Outcome<Error: fmt::Display>>, S> Gathering<F, S> {
     fn new(futures: impl Iterator<Item = F>, meta: TaskMeta) -> Self {
         let branches = Branches::of(futures);
         Gathering {
-            values: Some(none(branches.len())),
+            values: Some(none(branches.len(), meta.clone())),
             branches,
             tally: Tally::new("gather", meta),
             shape: PhantomData,
@@ -88,9 +92,9 @@ where
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         let (branches, tally) = (&mut this.branches, &mut this.tally);
-        let values = this.values.as_mut().expect(AGAIN);
+        let values = &mut this.values.as_mut().expect(AGAIN).all;
         let ended = |key: usize, end| {
-            values[key] = tally.end(key, end);
+            values[key] = tally.end(key, end).map(Value);
             tally.flow()
         };
         if ready!(branches.poll(cx, ended)).is_some() {
@@ -101,13 +105,14 @@ where
         }
         if !tally.is_well() {
             for (index, value) in values.iter_mut().enumerate() {
-                if let Some(value) = value.take() {
+                if let Some(Value(value)) = value.take() {
                     tally.discard(index, value);
                 }
             }
         }
         ready!(tally.poll_finish())?;
-        Poll::Ready(Ok(S::of(all(this.values.take()))))
+        let values = all(this.values.take(), |Value(value)| value);
+        Poll::Ready(Ok(S::of(values)))
     }
 }
 
@@ -116,7 +121,7 @@ where
 pub struct Settling<F: Future, S> {
     branches: Branches<F>,
     /// Gone when they were given.
-    ends: Option<Vec<Option<Result<F::Output, JoinError>>>>,
+    ends: Option<Places<Result<F::Output, JoinError>>>,
     stalled: bool,
     shape: PhantomData<fn() -> S>,
 }
@@ -125,10 +130,10 @@ pub struct Settling<F: Future, S> {
 impl<F: Future, S> Unpin for Settling<F, S> {}
 
 impl<F: Future, S> Settling<F, S> {
-    fn new(futures: impl Iterator<Item = F>) -> Self {
+    fn new(futures: impl Iterator<Item = F>, meta: TaskMeta) -> Self {
         let branches = Branches::of(futures);
         Settling {
-            ends: Some(none(branches.len())),
+            ends: Some(none(branches.len(), meta)),
             branches,
             stalled: false,
             shape: PhantomData,
@@ -141,7 +146,7 @@ impl<F: Future, S: Shape<Result<F::Output, JoinError>>> Future for Settling<F, S
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<S::Values> {
         let this = &mut *self;
-        let ends = this.ends.as_mut().expect(AGAIN);
+        let ends = &mut this.ends.as_mut().expect(AGAIN).all;
         let stalled = &mut this.stalled;
         let ended = |key: usize, end| {
             ends[key] = Some(result(end, stalled));
@@ -151,7 +156,7 @@ impl<F: Future, S: Shape<Result<F::Output, JoinError>>> Future for Settling<F, S
         if this.stalled && Scope::must_stay() {
             return Poll::Pending;
         }
-        Poll::Ready(S::of(all(this.ends.take())))
+        Poll::Ready(S::of(all(this.ends.take(), |end| end)))
     }
 }
 
@@ -164,15 +169,16 @@ fn join<F: Future, S>(
 
 const AGAIN: &str = "a gather was polled after it was ready";
 
-fn none<T>(len: usize) -> Vec<Option<T>> {
-    let mut values = Vec::new();
-    values.resize_with(len, || None);
-    values
+fn none<L: Left>(len: usize, meta: TaskMeta) -> Places<L> {
+    let mut places = Vec::new();
+    places.resize_with(len, || None);
+    Untaken::new(places, meta)
 }
 
-fn all<T>(values: Option<Vec<Option<T>>>) -> Vec<T> {
-    let value = |value: Option<T>| value.expect("each has ended and gave its value");
-    values.unwrap_or_default().into_iter().map(value).collect()
+fn all<L: Left, T>(untaken: Option<Places<L>>, give: impl Fn(L) -> T) -> Vec<T> {
+    let all = untaken.expect(AGAIN).take().into_iter();
+    all.map(|left| give(left.expect("each has ended and gave its value")))
+        .collect()
 }
 
 /// How one ended. If it was cancelled with the body around, `stalled` is set: then nothing is to be
@@ -239,8 +245,8 @@ impl<F: Future, const N: usize> GatherResults<form::Array> for [F; N] {
     type Settling = Settling<F, Arrayed<N>>;
     type Joining = Joining<Gathering<Sure<F>, Arrayed<N>>>;
 
-    fn gather_results(self) -> Self::Settling {
-        Settling::new(self.into_iter())
+    fn gather_results(self, meta: TaskMeta) -> Self::Settling {
+        Settling::new(self.into_iter(), meta)
     }
 
     fn join(self, meta: TaskMeta) -> Self::Joining {
@@ -254,8 +260,8 @@ impl<F: Future> GatherResults<form::Vector> for Vec<F> {
     type Settling = Settling<F, Listed>;
     type Joining = Joining<Gathering<Sure<F>, Listed>>;
 
-    fn gather_results(self) -> Self::Settling {
-        Settling::new(self.into_iter())
+    fn gather_results(self, meta: TaskMeta) -> Self::Settling {
+        Settling::new(self.into_iter(), meta)
     }
 
     fn join(self, meta: TaskMeta) -> Self::Joining {
@@ -269,8 +275,8 @@ impl<I: Iterator<Item: Future>> GatherResults<form::Iter> for I {
     type Settling = Settling<I::Item, Listed>;
     type Joining = Joining<Gathering<Sure<I::Item>, Listed>>;
 
-    fn gather_results(self) -> Self::Settling {
-        Settling::new(self)
+    fn gather_results(self, meta: TaskMeta) -> Self::Settling {
+        Settling::new(self, meta)
     }
 
     fn join(self, meta: TaskMeta) -> Self::Joining {

@@ -9,6 +9,7 @@ use crate::error::GroupError;
 use crate::known::Known;
 use crate::several::form;
 use crate::tally::Tally;
+use crate::untaken::{Quiet, Untaken};
 use pin_project_lite::pin_project;
 use pirn_core::{Branch, BranchEnd, Cause, JoinError, Scope, TaskMeta, budget};
 use std::convert::Infallible;
@@ -40,13 +41,17 @@ pin_project! {
     pub struct Seat<F: Future, K: Kept<F::Output>> {
         #[pin]
         branch: Branch<F>,
-        value: Option<K::Value>,
+        value: Option<K::Place>,
     }
 }
 
 /// What is kept of each end.
 pub trait Kept<Output> {
     type Value;
+    /// Where it lies until it is given. If it is not, that drops it, or reports what cannot be dropped.
+    type Place;
+
+    fn give(place: Self::Place) -> Self::Value;
 }
 
 /// The values.
@@ -59,11 +64,25 @@ pub enum Ends {}
 
 impl<Output: Outcome> Kept<Output> for Values {
     type Value = Output::Value;
+    type Place = Quiet<Output::Value>;
+
+    #[inline]
+    fn give(place: Self::Place) -> Self::Value {
+        place.take()
+    }
 }
 
 impl<Output> Kept<Output> for Ends {
     type Value = Result<Output, JoinError>;
+    type Place = End<Output>;
+
+    #[inline]
+    fn give(mut place: Self::Place) -> Self::Value {
+        place.take().expect("it is given once")
+    }
 }
+
+type End<T> = Untaken<Option<Result<T, JoinError>>>;
 
 /// All futures of a tuple.
 pub trait Seats<J> {
@@ -102,12 +121,12 @@ pub trait Judge {
     fn poll_whole<V>(&mut self, values: impl FnOnce() -> V) -> Poll<Self::Whole<V>>;
 }
 
-/// And what one of them comes to, of which a value is kept.
-pub trait JudgeOf<Output, Value>: Judge {
-    fn end(&mut self, place: usize, end: BranchEnd<Output>) -> Option<Value>;
+/// And what one of them comes to, of which a value is kept in its place.
+pub trait JudgeOf<Output, Place>: Judge {
+    fn end(&mut self, index: usize, end: BranchEnd<Output>) -> Option<Place>;
 
     /// Drops a value that does not count.
-    fn discard(&self, place: usize, value: Value);
+    fn discard(&self, index: usize, place: Place);
 }
 
 impl<E: fmt::Display + 'static> Judge for Tally<E> {
@@ -133,20 +152,21 @@ impl<E: fmt::Display + 'static> Judge for Tally<E> {
     }
 }
 
-impl<T, E: fmt::Display + 'static> JudgeOf<Result<T, E>, T> for Tally<E> {
+impl<T, E: fmt::Display + 'static> JudgeOf<Result<T, E>, Quiet<T>> for Tally<E> {
     #[inline]
-    fn end(&mut self, place: usize, end: BranchEnd<Result<T, E>>) -> Option<T> {
-        Tally::end(self, place, end)
+    fn end(&mut self, index: usize, end: BranchEnd<Result<T, E>>) -> Option<Quiet<T>> {
+        Tally::end(self, index, end).map(Quiet::new)
     }
 
-    fn discard(&self, place: usize, value: T) {
-        Tally::discard(self, place, value);
+    fn discard(&self, index: usize, place: Quiet<T>) {
+        Tally::discard(self, index, place.take());
     }
 }
 
 /// The judge of those who want every end.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Lenient {
+    meta: TaskMeta,
     /// One was cancelled with the body around.
     stalled: bool,
 }
@@ -177,13 +197,14 @@ impl Judge for Lenient {
     }
 }
 
-impl<T> JudgeOf<T, Result<T, JoinError>> for Lenient {
+impl<T> JudgeOf<T, End<T>> for Lenient {
     #[inline]
-    fn end(&mut self, _: usize, end: BranchEnd<T>) -> Option<Result<T, JoinError>> {
-        Some(result(end, &mut self.stalled))
+    fn end(&mut self, _: usize, end: BranchEnd<T>) -> Option<End<T>> {
+        let end = result(end, &mut self.stalled);
+        Some(Untaken::new(Some(end), self.meta.clone()))
     }
 
-    fn discard(&self, _: usize, _: Result<T, JoinError>) {
+    fn discard(&self, _: usize, _: End<T>) {
         unreachable!("every end counts")
     }
 }
@@ -254,7 +275,7 @@ impl<F: Future, K: Kept<F::Output>> Seat<F, K> {
     #[inline]
     fn poll<J>(self: Pin<&mut Self>, place: usize, cx: &mut Context<'_>, judge: &mut J) -> bool
     where
-        J: JudgeOf<F::Output, K::Value>,
+        J: JudgeOf<F::Output, K::Place>,
     {
         let this = self.project();
         let Poll::Ready(end) = this.branch.poll(cx) else {
@@ -267,7 +288,7 @@ impl<F: Future, K: Kept<F::Output>> Seat<F, K> {
     /// True if it has ended with that.
     fn cancel<J>(self: Pin<&mut Self>, place: usize, cause: &Arc<Cause>, judge: &mut J) -> bool
     where
-        J: JudgeOf<F::Output, K::Value>,
+        J: JudgeOf<F::Output, K::Place>,
     {
         let this = self.project();
         let Some(end) = this.branch.cancel(cause) else {
@@ -279,13 +300,13 @@ impl<F: Future, K: Kept<F::Output>> Seat<F, K> {
 
     #[inline]
     fn value(self: Pin<&mut Self>) -> K::Value {
-        let value = self.project().value.take();
-        value.expect("a gather was polled after it was ready")
+        let place = self.project().value.take();
+        K::give(place.expect("a gather was polled after it was ready"))
     }
 
     fn discard<J>(self: Pin<&mut Self>, place: usize, judge: &J)
     where
-        J: JudgeOf<F::Output, K::Value>,
+        J: JudgeOf<F::Output, K::Place>,
     {
         if let Some(value) = self.project().value.take() {
             judge.discard(place, value);
@@ -319,7 +340,7 @@ macro_rules! gather {
             impl<Who: Judge, $($F: Future,)+ Keeps> Seats<Who> for Row<$($F,)+ Keeps>
             where
                 $(Keeps: Kept<$F::Output>,)+
-                $(Who: JudgeOf<$F::Output, <Keeps as Kept<$F::Output>>::Value>,)+
+                $(Who: JudgeOf<$F::Output, <Keeps as Kept<$F::Output>>::Place>,)+
             {
                 type Values = ($(<Keeps as Kept<$F::Output>>::Value,)+);
                 const LEN: u32 = $len;
@@ -389,8 +410,9 @@ macro_rules! gather {
                 type Joining = Joining<Gathering<Row<$(Sure<$F>,)+ Values>, Tally<Infallible>>>;
 
                 #[inline]
-                fn gather_results(self) -> Self::Settling {
-                    Gathering::new(Row::new(self), Lenient::default())
+                fn gather_results(self, meta: TaskMeta) -> Self::Settling {
+                    let stalled = false;
+                    Gathering::new(Row::new(self), Lenient { meta, stalled })
                 }
 
                 #[inline]

@@ -2,10 +2,10 @@
 
 use super::child::Sink;
 use super::{Ambient, TaskGroup};
+use crate::catch::drop_nameless;
 use crate::error::ChildError;
 use crate::untaken::{Untaken, Value};
 use pirn_core::large::hand_on;
-use pirn_core::report::{Report, report};
 use pirn_core::shim::ListLock;
 use pirn_core::wake::{discard, wake};
 use pirn_core::{Refused, Spawn, TaskMeta, budget};
@@ -13,7 +13,6 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::marker::PhantomData;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
@@ -300,10 +299,7 @@ impl<T> Drop for Results<T> {
         let ended = std::mem::take(&mut self.0.lock().ended);
         // One by one: in one drop, the second destructor that panics would end the program.
         for (_, result) in ended {
-            if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(result))) {
-                let task = None;
-                report(Report::Panic { task, payload });
-            }
+            drop_nameless(|| drop(result));
         }
     }
 }
