@@ -1,4 +1,4 @@
-//! Random programs of nested groups, each under a schedule of its own, in virtual time.
+//! Random programs of nested groups and combinators, each under a schedule of its own, in virtual time.
 //!
 //! `PIRN_SEEDS=10000` runs more of them than the thousand that run otherwise; `PIRN_SEED=77` runs
 //! one.
@@ -7,8 +7,11 @@ use fastrand::Rng;
 use futures::FutureExt;
 use futures::future::{Either, select};
 use pirn_core::report::{Report, set_hook};
-use pirn_core::{Cause, Scope, TaskMeta, context, finally, shield, yield_now};
-use pirn_group::{GroupBuilder, GroupError, InTask, StartError, Started, TaskGroup};
+use pirn_core::{Cause, JoinError, Scope, TaskMeta, context, finally, shield, yield_now};
+use pirn_group::{
+    GroupBuilder, GroupError, InTask, StartError, Started, TaskGroup, for_each_limit, gather,
+    gather_results, map_limit, race,
+};
 use pirn_timer::{sleep, timeout};
 use std::error::Error;
 use std::fmt;
@@ -46,6 +49,8 @@ struct World {
     /// What happened at all: that these programs are not trivial.
     cancelled: AtomicUsize,
     dropped: AtomicUsize,
+    /// Combinators that were dropped half-way.
+    halved: AtomicUsize,
 }
 
 impl World {
@@ -55,6 +60,17 @@ impl World {
 
     fn catch(&self, numbers: impl IntoIterator<Item = Number>) {
         self.caught.lock().unwrap().extend(numbers);
+    }
+
+    /// Takes a panic that is a result.
+    fn take(&self, end: Result<(), JoinError>) {
+        match end {
+            Ok(()) => {}
+            Err(JoinError::Panicked(panic)) => {
+                self.catch([*panic.into_payload().downcast::<Number>().unwrap()]);
+            }
+            Err(error) => unreachable!("no member is cancelled alone: {error}"),
+        }
     }
 }
 
@@ -158,6 +174,7 @@ fn work(place: Place, mut rng: Rng) -> Work<()> {
                 let limit = Duration::from_millis(rng.u64(1..30));
                 timeout(limit, work(below, inner)).await.unwrap_or(Ok(()))
             }
+            4 | 5 => combined(below, inner).await,
             _ => group(below, inner).await,
         }
     })
@@ -228,16 +245,7 @@ async fn group(mut place: Place, mut rng: Rng) -> Result<(), Boxed> {
         if !matches!(form, 1 | 7) {
             return Some(run.await);
         }
-        // A part of it, and then it is dropped.
-        let mut run = Box::pin(run);
-        for _ in 0..outside.u8(1..4) {
-            let polled = poll_fn(|cx| Poll::Ready(run.as_mut().poll(cx))).await;
-            if let Poll::Ready(ended) = polled {
-                return Some(ended);
-            }
-            pause(&mut outside).await;
-        }
-        None
+        half_way(run, &mut outside).await
     });
     let ended = ended.catch_unwind().await;
     let Some(ended) = ended.transpose() else {
@@ -245,6 +253,16 @@ async fn group(mut place: Place, mut rng: Rng) -> Result<(), Boxed> {
         return Ok(());
     };
     assert_eq!(count.load(SeqCst), 0, "a child outlived its group");
+    judged(ended, &place, &around, &mut rng)
+}
+
+/// What is done with how a group, or a combinator, ended.
+fn judged(
+    ended: std::thread::Result<Result<(), GroupError<Boxed>>>,
+    Place { world, .. }: &Place,
+    around: &Scope,
+    rng: &mut Rng,
+) -> Result<(), Boxed> {
     match ended {
         Err(payload) => resume_unwind(payload),
         Ok(Ok(())) => Ok(()),
@@ -260,6 +278,97 @@ async fn group(mut place: Place, mut rng: Rng) -> Result<(), Boxed> {
             Ok(())
         }
     }
+}
+
+/// Several pieces at once in this task, in one of the combinators.
+async fn combined(mut place: Place, mut rng: Rng) -> Result<(), Boxed> {
+    let (world, count) = (Arc::clone(&place.world), Arc::default());
+    place.groups.push(Arc::clone(&count));
+    let around = Scope::current().unwrap();
+    let (form, half) = (rng.u8(..6), rng.u8(..3) == 0);
+    place.fleeting |= half;
+    let mut members = Vec::new();
+    for _ in 0..rng.usize(2..5) {
+        members.push(Box::pin(counted_in_task(&place, &mut rng)));
+    }
+    let settled = |members: Vec<_>| {
+        let settled = |member| Box::pin(settled(Arc::clone(&world), member));
+        members.into_iter().map(settled).collect::<Vec<_>>()
+    };
+    let (mut inside, mut outside) = (rng.fork(), rng.fork());
+    let run = async {
+        match form {
+            0 => gather(members).await.map(drop),
+            1 => {
+                let (last, first) = (members.pop().unwrap(), members.swap_remove(0));
+                gather((first, last)).await.map(drop)
+            }
+            2 => for_each_limit(2, members, |member| member).await,
+            3 => {
+                let ends = gather_results(settled(members)).await;
+                ends.into_iter().for_each(|end| world.take(end));
+                Ok(())
+            }
+            4 => match race(settled(members)).await {
+                Err(JoinError::Cancelled(_)) => unreachable!("no member is cancelled alone"),
+                _ => Ok(()),
+            },
+            _ => {
+                let (world, body) = (&world, &mut inside);
+                let work = |member| member;
+                map_limit(3, settled(members), work, async move |mut results| {
+                    for _ in 0..body.u8(..4) {
+                        pause(body).await;
+                        if let Some((_, end)) = results.next().await {
+                            world.take(end);
+                        }
+                    }
+                    pause(body).await;
+                    if body.u8(..6) == 0 {
+                        resume_unwind(Box::new(world.raise()));
+                    }
+                })
+                .await;
+                Ok(())
+            }
+        }
+    };
+    let ended = AssertUnwindSafe(async {
+        match half {
+            true => half_way(run, &mut outside).await,
+            false => Some(run.await),
+        }
+    });
+    let ended = ended.catch_unwind().await;
+    let Some(ended) = ended.transpose() else {
+        world.halved.fetch_add(1, SeqCst);
+        return Ok(());
+    };
+    assert_eq!(count.load(SeqCst), 0, "a future outlived its combinator");
+    judged(ended, &place, &around, &mut rng)
+}
+
+/// One whose error somebody takes at once: where it is a result, no combinator looks into it.
+async fn settled(world: Arc<World>, member: impl Future<Output = Result<(), Boxed>>) {
+    if let Err(error) = member.await {
+        match error.downcast_ref() {
+            Some(number) => world.catch([*number]),
+            None => world.catch(numbers(error.downcast_ref().unwrap())),
+        }
+    }
+}
+
+/// A part of it, and then it is dropped.
+async fn half_way<F: Future>(run: F, rng: &mut Rng) -> Option<F::Output> {
+    let mut run = Box::pin(run);
+    for _ in 0..rng.u8(1..4) {
+        let polled = poll_fn(|cx| Poll::Ready(run.as_mut().poll(cx))).await;
+        if let Poll::Ready(ended) = polled {
+            return Some(ended);
+        }
+        pause(rng).await;
+    }
+    None
 }
 
 /// Polls by reference, with limits of several kinds, and then to the end.
@@ -468,7 +577,7 @@ async fn body_in_task(
     simple(place, rng)
 }
 
-async fn program(seed: u64) -> [usize; 5] {
+async fn program(seed: u64) -> [usize; 6] {
     let world = Arc::new(World::default());
     let place = Place {
         world: Arc::clone(&world),
@@ -492,8 +601,9 @@ async fn program(seed: u64) -> [usize; 5] {
     assert_eq!(seen, raised, "each failure is seen once");
     let opened = world.opened.load(SeqCst);
     assert_eq!(opened, world.closed.load(SeqCst), "every clean-up has run");
-    let [cancelled, dropped] = [&world.cancelled, &world.dropped].map(|count| count.load(SeqCst));
-    [raised.len(), told, opened, cancelled, dropped]
+    let counts = [&world.cancelled, &world.dropped, &world.halved];
+    let [cancelled, dropped, halved] = counts.map(|count| count.load(SeqCst));
+    [raised.len(), told, opened, cancelled, dropped, halved]
 }
 
 #[test]
@@ -505,7 +615,7 @@ fn no_child_outlives_its_group_no_failure_is_lost_and_no_cancel_swallowed() {
         return;
     }
     let next = AtomicU64::new(0);
-    let totals = Mutex::new([0; 5]);
+    let totals = Mutex::new([0; 6]);
     let seeds = number("PIRN_SEEDS").unwrap_or(1000);
     pirn_sim::check(seeds, || {
         let seed = next.fetch_add(1, SeqCst);
@@ -519,7 +629,7 @@ fn no_child_outlives_its_group_no_failure_is_lost_and_no_cancel_swallowed() {
         }
     });
     let totals = totals.into_inner().unwrap();
-    println!("raised, reported, clean-ups, cancelled, dropped: {totals:?}");
+    println!("raised, reported, clean-ups, cancelled, dropped, halved: {totals:?}");
     assert!(
         totals.iter().all(|total| *total as u64 >= seeds / 20),
         "{totals:?}"
