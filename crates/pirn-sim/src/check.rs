@@ -20,7 +20,8 @@ use std::thread;
 ///
 /// # Panics
 ///
-/// As the first run that fails.
+/// As the first run that fails. A panic that nobody receives, of a detached task or of a destructor, fails
+/// no run: it goes to the [hook](pirn_core::report::set_hook), as outside of a simulation.
 ///
 /// # Examples
 ///

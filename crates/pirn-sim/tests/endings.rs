@@ -1,6 +1,6 @@
 //! How runs end that fail, and what is left then.
 
-use pirn_core::{context, finally, panic_message, shield, yield_now};
+use pirn_core::{Cause, Scope, context, finally, panic_message, shield, yield_now};
 use pirn_executor::{spawn, spawn_local};
 use pirn_sim::{Sim, check, pause, random};
 use pirn_sync::Lock;
@@ -296,6 +296,21 @@ fn ends_as_it_is_asked_to() {
             sleep(MS).await;
             pending::<()>().await;
         }),
+        Ok("child") => check(3, || async {
+            spawn(async { panic!("child failed") }).await.unwrap();
+        }),
+        Ok("output") => drop(Sim::new().explore(
+            3,
+            None,
+            || async { Err::<(), _>("it is bad") },
+            Result::is_err,
+        )),
+        Ok("before") => check(3, || -> std::future::Ready<()> { panic!("no future") }),
+        Ok("cancelled") => check(3, || async {
+            let scope = Scope::current().unwrap();
+            scope.cancel(Cause::requested("enough"));
+            pending::<()>().await;
+        }),
         Ok("passes") => check(3, || async move { println!("one run") }),
         _ => {}
     }
@@ -324,6 +339,24 @@ fn the_last_of_the_trace_is_what_came_before_the_end_however_many_are_cancelled_
     let (_, _, err) = run_it("deadlock", None);
     assert!(err.contains("main       poll"), "{err}");
     assert!(err.contains("clock      jumps from 0.000000000"), "{err}");
+}
+
+#[test]
+fn however_it_fails_the_line_that_repeats_it_is_told() {
+    let told = [
+        ("panic", "main failed"),
+        ("deadlock", "deadlock: nothing is ready"),
+        ("child", "child failed"),
+        ("output", ""),
+        ("before", "no future"),
+        ("cancelled", "enough"),
+    ];
+    let line = format!("pirn-sim: to run it alone: PIRN_SEED=0 cargo test {ENDS}");
+    for (asked, what) in told {
+        let (_, _, err) = run_it(asked, None);
+        assert_eq!(err.matches(&line).count(), 1, "{asked}: {err}");
+        assert!(err.contains(what), "{asked}: {err}");
+    }
 }
 
 #[test]
