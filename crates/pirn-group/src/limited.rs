@@ -186,7 +186,7 @@ where
             running: Branches::new(),
             source: Some(items.items()),
             work,
-            tally: Tally::new("for_each_limit", TaskMeta::here()),
+            tally: Tally::new(&"for_each_limit", TaskMeta::here()),
             limit,
             numbers: Vec::new(),
             taken: 0,

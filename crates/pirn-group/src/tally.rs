@@ -16,9 +16,9 @@ use std::task::Poll;
 /// Of a race without runners.
 pub(crate) const NOBODY: &str = "nobody was in the race";
 
-pub struct Tally<E> {
+pub(crate) struct Tally<E> {
     /// What the futures are called, with their number.
-    what: &'static str,
+    what: &'static &'static str,
     meta: TaskMeta,
     /// Something has ended the whole, and the others are still to be cancelled.
     must_cancel: bool,
@@ -44,7 +44,7 @@ struct Trouble<E> {
 
 impl<E: fmt::Display> Tally<E> {
     #[inline]
-    pub(crate) fn new(what: &'static str, meta: TaskMeta) -> Self {
+    pub(crate) fn new(what: &'static &'static str, meta: TaskMeta) -> Self {
         Tally {
             what,
             meta,

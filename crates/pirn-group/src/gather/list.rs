@@ -75,7 +75,7 @@ impl<F: Future<Output: Outcome<Error: fmt::Display>>, S> Gathering<F, S> {
         Gathering {
             values: Some(none(branches.len(), meta.clone())),
             branches,
-            tally: Tally::new("gather", meta),
+            tally: Tally::new(&"gather", meta),
             shape: PhantomData,
         }
     }
@@ -185,12 +185,18 @@ fn all<L: Left, T>(untaken: Option<Places<L>>, give: impl Fn(L) -> T) -> Vec<T> 
 /// given as long as the body [must stay](Scope::must_stay).
 #[inline]
 pub(crate) fn result<T>(end: BranchEnd<T>, stalled: &mut bool) -> Result<T, JoinError> {
+    result_of(end, || *stalled = true)
+}
+
+/// As [`result`].
+#[inline]
+pub(super) fn result_of<T>(end: BranchEnd<T>, stalled: impl FnOnce()) -> Result<T, JoinError> {
     match end {
         BranchEnd::Value(value) => Ok(value),
         BranchEnd::Panicked(payload) => Err(JoinError::Panicked(payload.into())),
         BranchEnd::Cancelled(cause) => Err(JoinError::Cancelled(cause)),
         BranchEnd::Stalled(cause) => {
-            *stalled = true;
+            stalled();
             Err(JoinError::Cancelled(cause))
         }
     }

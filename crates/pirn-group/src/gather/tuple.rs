@@ -1,12 +1,11 @@
 //! Gathers of two to twelve different futures, which lie in the gather itself and share the task's
 //! waker: so nothing is allocated, and a wake polls those that have not ended.
 
-use super::list::result;
+use super::list::result_of;
 use super::outcome::Outcome;
 use super::plain::{Joining, Sure};
 use super::{Gather, GatherResults};
 use crate::error::GroupError;
-use crate::known::Known;
 use crate::several::form;
 use crate::tally::Tally;
 use crate::untaken::{Quiet, Untaken};
@@ -15,9 +14,10 @@ use pirn_core::{Branch, BranchEnd, Cause, JoinError, Scope, TaskMeta, budget};
 use std::convert::Infallible;
 use std::fmt;
 use std::future::Future;
+use std::marker::PhantomData;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 /// Some of a tuple's futures: bit k is the one at k.
 type Places = u16;
@@ -25,10 +25,10 @@ type Places = u16;
 pin_project! {
     /// A gather of a tuple.
     #[must_use = "futures do nothing unless awaited"]
-    pub struct Gathering<S, J> {
+    pub struct Gathering<S: Seats, W: Wants<S::Bad>> {
         #[pin]
         seats: S,
-        judge: J,
+        judge: W::Judge,
         // Those that have not ended.
         live: Places,
         // Whose turn is first.
@@ -45,11 +45,42 @@ pin_project! {
     }
 }
 
+/// All futures of a tuple.
+pub trait Seats {
+    type Values;
+    /// An end of which nothing is kept.
+    type Bad;
+    const LEN: u32;
+
+    /// Polls those that are `due`, and says which of them have ended. Ends where the judge has the others
+    /// cancelled.
+    fn poll<J>(self: Pin<&mut Self>, due: Places, cx: &mut Context<'_>, judge: &mut J) -> Places
+    where
+        J: Judge<Self::Bad>;
+
+    /// Cancels those that are `live`, and says which of them have ended with that.
+    fn cancel<J>(self: Pin<&mut Self>, live: Places, cause: &Arc<Cause>, judge: &mut J) -> Places
+    where
+        J: Judge<Self::Bad>;
+
+    /// What they gave, once.
+    fn values(self: Pin<&mut Self>) -> Self::Values;
+
+    /// Drops what they gave.
+    fn discard<J: Judge<Self::Bad>>(self: Pin<&mut Self>, judge: &J);
+}
+
 /// What is kept of each end.
 pub trait Kept<Output> {
     type Value;
     /// Where it lies until it is given. If it is not, that drops it, or reports what cannot be dropped.
     type Place;
+
+    /// Keeps an end, or gives it back: it is a bad one then.
+    fn keep<J: Judge<Bad>, Bad>(
+        end: BranchEnd<Output>,
+        judge: &mut J,
+    ) -> Result<Self::Place, BranchEnd<Output>>;
 
     fn give(place: Self::Place) -> Self::Value;
 }
@@ -67,6 +98,20 @@ impl<Output: Outcome> Kept<Output> for Values {
     type Place = Quiet<Output::Value>;
 
     #[inline]
+    fn keep<J: Judge<Bad>, Bad>(
+        end: BranchEnd<Output>,
+        _: &mut J,
+    ) -> Result<Self::Place, BranchEnd<Output>> {
+        match end {
+            BranchEnd::Value(output) => match output.value() {
+                Ok(value) => Ok(Quiet::new(value)),
+                Err(failed) => Err(BranchEnd::Value(failed)),
+            },
+            bad => Err(bad),
+        }
+    }
+
+    #[inline]
     fn give(place: Self::Place) -> Self::Value {
         place.take()
     }
@@ -74,7 +119,16 @@ impl<Output: Outcome> Kept<Output> for Values {
 
 impl<Output> Kept<Output> for Ends {
     type Value = Result<Output, JoinError>;
-    type Place = End<Output>;
+    type Place = Untaken<Option<Result<Output, JoinError>>>;
+
+    #[inline]
+    fn keep<J: Judge<Bad>, Bad>(
+        end: BranchEnd<Output>,
+        judge: &mut J,
+    ) -> Result<Self::Place, BranchEnd<Output>> {
+        let end = result_of(end, || judge.stalled());
+        Ok(Untaken::new(Some(end), judge.meta()))
+    }
 
     #[inline]
     fn give(mut place: Self::Place) -> Self::Value {
@@ -82,31 +136,19 @@ impl<Output> Kept<Output> for Ends {
     }
 }
 
-type End<T> = Untaken<Option<Result<T, JoinError>>>;
-
-/// All futures of a tuple.
-pub trait Seats<J> {
-    type Values;
-    const LEN: u32;
-
-    /// Polls those that are `due`, and says which of them have ended. Ends where the judge has the others
-    /// cancelled.
-    fn poll(self: Pin<&mut Self>, due: Places, cx: &mut Context<'_>, judge: &mut J) -> Places;
-
-    /// Cancels those that are `live`, and says which of them have ended with that.
-    fn cancel(self: Pin<&mut Self>, live: Places, cause: &Arc<Cause>, judge: &mut J) -> Places;
-
-    /// What they gave, once.
-    fn values(self: Pin<&mut Self>) -> Self::Values;
-
-    /// Drops what they gave.
-    fn discard(self: Pin<&mut Self>, judge: &J);
-}
-
-/// Who decides what the ends of the futures come to.
-pub trait Judge {
+/// Who decides what the ends of the futures come to, of which those are bad of which nothing is kept.
+pub trait Judge<Bad> {
     /// What there is in the end.
     type Whole<Values>;
+
+    /// Takes note of a bad end.
+    fn bad(&mut self, bad: Bad);
+
+    /// Takes note of one that was cancelled with the body around, where that was kept.
+    fn stalled(&mut self);
+
+    /// Of the whole, for what is kept and cannot be given.
+    fn meta(&self) -> TaskMeta;
 
     /// True if the others are to be cancelled.
     fn must_cancel(&self) -> bool;
@@ -117,49 +159,92 @@ pub trait Judge {
     /// The cause for which they are from now on.
     fn cancel(&mut self) -> Arc<Cause>;
 
+    /// Drops a value that does not count.
+    fn discard<T>(&self, place: usize, value: T);
+
     /// All have ended.
     fn poll_whole<V>(&mut self, values: impl FnOnce() -> V) -> Poll<Self::Whole<V>>;
 }
 
-/// And what one of them comes to, of which a value is kept in its place.
-pub trait JudgeOf<Output, Place>: Judge {
-    fn end(&mut self, index: usize, end: BranchEnd<Output>) -> Option<Place>;
-
-    /// Drops a value that does not count.
-    fn discard(&self, index: usize, place: Place);
+/// What is wanted of a tuple: with the judge of that.
+pub trait Wants<Bad> {
+    type Judge: Judge<Bad>;
 }
 
-impl<E: fmt::Display + 'static> Judge for Tally<E> {
+/// All values, or the errors.
+#[derive(Debug)]
+pub struct WantsAll<E>(PhantomData<E>);
+
+/// Every end.
+#[derive(Debug)]
+pub enum WantsEnds {}
+
+impl<Bad, E: fmt::Display> Wants<Bad> for WantsAll<E> {
+    type Judge = Strict<Bad, E>;
+}
+
+impl<Bad> Wants<Bad> for WantsEnds {
+    type Judge = Lenient;
+}
+
+/// The judge of those who want values.
+pub struct Strict<Bad, E> {
+    tally: Tally<E>,
+    /// What is done where something has gone wrong: with a bad end, and without one when all have ended.
+    /// Known from where the gather was made, as in [`Known`](crate::known::Known), but not on the way of
+    /// those who do well.
+    badly: fn(&mut Tally<E>, Option<Bad>) -> Poll<GroupError<E>>,
+}
+
+impl<Bad, E: fmt::Display> Strict<Bad, E> {
+    #[inline]
+    fn new(meta: TaskMeta, badly: fn(&mut Tally<E>, Option<Bad>) -> Poll<GroupError<E>>) -> Self {
+        Strict {
+            tally: Tally::new(&"gather", meta),
+            badly,
+        }
+    }
+}
+
+impl<Bad, E: fmt::Display> Judge<Bad> for Strict<Bad, E> {
     type Whole<Values> = Result<Values, GroupError<E>>;
+
+    fn bad(&mut self, bad: Bad) {
+        let _ = (self.badly)(&mut self.tally, Some(bad));
+    }
+
+    fn stalled(&mut self) {
+        unreachable!("no bad end is kept")
+    }
+
+    fn meta(&self) -> TaskMeta {
+        unreachable!("no bad end is kept")
+    }
 
     #[inline]
     fn must_cancel(&self) -> bool {
-        Tally::must_cancel(self)
+        self.tally.must_cancel()
     }
 
     #[inline]
     fn is_well(&self) -> bool {
-        Tally::is_well(self)
+        self.tally.is_well()
     }
 
     fn cancel(&mut self) -> Arc<Cause> {
-        Tally::cancel(self)
+        self.tally.cancel()
+    }
+
+    fn discard<T>(&self, place: usize, value: T) {
+        self.tally.discard(place, value);
     }
 
     #[inline]
     fn poll_whole<V>(&mut self, values: impl FnOnce() -> V) -> Poll<Self::Whole<V>> {
-        Poll::Ready(ready!(self.poll_finish()).map(|()| values()))
-    }
-}
-
-impl<T, E: fmt::Display + 'static> JudgeOf<Result<T, E>, Quiet<T>> for Tally<E> {
-    #[inline]
-    fn end(&mut self, index: usize, end: BranchEnd<Result<T, E>>) -> Option<Quiet<T>> {
-        Tally::end(self, index, end).map(Quiet::new)
-    }
-
-    fn discard(&self, index: usize, place: Quiet<T>) {
-        Tally::discard(self, index, place.take());
+        match self.tally.is_well() {
+            true => Poll::Ready(Ok(values())),
+            false => (self.badly)(&mut self.tally, None).map(Err),
+        }
     }
 }
 
@@ -171,8 +256,22 @@ pub struct Lenient {
     stalled: bool,
 }
 
-impl Judge for Lenient {
+impl<Bad> Judge<Bad> for Lenient {
     type Whole<Values> = Values;
+
+    fn bad(&mut self, _: Bad) {
+        unreachable!("every end is kept")
+    }
+
+    #[inline]
+    fn stalled(&mut self) {
+        self.stalled = true;
+    }
+
+    #[inline]
+    fn meta(&self) -> TaskMeta {
+        self.meta.clone()
+    }
 
     #[inline]
     fn must_cancel(&self) -> bool {
@@ -188,6 +287,10 @@ impl Judge for Lenient {
         unreachable!("nobody must be cancelled")
     }
 
+    fn discard<T>(&self, _: usize, _: T) {
+        unreachable!("every end counts")
+    }
+
     #[inline]
     fn poll_whole<V>(&mut self, values: impl FnOnce() -> V) -> Poll<V> {
         match self.stalled && Scope::must_stay() {
@@ -197,21 +300,9 @@ impl Judge for Lenient {
     }
 }
 
-impl<T> JudgeOf<T, End<T>> for Lenient {
+impl<S: Seats, W: Wants<S::Bad>> Gathering<S, W> {
     #[inline]
-    fn end(&mut self, _: usize, end: BranchEnd<T>) -> Option<End<T>> {
-        let end = result(end, &mut self.stalled);
-        Some(Untaken::new(Some(end), self.meta.clone()))
-    }
-
-    fn discard(&self, _: usize, _: End<T>) {
-        unreachable!("every end counts")
-    }
-}
-
-impl<S: Seats<J>, J: Judge> Gathering<S, J> {
-    #[inline]
-    fn new(seats: S, judge: J) -> Self {
+    fn new(seats: S, judge: W::Judge) -> Self {
         Gathering {
             seats,
             judge,
@@ -221,8 +312,8 @@ impl<S: Seats<J>, J: Judge> Gathering<S, J> {
     }
 }
 
-impl<S: Seats<J>, J: Judge> Future for Gathering<S, J> {
-    type Output = J::Whole<S::Values>;
+impl<S: Seats, W: Wants<S::Bad>> Future for Gathering<S, W> {
+    type Output = <W::Judge as Judge<S::Bad>>::Whole<S::Values>;
 
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
@@ -271,31 +362,50 @@ impl<F: Future, K: Kept<F::Output>> Seat<F, K> {
         }
     }
 
-    /// True when it has ended.
+    /// True when it has ended. `bad` makes a bad end one of the tuple's.
     #[inline]
-    fn poll<J>(self: Pin<&mut Self>, place: usize, cx: &mut Context<'_>, judge: &mut J) -> bool
-    where
-        J: JudgeOf<F::Output, K::Place>,
-    {
-        let this = self.project();
-        let Poll::Ready(end) = this.branch.poll(cx) else {
-            return false;
-        };
-        *this.value = judge.end(place, end);
-        true
+    fn poll<J: Judge<Bad>, Bad>(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        judge: &mut J,
+        bad: impl FnOnce(BranchEnd<F::Output>) -> Bad,
+    ) -> bool {
+        match self.as_mut().project().branch.poll(cx) {
+            Poll::Ready(end) => {
+                self.end(end, judge, bad);
+                true
+            }
+            Poll::Pending => false,
+        }
     }
 
     /// True if it has ended with that.
-    fn cancel<J>(self: Pin<&mut Self>, place: usize, cause: &Arc<Cause>, judge: &mut J) -> bool
-    where
-        J: JudgeOf<F::Output, K::Place>,
-    {
-        let this = self.project();
-        let Some(end) = this.branch.cancel(cause) else {
-            return false;
-        };
-        *this.value = judge.end(place, end);
-        true
+    fn cancel<J: Judge<Bad>, Bad>(
+        mut self: Pin<&mut Self>,
+        cause: &Arc<Cause>,
+        judge: &mut J,
+        bad: impl FnOnce(BranchEnd<F::Output>) -> Bad,
+    ) -> bool {
+        match self.as_mut().project().branch.cancel(cause) {
+            Some(end) => {
+                self.end(end, judge, bad);
+                true
+            }
+            None => false,
+        }
+    }
+
+    #[inline]
+    fn end<J: Judge<Bad>, Bad>(
+        self: Pin<&mut Self>,
+        end: BranchEnd<F::Output>,
+        judge: &mut J,
+        bad: impl FnOnce(BranchEnd<F::Output>) -> Bad,
+    ) {
+        match K::keep(end, judge) {
+            Ok(place) => *self.project().value = Some(place),
+            Err(end) => tell_badly(judge, end, bad),
+        }
     }
 
     #[inline]
@@ -304,14 +414,21 @@ impl<F: Future, K: Kept<F::Output>> Seat<F, K> {
         K::give(place.expect("a gather was polled after it was ready"))
     }
 
-    fn discard<J>(self: Pin<&mut Self>, place: usize, judge: &J)
-    where
-        J: JudgeOf<F::Output, K::Place>,
-    {
-        if let Some(value) = self.project().value.take() {
-            judge.discard(place, value);
+    fn discard<J: Judge<Bad>, Bad>(self: Pin<&mut Self>, place: usize, judge: &J) {
+        if let Some(kept) = self.project().value.take() {
+            judge.discard(place, K::give(kept));
         }
     }
+}
+
+/// Apart from the way of those who do well.
+#[cold]
+fn tell_badly<T, J: Judge<Bad>, Bad>(
+    judge: &mut J,
+    end: BranchEnd<T>,
+    bad: impl FnOnce(BranchEnd<T>) -> Bad,
+) {
+    judge.bad(bad(end));
 }
 
 macro_rules! gather {
@@ -337,39 +454,62 @@ macro_rules! gather {
                 }
             }
 
-            impl<Who: Judge, $($F: Future,)+ Keeps> Seats<Who> for Row<$($F,)+ Keeps>
+            /// A bad end of one of them.
+            pub enum Bad<$($F),+> {
+                $($F(BranchEnd<$F>)),+
+            }
+
+            impl<$($T,)+ Fails: fmt::Display + 'static> Bad<$(Result<$T, Fails>),+> {
+                /// What a judge does [badly](Strict::badly).
+                #[cold]
+                fn tell(tally: &mut Tally<Fails>, bad: Option<Self>) -> Poll<GroupError<Fails>> {
+                    match bad {
+                        $(Some(Bad::$F(end)) => drop(tally.end($index, end)),)+
+                        None => return tally.poll_finish_badly(),
+                    }
+                    Poll::Pending
+                }
+            }
+
+            impl<$($F: Future,)+ Keeps> Seats for Row<$($F,)+ Keeps>
             where
                 $(Keeps: Kept<$F::Output>,)+
-                $(Who: JudgeOf<$F::Output, <Keeps as Kept<$F::Output>>::Place>,)+
             {
                 type Values = ($(<Keeps as Kept<$F::Output>>::Value,)+);
+                type Bad = Bad<$($F::Output),+>;
                 const LEN: u32 = $len;
 
                 #[inline]
-                fn poll(
+                fn poll<Who>(
                     self: Pin<&mut Self>,
                     due: Places,
                     cx: &mut Context<'_>,
                     judge: &mut Who,
-                ) -> Places {
+                ) -> Places
+                where
+                    Who: Judge<Self::Bad>,
+                {
                     let this = self.project();
                     let mut ended = 0;
                     $(if due & (1 << $index) != 0 && !judge.must_cancel() {
-                        ended |= Places::from(this.$F.poll($index, cx, judge)) << $index;
+                        ended |= Places::from(this.$F.poll(cx, judge, Bad::$F)) << $index;
                     })+
                     ended
                 }
 
-                fn cancel(
+                fn cancel<Who>(
                     self: Pin<&mut Self>,
                     live: Places,
                     cause: &Arc<Cause>,
                     judge: &mut Who,
-                ) -> Places {
+                ) -> Places
+                where
+                    Who: Judge<Self::Bad>,
+                {
                     let this = self.project();
                     let mut ended = 0;
                     $(if live & (1 << $index) != 0 {
-                        ended |= Places::from(this.$F.cancel($index, cause, judge)) << $index;
+                        ended |= Places::from(this.$F.cancel(cause, judge, Bad::$F)) << $index;
                     })+
                     ended
                 }
@@ -381,7 +521,7 @@ macro_rules! gather {
                 }
 
                 #[cold]
-                fn discard(self: Pin<&mut Self>, judge: &Who) {
+                fn discard<Who: Judge<Self::Bad>>(self: Pin<&mut Self>, judge: &Who) {
                     let this = self.project();
                     $(this.$F.discard($index, judge);)+
                 }
@@ -394,20 +534,19 @@ macro_rules! gather {
             {
                 type Values = ($($T,)+);
                 type Error = Fails;
-                type Gathering =
-                    Known<Gathering<Row<$($F,)+ Values>, Tally<Fails>>, Result<($($T,)+), GroupError<Fails>>>;
+                type Gathering = Gathering<Row<$($F,)+ Values>, WantsAll<Fails>>;
 
                 #[inline]
                 fn gather(self, meta: TaskMeta) -> Self::Gathering {
-                    Known::new(Gathering::new(Row::new(self), Tally::new("gather", meta)))
+                    Gathering::new(Row::new(self), Strict::new(meta, Bad::tell))
                 }
             }
 
             impl<$($F: Future),+> GatherResults<form::Tuple> for ($($F,)+) {
                 type Values = ($($F::Output,)+);
                 type Ends = ($(Result<$F::Output, JoinError>,)+);
-                type Settling = Gathering<Row<$($F,)+ Ends>, Lenient>;
-                type Joining = Joining<Gathering<Row<$(Sure<$F>,)+ Values>, Tally<Infallible>>>;
+                type Settling = Gathering<Row<$($F,)+ Ends>, WantsEnds>;
+                type Joining = Joining<Gathering<Row<$(Sure<$F>,)+ Values>, WantsAll<Infallible>>>;
 
                 #[inline]
                 fn gather_results(self, meta: TaskMeta) -> Self::Settling {
@@ -418,11 +557,7 @@ macro_rules! gather {
                 #[inline]
                 fn join(self, meta: TaskMeta) -> Self::Joining {
                     let ($($F,)+) = self;
-                    let gather = |meta| {
-                        let row = Row::new(($(Sure::new($F),)+));
-                        Gathering::new(row, Tally::new("gather", meta))
-                    };
-                    Joining::new(gather, meta)
+                    Joining::new(|meta| ($(Sure::new($F),)+).gather(meta), meta)
                 }
             }
         };

@@ -59,7 +59,7 @@ where
         inner: Known::new(Attempts {
             stage: Stage::new(meta.clone()),
             branches: Branches::of(several.futures()),
-            tally: Tally::new("first_ok", meta),
+            tally: Tally::new(&"first_ok", meta),
         }),
     }
 }

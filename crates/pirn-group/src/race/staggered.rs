@@ -85,7 +85,7 @@ where
             wait: None,
             attempts: Some(attempts.into_iter()),
             delay,
-            tally: Tally::new("staggered_race", meta),
+            tally: Tally::new(&"staggered_race", meta),
             numbers: Vec::new(),
             latest: usize::MAX,
             started: 0,
