@@ -236,6 +236,12 @@ impl<E> Trouble<E> {
 }
 
 impl<E> Tally<E> {
+    /// The combinator.
+    #[inline]
+    pub(crate) fn meta(&self) -> &TaskMeta {
+        &self.meta
+    }
+
     /// Reports what nobody receives any more.
     #[inline]
     pub(crate) fn let_go(&mut self) {

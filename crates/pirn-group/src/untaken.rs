@@ -4,19 +4,19 @@
 //! that: errors and panics that [failed the whole](crate::tally) are reported by the tally; ends that are
 //! results lie in what is here, which reports panics. Values are dropped, each by itself.
 
-use crate::catch::{drop_nameless, drop_quietly, report_panic};
+use crate::catch::{drop_quietly, report_panic};
 use pirn_core::{JoinError, Payload, TaskMeta};
 use std::mem;
 
 /// Ends, or places for them, that were not given to anybody yet.
-pub struct Untaken<All: IntoIterator<Item: Left> + Default> {
+pub(crate) struct Untaken<All: IntoIterator<Item: Left> + Default> {
     pub(crate) all: All,
     /// The combinator.
     task: TaskMeta,
 }
 
 /// What may be left of a future.
-pub trait Left {
+pub(crate) trait Left {
     /// Nobody takes it any more.
     fn left(self, task: &TaskMeta);
 }
@@ -45,31 +45,6 @@ impl<All: IntoIterator<Item: Left> + Default> Drop for Untaken<All> {
     fn drop(&mut self) {
         for left in self.take() {
             left.left(&self.task);
-        }
-    }
-}
-
-/// A value of the user's that lies where nothing says whose it is: it is dropped as one that is
-/// [`Untaken`] is.
-pub struct Quiet<T>(Option<T>);
-
-impl<T> Quiet<T> {
-    #[inline]
-    pub(crate) fn new(value: T) -> Self {
-        Quiet(Some(value))
-    }
-
-    #[inline]
-    pub(crate) fn take(mut self) -> T {
-        self.0.take().expect("it is taken by value")
-    }
-}
-
-impl<T> Drop for Quiet<T> {
-    #[inline]
-    fn drop(&mut self) {
-        if mem::needs_drop::<T>() && self.0.is_some() {
-            drop_nameless(|| self.0 = None);
         }
     }
 }

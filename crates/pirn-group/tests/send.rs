@@ -235,7 +235,7 @@ tasks! {
         .await;
         map_limit(2, v.iter(), async |x| boxed(*x).await, async |mut r| drop(r.next().await)).await;
         let work = async |x: &u32| literal(*x).await;
-        let items = v.iter().map(|x| x);
+        let items = v.iter().filter(|x| **x > 0);
         map_limit(2, items, work, async |mut r| {
             let v = &v;
             while let Some((place, end)) = r.next().await {

@@ -8,7 +8,7 @@ use super::{Gather, GatherResults};
 use crate::error::GroupError;
 use crate::several::form;
 use crate::tally::Tally;
-use crate::untaken::{Quiet, Untaken};
+use crate::untaken::{Left, Value};
 use pin_project_lite::pin_project;
 use pirn_core::{Branch, BranchEnd, Cause, JoinError, Scope, TaskMeta, budget};
 use std::convert::Infallible;
@@ -34,6 +34,13 @@ pin_project! {
         // Whose turn is first.
         first: u32,
     }
+
+    impl<S: Seats, W: Wants<S::Bad>> PinnedDrop for Gathering<S, W> {
+        fn drop(this: Pin<&mut Self>) {
+            let this = this.project();
+            this.seats.left(this.judge.meta());
+        }
+    }
 }
 
 pin_project! {
@@ -41,7 +48,7 @@ pin_project! {
     pub struct Seat<F: Future, K: Kept<F::Output>> {
         #[pin]
         branch: Branch<F>,
-        value: Option<K::Place>,
+        value: Option<K::Value>,
     }
 }
 
@@ -68,21 +75,23 @@ pub trait Seats {
 
     /// Drops what they gave.
     fn discard<J: Judge<Self::Bad>>(self: Pin<&mut Self>, judge: &J);
+
+    /// Nobody is given what they gave any more.
+    fn left(self: Pin<&mut Self>, task: &TaskMeta);
 }
 
 /// What is kept of each end.
 pub trait Kept<Output> {
     type Value;
-    /// Where it lies until it is given. If it is not, that drops it, or reports what cannot be dropped.
-    type Place;
 
     /// Keeps an end, or gives it back: it is a bad one then.
     fn keep<J: Judge<Bad>, Bad>(
         end: BranchEnd<Output>,
         judge: &mut J,
-    ) -> Result<Self::Place, BranchEnd<Output>>;
+    ) -> Result<Self::Value, BranchEnd<Output>>;
 
-    fn give(place: Self::Place) -> Self::Value;
+    /// Nobody is given that any more.
+    fn left(value: Self::Value, task: &TaskMeta);
 }
 
 /// The values.
@@ -95,44 +104,38 @@ pub enum Ends {}
 
 impl<Output: Outcome> Kept<Output> for Values {
     type Value = Output::Value;
-    type Place = Quiet<Output::Value>;
 
     #[inline]
     fn keep<J: Judge<Bad>, Bad>(
         end: BranchEnd<Output>,
         _: &mut J,
-    ) -> Result<Self::Place, BranchEnd<Output>> {
+    ) -> Result<Self::Value, BranchEnd<Output>> {
         match end {
-            BranchEnd::Value(output) => match output.value() {
-                Ok(value) => Ok(Quiet::new(value)),
-                Err(failed) => Err(BranchEnd::Value(failed)),
-            },
+            BranchEnd::Value(output) => output.value().map_err(BranchEnd::Value),
             bad => Err(bad),
         }
     }
 
-    #[inline]
-    fn give(place: Self::Place) -> Self::Value {
-        place.take()
+    #[cold]
+    fn left(value: Output::Value, task: &TaskMeta) {
+        Value(value).left(task);
     }
 }
 
 impl<Output> Kept<Output> for Ends {
     type Value = Result<Output, JoinError>;
-    type Place = Untaken<Option<Result<Output, JoinError>>>;
 
     #[inline]
     fn keep<J: Judge<Bad>, Bad>(
         end: BranchEnd<Output>,
         judge: &mut J,
-    ) -> Result<Self::Place, BranchEnd<Output>> {
-        let end = result_of(end, || judge.stalled());
-        Ok(Untaken::new(Some(end), judge.meta()))
+    ) -> Result<Self::Value, BranchEnd<Output>> {
+        Ok(result_of(end, || judge.stalled()))
     }
 
-    #[inline]
-    fn give(mut place: Self::Place) -> Self::Value {
-        place.take().expect("it is given once")
+    #[cold]
+    fn left(value: Self::Value, task: &TaskMeta) {
+        value.left(task);
     }
 }
 
@@ -147,8 +150,8 @@ pub trait Judge<Bad> {
     /// Takes note of one that was cancelled with the body around, where that was kept.
     fn stalled(&mut self);
 
-    /// Of the whole, for what is kept and cannot be given.
-    fn meta(&self) -> TaskMeta;
+    /// Of the whole.
+    fn meta(&self) -> &TaskMeta;
 
     /// True if the others are to be cancelled.
     fn must_cancel(&self) -> bool;
@@ -217,8 +220,9 @@ impl<Bad, E: fmt::Display> Judge<Bad> for Strict<Bad, E> {
         unreachable!("no bad end is kept")
     }
 
-    fn meta(&self) -> TaskMeta {
-        unreachable!("no bad end is kept")
+    #[inline]
+    fn meta(&self) -> &TaskMeta {
+        self.tally.meta()
     }
 
     #[inline]
@@ -269,8 +273,8 @@ impl<Bad> Judge<Bad> for Lenient {
     }
 
     #[inline]
-    fn meta(&self) -> TaskMeta {
-        self.meta.clone()
+    fn meta(&self) -> &TaskMeta {
+        &self.meta
     }
 
     #[inline]
@@ -403,20 +407,27 @@ impl<F: Future, K: Kept<F::Output>> Seat<F, K> {
         bad: impl FnOnce(BranchEnd<F::Output>) -> Bad,
     ) {
         match K::keep(end, judge) {
-            Ok(place) => *self.project().value = Some(place),
+            Ok(value) => *self.project().value = Some(value),
             Err(end) => tell_badly(judge, end, bad),
         }
     }
 
     #[inline]
     fn value(self: Pin<&mut Self>) -> K::Value {
-        let place = self.project().value.take();
-        K::give(place.expect("a gather was polled after it was ready"))
+        let value = self.project().value.take();
+        value.expect("a gather was polled after it was ready")
     }
 
     fn discard<J: Judge<Bad>, Bad>(self: Pin<&mut Self>, place: usize, judge: &J) {
-        if let Some(kept) = self.project().value.take() {
-            judge.discard(place, K::give(kept));
+        if let Some(value) = self.project().value.take() {
+            judge.discard(place, value);
+        }
+    }
+
+    #[inline]
+    fn left(self: Pin<&mut Self>, task: &TaskMeta) {
+        if let Some(value) = self.project().value.take() {
+            K::left(value, task);
         }
     }
 }
@@ -524,6 +535,12 @@ macro_rules! gather {
                 fn discard<Who: Judge<Self::Bad>>(self: Pin<&mut Self>, judge: &Who) {
                     let this = self.project();
                     $(this.$F.discard($index, judge);)+
+                }
+
+                #[inline]
+                fn left(self: Pin<&mut Self>, task: &TaskMeta) {
+                    let this = self.project();
+                    $(this.$F.left(task);)+
                 }
             }
 
