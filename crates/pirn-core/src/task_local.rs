@@ -183,6 +183,19 @@ struct Around {
     keeper: Cell<Keeper>,
 }
 
+impl Around {
+    #[inline]
+    fn is_empty(&self) -> bool {
+        match self.list.take() {
+            None => true,
+            list => {
+                self.list.set(list);
+                false
+            }
+        }
+    }
+}
+
 /// The same, taken out. `Nobody` has no list.
 struct Stand {
     list: Option<List>,
@@ -588,9 +601,9 @@ fn add(added: &mut Option<Entry>, locals: &mut Option<List>) {
 /// What a child of the caller gets.
 #[inline]
 pub(crate) fn inherit() -> Option<List> {
-    match keeper() {
-        Keeper::Nobody => None,
-        Keeper::Entered | Keeper::Later => copy(),
+    match AROUND.try_with(|around| around.is_empty()) {
+        Ok(false) => copy(),
+        Ok(true) | Err(_) => None,
     }
 }
 
