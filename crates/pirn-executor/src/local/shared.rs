@@ -261,8 +261,9 @@ impl Shared {
         let mut left = self.settle(most);
         if left > 0 {
             let mut remote = self.remote.lock();
-            // Ordering: Relaxed, written under the lock.
-            self.remote_ready.store(false, Relaxed);
+            // Ordering: Relaxed, written under the lock. While one of several is settled, a destructor
+            // that drives the executor finds the others by it.
+            self.remote_ready.store(remote.queue.len() > 1, Relaxed);
             std::mem::swap(&mut *self.own().arrived.borrow_mut(), &mut remote.queue);
             drop(remote);
             left = self.settle(left);
