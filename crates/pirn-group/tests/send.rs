@@ -2,11 +2,14 @@
 //! that their futures are `Send`. Each test is as good as done when it compiles; it runs, too.
 #![cfg(not(loom))]
 
-use pirn_core::yield_now;
+use futures::StreamExt;
+use pirn_compat::TokioHandle;
+use pirn_core::{Cause, finally, shield, yield_now};
 use pirn_group::{
-    first_ok, for_each_limit, gather, gather_results, join, map_limit, race, staggered_race, stream,
+    CancelToken, GroupBuilder, WaitSet, When, as_completed, first_ok, for_each_limit, gather,
+    gather_results, group_in_task, join, map_limit, race, staggered_race, stream, wait,
 };
-use pirn_timer::timeout;
+use pirn_timer::{move_on_after, timeout};
 use std::error::Error;
 use std::future::{Future, pending};
 use std::pin::{Pin, pin};
@@ -245,5 +248,82 @@ tasks! {
         .await;
         let one = || map_limit(2, v.iter(), async |x| boxed(*x).await, async |mut r| r.next().await);
         assert_eq!(join([one(), one()]).await.len(), 2);
+    }
+
+    a_wait_set(v) {
+        let mut set = WaitSet::of(v.iter().map(|x| async move { boxed(*x).await }));
+        assert_eq!(set.first_completed().await.len() + set.all().await.len(), 3);
+        let mut set = WaitSet::of((async { boxed(v[0]).await }, boxed(0)));
+        assert!(!wait(&mut set, When::FirstError).await.is_empty());
+        let mut set = WaitSet::of([literal(1), literal(0)]);
+        assert!(!set.until(|end| matches!(end, Ok(Ok(_)))).await.is_empty());
+        assert!(set.cancel(Cause::requested("enough")).await.len() < 2);
+    }
+
+    ends_as_they_come(v) {
+        let mut ends = as_completed(v.iter().map(|x| async move { boxed(*x).await }));
+        while let Some((place, end)) = ends.next().await {
+            assert_eq!(end.unwrap().unwrap(), v[place]);
+        }
+        let mut ends = as_completed((async { literal(v[0]).await }, literal(2)));
+        assert_eq!(ends.next().await.unwrap().1.unwrap(), Ok(1));
+    }
+
+    streams(v) {
+        let mut numbers = pin!(stream::from_fn(async |yielder| {
+            for x in &v {
+                yielder.yield_(boxed(*x).await.unwrap()).await;
+            }
+        }));
+        assert_eq!(numbers.next().await.unwrap(), 1);
+        numbers.close().await;
+        let mut numbers = pin!(stream::try_from_fn(async |yielder| {
+            for x in &v {
+                yielder.yield_(literal(*x).await?).await;
+            }
+            Ok::<_, &'static str>(())
+        }));
+        assert_eq!(numbers.next().await.unwrap().unwrap(), 1);
+        numbers.close().await.unwrap();
+    }
+
+    limits_and_shields(v) {
+        let long = Duration::from_secs(600);
+        let body = async |_| gather(v.iter().map(async |x| boxed(*x).await)).await;
+        assert_eq!(move_on_after(long, body).await.unwrap().unwrap(), [1, 2, 3]);
+        assert_eq!(shield(async { boxed(v[0]).await }).await.unwrap(), 1);
+        assert_eq!(shield(gather([boxed(1), boxed(2)])).await.unwrap(), [1, 2]);
+        assert_eq!(shield(gather((literal(1), literal(2)))).await.unwrap(), (1, 2));
+        let end = finally(async { boxed(v[0]).await }, || async { drop(boxed(1).await) }).await;
+        assert_eq!(end.unwrap(), 1);
+        let token = CancelToken::new();
+        let end = token.run_until_cancelled(gather([boxed(1), boxed(2)])).await;
+        assert_eq!(end.unwrap().unwrap(), [1, 2]);
+    }
+
+    groups(v) {
+        let sum = GroupBuilder::on(TokioHandle::current().unwrap())
+            .run(async |g| {
+                let first = g.spawn(async { gather((boxed(1), async { boxed(2).await })).await.map_err(|e| e.to_string().into()) });
+                g.spawn(async { Ok(()) });
+                Ok::<_, Boxed>(first.await?.0 + v[0])
+            })
+            .await;
+        assert_eq!(sum.unwrap(), 2);
+        let all = GroupBuilder::on(TokioHandle::current().unwrap()).gather((1..3).map(boxed)).await;
+        assert_eq!(all.unwrap(), [1, 2]);
+        let all = GroupBuilder::on(TokioHandle::current().unwrap()).gather(v.iter().map(|x| literal(*x))).await;
+        assert_eq!(all.unwrap(), [1, 2, 3]);
+        let all = GroupBuilder::on(TokioHandle::current().unwrap()).gather_results(v.iter().map(|x| boxed(*x)));
+        assert_eq!(all.await.len(), 3);
+    }
+
+    a_group_in_the_task(v) {
+        let sum = group_in_task(async |g| {
+            let one = g.spawn(async { boxed(v[0]).await });
+            let two = g.spawn(async { boxed(v[1]).await });
+            Ok::<_, Boxed>(one.await? + two.await?)
+        });
+        assert_eq!(sum.await.unwrap(), 3);
     }
 }
