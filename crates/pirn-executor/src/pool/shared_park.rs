@@ -8,9 +8,10 @@
 //! | an unwatched share | is not known to the pool | one of those beside, which is woken at once |
 //!
 //! So while an unwatched share is elsewhere, either nobody sleeps beside the driver, or somebody is in
-//! it or was woken to go there, or a worker has it for a look. The driver is put back, and the one that
+//! it, or a worker was woken to go there or has it for a look. The driver is put back, and the one that
 //! is woken chosen, under one lock: who comes to sleep before that is chosen, who comes after it finds
-//! the driver.
+//! the driver. Workers are chosen first. An unwatched share that is chosen may have been woken for
+//! something else as well, and poll for long before it goes to the driver: so it wakes the next.
 
 use crate::{ThreadPark, ThreadUnpark};
 use pirn_core::shim::{Arc, Mutex};
@@ -48,7 +49,8 @@ type Slot<P> = Arc<Mutex<Common<P>>>;
 struct Common<P: Park> {
     /// The driver, while nobody holds it.
     driver: Option<Box<P>>,
-    /// Who sleep as threads, since somebody held it.
+    /// Who sleep as threads, since somebody held it: the last is woken first. Those that nobody watches
+    /// are before all others.
     beside: Vec<SharedUnpark<P::Unpark>>,
 }
 
@@ -272,6 +274,7 @@ impl<P: Park> Drop for Held<'_, P> {
 struct Beside<'a, P: Park> {
     slot: &'a Mutex<Common<P>>,
     share: &'a SharedUnpark<P::Unpark>,
+    relieved: bool,
 }
 
 impl<'a, P: Park> Beside<'a, P> {
@@ -291,8 +294,13 @@ impl<'a, P: Park> Beside<'a, P> {
                 relieved,
             }),
             None => {
-                common.beside.push(clone);
-                Err(Beside { slot, share })
+                let place = if relieved { 0 } else { common.beside.len() };
+                common.beside.insert(place, clone);
+                Err(Beside {
+                    slot,
+                    share,
+                    relieved,
+                })
             }
         }
     }
@@ -306,9 +314,15 @@ impl<P: Park> Drop for Beside<'_, P> {
             .beside
             .iter()
             .position(|other| Arc::ptr_eq(&other.place, place));
-        let share = at.map(|at| common.beside.swap_remove(at));
+        let share = at.map(|at| common.beside.remove(at));
+        // It was chosen to go to the driver, and nobody sees if it does not.
+        let next = match share {
+            None if self.relieved => common.next(),
+            _ => None,
+        };
         drop(common);
         drop(share);
+        next.into_iter().for_each(|next| next.unpark());
     }
 }
 

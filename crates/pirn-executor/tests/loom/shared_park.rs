@@ -128,6 +128,50 @@ fn an_unwatched_share_that_looks_leaves_the_driver_to_one_that_came_to_sleep_mea
     model(|| somebody_is_in_the_driver_after(|two| two.park(Until::Now).unwrap()));
 }
 
+/// A thread that sleeps by the share that `sleeper` makes until the driver brought something, as another
+/// one comes out of the driver, and a third is woken for something of its own and then gone for long. Both
+/// of these have shares that nobody watches.
+fn who_sleeps_is_in_the_driver_though_another_one_stays_away(
+    sleeper: impl Fn(&SharedDriver<ThreadPark>) -> SharedPark<ThreadPark>,
+) {
+    let inner = ThreadPark::new();
+    let event = inner.unparker();
+    let driver = SharedDriver::new(inner);
+    let (mut one, mut two) = (sleeper(&driver), driver.park_unwatched());
+    let mut three = driver.park_unwatched();
+    let come = Arc::new(AtomicBool::new(false));
+    let seen = come.clone();
+    let thread = thread::spawn(move || {
+        while !seen.load(SeqCst) {
+            one.park(Until::Woken).unwrap();
+        }
+    });
+    let own = three.unparker();
+    let away = thread::spawn(move || {
+        three.park(Until::Woken).unwrap();
+        three
+    });
+    two.unparker().unpark();
+    own.unpark();
+    two.park(Until::Woken).unwrap();
+    come.store(true, SeqCst);
+    event.unpark();
+    thread.join().unwrap();
+    drop((two, away.join().unwrap()));
+}
+
+#[test]
+fn a_worker_is_in_the_driver_that_an_unwatched_share_left_though_another_one_stays_away() {
+    model(|| who_sleeps_is_in_the_driver_though_another_one_stays_away(SharedDriver::park));
+}
+
+#[test]
+fn of_three_unwatched_shares_the_one_that_is_left_to_sleep_is_in_the_driver() {
+    model(|| {
+        who_sleeps_is_in_the_driver_though_another_one_stays_away(SharedDriver::park_unwatched)
+    });
+}
+
 #[test]
 fn an_unpark_between_two_places_is_kept() {
     model(|| {
