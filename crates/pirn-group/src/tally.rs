@@ -8,6 +8,7 @@ use crate::catch::{drop_quietly, report_error, report_panic};
 use crate::error::{Failure, GroupError};
 use pirn_core::{BranchEnd, Cause, Payload, Scope, TaskMeta};
 use std::fmt;
+use std::mem;
 use std::ops::ControlFlow;
 use std::panic::resume_unwind;
 use std::sync::Arc;
@@ -26,6 +27,8 @@ pub(crate) struct Tally<E> {
     cancelled: bool,
     /// One has won: errors of the others count for nothing.
     won: bool,
+    /// It was said what the whole came to.
+    over: bool,
     /// Apart, since as a rule there is none, and a tally is moved with the future around it.
     trouble: Option<Box<Trouble<E>>>,
 }
@@ -51,6 +54,7 @@ impl<E: fmt::Display> Tally<E> {
             must_cancel: false,
             cancelled: false,
             won: false,
+            over: false,
             trouble: None,
         }
     }
@@ -188,7 +192,10 @@ impl<E: fmt::Display + 'static> Tally<E> {
     #[inline]
     pub(crate) fn poll_finish(&mut self) -> Poll<Result<(), GroupError<E>>> {
         match self.trouble {
-            None => Poll::Ready(Ok(())),
+            None => {
+                self.end_whole();
+                Poll::Ready(Ok(()))
+            }
             Some(_) => self.poll_finish_badly().map(Err),
         }
     }
@@ -196,7 +203,8 @@ impl<E: fmt::Display + 'static> Tally<E> {
     /// The same, where none has won.
     #[cold]
     pub(crate) fn poll_finish_badly(&mut self) -> Poll<GroupError<E>> {
-        // Gone after this, so that who polls once more finds no value rather than another error.
+        // First of all: what comes next may unwind.
+        self.end_whole();
         let Some(mut trouble) = self.trouble.take() else {
             return Poll::Ready(GroupError::refused(NOBODY));
         };
@@ -209,12 +217,20 @@ impl<E: fmt::Display + 'static> Tally<E> {
         }
         if trouble.stalled.is_some() && Scope::must_stay() {
             self.trouble = Some(trouble);
+            self.over = false;
             return Poll::Pending;
         }
         match trouble.stalled.or(trouble.cause) {
             Some(cause) => Poll::Ready(GroupError::cancelled(cause)),
             None => Poll::Ready(GroupError::refused(NOBODY)),
         }
+    }
+
+    /// Who polls once more is given nothing.
+    #[inline]
+    fn end_whole(&mut self) {
+        let again = mem::replace(&mut self.over, true);
+        assert!(!again, "`{}` was polled after it was ready", self.what);
     }
 }
 
