@@ -365,6 +365,26 @@ fn a_dropped_branch_leaves_its_clean_up_to_the_body_around() {
 }
 
 #[test]
+fn what_a_branch_runs_is_dropped_where_it_lies() {
+    for scoped in [false, true] {
+        let log = Log::default();
+        let owned = log.on_drop("gone");
+        let mut branch = pin!(Branch::new(async move {
+            let _owned = owned;
+            if scoped {
+                assert!(Scope::current().is_some());
+            }
+            pending::<()>().await;
+        }));
+        assert!(poll(branch.as_mut()).is_pending());
+        assert_eq!(log.said(), [""; 0]);
+        branch.as_mut().vacate();
+        branch.vacate();
+        assert_eq!(log.said(), ["gone"]);
+    }
+}
+
+#[test]
 fn a_clean_up_in_place_may_borrow() {
     let mut log = Vec::new();
     let mut branch = Box::pin(Branch::new(finally_in_place(pending::<()>(), async || {

@@ -5,6 +5,7 @@ mod map;
 pub use map::{MapLimit, Results, map_limit};
 
 use crate::branches::Branches;
+use crate::catch::drop_quietly;
 use crate::error::GroupError;
 use crate::gather::outcome::Outcome;
 use crate::known::Known;
@@ -230,6 +231,13 @@ pin_project! {
         // Which item has which key, and how many were taken.
         numbers: Vec<usize>,
         taken: usize,
+    }
+
+    impl<S, W, F: Future<Output: Outcome>> PinnedDrop for ForEach<S, W, F> {
+        fn drop(this: Pin<&mut Self>) {
+            let mut this = this.project();
+            drop_quietly(this.tally.meta(), || this.source.set(None));
+        }
     }
 }
 

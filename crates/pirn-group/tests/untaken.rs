@@ -2,6 +2,7 @@
 
 mod support;
 
+use futures::{StreamExt, stream};
 use pirn_core::{shield, yield_now};
 use pirn_group::{
     GroupBuilder, WaitSet, as_completed, first_ok, for_each_limit, gather, gather_results, join,
@@ -403,6 +404,57 @@ fn values_that_panic_as_they_are_dropped_do_so_each_by_itself() {
         Ok::<_, &str>(())
     };
     all_go_off(for_each_limit(3, 0..3, work), 3);
+}
+
+#[test]
+fn futures_that_panic_as_they_are_dropped_do_so_each_by_itself() {
+    let lost = |number| async move { Ok::<_, &str>(bomb(number).await) };
+    all_go_off(gather([2, 2].map(lost)), 2);
+    all_go_off(gather((lost(2), lost(2), lost(0))), 3);
+    all_go_off(gather_results((bomb(2), bomb(0), bomb(2))), 3);
+    all_go_off(join((bomb(2), bomb(2))), 2);
+    // With scopes.
+    let scoped = |number| shield(bomb(number));
+    all_go_off(join((scoped(2), bomb(2), scoped(2))), 3);
+    // Before the first poll.
+    let owns = |bomb: Bomb| async move { drop(bomb) };
+    reports();
+    drop(join((owns(Bomb("a value")), owns(Bomb("a value")))));
+    assert_eq!(brief(), ["a panic of: a value"; 2]);
+}
+
+#[test]
+fn what_else_panics_as_it_is_dropped_does_so_by_itself() {
+    let items = || {
+        let bomb = Bomb("a value");
+        stream::iter([2]).chain(stream::poll_fn(move |_| {
+            let _bomb = &bomb;
+            Poll::Pending
+        }))
+    };
+    let body = async |results| {
+        let _bomb = Bomb("a value");
+        pending::<()>().await;
+        drop(results);
+    };
+    all_go_off(map_limit(3, items(), bomb, body), 3);
+    let work = |number| async move {
+        bomb(number).await;
+        Ok::<_, &str>(())
+    };
+    all_go_off(for_each_limit(3, items(), work), 2);
+    let attempts = (0..2).map({
+        let owned = Bomb("a value");
+        move |_| {
+            let _owned = &owned;
+            bomb(2)
+        }
+    });
+    let attempts = attempts.map(|bomb| async { Ok::<_, &str>(bomb.await) });
+    all_go_off(
+        staggered_race(attempts, || async { drop(bomb(2).await) }),
+        3,
+    );
 }
 
 #[test]

@@ -147,6 +147,37 @@ impl<F: Future> Branch<F> {
         })
     }
 
+    /// Drops what it runs where it lies, as dropping the branch does, which then drops nothing more: for
+    /// who holds several in one place, and is to outlive a destructor that panics. It is not polled
+    /// after that.
+    ///
+    /// # Panics
+    ///
+    /// With the panic of a destructor.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use pirn_core::Branch;
+    /// use std::pin::pin;
+    /// use std::rc::Rc;
+    ///
+    /// let owned = Rc::new("warp");
+    /// let mut branch = pin!(Branch::new({
+    ///     let owned = owned.clone();
+    ///     async move { drop(owned) }
+    /// }));
+    /// branch.as_mut().vacate();
+    /// assert_eq!(Rc::strong_count(&owned), 1);
+    /// ```
+    pub fn vacate(self: Pin<&mut Self>) {
+        let mut this = self.project();
+        match this.run {
+            Some(run) => run.end(this.body),
+            None => this.body.set(None),
+        }
+    }
+
     #[inline]
     fn poll_bare(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<BranchEnd<F::Output>> {
         if budget::is_frozen() && !inspect::asks() {

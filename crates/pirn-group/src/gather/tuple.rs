@@ -5,6 +5,7 @@ use super::list::result_of;
 use super::outcome::Outcome;
 use super::plain::{Joining, Sure};
 use super::{Gather, GatherResults};
+use crate::catch::drop_quietly;
 use crate::error::GroupError;
 use crate::several::form;
 use crate::tally::Tally;
@@ -37,8 +38,12 @@ pin_project! {
 
     impl<S: Seats, W: Wants<S::Bad>> PinnedDrop for Gathering<S, W> {
         fn drop(this: Pin<&mut Self>) {
-            let this = this.project();
-            this.seats.left(this.judge.meta());
+            let mut this = this.project();
+            let task = this.judge.meta();
+            this.seats.as_mut().left(task);
+            if *this.live != 0 {
+                this.seats.vacate(task);
+            }
         }
     }
 }
@@ -78,6 +83,9 @@ pub trait Seats {
 
     /// Nobody is given what they gave any more.
     fn left(self: Pin<&mut Self>, task: &TaskMeta);
+
+    /// Drops the futures, each by itself. Those that have ended are gone.
+    fn vacate(self: Pin<&mut Self>, task: &TaskMeta);
 }
 
 /// What is kept of each end.
@@ -430,6 +438,10 @@ impl<F: Future, K: Kept<F::Output>> Seat<F, K> {
             K::left(value, task);
         }
     }
+
+    fn vacate(self: Pin<&mut Self>, task: &TaskMeta) {
+        drop_quietly(task, || self.project().branch.vacate());
+    }
 }
 
 /// Apart from the way of those who do well.
@@ -541,6 +553,12 @@ macro_rules! gather {
                 fn left(self: Pin<&mut Self>, task: &TaskMeta) {
                     let this = self.project();
                     $(this.$F.left(task);)+
+                }
+
+                #[cold]
+                fn vacate(self: Pin<&mut Self>, task: &TaskMeta) {
+                    let this = self.project();
+                    $(this.$F.vacate(task);)+
                 }
             }
 

@@ -170,6 +170,22 @@ pin_project! {
         numbers: Vec<usize>,
         taken: usize,
     }
+
+    impl<S, W, F: Future, B: Future> PinnedDrop for Mapping<S, W, F, B> {
+        fn drop(this: Pin<&mut Self>) {
+            this.vacate();
+        }
+    }
+}
+
+impl<S, W, F: Future, B: Future> Mapping<S, W, F, B> {
+    /// Drops the body and the items.
+    fn vacate(self: Pin<&mut Self>) {
+        let mut this = self.project();
+        let meta = this.ended.task();
+        drop_quietly(meta, || this.body.set(None));
+        drop_quietly(meta, || this.source.set(None));
+    }
 }
 
 impl<S, W, F, B> Mapping<S, W, F, B>
@@ -248,11 +264,10 @@ where
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<B::Output> {
         if self.ended.all.is_none() {
             let ended = ready!(self.as_mut().poll_body(cx));
-            let mut this = self.as_mut().project();
-            this.ended.all = Some(ended);
+            self.as_mut().project().ended.all = Some(ended);
+            self.as_mut().vacate();
+            let this = self.as_mut().project();
             let meta = this.ended.task();
-            drop_quietly(meta, || this.body.set(None));
-            drop_quietly(meta, || this.source.set(None));
             let cause = decided("the body that takes the results has ended", meta);
             this.running.cancel(&cause, |_, end| unheard(end, meta));
         }

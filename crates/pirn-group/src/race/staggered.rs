@@ -2,6 +2,7 @@
 
 use super::Stage;
 use crate::branches::Branches;
+use crate::catch::drop_quietly;
 use crate::error::GroupError;
 use crate::gather::outcome::Outcome;
 use crate::known::Known;
@@ -120,7 +121,7 @@ impl<I, F: Future<Output: Outcome>, T, E, M, D> fmt::Debug for StaggeredRace<I, 
 
 pin_project! {
     struct Staggered<I, F: Future<Output: Outcome>, M, D> {
-        // Dropped in this order.
+        // Dropped in this order, after what is not yet a branch.
         stage: Stage<Option<Value<<F::Output as Outcome>::Value>>>,
         branches: Branches<F>,
         // Until the next attempt starts.
@@ -136,6 +137,15 @@ pin_project! {
         started: usize,
         // The next is to start.
         next: bool,
+    }
+
+    impl<I, F: Future<Output: Outcome>, M, D> PinnedDrop for Staggered<I, F, M, D> {
+        fn drop(this: Pin<&mut Self>) {
+            let mut this = this.project();
+            let task = this.tally.meta();
+            drop_quietly(task, || this.wait.set(None));
+            drop_quietly(task, || *this.attempts = None);
+        }
     }
 }
 
