@@ -113,6 +113,38 @@ use std::task::{Context, Poll, Waker, ready};
 /// # });
 /// ```
 ///
+/// A generator that is written in the body of a task that must be `Send` does not compile where the type
+/// of its items has a lifetime in it, as `&str` has and `Result<_, Box<dyn Error>>`: the compiler says
+/// "implementation of `AsyncFnOnce` is not general enough". Write it in a function that says what the
+/// stream gives, or yield what owns: an `Arc<str>`, or an error type of your own.
+///
+/// ```
+/// use futures::{Stream, StreamExt};
+/// use pirn_group::stream;
+/// use std::pin::pin;
+///
+/// fn words(text: &str) -> impl Stream<Item = &str> + Send {
+///     stream::from_fn(async move |yielder| {
+///         for word in text.split(' ') {
+///             yielder.yield_(word).await;
+///         }
+///     })
+/// }
+///
+/// fn task() -> impl Future<Output = usize> + Send + 'static {
+///     async {
+///         let text = String::from("warp and weft");
+///         let mut words = pin!(words(&text));
+///         let mut longest = 0;
+///         while let Some(word) = words.next().await {
+///             longest = longest.max(word.len());
+///         }
+///         longest
+///     }
+/// }
+/// assert_eq!(futures::executor::block_on(task()), 4);
+/// ```
+///
 /// A yielder yields one item at a time, and stays in its generator:
 ///
 /// ```compile_fail,E0499
@@ -136,7 +168,7 @@ where
 }
 
 /// As [`from_fn`], for a generator that may fail: what it yields is `Ok`, and an error that it returns
-/// is the last item.
+/// is the last item. The error's type may have a lifetime in it also where the task must be `Send`.
 ///
 /// # Cancel safety
 ///

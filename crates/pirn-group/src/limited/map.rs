@@ -29,6 +29,9 @@ use std::task::{Context, Poll, Waker, ready};
 /// futures that program stops for ever.) Results that were not taken yet count as running, so at most
 /// `limit` are kept.
 ///
+/// The closure that makes the body is called here, before the first poll; an iterator is gone through
+/// item by item from the first poll on, as there is room.
+///
 /// When the body returns, what is still running is cancelled, and its value is returned when that has
 /// ended, clean-up included.
 ///
