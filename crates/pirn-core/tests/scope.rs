@@ -1296,6 +1296,30 @@ fn a_grace_that_was_set_and_cannot_be_measured_is_reported_and_cuts_nothing_off(
 }
 
 #[test]
+fn a_value_that_panics_as_its_run_is_dropped_half_way_keeps_nothing_from_being_said() {
+    struct Bomb;
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            panic!("a value went off");
+        }
+    }
+    reports();
+    let scope = Scope::detached();
+    let mut run = Box::pin(scope.run(async { Bomb }));
+    scope.hand_over(Box::pin(pending()));
+    assert!(poll(run.as_mut()).is_pending());
+    let dropped = catch_unwind(AssertUnwindSafe(|| drop(run)));
+    assert_eq!(
+        pirn_core::panic_message(&*dropped.unwrap_err()),
+        "a value went off"
+    );
+    assert!(scope.is_cancelled());
+    let reports = reports();
+    assert_eq!(reports.len(), 1);
+    assert!(reports[0].contains("a clean-up was cut off"), "{reports:?}");
+}
+
+#[test]
 fn a_region_that_outlasts_the_grace_is_dropped_with_its_body_and_reported() {
     reports();
     let (clock, _entered) = Manual::enter();

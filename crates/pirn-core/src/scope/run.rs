@@ -676,16 +676,19 @@ impl<T> Run<T> {
 
     /// The future of the run is dropped.
     pub(super) fn abandon(&mut self, body: impl Place) {
-        match std::mem::replace(&mut self.phase, Phase::Done) {
+        // Dropped last: its destructor may panic.
+        let _value = match std::mem::replace(&mut self.phase, Phase::Done) {
             Phase::Stalled(_) | Phase::Done => return,
+            Phase::Drain(Outcome::Value(value)) => Some(value),
             Phase::Drain(Outcome::Panicked(payload)) => {
                 report(Report::Panic {
                     task: None,
                     payload,
                 });
+                None
             }
-            Phase::Body | Phase::Drain(_) => {}
-        }
+            Phase::Body | Phase::Drain(Outcome::Cancelled(_)) => None,
+        };
         let dropped = Cause::new(Kind::Dropped, "the future that ran the scope was dropped");
         self.scope().cancel(dropped);
         self.drop_body(body);
