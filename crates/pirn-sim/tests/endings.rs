@@ -351,7 +351,8 @@ fn however_it_fails_the_line_that_repeats_it_is_told() {
         ("before", "no future"),
         ("cancelled", "enough"),
     ];
-    let line = format!("pirn-sim: to run it alone: PIRN_SEED=0 cargo test {ENDS}");
+    let line =
+        format!("pirn-sim: to run it alone: PIRN_SEED=0 cargo test -p pirn-sim {ENDS} -- --exact");
     for (asked, what) in told {
         let (_, _, err) = run_it(asked, None);
         assert_eq!(err.matches(&line).count(), 1, "{asked}: {err}");
